@@ -1,0 +1,1 @@
+"""For the administrator: operations, health and metrics."""

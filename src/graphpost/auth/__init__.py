@@ -1,0 +1,1 @@
+"""Who is asking: tokens, principals, permissions, and the embedded issuer."""

@@ -1,0 +1,136 @@
+"""Every setting in one table: name, type, default.  TOML file < environment < command-line flags.
+
+A scalar setting `section.key` is also read from `GRAPHPOST_SECTION_KEY`.  Unknown keys and bad values raise
+ConfigurationError with the key's path.  Sizes are bytes, durations seconds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct, field
+
+TlsPolicy = Literal["none", "opportunistic", "required", "verified"]
+
+
+class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    host: str = "127.0.0.1"
+    port: int = 8443
+    names: list[str] = field(default_factory=lambda: ["localhost"])
+    certificate: str = ""
+    key: str = ""
+    tls: bool = True  # False: plain HTTP, allowed on loopback only
+    forwarded_allow_ips: str = ""
+
+
+class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    url: str = "sqlite:graphpost.db"
+    blobs: str = "files:blobs"
+    inline_limit: int = 65_536  # contents up to this size are kept in the database
+    connections: int = 4
+
+
+class TenantSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    id: str = ""  # "" = made at the first start and kept
+    domains: list[str] = field(default_factory=list)
+
+
+class IssuerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    enabled: bool = True
+    password_grant: bool = False  # on in the embedded default
+    access_token_seconds: int = 3600
+    refresh_token_seconds: int = 7_776_000
+    device_code_seconds: int = 900
+
+
+class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    request_bytes: int = 4 * 1024 * 1024
+    expanded_bytes: int = 4 * 1024 * 1024  # of a gzip body
+    message_bytes: int = 150 * 1024 * 1024
+    recipients: int = 500
+    custom_headers: int = 5
+    header_bytes: int = 262_144
+    json_depth: int = 64
+    mime_depth: int = 30
+    mime_parts: int = 1000
+    address_length: int = 320
+    request_seconds: float = 60.0  # a body that does not arrive in this time is answered 408
+
+
+class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    hostname: str = ""  # EHLO name; "" = the machine's
+    concurrency: int = 20  # connections to one destination
+    messages_per_connection: int = 100
+    connect_seconds: float = 30.0
+    reply_seconds: float = 300.0
+    retry_seconds: list[float] = field(default_factory=lambda: [60, 300, 900, 1800, 3600, 7200, 14_400])
+    retry_jitter: float = 0.1  # each wait is varied by up to this share
+    expiry_seconds: float = 172_800.0
+    delay_warning_seconds: float = 14_400.0
+    lease_seconds: float = 600.0
+    poll_seconds: float = 1.0
+    retention_seconds: float = 604_800.0  # how long finished deliveries stay listed
+
+
+class LogSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    port: int = 0  # 0: no port of its own; /metrics on the main port needs the administrator's token
+    host: str = "127.0.0.1"
+
+
+class MailboxSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    address: str
+    name: str = ""
+    aliases: list[str] = field(default_factory=list)
+    password: str = ""
+    password_file: str = ""
+    password_env: str = ""
+
+
+class ApplicationSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    client_id: str
+    name: str = ""
+    secrets: list[str] = field(default_factory=list)
+    secrets_file: str = ""
+    secrets_env: str = ""
+    certificates: list[str] = field(default_factory=list)
+    public: bool = False
+    redirect_uris: list[str] = field(default_factory=list)
+    application_permissions: list[str] = field(default_factory=list)
+    delegated_permissions: list[str] = field(default_factory=list)
+    mailbox_scope: list[str] = field(default_factory=list)
+
+
+class RouteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    domains: list[str]
+    to: str  # smtp://host:port smtps://host:port local: capture: reject:
+    tls: TlsPolicy = "opportunistic"
+    ca_file: str = ""
+    username: str = ""
+    password: str = ""
+    password_file: str = ""
+    password_env: str = ""
+    auth: Literal["", "plain", "login", "xoauth2"] = ""  # "" = the best the server offers
+    concurrency: int = 0  # 0 = delivery.concurrency
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All settings, checked; `data` is the data directory, and relative paths are under it."""
+
+    data: Path = Path("graphpost-data")
+    server: ServerSettings = ServerSettings()
+    store: StoreSettings = StoreSettings()
+    tenant: TenantSettings = TenantSettings()
+    issuer: IssuerSettings = IssuerSettings()
+    limits: LimitSettings = LimitSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    mailboxes: list[MailboxSettings] = field(default_factory=list)
+    applications: list[ApplicationSettings] = field(default_factory=list)
+    routes: list[RouteSettings] = field(default_factory=list)

@@ -1,0 +1,120 @@
+"""Everything that can go wrong and has a name; each Graph error holds its HTTP status and code.
+
+    GraphpostError
+    ├── ConfigurationError            one line that names the key; the command ends with status 2
+    ├── StoreError                    the database or the disk did not do it; the client sees 503
+    │   └── StoreBusy
+    ├── MimeError                     bytes that are not a message
+    └── GraphError(status, code, message)
+        ├── BadRequest 400            any 400; the code says which
+        ├── Unauthenticated 401       InvalidAuthenticationToken
+        ├── AccessDenied 403          ErrorAccessDenied and its kin
+        ├── NotFound 404              ErrorItemNotFound and its kin
+        ├── MethodNotAllowed 405
+        ├── Conflict 409 / PreconditionFailed 412 / TooLarge 413 / UnsupportedMedia 415
+        └── Unavailable 503
+
+Codes and messages are Graph's own spelling: clients branch on the exact code.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GraphpostError(Exception):
+    """Anything of ours."""
+
+
+class ConfigurationError(GraphpostError):
+    """A setting that cannot be used.  `key` is its path, such as `routes[0].to`."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"{key}: {problem}")
+        self.key = key
+        self.problem = problem
+
+
+class StoreError(GraphpostError):
+    """The store could not do what was asked; nothing of it was done."""
+
+
+class StoreBusy(StoreError):
+    """Somebody else holds what is needed; trying again may help."""
+
+
+class MimeError(GraphpostError):
+    """The bytes cannot be read as an RFC 5322 message, or exceed a limit."""
+
+
+class GraphError(GraphpostError):
+    """An answer in Graph's error shape.  `message` is for the client; detail for the log goes into `__cause__`."""
+
+    status: ClassVar[int] = 500
+    default_code: ClassVar[str] = "generalException"
+
+    def __init__(self, message: str, code: str | None = None, *, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.headers = headers or {}
+
+
+class BadRequest(GraphError):
+    status = 400
+    default_code = "BadRequest"
+
+
+class Unauthenticated(GraphError):
+    status = 401
+    default_code = "InvalidAuthenticationToken"
+
+
+class AccessDenied(GraphError):
+    status = 403
+    default_code = "ErrorAccessDenied"
+
+    def __init__(
+        self, message: str = "Access is denied. Check credentials and try again.", code: str | None = None
+    ) -> None:
+        super().__init__(message, code)
+
+
+class NotFound(GraphError):
+    status = 404
+    default_code = "ErrorItemNotFound"
+
+    def __init__(
+        self, message: str = "The specified object was not found in the store.", code: str | None = None
+    ) -> None:
+        super().__init__(message, code)
+
+
+class MethodNotAllowed(GraphError):
+    status = 405
+    default_code = "BadRequest"
+
+
+class Conflict(GraphError):
+    status = 409
+    default_code = "ErrorFolderExists"
+
+
+class PreconditionFailed(GraphError):
+    status = 412
+    default_code = "ErrorIrresolvableConflict"
+
+
+class TooLarge(GraphError):
+    status = 413
+    default_code = "RequestEntityTooLarge"
+
+
+class UnsupportedMedia(GraphError):
+    status = 415
+    default_code = "RequestBodyRead"
+
+
+class Unavailable(GraphError):
+    status = 503
+    default_code = "ServiceUnavailable"

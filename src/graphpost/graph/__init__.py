@@ -1,0 +1,1 @@
+"""The Graph API: paths, permissions, bodies in, entities out."""

@@ -1,0 +1,95 @@
+"""A Call is one Graph request, already authenticated and addressed; a Reply is its answer.
+
+Handlers are `async def handler(call: Call) -> Reply`, or raise a GraphError.  They never see ASGI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphpost.auth.access import Principal
+from graphpost.auth.tokens import TokenVerifier
+from graphpost.clock import Clock
+from graphpost.config import LimitSettings
+from graphpost.delivery.submit import Submitter
+from graphpost.ids import Numbers
+from graphpost.mail.mailbox import Directory, Mailbox
+from graphpost.store.blobs import Blobs
+from graphpost.store.store import Store
+
+
+@dataclass(slots=True, frozen=True)
+class Services:
+    """What handlers work with; built once by the server."""
+
+    store: Store
+    blobs: Blobs
+    directory: Callable[[], Directory]  # the present snapshot
+    verifier: TokenVerifier
+    submitter: Submitter
+    numbers: Numbers
+    clock: Clock
+    limits: LimitSettings
+    tenant_id: str
+
+
+@dataclass(slots=True, frozen=True)
+class Request:
+    """An HTTP request as the web layer hands it over: body read, expanded and within the limit.
+
+    `path` is as received (percent-encoded, beginning with /v1.0 or /beta), `query_string` without its `?`; `headers`
+    have lower-case names; `origin` is scheme and authority as the client sees them, such as `https://localhost:8443`.
+    """
+
+    method: str
+    path: str
+    query_string: str
+    headers: Mapping[str, str]
+    body: bytes
+    origin: str
+    request_id: str
+
+
+@dataclass(slots=True, frozen=True)
+class Call:
+    """One request.
+
+    `captures` are the path's keys by the name in the route (`message`, `folder`, `attachment`, …), percent-decoded.
+    `query` has lower-case names with `$` where OData has one; the last of repeated options wins.  `headers` has
+    lower-case names.  `base` is the service root as the client wrote it, such as `https://localhost:8443/v1.0`.
+    """
+
+    method: str
+    version: str  # v1.0 | beta
+    base: str
+    path: str  # below the version, as received, for logs and nextLink
+    captures: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    principal: Principal
+    mailbox: Mailbox | None  # None on routes that are not below a user
+    user_key: str  # how the path wrote the user: 'me', a GUID or a userPrincipalName
+    request_id: str
+    services: Services
+
+    @property
+    def box(self) -> Mailbox:
+        """The mailbox of a route below a user."""
+        assert self.mailbox is not None
+        return self.mailbox
+
+
+@dataclass(slots=True, frozen=True)
+class Reply:
+    """`body`: an object to be written as JSON, bytes as they are, an async iterator of bytes, or None for nothing.
+
+    A Reply without a body has no Content-Type (clients parse an empty JSON answer and fail).
+    """
+
+    status: int = 200
+    body: Any | bytes | AsyncIterator[bytes] | None = None
+    content_type: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""The mail domain: addresses, messages, MIME and reports; no I/O."""

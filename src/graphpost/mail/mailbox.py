@@ -1,0 +1,126 @@
+"""Mailboxes, their folders, the applications that use them, and the directory that finds them.
+
+The directory is an immutable snapshot: looking somebody up never waits.  The server swaps in a new one when an
+account changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from msgspec import Struct
+
+from graphpost.clock import Instant
+
+# Folders every mailbox has, under fixed ids, so that filing needs no look-up.  Order is the order of listing.
+WELL_KNOWN: Final[MappingProxyType[str, tuple[int, str]]] = MappingProxyType(
+    {
+        "msgfolderroot": (1, "Top of Information Store"),
+        "archive": (2, "Archive"),
+        "conversationhistory": (3, "Conversation History"),
+        "deleteditems": (4, "Deleted Items"),
+        "drafts": (5, "Drafts"),
+        "inbox": (6, "Inbox"),
+        "junkemail": (7, "Junk Email"),
+        "outbox": (8, "Outbox"),
+        "sentitems": (9, "Sent Items"),
+        "clutter": (10, "Clutter"),
+        "conflicts": (11, "Conflicts"),
+        "localfailures": (12, "Local Failures"),
+        "recoverableitemsdeletions": (13, "Deletions"),
+        "scheduled": (14, "Scheduled"),
+        "searchfolders": (15, "Search Folders"),
+        "serverfailures": (16, "Server Failures"),
+        "syncissues": (17, "Sync Issues"),
+    }
+)
+ROOT: Final = WELL_KNOWN["msgfolderroot"][0]
+DELETED_ITEMS: Final = WELL_KNOWN["deleteditems"][0]
+DRAFTS: Final = WELL_KNOWN["drafts"][0]
+INBOX: Final = WELL_KNOWN["inbox"][0]
+SENT_ITEMS: Final = WELL_KNOWN["sentitems"][0]
+NO_FOLDER: Final = 0
+
+
+class Folder(Struct, frozen=True, kw_only=True):
+    """`well_known` is the lower-case name of §4.4 or ''.  Counts are of messages, not of child folders' messages."""
+
+    mailbox_id: int
+    folder_id: int
+    parent_id: int
+    name: str
+    well_known: str = ""
+    is_hidden: bool = False
+    child_count: int = 0
+    total_count: int = 0
+    unread_count: int = 0
+    version: int = 1
+
+
+class Mailbox(Struct, frozen=True, kw_only=True):
+    """Somebody with a mailbox.  `object_id` is the directory's GUID; `address` is mail and userPrincipalName."""
+
+    mailbox_id: int
+    object_id: str
+    address: str
+    name: str = ""
+    aliases: tuple[str, ...] = ()
+    enabled: bool = True
+    created_at: Instant = 0
+
+    def owns(self, address: str) -> bool:
+        """Whether the address is this mailbox's own, primary or alias; letter case does not matter."""
+        wanted = address.casefold()
+        return wanted == self.address.casefold() or any(wanted == alias.casefold() for alias in self.aliases)
+
+
+class Application(Struct, frozen=True, kw_only=True):
+    """A registered client.  Permissions are Graph names; `mailbox_scope` () means every mailbox."""
+
+    client_id: str
+    object_id: str
+    name: str = ""
+    public: bool = False
+    redirect_uris: tuple[str, ...] = ()
+    application_permissions: tuple[str, ...] = ()
+    delegated_permissions: tuple[str, ...] = ()
+    mailbox_scope: tuple[str, ...] = ()
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Who there is.  Keys are casefolded."""
+
+    by_id: dict[int, Mailbox]
+    by_key: dict[str, Mailbox]  # object id, and primary address (the userPrincipalName)
+    by_address: dict[str, Mailbox]  # primary addresses and aliases
+    applications: dict[str, Application]
+
+    @classmethod
+    def of(cls, mailboxes: Iterable[Mailbox], applications: Iterable[Application] = ()) -> Directory:
+        boxes = list(mailboxes)
+        by_key: dict[str, Mailbox] = {}
+        by_address: dict[str, Mailbox] = {}
+        for box in boxes:
+            by_key[box.object_id.casefold()] = box
+            by_key[box.address.casefold()] = box
+            for address in (box.address, *box.aliases):
+                by_address[address.casefold()] = box
+        return cls(
+            {box.mailbox_id: box for box in boxes},
+            by_key,
+            by_address,
+            {app.client_id.casefold(): app for app in applications},
+        )
+
+    def find(self, key: str) -> Mailbox | None:
+        """By object id or userPrincipalName: what a path may name.  An alias is not a user key."""
+        return self.by_key.get(key.casefold())
+
+    def find_address(self, address: str) -> Mailbox | None:
+        """By any address that mail may be sent to."""
+        return self.by_address.get(address.casefold())

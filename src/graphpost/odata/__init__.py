@@ -1,0 +1,1 @@
+"""OData as a library: paths and query options; no HTTP, no SQL, no mail."""

@@ -1,0 +1,1 @@
+"""The only SQL: one Store seam over SQLite and PostgreSQL."""

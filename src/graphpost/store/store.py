@@ -1,0 +1,73 @@
+"""The Store seam: functions that take a transaction, run by a store on SQLite or PostgreSQL.
+
+Store functions are plain synchronous functions `fn(tx, ...)` in the modules beside this one; they hold the SQL, one
+text for both databases.  `?` is the parameter mark everywhere.  A function given to `write` may be run more than once
+(after a conflict, or when a function it shared a group commit with failed), so it does nothing but speak to `tx`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+Params = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The few places where one SQL text is not enough: fragments to put into it."""
+
+    name: str  # "sqlite" | "postgres"
+    skip_locked: str  # "" | " FOR UPDATE SKIP LOCKED"
+    for_update: str  # "" | " FOR UPDATE"
+
+
+class Tx(Protocol):
+    """A transaction under way."""
+
+    dialect: Dialect
+
+    def execute(self, sql: str, params: Params = ()) -> int:
+        """Run a statement; the number of rows it changed."""
+        ...
+
+    def executemany(self, sql: str, rows: Iterable[Params]) -> None:
+        """Run a statement for each row of parameters."""
+        ...
+
+    def all(self, sql: str, params: Params = ()) -> list[Row]:
+        """Every row of a query (or of a statement with RETURNING)."""
+        ...
+
+    def one(self, sql: str, params: Params = ()) -> Row | None:
+        """The first row, or None."""
+        ...
+
+    def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
+        """Add to a folder's counts.  Added up and written once per commit, in key order (so never a deadlock)."""
+        ...
+
+
+class Store(Protocol):
+    """A database that keeps what it acknowledged."""
+
+    dialect: Dialect
+
+    async def read(self, fn: Callable[[Tx], T]) -> T:
+        """Run fn in a read-only transaction (one consistent snapshot) and return its result."""
+        ...
+
+    async def write(self, fn: Callable[[Tx], T]) -> T:
+        """Run fn and return its result once it is durable.
+
+        Functions submitted at about the same time share one commit; one that raises undoes only its own work and
+        gets its exception back.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish what was submitted, then let go of the database."""
+        ...

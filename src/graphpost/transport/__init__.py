@@ -1,0 +1,1 @@
+"""How a message leaves: couriers, one outcome per recipient."""

@@ -1,0 +1,90 @@
+"""The Courier seam: an envelope goes out, one Outcome per recipient comes back.
+
+A remote reply is carried whole (code, enhanced status, text, host) from the wire to the bounce; nothing on the way
+flattens it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class Reply(Struct, frozen=True, array_like=True):
+    """What the other side said: `code` 0 when it said nothing (no connection, timeout); `status` as RFC 3463.
+
+    `host` is who said it ('' for ourselves), `text` its words in one line or what we saw instead.
+    """
+
+    code: int
+    status: str
+    text: str
+    host: str = ""
+
+
+class Delivered(Struct, frozen=True, tag="delivered"):
+    """The other side took responsibility.  `speaks_dsn`: it will send the success report itself, if one was asked."""
+
+    reply: Reply
+    speaks_dsn: bool = False
+
+
+class Deferred(Struct, frozen=True, tag="deferred"):
+    """Not now.  `whole_destination`: the host, not this message, is the reason: hold back the others too."""
+
+    reply: Reply
+    whole_destination: bool = False
+
+
+class Failed(Struct, frozen=True, tag="failed"):
+    """Never."""
+
+    reply: Reply
+
+
+Outcome = Delivered | Deferred | Failed
+
+
+class Data(Protocol):
+    """A message as it goes over the wire: CRLF line ends, no dot-stuffing yet; may be read more than once."""
+
+    @property
+    def size(self) -> int:
+        """Octets, exactly."""
+        ...
+
+    @property
+    def is_8bit(self) -> bool:
+        """Whether any octet is above 127 (needs 8BITMIME)."""
+        ...
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The octets in chunks of any size; a small message is one chunk."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """RFC 5321 envelope and content.  `sender` '' is the null reverse-path."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    data: Data
+    envelope_id: str = ""  # RFC 3461 ENVID, xtext is the courier's matter
+    wants_success_report: bool = False
+    needs_smtputf8: bool = False
+
+
+class Courier(Protocol):
+    """Takes envelopes to one destination; many `deliver` calls may be under way at once."""
+
+    async def deliver(self, envelope: Envelope) -> tuple[Outcome, ...]:
+        """One outcome per recipient, in their order.  Never raises for what the network or the peer does."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections; deliveries under way are finished by their callers first."""
+        ...
