@@ -31,6 +31,13 @@ ADELE = Mailbox(
     aliases=("adele@contoso.com",),
 )
 ALEX = Mailbox(mailbox_id=2, object_id="aaaaaaaa-0000-4000-8000-000000000002", address="AlexW@contoso.com")
+ALEX_ELSEWHERE = Mailbox(
+    mailbox_id=3,
+    object_id="aaaaaaaa-0000-4000-8000-000000000003",
+    address="AlexW@M365x765140.OnMicrosoft.com",
+    name="Alex Wilber",
+)
+MAILBOXES = (ADELE, ALEX, ALEX_ELSEWHERE)
 APP = Application(
     client_id="cccccccc-0000-4000-8000-000000000001", object_id="dddddddd-0000-4000-8000-000000000001"
 )
@@ -82,7 +89,7 @@ class Desk:
 
     def __init__(self, **limits: Any) -> None:
         self.outbox = Outbox()
-        self.directory = Directory.of([ADELE, ALEX], [APP, SCOPED])
+        self.directory = Directory.of(MAILBOXES, [APP, SCOPED])
         issuers: list[TrustedIssuer] = [own_issuer(TENANT, ["localhost"], Keys())]
         clock = StillClock()
         self.verifier = TokenVerifier(issuers, clock)
@@ -151,7 +158,7 @@ _TOKENS: dict[str, str] = {}
 
 
 def token_named(name: str) -> str:
-    """One of the tokens that `wrong_requests` names."""
+    """One of the tokens that `wrong_requests` names; an address stands for that user's."""
     if name not in _TOKENS:
         _TOKENS[name] = _make_token(name)
     return _TOKENS[name]
@@ -193,11 +200,13 @@ def _make_token(name: str) -> str:
         case "issuer":
             claims |= user | {"iss": "https://elsewhere.example/"}
         case "forged":
-            claims, key = claims | user, OTHER_KEY
+            claims |= user
+            key = OTHER_KEY
         case "user":
             claims |= user
         case _:
-            raise AssertionError(f"no token is called {name}")
+            box = next(box for box in MAILBOXES if box.owns(name))
+            claims |= user | {"oid": box.object_id}
     protected = {"alg": "ES256", "kid": "k1", "typ": "JWT"}
     return jws.serialize_compact(protected, json.dumps(claims).encode(), key, algorithms=["ES256"])
 
