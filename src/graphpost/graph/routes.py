@@ -18,6 +18,7 @@ from graphpost.odata.path import Segment
 
 Handler = Callable[[Call], Awaitable[Reply]]
 VERSIONS: Final = ("v1.0", "beta")
+_NEVER_KEYS: Final = frozenset({"$value", "$count", "$ref", "$batch", "$metadata", "$entity", "$all"})
 _NAMESPACES: Final = ("", "microsoft.graph", "graph")
 
 
@@ -86,6 +87,8 @@ def find_node(root: Node, segments: Iterable[Segment]) -> tuple[Node, dict[str, 
             node = below
             if segment.key is not None:
                 node = _enter(node, segment.key, captures, segment)
+        elif segment.name.lower() in _NEVER_KEYS:
+            raise LookupError(segment.text)
         else:
             node = _enter(node, segment.text, captures, segment)
     return node, captures
