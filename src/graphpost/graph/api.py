@@ -123,10 +123,11 @@ class GraphApi:
 
     def _mailbox(self, principal: Principal, place: Place) -> Mailbox | None:
         directory, permission = self._services.directory(), place.route.permission
-        if not place.user_key or (place.user_key != "me" and permission is not None and permission.directory):
+        named = "user" in place.captures
+        if not place.user_key or (named and permission is not None and permission.directory):
             check_principal(principal, directory)
             return None
-        if place.user_key.lower() == "me" and "user" in place.captures:  # /users/me names nobody
+        if named and place.user_key.lower() == "me":  # /users/me names nobody
             raise NotFound(f"The requested user '{clip(place.user_key)}' is invalid.", "ErrorInvalidUser")
         return find_mailbox(principal, directory, place.user_key)
 
