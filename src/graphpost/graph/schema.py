@@ -96,12 +96,19 @@ MESSAGE: Final = entity(
     Property("createdDateTime", Kind.DATETIME, "created_at", "created_at", edm="Edm.DateTimeOffset"),
     Property("lastModifiedDateTime", Kind.DATETIME, "modified_at", "modified_at", edm="Edm.DateTimeOffset"),
     Property("changeKey", Kind.STRING, edm="Edm.String"),
-    Property("categories", Kind.STRING, "categories", "categories", Write.ALWAYS, collection=True, edm="Edm.String"),
+    Property(
+        "categories", Kind.STRING, "categories", "categories", Write.ALWAYS, collection=True, edm="Edm.String"
+    ),
     Property("receivedDateTime", Kind.DATETIME, "received_at", "received_at", edm="Edm.DateTimeOffset"),
     Property("sentDateTime", Kind.DATETIME, "sent_at", "sent_at", edm="Edm.DateTimeOffset"),
     Property("hasAttachments", Kind.BOOLEAN, "", "has_attachments", edm="Edm.Boolean"),
     Property(
-        "internetMessageId", Kind.STRING, "internet_message_id", "internet_message_id", Write.DRAFT, edm="Edm.String"
+        "internetMessageId",
+        Kind.STRING,
+        "internet_message_id",
+        "internet_message_id",
+        Write.DRAFT,
+        edm="Edm.String",
     ),
     Property(
         "internetMessageHeaders",
@@ -134,7 +141,11 @@ MESSAGE: Final = entity(
         edm="Edm.Boolean",
     ),
     Property(
-        "isReadReceiptRequested", Kind.BOOLEAN, "is_read_receipt_requested", write=Write.ALWAYS, edm="Edm.Boolean"
+        "isReadReceiptRequested",
+        Kind.BOOLEAN,
+        "is_read_receipt_requested",
+        write=Write.ALWAYS,
+        edm="Edm.Boolean",
     ),
     Property("isRead", Kind.BOOLEAN, "is_read", "is_read", Write.ALWAYS, edm="Edm.Boolean"),
     Property("isDraft", Kind.BOOLEAN, "is_draft", "is_draft", edm="Edm.Boolean"),
@@ -170,7 +181,14 @@ MESSAGE: Final = entity(
         basic=False,
         edm="microsoft.graph.attachment",
     ),
-    Property("extensions", Kind.COMPLEX, shown=Shown.EXPAND, collection=True, basic=False, edm="microsoft.graph.extension"),
+    Property(
+        "extensions",
+        Kind.COMPLEX,
+        shown=Shown.EXPAND,
+        collection=True,
+        basic=False,
+        edm="microsoft.graph.extension",
+    ),
     Property(
         "singleValueExtendedProperties",
         Kind.EXTENDED,
