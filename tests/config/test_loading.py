@@ -22,7 +22,11 @@ def test_the_environment_overrides_the_file_and_flags_override_both(tmp_path: Pa
     file.write_text('[server]\nport = 1\nhost = "10.0.0.1"\nnames = ["a.test"]\n')
     environ = {"GRAPHPOST_SERVER_PORT": "2", "GRAPHPOST_SERVER_NAMES": "b.test, c.test"}
     config = load(file, data=tmp_path, environ=environ, flags={"server.port": 3, "server.tls": None})
-    assert (config.server.port, config.server.host, config.server.names) == (3, "10.0.0.1", ["b.test", "c.test"])
+    assert (config.server.port, config.server.host, config.server.names) == (
+        3,
+        "10.0.0.1",
+        ["b.test", "c.test"],
+    )
 
 
 def test_the_data_directory_is_the_argument_then_the_environment_then_the_file(tmp_path: Path) -> None:
@@ -173,7 +177,11 @@ REFUSED = [
     (application('secrets = ["x"]\nsecrets_env = "Y"'), "applications[0].secrets_env", "cannot be combined"),
     (application('certificates = ["no.pem"]'), "applications[0].certificates[0]", "there is no file"),
     (application('redirect_uris = ["/x"]'), "applications[0].redirect_uris[0]", "absolute URI"),
-    (application('application_permissions = ["a b"]'), "applications[0].application_permissions[0]", "permission"),
+    (
+        application('application_permissions = ["a b"]'),
+        "applications[0].application_permissions[0]",
+        "permission",
+    ),
     (application('mailbox_scope = ["x"]'), "applications[0].mailbox_scope[0]", "not a GUID"),
     ('[[routes]]\ndomains = []\nto = "local:"', "routes[0].domains", "at least one domain"),
     ('[[routes]]\ndomains = ["*.test"]\nto = "local:"', "routes[0].domains[0]", "not a domain"),
