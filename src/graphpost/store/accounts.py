@@ -1,0 +1,215 @@
+"""Mailboxes, applications and their credentials: the rows behind the Directory.
+
+Every change counts the directory's revision up, so that a process sees from one small read that its snapshot is old.
+Changes refuse what would make the directory ambiguous (an address twice) or unsafe (a redirect to script) with
+ConfigurationError, whose key says what was wrong.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from graphpost.clock import Instant
+from graphpost.errors import ConfigurationError
+from graphpost.mail.mailbox import Application, Directory, Mailbox
+from graphpost.store import folders, grants
+from graphpost.store.store import Row, Tx
+
+GRAPH_APPLICATION: Final = "00000003-0000-0000-c000-000000000000"
+_UNSAFE_SCHEMES: Final = frozenset({"", "javascript", "data", "vbscript", "file", "blob", "about", "view-source"})
+
+
+class Credential(Struct, frozen=True, kw_only=True):
+    """What an application proves itself with.
+
+    `value` is a hash of `store.passwords` for a secret and the base64 DER for a certificate; `origin` tells what the
+    settings file declares (and removes again) from what a command added.  `expires_at` 0 means never.
+    """
+
+    client_id: str
+    credential_id: str
+    kind: Literal["secret", "certificate"]
+    value: str
+    origin: Literal["settings", "command"] = "command"
+    expires_at: Instant = 0
+
+
+def load_directory(tx: Tx) -> Directory:
+    """The present snapshot of everybody, disabled ones included."""
+    return Directory.of(list_mailboxes(tx), list_applications(tx))
+
+
+def revision(tx: Tx) -> int:
+    """Grows with every change of the directory."""
+    row = tx.one("SELECT revision FROM directory_revision WHERE one = 1")
+    return int(row[0]) if row else 0
+
+
+def list_mailboxes(tx: Tx) -> list[Mailbox]:
+    """Every mailbox, oldest first."""
+    addresses: dict[int, list[str]] = {}
+    for mailbox_id, spelling in tx.all("SELECT mailbox_id, spelling FROM addresses ORDER BY mailbox_id, position"):
+        addresses.setdefault(mailbox_id, []).append(spelling)
+    rows = tx.all(
+        "SELECT mailbox_id, object_id, name, enabled, created_at FROM mailboxes ORDER BY created_at, mailbox_id"
+    )
+    return [_mailbox(row, addresses.get(row[0], [])) for row in rows]
+
+
+def add_mailbox(tx: Tx, mailbox: Mailbox, password: str = "") -> None:
+    """Add a mailbox with its default folders; `password` is a hash of `store.passwords`, '' for no sign-in."""
+    tx.execute(
+        "INSERT INTO mailboxes (mailbox_id, object_id, name, password, enabled, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (mailbox.mailbox_id, mailbox.object_id, mailbox.name, password, int(mailbox.enabled), mailbox.created_at),
+    )
+    _set_addresses(tx, mailbox)
+    folders.create_defaults(tx, mailbox.mailbox_id)
+    _changed(tx)
+
+
+def change_mailbox(tx: Tx, mailbox: Mailbox) -> None:
+    """Write a mailbox's name, addresses and whether it is enabled; disabling ends its sign-ins."""
+    tx.execute(
+        "UPDATE mailboxes SET name = ?, enabled = ? WHERE mailbox_id = ?",
+        (mailbox.name, int(mailbox.enabled), mailbox.mailbox_id),
+    )
+    _set_addresses(tx, mailbox)
+    if not mailbox.enabled:
+        grants.revoke_holder(tx, mailbox.object_id)
+    _changed(tx)
+
+
+def password_of(tx: Tx, mailbox_id: int) -> str:
+    """The hash of a mailbox's password; '' when it has none or is not there."""
+    row = tx.one("SELECT password FROM mailboxes WHERE mailbox_id = ?", (mailbox_id,))
+    return str(row[0]) if row else ""
+
+
+def set_password(tx: Tx, mailbox: Mailbox, password: str) -> None:
+    """Keep the hash of a new password; whatever was signed in with the old one ends."""
+    tx.execute("UPDATE mailboxes SET password = ? WHERE mailbox_id = ?", (password, mailbox.mailbox_id))
+    grants.revoke_holder(tx, mailbox.object_id)
+    _changed(tx)
+
+
+def list_applications(tx: Tx) -> list[Application]:
+    """Every application, in the order of their client ids."""
+    rows = tx.all("SELECT enabled, document FROM applications ORDER BY client_id")
+    return [
+        msgspec.structs.replace(msgspec.json.decode(document, type=Application), enabled=bool(enabled))
+        for enabled, document in rows
+    ]
+
+
+def put_application(tx: Tx, application: Application) -> None:
+    """Add an application, or change the one with that client id."""
+    check_application(application)
+    document = msgspec.json.encode(application).decode()
+    values = (application.client_id.lower(), application.object_id, int(application.enabled), document)
+    tx.execute(
+        "INSERT INTO applications (client_id, object_id, enabled, document) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (client_id) DO UPDATE SET enabled = excluded.enabled, document = excluded.document",
+        values,
+    )
+    _changed(tx)
+
+
+def check_application(application: Application) -> None:
+    """Raise ConfigurationError for a client id that is no GUID or Graph's own, or a redirect URI that is unsafe."""
+    try:
+        canonical = str(uuid.UUID(application.client_id))
+    except ValueError as error:
+        raise ConfigurationError("client_id", f"{application.client_id!r} is not a GUID") from error
+    if canonical != application.client_id or canonical == GRAPH_APPLICATION:
+        raise ConfigurationError("client_id", f"{application.client_id!r} cannot be a client id")
+    for uri in application.redirect_uris:
+        if not is_safe_redirect(uri):
+            raise ConfigurationError("redirect_uris", f"{uri!r} cannot be a redirect URI")
+
+
+def is_safe_redirect(uri: str) -> bool:
+    """Whether a browser may be sent there: absolute, printable ASCII, no fragment, https, loopback or an app's scheme."""
+    if not uri.isascii() or not uri.isprintable() or any(c in uri for c in ' "<>\\^`{|}#'):
+        return False
+    try:
+        parts = urlsplit(uri)
+        parts.port  # noqa: B018  raises for a port that is none
+    except ValueError:
+        return False
+    if parts.scheme == "http":
+        return parts.hostname in ("localhost", "127.0.0.1", "::1")
+    return parts.scheme not in _UNSAFE_SCHEMES and (parts.scheme != "https" or bool(parts.hostname))
+
+
+def credentials(tx: Tx, client_id: str) -> list[Credential]:
+    """What an application may prove itself with, expired ones included."""
+    rows = tx.all(
+        "SELECT client_id, credential_id, kind, value, origin, expires_at FROM credentials WHERE client_id = ?",
+        (client_id.lower(),),
+    )
+    return [
+        Credential(client_id=row[0], credential_id=row[1], kind=row[2], value=row[3], origin=row[4], expires_at=row[5])
+        for row in rows
+    ]
+
+
+def add_credential(tx: Tx, credential: Credential) -> None:
+    """Add a credential; one with the same id is left as it is."""
+    tx.execute(
+        "INSERT INTO credentials (client_id, credential_id, kind, value, origin, expires_at) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (client_id, credential_id) DO NOTHING",
+        (
+            credential.client_id.lower(),
+            credential.credential_id,
+            credential.kind,
+            credential.value,
+            credential.origin,
+            credential.expires_at,
+        ),
+    )
+
+
+def remove_credential(tx: Tx, client_id: str, credential_id: str) -> bool:
+    """Remove a credential; False when there is none with that id."""
+    removed = tx.execute(
+        "DELETE FROM credentials WHERE client_id = ? AND credential_id = ?", (client_id.lower(), credential_id)
+    )
+    return removed == 1
+
+
+def _set_addresses(tx: Tx, mailbox: Mailbox) -> None:
+    tx.execute("DELETE FROM addresses WHERE mailbox_id = ?", (mailbox.mailbox_id,))
+    wanted = list(dict.fromkeys((mailbox.address, *mailbox.aliases)))
+    seen: set[str] = set()
+    for position, spelling in enumerate(wanted):
+        if spelling.casefold() in seen:
+            continue
+        seen.add(spelling.casefold())
+        if tx.one("SELECT mailbox_id FROM addresses WHERE address = ?", (spelling.casefold(),)):
+            raise ConfigurationError("address", f"{spelling} belongs to another mailbox")
+        tx.execute(
+            "INSERT INTO addresses (address, mailbox_id, position, spelling) VALUES (?, ?, ?, ?)",
+            (spelling.casefold(), mailbox.mailbox_id, position, spelling),
+        )
+
+
+def _mailbox(row: Row, addresses: list[str]) -> Mailbox:
+    mailbox_id, object_id, name, enabled, created_at = row
+    return Mailbox(
+        mailbox_id=mailbox_id,
+        object_id=object_id,
+        address=addresses[0] if addresses else "",
+        name=name,
+        aliases=tuple(addresses[1:]),
+        enabled=bool(enabled),
+        created_at=created_at,
+    )
+
+
+def _changed(tx: Tx) -> None:
+    tx.execute("UPDATE directory_revision SET revision = revision + 1 WHERE one = 1")
