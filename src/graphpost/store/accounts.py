@@ -21,7 +21,9 @@ from graphpost.store import folders, grants
 from graphpost.store.store import Row, Tx
 
 GRAPH_APPLICATION: Final = "00000003-0000-0000-c000-000000000000"
-_UNSAFE_SCHEMES: Final = frozenset({"", "javascript", "data", "vbscript", "file", "blob", "about", "view-source"})
+_UNSAFE_SCHEMES: Final = frozenset(
+    {"", "javascript", "data", "vbscript", "file", "blob", "about", "view-source"}
+)
 
 
 class Credential(Struct, frozen=True, kw_only=True):
@@ -53,7 +55,9 @@ def revision(tx: Tx) -> int:
 def list_mailboxes(tx: Tx) -> list[Mailbox]:
     """Every mailbox, oldest first."""
     addresses: dict[int, list[str]] = {}
-    for mailbox_id, spelling in tx.all("SELECT mailbox_id, spelling FROM addresses ORDER BY mailbox_id, position"):
+    for mailbox_id, spelling in tx.all(
+        "SELECT mailbox_id, spelling FROM addresses ORDER BY mailbox_id, position"
+    ):
         addresses.setdefault(mailbox_id, []).append(spelling)
     rows = tx.all(
         "SELECT mailbox_id, object_id, name, enabled, created_at FROM mailboxes ORDER BY created_at, mailbox_id"
@@ -65,7 +69,14 @@ def add_mailbox(tx: Tx, mailbox: Mailbox, password: str = "") -> None:
     """Add a mailbox with its default folders; `password` is a hash of `store.passwords`, '' for no sign-in."""
     tx.execute(
         "INSERT INTO mailboxes (mailbox_id, object_id, name, password, enabled, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (mailbox.mailbox_id, mailbox.object_id, mailbox.name, password, int(mailbox.enabled), mailbox.created_at),
+        (
+            mailbox.mailbox_id,
+            mailbox.object_id,
+            mailbox.name,
+            password,
+            int(mailbox.enabled),
+            mailbox.created_at,
+        ),
     )
     _set_addresses(tx, mailbox)
     folders.create_defaults(tx, mailbox.mailbox_id)
@@ -153,7 +164,14 @@ def credentials(tx: Tx, client_id: str) -> list[Credential]:
         (client_id.lower(),),
     )
     return [
-        Credential(client_id=row[0], credential_id=row[1], kind=row[2], value=row[3], origin=row[4], expires_at=row[5])
+        Credential(
+            client_id=row[0],
+            credential_id=row[1],
+            kind=row[2],
+            value=row[3],
+            origin=row[4],
+            expires_at=row[5],
+        )
         for row in rows
     ]
 
@@ -177,7 +195,8 @@ def add_credential(tx: Tx, credential: Credential) -> None:
 def remove_credential(tx: Tx, client_id: str, credential_id: str) -> bool:
     """Remove a credential; False when there is none with that id."""
     removed = tx.execute(
-        "DELETE FROM credentials WHERE client_id = ? AND credential_id = ?", (client_id.lower(), credential_id)
+        "DELETE FROM credentials WHERE client_id = ? AND credential_id = ?",
+        (client_id.lower(), credential_id),
     )
     return removed == 1
 

@@ -62,7 +62,9 @@ def read_certificate(path: Path, client_id: str) -> Credential:
     )
 
 
-def _apply_mailbox(tx: Tx, directory: Directory, declared: MailboxSettings, numbers: Numbers, now: Instant) -> None:
+def _apply_mailbox(
+    tx: Tx, directory: Directory, declared: MailboxSettings, numbers: Numbers, now: Instant
+) -> None:
     existing = directory.find(declared.address)
     if existing is None:
         mailbox = Mailbox(
@@ -83,7 +85,9 @@ def _apply_mailbox(tx: Tx, directory: Directory, declared: MailboxSettings, numb
     )
     if changed != existing:
         accounts.change_mailbox(tx, changed)
-    if declared.password and not is_password(declared.password, accounts.password_of(tx, existing.mailbox_id)):
+    if declared.password and not is_password(
+        declared.password, accounts.password_of(tx, existing.mailbox_id)
+    ):
         accounts.set_password(tx, existing, hash_password(declared.password))
 
 
@@ -125,5 +129,9 @@ def _apply_credentials(tx: Tx, client_id: str, declared: ApplicationSettings, da
 
 def _secret(client_id: str, secret: str) -> Credential:
     return Credential(
-        client_id=client_id, credential_id=new_guid(), kind="secret", value=hash_password(secret), origin="settings"
+        client_id=client_id,
+        credential_id=new_guid(),
+        kind="secret",
+        value=hash_password(secret),
+        origin="settings",
     )

@@ -69,7 +69,9 @@ def add(tx: Tx, grant: Grant) -> bool:
 
 def find(tx: Tx, kind: Kind, secret: str) -> Grant | None:
     """The grant a secret stands for, in whatever state, expired or not."""
-    row = tx.one(f"SELECT {_COLUMNS} FROM grants WHERE grant_id = ? AND kind = ?", (grant_id_of(secret), kind))  # noqa: S608
+    row = tx.one(
+        f"SELECT {_COLUMNS} FROM grants WHERE grant_id = ? AND kind = ?", (grant_id_of(secret), kind)
+    )  # noqa: S608
     return _grant(row) if row else None
 
 
@@ -107,12 +109,16 @@ def decide_device(tx: Tx, grant: Grant, object_id: str, approved: bool) -> bool:
 
 def revoke_family(tx: Tx, family: str) -> int:
     """End every grant that came of the same sign-in."""
-    return tx.execute("UPDATE grants SET state = ? WHERE family = ? AND state <> ?", (REVOKED, family, REVOKED))
+    return tx.execute(
+        "UPDATE grants SET state = ? WHERE family = ? AND state <> ?", (REVOKED, family, REVOKED)
+    )
 
 
 def revoke_holder(tx: Tx, object_id: str) -> int:
     """End everything a user is holding: after a change of password, or when disabled."""
-    return tx.execute("UPDATE grants SET state = ? WHERE object_id = ? AND state <> ?", (REVOKED, object_id, REVOKED))
+    return tx.execute(
+        "UPDATE grants SET state = ? WHERE object_id = ? AND state <> ?", (REVOKED, object_id, REVOKED)
+    )
 
 
 def remove(tx: Tx, kind: Kind, secret: str) -> bool:
