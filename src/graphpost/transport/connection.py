@@ -15,7 +15,6 @@ from typing import Protocol, cast
 
 from graphpost.transport.wire import Extensions, ReplyReader, WireError
 
-
 _CLOSED = "the peer closed the connection"
 
 
