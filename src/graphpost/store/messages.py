@@ -68,7 +68,7 @@ def add(tx: Tx, item: Item) -> None:
     """Add a message; a StoreError when that id is taken."""
     tx.executemany(_ADD, (_row(item),))
     if item.folder_id:
-        tx.count_folder(item.mailbox_id, item.folder_id, 1, not item.is_read)
+        tx.count_folder(item.mailbox_id, item.folder_id, 1, 0 if item.is_read else 1)
 
 
 def get(tx: Tx, mailbox_id: int, message_id: int) -> Item | None:
