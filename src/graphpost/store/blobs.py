@@ -1,0 +1,184 @@
+"""Large contents in files named by their SHA-256: written once, durable when `write` returns.
+
+A file is written beside the others, synced, renamed into place, and its directory synced.  The same bytes are the
+same file.  Unreferenced files are removed by `sweep` after a grace period; writing content that is there already
+begins its grace anew.  Files are 0600, directories 0700.  Errors of the disk are StoreErrors.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import secrets
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256 as new_sha256
+from pathlib import Path
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from graphpost.clock import SECOND, Instant
+from graphpost.errors import StoreError
+
+_CHUNK: Final = 256 * 1024
+_NAME: Final = re.compile(r"[0-9a-f]{64}\Z")
+
+
+class Blob(Struct, frozen=True):
+    """What was written: its name, the hex SHA-256, and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+class Blobs(Protocol):
+    """Where large contents are kept."""
+
+    def write(self, chunks: Iterable[bytes]) -> Blob:
+        """Store bytes; durable on return."""
+        ...
+
+    def read(self, sha256: str, offset: int = 0, length: int = -1) -> Iterator[bytes]:
+        """The bytes of a blob or of a slice of it (`length` -1: to the end); StoreError when it is not there."""
+        ...
+
+    def sweep(
+        self, referenced: Callable[[Collection[str]], Collection[str]], now: Instant, grace_seconds: float
+    ) -> int:
+        """Remove blobs that are older than the grace period and not among what `referenced` gives back."""
+        ...
+
+
+class FileBlobs:
+    """`Blobs` in a directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._incoming = root / "incoming"
+        try:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._incoming.mkdir(mode=0o700, exist_ok=True)
+            self._lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.close(self._lock)
+        except OSError as error:
+            raise _translated(error) from error
+
+    def write(self, chunks: Iterable[bytes]) -> Blob:
+        part = self._incoming / secrets.token_hex(16)
+        try:
+            blob = _spool(part, chunks)
+            self._place(part, blob)
+        except OSError as error:
+            raise _translated(error) from error
+        finally:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+        return blob
+
+    def read(self, sha256: str, offset: int = 0, length: int = -1) -> Iterator[bytes]:
+        try:
+            file = self.path(sha256).open("rb", buffering=0)
+        except OSError as error:
+            raise _translated(error) from error
+        with file:
+            file.seek(offset)
+            left = length
+            while left != 0:
+                chunk = file.read(_CHUNK if left < 0 else min(_CHUNK, left))
+                if not chunk:
+                    if left > 0:
+                        raise StoreError("a stored content is shorter than it was")
+                    return
+                left = left - len(chunk) if left > 0 else left
+                yield chunk
+
+    def path(self, sha256: str) -> Path:
+        """Where a blob is (or would be); ValueError when the name is none."""
+        if not _NAME.match(sha256):
+            raise ValueError("not the name of a blob")
+        return self.root / sha256[:2] / sha256
+
+    def sweep(
+        self, referenced: Callable[[Collection[str]], Collection[str]], now: Instant, grace_seconds: float
+    ) -> int:
+        limit = now / SECOND - grace_seconds
+        removed = 0
+        for directory in self._directories():
+            old = {name for name in _names(directory) if _is_older(directory / name, limit)}
+            for name in old - set(referenced(old)) if old else ():
+                removed += self._remove(directory / name, limit)
+        for name in _names(self._incoming):
+            if _is_older(self._incoming / name, limit):
+                (self._incoming / name).unlink(missing_ok=True)
+        return removed
+
+    def _directories(self) -> list[Path]:
+        return [entry for entry in sorted(self.root.iterdir()) if len(entry.name) == 2 and entry.is_dir()]
+
+    def _remove(self, path: Path, limit: float) -> int:
+        with self._locked(fcntl.LOCK_EX):
+            if not _is_older(path, limit):
+                return 0  # written again since it was looked at
+            path.unlink()
+            return 1
+
+    def _place(self, part: Path, blob: Blob) -> None:
+        """Give the spooled file its name, or freshen the one that has it."""
+        path = self.path(blob.sha256)
+        if not path.parent.is_dir():
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            _sync_directory(self.root)
+        with self._locked(fcntl.LOCK_SH):
+            if path.exists() and path.stat().st_size == blob.size:
+                os.utime(path)
+            else:
+                part.rename(path)
+        _sync_directory(path.parent)  # even if it was there: whoever put it there may not have come so far
+
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        """Hold the directory's lock: shared to place a file, alone to remove one."""
+        descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, how)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _spool(part: Path, chunks: Iterable[bytes]) -> Blob:
+    digest, size = new_sha256(), 0
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb", buffering=_CHUNK) as file:
+        for chunk in chunks:
+            digest.update(chunk)
+            size += len(chunk)
+            file.write(chunk)
+        file.flush()
+        os.fsync(descriptor)
+    return Blob(digest.hexdigest(), size)
+
+
+def _names(directory: Path) -> list[str]:
+    return [entry.name for entry in os.scandir(directory)]
+
+
+def _is_older(path: Path, limit: float) -> bool:
+    try:
+        return path.stat().st_mtime < limit
+    except FileNotFoundError:
+        return False
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _translated(error: OSError) -> StoreError:
+    return StoreError(f"the blob store failed: {error.strerror or error}")

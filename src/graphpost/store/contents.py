@@ -1,0 +1,75 @@
+"""Contents: the bytes of attachments and MIME messages, small ones in the database, large ones in blobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
+
+from msgspec import Struct
+
+from graphpost.errors import StoreError
+from graphpost.mail.message import ContentRef
+from graphpost.store.blobs import Blobs
+from graphpost.store.store import Tx
+
+_CHUNK = 256 * 1024
+
+
+class Content(Struct, frozen=True):
+    """Stored bytes.  `data` is None when they are in the blob named `sha256`."""
+
+    content_id: int
+    size: int
+    sha256: str
+    data: bytes | None = None
+
+
+def prepare(blobs: Blobs, content_id: int, data: bytes, inline_limit: int) -> Content:
+    """Make bytes ready to be added; larger ones than `inline_limit` are written to a blob right here."""
+    if len(data) <= inline_limit:
+        return Content(content_id, len(data), sha256(data).hexdigest(), data)
+    blob = blobs.write(data[start : start + _CHUNK] for start in range(0, len(data), _CHUNK))
+    return Content(content_id, blob.size, blob.sha256)
+
+
+def add(tx: Tx, mailbox_id: int, message_id: int, contents: Sequence[Content]) -> None:
+    """Give a message its contents."""
+    tx.executemany(
+        "INSERT INTO contents (mailbox_id, message_id, content_id, size, sha256, data) VALUES (?, ?, ?, ?, ?, ?)",
+        [(mailbox_id, message_id, c.content_id, c.size, c.sha256, c.data) for c in contents],
+    )
+
+
+def of_message(tx: Tx, mailbox_id: int, message_id: int) -> dict[int, Content]:
+    """A message's contents by content id."""
+    rows = tx.all(
+        "SELECT content_id, size, sha256, data FROM contents WHERE mailbox_id = ? AND message_id = ?",
+        (mailbox_id, message_id),
+    )
+    return {row[0]: Content(*row) for row in rows}
+
+
+def remove(tx: Tx, mailbox_id: int, message_id: int) -> None:
+    """Delete a message's contents; blobs that nothing names any more are left to the sweep."""
+    tx.execute("DELETE FROM contents WHERE mailbox_id = ? AND message_id = ?", (mailbox_id, message_id))
+
+
+def blobs_of(tx: Tx, mailbox_id: int) -> set[str]:
+    """The names of the blobs that a mailbox's contents are in."""
+    rows = tx.all("SELECT DISTINCT sha256 FROM contents WHERE mailbox_id = ? AND data IS NULL", (mailbox_id,))
+    return {row[0] for row in rows}
+
+
+def opener(blobs: Blobs, contents: Mapping[int, Content]) -> Callable[[ContentRef], Iterator[bytes]]:
+    """A function that gives the bytes a ContentRef names, as stored (the encoding is not undone), in chunks."""
+
+    def open_(ref: ContentRef) -> Iterator[bytes]:
+        content = contents.get(ref.content_id)
+        if content is None:
+            raise StoreError("a message names a content that it does not have")
+        if content.data is None:
+            return blobs.read(content.sha256, ref.offset, ref.length)
+        end = content.size if ref.length < 0 else ref.offset + ref.length
+        return iter((content.data[ref.offset : end],))
+
+    return open_

@@ -1,0 +1,334 @@
+"""The delivery queue: one row for a message and a destination, its recipients inside.
+
+A row is queued (0), done (1) or held (2).  To claim is to lease: `due_at` moves to the lease's end and `owner` is set,
+so an attempt that never comes back is due again by itself.  `settle` writes only while owner and attempts are still
+those of the claim, so a late worker changes nothing.  A destination that refuses everybody is held back as a whole
+(table destinations).  Rows lie in buckets (`bucket_of` the mailbox), and every statement names its bucket.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from graphpost.clock import Instant
+from graphpost.store.store import Row, Tx
+
+BUCKETS: Final = 16
+QUEUED: Final = 0
+DONE: Final = 1
+HELD: Final = 2
+
+RecipientState = Literal["queued", "delivered", "captured", "deferred", "failed", "cancelled"]
+
+
+class Saying(Struct, frozen=True, array_like=True):
+    """What the other side said last, as `transport.courier.Reply` has it."""
+
+    code: int
+    status: str
+    text: str
+    host: str = ""
+
+
+class Recipient(Struct, frozen=True, array_like=True):
+    """One recipient and how far the message is on the way there; `at` is when that became so."""
+
+    address: str
+    state: RecipientState = "queued"
+    reply: Saying | None = None
+    at: Instant = 0
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """One message to one destination.  `position` tells a message's deliveries apart, `siblings` is their number.
+
+    `hidden`: no copy was wanted, so the message goes when its last delivery is done.
+    """
+
+    mailbox_id: int
+    message_id: int
+    position: int
+    destination: str
+    state: int = QUEUED
+    due_at: Instant
+    owner: int = 0
+    attempts: int = 0
+    created_at: Instant
+    expires_at: Instant
+    finished_at: Instant = 0
+    warned: bool = False
+    sender: str
+    recipients: tuple[Recipient, ...]
+    subject: str = ""
+    internet_message_id: str = ""
+    siblings: int = 1
+    wants_success: bool = False
+    hidden: bool = False
+
+
+class _Document(Struct, frozen=True, array_like=True):
+    """What of a delivery no statement looks at.  Fields are only ever added, at the end."""
+
+    expires_at: Instant
+    warned: bool
+    sender: str
+    recipients: tuple[Recipient, ...]
+    subject: str
+    internet_message_id: str
+    siblings: int
+    wants_success: bool
+    hidden: bool
+
+
+_COLUMNS: Final = (
+    "bucket, message_id, position, mailbox_id, destination, state, due_at, owner, attempts, created_at, finished_at,"
+    " document"
+)
+_QUALIFIED: Final = ", ".join(f"deliveries.{column.strip()}" for column in _COLUMNS.split(","))
+_ADD: Final = f"INSERT INTO deliveries ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"  # noqa: S608
+_READ: Final = f"SELECT {_COLUMNS} FROM deliveries WHERE bucket = ?"  # noqa: S608
+_CLAIM: Final = (
+    "WITH due AS MATERIALIZED (SELECT message_id AS m, position AS p FROM deliveries"
+    " WHERE bucket = ? AND destination = ? AND state = 0 AND due_at <= ?"
+    " ORDER BY due_at LIMIT ?{lock})"
+    " UPDATE deliveries SET due_at = ?, owner = ?, attempts = attempts + 1 FROM due"
+    " WHERE deliveries.bucket = ? AND deliveries.message_id = due.m AND deliveries.position = due.p"
+    " RETURNING {columns}"
+).replace("{columns}", _QUALIFIED)
+# A loose scan: from one destination with queued rows to the next, however many rows there are.
+_DUE: Final = (
+    "WITH RECURSIVE waiting(destination) AS ("
+    " SELECT (SELECT MIN(d.destination) FROM deliveries d WHERE d.bucket = ? AND d.state = 0)"
+    " UNION ALL SELECT (SELECT MIN(d.destination) FROM deliveries d"
+    " WHERE d.bucket = ? AND d.state = 0 AND d.destination > waiting.destination)"
+    " FROM waiting WHERE waiting.destination IS NOT NULL)"
+    " SELECT waiting.destination FROM waiting LEFT JOIN destinations g"
+    " ON g.bucket = ? AND g.destination = waiting.destination"
+    " WHERE waiting.destination IS NOT NULL AND COALESCE(g.not_before, 0) <= ?"
+    " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.bucket = ? AND d.state = 0"
+    " AND d.destination = waiting.destination AND d.due_at <= ?)"
+)
+_SETTLE: Final = (
+    "UPDATE deliveries SET owner = CASE WHEN state = ? AND due_at = ? THEN owner ELSE 0 END,"
+    " state = ?, due_at = ?, finished_at = ?, document = ?"
+    " WHERE bucket = ? AND message_id = ? AND position = ? AND owner = ? AND attempts = ? AND state = 0"
+)
+_HOLD: Final = (
+    "INSERT INTO destinations (bucket, destination, not_before, failures) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (bucket, destination) DO UPDATE SET not_before = excluded.not_before, failures = excluded.failures"
+)
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Document).decode
+
+
+def bucket_of(mailbox_id: int) -> int:
+    return mailbox_id % BUCKETS
+
+
+def add(tx: Tx, delivery: Delivery) -> None:
+    """Put a delivery into the queue."""
+    tx.executemany(_ADD, (_row(delivery),))
+
+
+def claim(
+    tx: Tx, bucket: int, destination: str, now: Instant, lease_until: Instant, owner: int, limit: int
+) -> list[Delivery]:
+    """Lease up to `limit` due deliveries to a destination, the longest due first; attempts are counted here."""
+    sql = _CLAIM.replace("{lock}", tx.dialect.skip_locked)
+    rows = tx.all(sql, (bucket, destination, now, limit, lease_until, owner, bucket))
+    return sorted(map(_delivery, rows), key=lambda d: (d.created_at, d.message_id, d.position))
+
+
+def due_destinations(tx: Tx, bucket: int, now: Instant) -> list[str]:
+    """The destinations with something due, but for those held back.  Costs by destination, not by delivery."""
+    return [row[0] for row in tx.all(_DUE, (bucket, bucket, bucket, now, bucket, now))]
+
+
+def register_destination(tx: Tx, bucket: int, destination: str) -> None:
+    """Give a destination its row, unless it has one.  Nothing depends on it: no row means not held back."""
+    tx.executemany(
+        "INSERT INTO destinations (bucket, destination, not_before, failures) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        ((bucket, destination, 0, 0),),
+    )
+
+
+def hold_destination(tx: Tx, bucket: int, destination: str, not_before: Instant, failures: int) -> None:
+    """Attempt nothing to a destination before that instant; 0 and 0 when it works again."""
+    tx.execute(_HOLD, (bucket, destination, not_before, failures))
+
+
+def failures_of(tx: Tx, bucket: int, destination: str) -> int:
+    """How many times in a row a destination as a whole did not work."""
+    row = tx.one(
+        "SELECT failures FROM destinations WHERE bucket = ? AND destination = ?", (bucket, destination)
+    )
+    return row[0] if row else 0
+
+
+def settle(tx: Tx, delivery: Delivery, owner: int) -> bool:
+    """Write a claimed delivery's new state; False (and nothing written) when the claim is no longer `owner`'s.
+
+    The lease ends when state or due_at changed; otherwise it goes on.
+    """
+    due = (delivery.state, delivery.due_at)
+    key = (bucket_of(delivery.mailbox_id), delivery.message_id, delivery.position, owner, delivery.attempts)
+    return tx.execute(_SETTLE, (*due, *due, delivery.finished_at, _document(delivery), *key)) == 1
+
+
+def open_count(tx: Tx, mailbox_id: int, message_id: int) -> int:
+    """How many of a message's deliveries are not done."""
+    row = tx.one(
+        "SELECT COUNT(*) FROM deliveries WHERE bucket = ? AND message_id = ? AND state <> 1",
+        (bucket_of(mailbox_id), message_id),
+    )
+    return row[0] if row else 0
+
+
+def get(tx: Tx, mailbox_id: int, message_id: int) -> list[Delivery]:
+    """A message's deliveries in order."""
+    rows = tx.all(f"{_READ} AND message_id = ? ORDER BY position", (bucket_of(mailbox_id), message_id))
+    return [_delivery(row) for row in rows]
+
+
+def listed(
+    tx: Tx, *, state: int | None = None, limit: int = 100, mailbox_id: int | None = None
+) -> list[Delivery]:
+    """Deliveries for people to look at: the newest first, of one state and one mailbox when given."""
+    found: list[Delivery] = []
+    for bucket in range(BUCKETS) if mailbox_id is None else (bucket_of(mailbox_id),):
+        sql, params = _READ, [bucket]
+        for column, value in (("state", state), ("mailbox_id", mailbox_id)):
+            if value is not None:
+                sql, params = f"{sql} AND {column} = ?", [*params, value]
+        rows = tx.all(f"{sql} ORDER BY message_id DESC, position LIMIT ?", (*params, limit))
+        found.extend(map(_delivery, rows))
+    return sorted(found, key=lambda d: (-d.message_id, d.position))[:limit]
+
+
+def retry_now(tx: Tx, bucket: int, message_id: int, now: Instant) -> int:
+    """Make a message's waiting deliveries due, and let their destinations be tried; how many there are."""
+    rows = tx.all(
+        "UPDATE deliveries SET due_at = ?, owner = 0, state = 0"
+        " WHERE bucket = ? AND message_id = ? AND (state = 2 OR (state = 0 AND (owner = 0 OR due_at <= ?)))"
+        " RETURNING destination",
+        (now, bucket, message_id, now),
+    )
+    for destination in sorted({row[0] for row in rows}):
+        tx.execute(
+            "UPDATE destinations SET not_before = 0 WHERE bucket = ? AND destination = ?",
+            (bucket, destination),
+        )
+    return len(rows)
+
+
+def cancel(tx: Tx, bucket: int, message_id: int, now: Instant) -> int:
+    """Give up a message's deliveries that no attempt is under way for; how many.  Open recipients become cancelled."""
+    rows = tx.all(
+        f"{_READ} AND message_id = ? AND (state = 2 OR (state = 0 AND (owner = 0 OR due_at <= ?)))"
+        f" ORDER BY position{tx.dialect.for_update}",
+        (bucket, message_id, now),
+    )
+    for row in rows:
+        delivery = _delivery(row)
+        recipients = tuple(_cancelled(recipient, now) for recipient in delivery.recipients)
+        tx.execute(
+            "UPDATE deliveries SET state = 1, owner = 0, finished_at = ?, document = ?"
+            " WHERE bucket = ? AND message_id = ? AND position = ?",
+            (now, _document(msgspec.structs.replace(delivery, recipients=recipients)), *row[:3]),
+        )
+    return len(rows)
+
+
+def release(tx: Tx, bucket: int, now: Instant) -> int:
+    """End every lease of a bucket at once: only when no worker is running.  How many attempts were interrupted."""
+    return tx.execute(
+        "UPDATE deliveries SET owner = 0, due_at = ? WHERE bucket = ? AND state = 0 AND owner <> 0",
+        (now, bucket),
+    )
+
+
+def depth(tx: Tx) -> tuple[int, Instant]:
+    """How many deliveries are queued, and the instant the oldest was created (0 when there is none)."""
+    row = tx.one(
+        "SELECT COUNT(*), COALESCE(MIN(created_at), 0) FROM deliveries WHERE bucket BETWEEN 0 AND ? AND state = 0",
+        (BUCKETS - 1,),
+    )
+    return (row[0], row[1]) if row else (0, 0)
+
+
+def prune(tx: Tx, bucket: int, before: Instant, limit: int = 1000) -> int:
+    """Delete up to `limit` deliveries that were finished before an instant; how many."""
+    return tx.execute(
+        "DELETE FROM deliveries WHERE bucket = ? AND (message_id, position) IN ("
+        "SELECT message_id, position FROM deliveries WHERE bucket = ? AND state = 1 AND finished_at < ?"
+        " ORDER BY message_id LIMIT ?)",
+        (bucket, bucket, before, limit),
+    )
+
+
+def _cancelled(recipient: Recipient, now: Instant) -> Recipient:
+    if recipient.state in ("queued", "deferred"):
+        return Recipient(recipient.address, "cancelled", recipient.reply, now)
+    return recipient
+
+
+def _document(d: Delivery) -> bytes:
+    return _encode(
+        _Document(
+            d.expires_at,
+            d.warned,
+            d.sender,
+            d.recipients,
+            d.subject,
+            d.internet_message_id,
+            d.siblings,
+            d.wants_success,
+            d.hidden,
+        )
+    )
+
+
+def _row(d: Delivery) -> tuple[Any, ...]:
+    return (
+        d.mailbox_id % BUCKETS,
+        d.message_id,
+        d.position,
+        d.mailbox_id,
+        d.destination,
+        d.state,
+        d.due_at,
+        d.owner,
+        d.attempts,
+        d.created_at,
+        d.finished_at,
+        _document(d),
+    )
+
+
+def _delivery(row: Row) -> Delivery:
+    document = _decode(row[11])
+    return Delivery(
+        mailbox_id=row[3],
+        message_id=row[1],
+        position=row[2],
+        destination=row[4],
+        state=row[5],
+        due_at=row[6],
+        owner=row[7],
+        attempts=row[8],
+        created_at=row[9],
+        finished_at=row[10],
+        expires_at=document.expires_at,
+        warned=document.warned,
+        sender=document.sender,
+        recipients=document.recipients,
+        subject=document.subject,
+        internet_message_id=document.internet_message_id,
+        siblings=document.siblings,
+        wants_success=document.wants_success,
+        hidden=document.hidden,
+    )

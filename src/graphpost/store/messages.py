@@ -1,0 +1,210 @@
+"""Messages in mailboxes: one row each, the document and copies of what is filtered and ordered by.
+
+The document (MessagePack of `Message`) is the truth.  The text columns are casefolded copies, `subject` cut to 255
+characters, `categories` between unit separators; enumerations are their position (`IMPORTANCE`, …); booleans 0 and 1.
+Adding, moving and removing keep the folders' counts.  Folder 0 is no folder: nothing is counted or listed there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+import msgspec
+
+from graphpost.errors import PreconditionFailed
+from graphpost.mail.mailbox import NO_FOLDER
+from graphpost.mail.message import Item, Message
+from graphpost.store.store import Params, Row, Tx
+
+IMPORTANCE: Final = MappingProxyType({"low": 0, "normal": 1, "high": 2})
+INFERENCE: Final = MappingProxyType({"focused": 0, "other": 1})
+FLAG_STATUS: Final = MappingProxyType({"notFlagged": 0, "complete": 1, "flagged": 2})
+SEPARATOR: Final = "\x1f"
+COLUMNS: Final = (
+    "mailbox_id",
+    "message_id",
+    "folder_id",
+    "moves",
+    "version",
+    "created_at",
+    "modified_at",
+    "received_at",
+    "sent_at",
+    "is_read",
+    "is_draft",
+    "has_attachments",
+    "importance",
+    "inference",
+    "flag_status",
+    "size",
+    "subject",
+    "from_address",
+    "from_name",
+    "sender_address",
+    "internet_message_id",
+    "conversation_id",
+    "categories",
+    "document",
+)
+_ADD: Final = f"INSERT INTO messages ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+_CHANGE: Final = (
+    f"UPDATE messages SET {', '.join(f'{c} = ?' for c in COLUMNS[2:])}"  # noqa: S608
+    " WHERE mailbox_id = ? AND message_id = ? AND version = ?"
+)
+_READ: Final = (
+    "SELECT message_id, folder_id, moves, version, created_at, modified_at, received_at, sent_at,"
+    " is_read, is_draft, size, conversation_id, document FROM messages WHERE mailbox_id = ?"
+)
+_NEWEST: Final = (("received_at", True),)
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Message).decode
+
+Where = tuple[str, Params]
+
+
+def add(tx: Tx, item: Item) -> None:
+    """Add a message; a StoreError when that id is taken."""
+    tx.executemany(_ADD, (_row(item),))
+    if item.folder_id:
+        tx.count_folder(item.mailbox_id, item.folder_id, 1, 0 if item.is_read else 1)
+
+
+def get(tx: Tx, mailbox_id: int, message_id: int) -> Item | None:
+    """The message wherever it is; in a write, nobody else changes it before the end."""
+    row = tx.one(f"{_READ} AND message_id = ?{tx.dialect.for_update}", (mailbox_id, message_id))
+    return None if row is None else _item(mailbox_id, row)
+
+
+def find(
+    tx: Tx,
+    mailbox_id: int,
+    *,
+    folder_id: int | None = None,
+    where: Where | None = None,
+    order: Sequence[tuple[str, bool]] = (),
+    skip: int = 0,
+    top: int = 10,
+) -> list[Item]:
+    """A page of the messages of a folder, or (None) of all folders.
+
+    `where` is a condition on columns and its parameters; `order` is of (column, descending), the newest first when
+    empty.  Ties go by message id, so that pages neither overlap nor leave out.
+    """
+    condition, params = _condition(mailbox_id, folder_id, where)
+    ordering = _ordering(order or _NEWEST)
+    rows = tx.all(f"{_READ}{condition} ORDER BY {ordering} LIMIT ? OFFSET ?", (*params, top, skip))
+    return [_item(mailbox_id, row) for row in rows]
+
+
+def count(tx: Tx, mailbox_id: int, folder_id: int | None = None, where: Where | None = None) -> int:
+    """How many messages a folder, or (None) all folders have."""
+    condition, params = _condition(mailbox_id, folder_id, where)
+    row = tx.one(f"SELECT COUNT(*) FROM messages WHERE mailbox_id = ?{condition}", params)  # noqa: S608
+    return int(row[0]) if row else 0
+
+
+def change(tx: Tx, before: Item, after: Item) -> Item:
+    """Write `after` over `before`; the item as it now is: next version, and next place when the folder changed.
+
+    Raises PreconditionFailed when the stored message is no longer the version of `before`, or is gone.
+    """
+    moved = after.folder_id != before.folder_id
+    item = msgspec.structs.replace(after, version=before.version + 1, moves=before.moves + moved)
+    key = (before.mailbox_id, before.message_id, before.version)
+    if tx.execute(_CHANGE, (*_row(item)[2:], *key)) != 1:
+        raise PreconditionFailed("The message was changed by somebody else.")
+    _count(tx, before, -1)
+    _count(tx, item, 1)
+    return item
+
+
+def remove(tx: Tx, item: Item) -> bool:
+    """Delete the message's row (not its contents); whether it was there, at that place."""
+    gone = tx.execute(
+        "DELETE FROM messages WHERE mailbox_id = ? AND message_id = ? AND version = ?",
+        (item.mailbox_id, item.message_id, item.version),
+    )
+    if gone:
+        _count(tx, item, -1)
+    return gone > 0
+
+
+def _count(tx: Tx, item: Item, number: int) -> None:
+    if item.folder_id:
+        tx.count_folder(item.mailbox_id, item.folder_id, number, 0 if item.is_read else number)
+
+
+def _condition(mailbox_id: int, folder_id: int | None, where: Where | None) -> tuple[str, tuple[Any, ...]]:
+    place = " AND folder_id <> ?" if folder_id is None else " AND folder_id = ?"
+    params = (mailbox_id, NO_FOLDER if folder_id is None else folder_id)
+    if where is None or not where[0]:
+        return place, params
+    return f"{place} AND ({where[0]})", (*params, *where[1])
+
+
+def _ordering(order: Sequence[tuple[str, bool]]) -> str:
+    if unknown := [column for column, _ in order if column not in COLUMNS]:
+        raise ValueError(f"not a column to order by: {unknown[0]}")
+    terms = [*order, ("message_id", order[-1][1])]
+    return ", ".join(f"{column} DESC" if descending else column for column, descending in terms)
+
+
+def _row(item: Item) -> tuple[Any, ...]:
+    message = item.message
+    from_, sender = message.from_, message.sender
+    return (
+        item.mailbox_id,
+        item.message_id,
+        item.folder_id,
+        item.moves,
+        item.version,
+        item.created_at,
+        item.modified_at,
+        item.received_at,
+        item.sent_at,
+        int(item.is_read),
+        int(item.is_draft),
+        int(message.has_attachments) if message.attachments else 0,
+        IMPORTANCE[message.importance],
+        INFERENCE[message.inference],
+        FLAG_STATUS[message.flag.status],
+        item.size,
+        _folded(message.subject[:255]),
+        _folded(from_.address) if from_ else "",
+        _folded(from_.name) if from_ else "",
+        _folded(sender.address) if sender else "",
+        _folded(message.internet_message_id),
+        item.conversation_id,
+        _categories(message.categories) if message.categories else "",
+        _encode(message),
+    )
+
+
+def _folded(text: str) -> str:
+    folded = text.casefold()
+    return folded.replace("\0", "") if "\0" in folded else folded  # PostgreSQL has no NUL in text
+
+
+def _categories(categories: Sequence[str]) -> str:
+    return SEPARATOR + _folded(SEPARATOR.join(categories)) + SEPARATOR
+
+
+def _item(mailbox_id: int, row: Row) -> Item:
+    return Item(
+        mailbox_id=mailbox_id,
+        message_id=row[0],
+        folder_id=row[1],
+        moves=row[2],
+        version=row[3],
+        created_at=row[4],
+        modified_at=row[5],
+        received_at=row[6],
+        sent_at=row[7],
+        is_read=row[8] != 0,
+        is_draft=row[9] != 0,
+        size=row[10],
+        conversation_id=row[11],
+        message=_decode(row[12]),
+    )

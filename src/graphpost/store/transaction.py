@@ -1,0 +1,138 @@
+"""A transaction as store functions see it: rows to insert are gathered, counts added up.
+
+`executemany` only gathers; the rows go to the database before the next other statement of the group, or at its end,
+many to a statement.  So an error of such a row shows up later than the call, but always before anything is durable,
+and only the function that gave the row gets it.  `count_folder` is written once per group, in key order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Final, Protocol
+
+from graphpost.errors import StoreError
+from graphpost.store.store import Dialect, Params, Row
+
+COUNT: Final = (
+    "UPDATE folders SET total_count = total_count + ?, unread_count = unread_count + ?"
+    " WHERE mailbox_id = ? AND folder_id = ?"
+)
+_VALUES: Final = re.compile(r"\A(INSERT\b.*\bVALUES\s*)(\([?,\s]+\))(.*)\Z", re.DOTALL)
+
+
+class Session(Protocol):
+    """One database connection.  Its errors are StoreErrors; StoreBusy means: run it again."""
+
+    dialect: Dialect
+
+    def begin(self) -> None: ...
+    def commit(self) -> None: ...
+    def rollback(self) -> None:
+        """End the transaction if there is one; never raises."""
+        ...
+
+    def query(self, sql: str, params: Params) -> list[Row]: ...
+    def change(self, sql: str, params: Params) -> int: ...
+    def change_many(self, batches: Sequence[tuple[str, list[Params]]]) -> None:
+        """Each statement once for each of its rows, in order; no results are needed."""
+        ...
+
+
+class Work:
+    """What a group has gathered and not yet written."""
+
+    __slots__ = ("counts", "rows", "session")
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.rows: dict[str, list[Params]] = {}
+        self.counts: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def flush(self) -> None:
+        """Send the gathered rows."""
+        if self.rows:
+            rows, self.rows = self.rows, {}
+            self.session.change_many(list(rows.items()))
+
+    def add_counts(self, other: Work) -> None:
+        """Take over what another has counted."""
+        for (mailbox_id, folder_id), (total, unread) in other.counts.items():
+            self.count(mailbox_id, folder_id, total, unread)
+
+    def count(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
+        key = (mailbox_id, folder_id)
+        before = self.counts.get(key)
+        self.counts[key] = (total, unread) if before is None else (before[0] + total, before[1] + unread)
+
+    def finish(self) -> None:
+        """Send everything: rows, then counts in key order."""
+        batches = list(self.rows.items())
+        counts: list[Params] = [(*self.counts[key], *key) for key in sorted(self.counts)]
+        self.rows, self.counts = {}, {}
+        if counts:
+            batches.append((COUNT, counts))
+        if batches:
+            self.session.change_many(batches)
+
+
+class Transaction:
+    """The Tx of one function.  `wrote`: it may have changed something.  Of no use once the function returned."""
+
+    __slots__ = ("_work", "dialect", "wrote")
+
+    def __init__(self, work: Work, dialect: Dialect) -> None:
+        self._work: Work | None = work
+        self.dialect = dialect
+        self.wrote = False
+
+    def execute(self, sql: str, params: Params = ()) -> int:
+        work = self._work or _ended()
+        self.wrote = True
+        work.flush()
+        return work.session.change(sql, params)
+
+    def executemany(self, sql: str, rows: Iterable[Params]) -> None:
+        work = self._work or _ended()
+        self.wrote = True
+        gathered = work.rows.get(sql)
+        if gathered is None:
+            work.rows[sql] = list(rows)
+        else:
+            gathered.extend(rows)
+
+    def all(self, sql: str, params: Params = ()) -> list[Row]:
+        work = self._work or _ended()
+        self.wrote = self.wrote or not sql.startswith("SELECT")
+        if work.rows:
+            work.flush()
+        return work.session.query(sql, params)
+
+    def one(self, sql: str, params: Params = ()) -> Row | None:
+        rows = self.all(sql, params)
+        return rows[0] if rows else None
+
+    def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
+        work = self._work or _ended()
+        self.wrote = True
+        work.count(mailbox_id, folder_id, total, unread)
+
+    def end(self) -> None:
+        self._work = None
+
+
+def _ended() -> Work:
+    raise StoreError("this transaction is over: its function has returned")
+
+
+@lru_cache(maxsize=512)
+def widened(sql: str, rows: int) -> str | None:
+    """The INSERT … VALUES (?, …) with that many rows of values; None when the statement is not of that form."""
+    if rows == 1:
+        return sql
+    found = _VALUES.match(sql)
+    if found is None:
+        return None
+    head, values, tail = found.groups()
+    return head + ",".join([values] * rows) + tail
