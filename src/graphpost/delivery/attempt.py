@@ -54,19 +54,18 @@ class Attempt:
         for recipient in conclusion.delivered:
             said = recipient.reply or NOTHING
             if recipient.state == "captured":
-                log.captured(number, recipient.address)
+                log.captured(number, recipient.address, self.seconds)
             else:
                 log.delivered(number, recipient.address, destination, said.code, said.text, self.seconds)
         for recipient in conclusion.deferred:
             said = recipient.reply or NOTHING
-            log.deferred(
-                number, recipient.address, destination, said.code, said.status, said.text, conclusion.delivery.due_at
-            )
+            text = f"{said.status} {said.text}".strip()
+            log.deferred(number, recipient.address, destination, said.code, text, conclusion.delivery.due_at)
         for recipient in conclusion.failed:
             said = recipient.reply or NOTHING
-            log.failed(number, recipient.address, destination, said.code, said.status, said.text)
+            log.failed(number, recipient.address, destination, said.code, f"{said.status} {said.text}".strip())
         for filing in self.settlement.filings:
-            log.filed(filing.item.message_id, filing.item.mailbox_id, filing.item.folder_id)
+            log.filed(filing.item.message_id, filing.mailbox, "inbox")
         if conclusion.failed and conclusion.delivery.sender:
             log.bounced(number, conclusion.delivery.sender)
 

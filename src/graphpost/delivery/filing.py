@@ -29,6 +29,7 @@ class Filing(Struct, frozen=True):
 
     item: Item
     contents: list[Content]
+    mailbox: str  # its address, for the log
 
 
 class Filer:
@@ -61,7 +62,7 @@ class Filer:
             size=len(data),
             conversation_id=conversation_of(index) or b"",
         )
-        return Filing(item, [content])
+        return Filing(item, [content], mailbox.address)
 
 
 def add(tx: Tx, filing: Filing) -> None:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from graphpost.clock import SECOND, Clock, Instant
-from graphpost.config import DeliverySettings, StoreSettings
+from graphpost.config import DeliverySettings
 from graphpost.delivery.routing import Router
 from graphpost.delivery.worker import Job, Worker
 from graphpost.ids import Numbers
@@ -56,7 +56,7 @@ class Submitter:
         *,
         store: Store,
         blobs: Blobs,
-        store_settings: StoreSettings,
+        inline_limit: int,
         settings: DeliverySettings,
         router: Router,
         worker: Worker,
@@ -66,7 +66,7 @@ class Submitter:
     ) -> None:
         self._store = store
         self._blobs = blobs
-        self._inline_limit = store_settings.inline_limit
+        self._inline_limit = inline_limit
         self._settings = settings
         self._router = router
         self._worker = worker
@@ -82,7 +82,7 @@ class Submitter:
         queued = self._deliveries(item, submission, now)
         reserved = [self._worker.reserve(delivery) for delivery in queued]
         try:
-            await self._store.write(_adding(item, kept, reserved, self._unknown(reserved)))
+            await self._store.write(_adding(item, kept, reserved))
         except BaseException:
             self._worker.unreserve(reserved)
             raise
@@ -94,15 +94,9 @@ class Submitter:
             sum(len(delivery.recipients) for delivery in reserved),
             item.size,
         )
-        for delivery in reserved:
-            self._worker.know(delivery.mailbox_id % deliveries.BUCKETS, delivery.destination)
         held = {content.content_id: content for content in kept}
         self._worker.hand_over([Job(delivery, item, held) for delivery in reserved])
         return item
-
-    def _unknown(self, queued: Iterable[Delivery]) -> list[tuple[int, str]]:
-        pairs = ((delivery.mailbox_id % deliveries.BUCKETS, delivery.destination) for delivery in queued)
-        return [pair for pair in pairs if not self._worker.is_known(*pair)]
 
     def _item(self, submission: Submission, now: Instant) -> Item:
         message = submission.message
@@ -184,12 +178,8 @@ def new_message_id(number: int, address: str) -> str:
     return f"<{number:016x}.{secrets.token_hex(4)}@{domain_of(address)}>"
 
 
-def _adding(
-    item: Item, kept: list[Content], queued: list[Delivery], destinations: list[tuple[int, str]]
-) -> Callable[[Tx], None]:
+def _adding(item: Item, kept: list[Content], queued: list[Delivery]) -> Callable[[Tx], None]:
     def add(tx: Tx) -> None:
-        for bucket, destination in destinations:
-            deliveries.register_destination(tx, bucket, destination)
         messages.add(tx, item)
         if kept:
             contents.add(tx, item.mailbox_id, item.message_id, kept)

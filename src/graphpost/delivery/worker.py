@@ -55,7 +55,6 @@ class Worker:
         self._owner = owner
         self._lanes: dict[str, Lane] = {}
         self._mine: dict[Key, Delivery] = {}
-        self._known: set[tuple[int, str]] = set()
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
@@ -90,12 +89,8 @@ class Worker:
         await self._settler.stop()
         await self._give_back([job for lane in self._lanes.values() for job in self._drained(lane)])
 
-    def wake(self) -> None:
-        """Look at the queue now: somebody made something due."""
-        self._wake.set()
-
-    async def forget_holds(self) -> None:
-        """Let every held destination be tried again at once."""
+    def forget_holds(self) -> None:
+        """Look at the queue now, and let every held destination be tried: somebody made something due."""
         for lane in self._lanes.values():
             lane.held_until = 0
         self._wake.set()
@@ -126,13 +121,6 @@ class Worker:
             if delivery.owner:
                 self._lane(delivery.destination).reserved -= 1
                 self._take(job)
-
-    def is_known(self, bucket: int, destination: str) -> bool:
-        """Whether the destination has its row; the caller adds the row in its transaction when not."""
-        return (bucket, destination) in self._known
-
-    def know(self, bucket: int, destination: str) -> None:
-        self._known.add((bucket, destination))
 
     # -- lanes -----------------------------------------------------------------------------------------------------
 
@@ -189,10 +177,11 @@ class Worker:
         if not jobs:
             return
         now = self._clock.now()
-        rows = [replace(job.delivery, due_at=now, attempts=job.delivery.attempts) for job in jobs]
-        await self._store.write(lambda tx: [deliveries.give_back(tx, row, self._owner, now) for row in rows])
-        for row in rows:
-            self._mine.pop(_key(row), None)
+        await self._store.write(
+            lambda tx: [deliveries.give_back(tx, job.delivery, self._owner, now) for job in jobs]
+        )
+        for job in jobs:
+            self._mine.pop(_key(job.delivery), None)
 
     # -- what is due -----------------------------------------------------------------------------------------------
 

@@ -10,10 +10,13 @@ REJECTED: Final = Failed(Reply(550, "5.7.1", "mail to this domain is not allowed
 
 
 class RejectCourier:
-    """Every recipient fails at once."""
+    """Every recipient fails at once, with the same answer."""
+
+    def __init__(self, outcome: Failed = REJECTED) -> None:
+        self._outcome = outcome
 
     async def deliver(self, envelope: Envelope) -> tuple[Outcome, ...]:
-        return (REJECTED,) * len(envelope.recipients)
+        return (self._outcome,) * len(envelope.recipients)
 
     async def close(self) -> None:
         """Nothing to let go of."""
