@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from graphpost.graph.call import Call, Reply
+from graphpost.graph.call import Call
 from graphpost.odata.query import Expand
 
 DEFAULT_PAGE: Final = 10
@@ -31,11 +31,19 @@ def keyed(name: str, key: str) -> str:
 
 def selected_names(select: Sequence[str], expand: Sequence[Expand]) -> list[str]:
     """What a context lists in parentheses: the properties asked for and what is expanded in them."""
-    return [*select, *(f"{each.path[-1]}({','.join(selected_names(each.options.select, ()))})" for each in expand)]
+    return [
+        *select,
+        *(f"{each.path[-1]}({','.join(selected_names(each.options.select, ()))})" for each in expand),
+    ]
 
 
 def collection(
-    call: Call, where: str, entities: list[dict[str, Any]], *, count: int | None = None, next_skip: int | None = None
+    call: Call,
+    where: str,
+    entities: list[dict[str, Any]],
+    *,
+    count: int | None = None,
+    next_skip: int | None = None,
 ) -> dict[str, Any]:
     """The envelope of a collection; `next_skip` when there is more."""
     body: dict[str, Any] = {"@odata.context": where}
@@ -54,11 +62,13 @@ def next_link(call: Call, skip: int) -> str:
     return f"{call.base}/{call.path.lstrip('/')}?{text}"
 
 
-def page(call: Call, where: str, entities: list[dict[str, Any]], skip: int, top: int, *, count: bool) -> Reply:
+def page(
+    call: Call, where: str, entities: list[dict[str, Any]], skip: int, top: int, *, count: bool
+) -> dict[str, Any]:
     """One page of a collection that is in memory as a whole."""
     shown = entities[skip : skip + top]
     more = skip + top if len(entities) > skip + top else None
-    return Reply(body=collection(call, where, shown, count=len(entities) if count else None, next_skip=more))
+    return collection(call, where, shown, count=len(entities) if count else None, next_skip=more)
 
 
 def _key(key: str) -> str:

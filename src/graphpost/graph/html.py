@@ -43,4 +43,5 @@ def document(content: str) -> str:
 
 
 def _as_html(text: str) -> str:
-    return f'<div class="PlainText">{_BREAK.sub("<br>\r\n", html.escape(text, quote=False))}</div>'
+    lines = _BREAK.sub("<br>\r\n", html.escape(text, quote=False))
+    return f'<div class="PlainText">{lines}</div>'

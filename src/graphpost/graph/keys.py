@@ -53,7 +53,7 @@ def folder_number(mailbox: Mailbox, text: str) -> int:
     return number
 
 
-def get_item(tx: Tx, mailbox: Mailbox, key: ItemId, folder: int | None = None) -> Item:
+def item_at(tx: Tx, mailbox: Mailbox, key: ItemId, folder: int | None = None) -> Item:
     """The message, if it still is where the key (and the folder in the path) says."""
     item = messages.get(tx, mailbox.mailbox_id, key.message_id)
     if item is None or item.folder_id == NO_FOLDER or key.moves not in (None, item.moves):
@@ -63,14 +63,14 @@ def get_item(tx: Tx, mailbox: Mailbox, key: ItemId, folder: int | None = None) -
     return item
 
 
-def get_folder(tx: Tx, mailbox: Mailbox, number: int) -> Folder:
+def folder_at(tx: Tx, mailbox: Mailbox, number: int) -> Folder:
     found = folders.get(tx, mailbox.mailbox_id, number) if number != NO_FOLDER else None
     if found is None:
         raise NotFound
     return found
 
 
-def get_attachment(item: Item, number: int) -> Attachment:
+def attachment_of(item: Item, number: int) -> Attachment:
     for attachment in item.message.attachments:
         if attachment.attachment_id == number:
             return attachment

@@ -44,3 +44,11 @@ def read_preferences(headers: Mapping[str, str]) -> Preferences:
         body_kind=kind if kind in ("text", "html") else "",
         page_size=min(int(size), 1000) if size.isascii() and size.isdigit() and len(size) < 9 else 0,
     )
+
+
+def wants_representation(headers: Mapping[str, str]) -> bool:
+    """Whether the client asks for the entity where the answer would be empty (`return=representation`)."""
+    return any(
+        name.lower() == "return" and (quoted or bare).lower() == "representation"
+        for name, quoted, bare in _PREFERENCE.findall(headers.get("prefer", ""))
+    )

@@ -14,7 +14,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from graphpost.clock import Instant
+from graphpost.graph.call import Call
 from graphpost.graph.html import body_value
+from graphpost.graph.prefer import Preferences, read_preferences
 from graphpost.graph.schema import MESSAGE, Property, Shown
 from graphpost.graph.times import time_text
 from graphpost.ids import change_key_text, conversation_id_text, folder_id_text, message_id_text
@@ -31,6 +33,14 @@ class View:
     body_kind: BodyKind | str = ""
 
 
+def view_of(call: Call, preferences: Preferences | None = None) -> View:
+    """How a call's answer is written."""
+    asked = preferences or read_preferences(call.headers)
+    return View(
+        call.box.object_id.lower(), call.base.rpartition("/")[0], asked.immutable_ids, asked.body_kind
+    )
+
+
 Getter = Callable[[Item, View], Any]
 Fields = tuple[tuple[str, Getter], ...]
 
@@ -45,7 +55,10 @@ def message_fields(selected: tuple[str, ...], beta: bool, basic: bool) -> Fields
     return tuple(
         (each.name, _GETTERS[each.name])
         for each in MESSAGE.properties.values()
-        if each.name in _GETTERS and (beta or not each.beta) and (each.basic or not basic) and _is_shown(each, wanted)
+        if each.name in _GETTERS
+        and (beta or not each.beta)
+        and (each.basic or not basic)
+        and _is_shown(each, wanted)
     )
 
 

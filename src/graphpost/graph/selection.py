@@ -39,11 +39,15 @@ def refused(error: ODataError, call: Call) -> BadRequest:
     shown = text if len(text) <= 200 else text[:200] + "…"
     match error.option:
         case "$filter":
-            return BadRequest(f"Invalid filter clause: {error.message} at position {error.position} in '{shown}'.")
+            return BadRequest(
+                f"Invalid filter clause: {error.message} at position {error.position} in '{shown}'."
+            )
         case "$select" | "$expand":
             return BadRequest(f"Parsing OData Select and Expand failed: {error.message}")
         case "$orderby":
-            return BadRequest(f"Invalid order by clause: {error.message} at position {error.position} in '{shown}'.")
+            return BadRequest(
+                f"Invalid order by clause: {error.message} at position {error.position} in '{shown}'."
+            )
     return BadRequest(error.message)
 
 
@@ -79,9 +83,13 @@ def message_order(options: Options, call: Call) -> tuple[tuple[str, bool], ...]:
     if not options.order:
         return _NEWEST_FIRST if options.filter is None else _OLDEST_FIRST
     try:
-        return tuple((order_column(message_column(each.path, call)[0]), each.descending) for each in options.order)
+        return tuple(
+            (order_column(message_column(each.path, call)[0]), each.descending) for each in options.order
+        )
     except FilterError as error:
-        raise BadRequest("The query order by clause contains one or more invalid nodes.", "ErrorInvalidUrlQuery") from error
+        raise BadRequest(
+            "The query order by clause contains one or more invalid nodes.", "ErrorInvalidUrlQuery"
+        ) from error
 
 
 def find_property(entity: EntityType, name: str, *, beta: bool) -> Property:

@@ -12,13 +12,16 @@ from graphpost.delivery.submit import Submission
 from graphpost.errors import BadRequest
 from graphpost.graph.bodies import is_message, read_message
 from graphpost.graph.call import Call, Reply
+from graphpost.graph.envelope import context, keyed, user_context
 from graphpost.graph.mime_in import read_mime_message
 from graphpost.graph.payload import LARGE, media_kind, read_json
+from graphpost.graph.prefer import wants_representation
 from graphpost.graph.reading import Reading
 from graphpost.graph.recipients import check_recipients
+from graphpost.graph.render import message_entity, message_fields, view_of
 from graphpost.graph.values import READ, fold, read_boolean, unexpected
 from graphpost.mail.mailbox import Mailbox
-from graphpost.mail.message import Address, Message
+from graphpost.mail.message import Address, Item, Message
 
 ACCEPTED: Final = Reply(202)
 NO_CONTENT: Final = Reply(204)
@@ -32,7 +35,9 @@ async def send_mail(call: Call) -> Reply:
         submission = await asyncio.to_thread(read, call)
     else:
         submission = read(call)
-    await call.services.submitter.submit(submission)
+    item = await call.services.submitter.submit(submission)
+    if is_mime and wants_representation(call.headers):
+        return _created(call, item)
     return ACCEPTED
 
 
@@ -40,6 +45,15 @@ async def send_mail_through_device(call: Call) -> Reply:
     """The same under managedDevices, whose page promises 204 (docs/quirks.md)."""
     await send_mail(call)
     return NO_CONTENT
+
+
+def _created(call: Call, item: Item) -> Reply:
+    """The answer one page prints for MIME: the message as an entity.  Only for who asks (docs/quirks.md)."""
+    entity = message_entity(item, message_fields((), call.version == "beta", False), view_of(call))
+    where = context(call, user_context(call), "messages", single=True)
+    location = f"{call.base}/{user_context(call)}/{keyed('messages', entity['id'])}"
+    applied = {"Preference-Applied": "return=representation", "Location": location}
+    return Reply(201, {"@odata.context": where, **entity}, headers=applied)
 
 
 def read_json_submission(call: Call) -> Submission:

@@ -10,11 +10,16 @@ import asyncio
 import re
 import secrets
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
+from graphpost.graph.call import Reply
+
+JSON_TYPE: Final = (
+    "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+)
 Open = Callable[[], Iterable[bytes]]
 _BLOCK: Final = 3 * 64 * 1024  # a multiple of three, so that base64 has padding at the end alone
 
@@ -30,28 +35,33 @@ async def streamed(open_: Open) -> AsyncIterator[bytes]:
             close()
 
 
+def json_reply(value: Any, embedded: Embedded, headers: Mapping[str, str] | None = None) -> Reply:
+    """The value as a reply; streamed when there are contents in it."""
+    if embedded.contents:
+        return Reply(body=embedded.write(value), content_type=JSON_TYPE, headers=headers or {})
+    return Reply(body=value, headers=headers or {})
+
+
 class Embedded:
     """Contents to stand in a JSON answer as base64 strings."""
 
     def __init__(self) -> None:
         self._mark = secrets.token_hex(16)
-        self._contents: list[Open] = []
+        self.contents: list[Open] = []
 
     def add(self, open_: Open) -> str:
         """The text to write where the content is to stand."""
-        self._contents.append(open_)
-        return f"{self._mark}{len(self._contents) - 1:08}"
+        self.contents.append(open_)
+        return f"{self._mark}{len(self.contents) - 1:08}"
 
-    def body(self, value: Any) -> Any:
-        """The value itself if it has no content in it, else its JSON with the contents, as an iterator."""
-        return self._written(msgspec.json.encode(value)) if self._contents else value
-
-    async def _written(self, text: bytes) -> AsyncIterator[bytes]:
+    async def write(self, value: Any) -> AsyncIterator[bytes]:
+        """The JSON of the value, with the contents where they belong."""
+        text = msgspec.json.encode(value)
         for index, piece in enumerate(re.split(self._mark.encode() + rb"(\d{8})", text)):
             if index % 2 == 0:
                 yield piece
                 continue
-            async for chunk in streamed(lambda number=int(piece): _base64(self._contents[number]())):  # type: ignore[misc]
+            async for chunk in streamed(lambda number=int(piece): _base64(self.contents[number]())):  # type: ignore[misc]
                 yield chunk
 
 

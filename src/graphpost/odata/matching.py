@@ -47,6 +47,7 @@ def matches(node: Node, read: Read) -> bool:
 
 def _each(node: Lambda, read: Read) -> bool:
     values = read(node.path)
+    values = () if values is None else values
     if not isinstance(values, list | tuple):
         raise ODataError(f"'{'/'.join(node.path.segments)}' is not a collection")
     condition = node.condition

@@ -79,6 +79,9 @@ def split_query(text: str, *, bare_names: bool = False) -> dict[str, str]:
 
 def parse_options(query: Mapping[str, str], *, max_top: int = MAX_TOP) -> Options:
     """The OData options among `query` (as from `split_query`)."""
+    for name in query:
+        if name.startswith("$"):
+            _check_option(name, {})
     return _options(query, max_top, 0)
 
 
