@@ -1,8 +1,8 @@
 """Filter trees as SQL: the same answers as the same condition in Python."""
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path as File
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,6 +23,7 @@ from graphpost.odata.filter import (
 )
 from graphpost.store import messages
 from graphpost.store.sqlite import SqliteStore
+from graphpost.store.store import Store
 from graphpost.store.where import FilterError, condition, order_column
 
 DAY = 86_400_000_000
@@ -73,14 +74,11 @@ def an_item(number: int) -> Item:
 ITEMS = [an_item(number) for number in [*range(40), *range(1000, 65536, 991)]]
 
 
-@pytest.fixture(scope="module")
-def matches(tmp_path_factory) -> Iterator:
-    """Which items' ids meet a tree of columns, by the database."""
-    import asyncio
-
-    folder: File = tmp_path_factory.mktemp("where")
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def matches(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator:
+    """Which items' ids meet a tree of columns, by each database."""
     with asyncio.Runner() as runner:
-        store = SqliteStore.open(folder / "mail.db", readers=1)
+        store = open_store(request, tmp_path_factory)
         runner.run(store.write(lambda tx: [messages.add(tx, item) for item in ITEMS]))
 
         def find(node: Node) -> set[int]:
@@ -90,6 +88,19 @@ def matches(tmp_path_factory) -> Iterator:
 
         yield find
         runner.run(store.close())
+
+
+def open_store(request: pytest.FixtureRequest, tmp_path_factory) -> Store:
+    if request.param == "sqlite":
+        return SqliteStore.open(tmp_path_factory.mktemp("where") / "mail.db", readers=1)
+    server = request.getfixturevalue("postgres_server")
+    import psycopg
+
+    from graphpost.store.postgres import PostgresStore
+
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA filters")
+    return PostgresStore.open(f"{server.url}&options=-csearch_path%3Dfilters", connections=1)
 
 
 def column(item: Item, name: str):
