@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 @with_config
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 def command(config: Config, dry_run: bool) -> None:
-    """Bring the database up to date.  `graphpost serve` does so too."""
+    """Bring the database up to date.
+
+    `graphpost serve` does so too.
+    """
     import asyncio
 
     from graphpost.store.opening import open_store
