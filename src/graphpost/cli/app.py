@@ -30,7 +30,12 @@ def list_(config: Config, as_json: bool) -> None:
         print_json(found)
         return
     rows = [
-        (a["client_id"], a["name"], ", ".join(a["application_permissions"]), ", ".join(a["delegated_permissions"]))
+        (
+            a["client_id"],
+            a["name"],
+            ", ".join(a["application_permissions"]),
+            ", ".join(a["delegated_permissions"]),
+        )
         for a in found
     ]
     print_table(("CLIENT ID", "NAME", "APPLICATION", "DELEGATED"), rows, "There are no applications.")
@@ -41,10 +46,22 @@ def list_(config: Config, as_json: bool) -> None:
 @with_config
 @click.option("--client-id", default="", metavar="GUID", help="[a new one]")
 @click.option("--public", is_flag=True, help="User flows without a secret.")
-@click.option("--permission", "application", multiple=True, metavar="NAME", help="An application permission, such as Mail.Send.")
+@click.option(
+    "--permission",
+    "application",
+    multiple=True,
+    metavar="NAME",
+    help="An application permission, such as Mail.Send.",
+)
 @click.option("--delegated", multiple=True, metavar="NAME", help="A delegated permission.")
 @click.option("--redirect-uri", "redirect_uris", multiple=True, metavar="URI")
-@click.option("--mailbox", "mailbox_scope", multiple=True, metavar="ADDRESS", help="Only this mailbox; may be repeated [all].")
+@click.option(
+    "--mailbox",
+    "mailbox_scope",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Only this mailbox; may be repeated [all].",
+)
 @json_option
 def add(
     config: Config,

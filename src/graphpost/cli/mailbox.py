@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,7 +30,9 @@ def list_(config: Config, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    rows = [(b["address"], b["name"], ", ".join(b["aliases"]), "yes" if b["enabled"] else "no") for b in found]
+    rows = [
+        (b["address"], b["name"], ", ".join(b["aliases"]), "yes" if b["enabled"] else "no") for b in found
+    ]
     print_table(("ADDRESS", "NAME", "ALIASES", "ENABLED"), rows, "There are no mailboxes.")
 
 
@@ -37,7 +40,9 @@ def list_(config: Config, as_json: bool) -> None:
 @click.argument("address")
 @with_config
 @click.option("--name", default="", help="The display name.")
-@click.option("--alias", "aliases", multiple=True, metavar="ADDRESS", help="A further address; may be repeated.")
+@click.option(
+    "--alias", "aliases", multiple=True, metavar="ADDRESS", help="A further address; may be repeated."
+)
 @click.option("--password-stdin", is_flag=True, help="Read a password for signing in from standard input.")
 @json_option
 def add(
@@ -86,11 +91,10 @@ def enable(config: Config, address: str, as_json: bool) -> None:
 
 
 def _read_password() -> str:
-    stream = click.get_text_stream("stdin")
-    if stream.isatty():
+    if sys.stdin.isatty():
         text: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     else:
-        text = stream.readline().rstrip("\r\n")
+        text = sys.stdin.readline().rstrip("\r\n")
     if not text:
         raise click.UsageError("the password is empty")
     return text

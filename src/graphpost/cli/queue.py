@@ -33,7 +33,14 @@ def list_(config: Config, state: str | None, mailbox: str, limit: int, as_json: 
         print_json(found)
         return
     rows = [
-        (entry["id"], recipient["state"], entry["sender"] or "<>", recipient["address"], entry["due"], entry["subject"][:40])
+        (
+            entry["id"],
+            recipient["state"],
+            entry["sender"] or "<>",
+            recipient["address"],
+            entry["due"],
+            entry["subject"][:40],
+        )
         for entry in found
         for recipient in entry["recipients"]
     ]
@@ -81,7 +88,14 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
     for name in ("id", "state", "mailbox", "sender", "subject", "message_id", "created", "expires"):
         click.echo(f"{name:<11} {found.get(name, first.get(name, ''))}")
     rows = [
-        (entry["destination"], entry["attempts"], recipient["address"], recipient["state"], entry["due"], reply_text(recipient))
+        (
+            entry["destination"],
+            entry["attempts"],
+            recipient["address"],
+            recipient["state"],
+            entry["due"],
+            reply_text(recipient),
+        )
         for entry in found["deliveries"]
         for recipient in entry["recipients"]
     ]

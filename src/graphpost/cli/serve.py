@@ -10,7 +10,9 @@ from graphpost.cli.options import read_config
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="The data directory.")
+@click.option(
+    "--data", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="The data directory."
+)
 @click.option(
     "--config",
     "file",
@@ -24,7 +26,12 @@ from graphpost.cli.options import read_config
 @click.option("--relay", metavar="URL", help="Send all other mail to smtp://HOST:PORT or smtps://HOST:PORT.")
 @click.option("--tls/--no-tls", default=None, help="HTTPS [on], or plain HTTP, on loopback only.")
 def command(
-    data: Path | None, file: Path | None, host: str | None, port: int | None, relay: str | None, tls: bool | None
+    data: Path | None,
+    file: Path | None,
+    host: str | None,
+    port: int | None,
+    relay: str | None,
+    tls: bool | None,
 ) -> int:
     """Run the server.
 

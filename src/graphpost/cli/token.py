@@ -18,7 +18,11 @@ GRAPH_SCOPE = "https://graph.microsoft.com/.default"
 
 @click.command()
 @with_config
-@click.option("--user", metavar="ADDRESS", help="Sign in as this mailbox (password grant) instead of as the application.")
+@click.option(
+    "--user",
+    metavar="ADDRESS",
+    help="Sign in as this mailbox (password grant) instead of as the application.",
+)
 @click.option("--client-id", metavar="GUID", help="An application of the settings [the first with a secret].")
 def command(config: Config, user: str | None, client_id: str | None) -> None:
     """Print an access token.
@@ -29,18 +33,28 @@ def command(config: Config, user: str | None, client_id: str | None) -> None:
 
     running = get_running(config)
     application = choose_application(config, client_id)
-    click.echo(user_token(config, running, application, user) if user else app_token(config, running, application))
+    click.echo(
+        user_token(config, running, application, user) if user else app_token(config, running, application)
+    )
 
 
-def choose_application(config: Config, client_id: str | None = None, permission: str = "") -> ApplicationSettings:
+def choose_application(
+    config: Config, client_id: str | None = None, permission: str = ""
+) -> ApplicationSettings:
     """The application to act as: the one named, or the first that has a secret (and the permission)."""
     for application in config.applications:
         named = client_id is None or application.client_id.casefold() == client_id.casefold()
-        if named and application.secrets and (not permission or permission in application.application_permissions):
+        if (
+            named
+            and application.secrets
+            and (not permission or permission in application.application_permissions)
+        ):
             return application
     wanted = f"{client_id} " if client_id else ""
     having = f" and {permission}" if permission else ""
-    raise ConfigurationError("applications", f"no application {wanted}with a secret{having} is in the settings")
+    raise ConfigurationError(
+        "applications", f"no application {wanted}with a secret{having} is in the settings"
+    )
 
 
 def app_token(config: Config, running: Running, application: ApplicationSettings) -> str:
@@ -81,5 +95,7 @@ def _request(config: Config, running: Running, form: dict[str, str]) -> str:
     except ValueError as error:
         raise GraphpostError(f"the issuer answered {answer.status_code} without JSON") from error
     if "access_token" not in body:
-        raise GraphpostError(str(body.get("error_description", body.get("error", answer.status_code))).splitlines()[0])
+        raise GraphpostError(
+            str(body.get("error_description", body.get("error", answer.status_code))).splitlines()[0]
+        )
     return str(body["access_token"])
