@@ -17,6 +17,7 @@ from graphpost.auth.granting import answer_token
 from graphpost.auth.keys import SigningKeys, to_jwk
 from graphpost.auth.minting import Mint
 from graphpost.auth.protocol import (
+    MALFORMED,
     MISSING_QUERY,
     NO_METHOD,
     IssuerReply,
@@ -77,6 +78,7 @@ class Issuer:
         if file:
             return show_file(rest.removeprefix("oauth2/pages/"))
         try:
+            _check_text(request)
             named = self._realm.authority.tenant(tenant)
             if handler:
                 return await handler(self._realm, request, named)
@@ -148,6 +150,14 @@ _ENDPOINTS: Final[dict[str, Endpoint]] = {
     "oauth2/v2.0/logout": _logout,
     "oauth2/logout": _logout,
 }
+
+
+def _check_text(request: IssuerRequest) -> None:
+    """Refuse text that no encoding can write (lone surrogates), before it reaches a page or the store."""
+    try:
+        "".join((request.path, *request.query.values(), *request.form.values())).encode()
+    except UnicodeEncodeError as error:
+        raise OAuthError(MALFORMED) from error
 
 
 def _check_get(request: IssuerRequest) -> None:
