@@ -11,8 +11,8 @@ import contextlib
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from typing import Final, TextIO
+from collections.abc import Coroutine, Iterator
+from typing import Any, Final, TextIO
 
 import uvicorn
 
@@ -170,12 +170,11 @@ class Server:
             directory=people.directory,
             settings=config.delivery,
             clock=clock,
-            owner=owner,
         )
         worker = Worker(
             store=store,
             attempts=attempts,
-            settler=Settler(store, clock, log),
+            settler=Settler(store, clock, log, owner),
             settings=config.delivery,
             limit_of=outlets.limit,
             clock=clock,
@@ -290,8 +289,8 @@ class Server:
                 raise ConfigurationError("server", "the web server ended before it began")
             await asyncio.sleep(0.005)
 
-    def _background(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[var-annotated, call-overload]
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
 
         async def end() -> None:
             task.cancel()

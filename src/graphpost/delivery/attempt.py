@@ -19,8 +19,7 @@ from graphpost.delivery.lane import Job
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.routing import LOCAL
-from graphpost.delivery.schedule import hold_until
-from graphpost.delivery.settle import Conclusion, Settlement, conclude
+from graphpost.delivery.settle import Conclusion, conclude
 from graphpost.errors import GraphpostError, StoreError
 from graphpost.mail.address import needs_smtputf8
 from graphpost.mail.compose import Opener, compose
@@ -38,11 +37,11 @@ from graphpost.transport.courier import Courier, Data, Deferred, Envelope, Outco
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What was concluded, and the transaction that makes it so."""
+    """What was concluded, and what is to be filed with it."""
 
     conclusion: Conclusion
-    settlement: Settlement
-    seconds: float
+    seconds: float = 0.0
+    filings: tuple[Filing, ...] = ()
     problem: BaseException | None = None
 
     def say(self, log: MailLog) -> None:
@@ -63,8 +62,10 @@ class Attempt:
             log.deferred(number, recipient.address, destination, said.code, text, conclusion.delivery.due_at)
         for recipient in conclusion.failed:
             said = recipient.reply or NOTHING
-            log.failed(number, recipient.address, destination, said.code, f"{said.status} {said.text}".strip())
-        for filing in self.settlement.filings:
+            log.failed(
+                number, recipient.address, destination, said.code, f"{said.status} {said.text}".strip()
+            )
+        for filing in self.filings:
             log.filed(filing.item.message_id, filing.mailbox, "inbox")
         if conclusion.failed and conclusion.delivery.sender:
             log.bounced(number, conclusion.delivery.sender)
@@ -87,7 +88,6 @@ class Attempts:
         directory: Callable[[], Directory],
         settings: DeliverySettings,
         clock: Clock,
-        owner: int,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -97,12 +97,7 @@ class Attempts:
         self._directory = directory
         self._settings = settings
         self._clock = clock
-        self._owner = owner
         self._chance = random.SystemRandom().random
-
-    def hold_until(self, failures: int) -> Instant:
-        """When a destination that failed so many times in a row may be tried again."""
-        return hold_until(self._clock.now(), failures, self._settings.retry_seconds)
 
     async def make(self, job: Job) -> Attempt:
         """Try the delivery once.  Always returns a conclusion, except when it is cancelled."""
@@ -113,7 +108,9 @@ class Attempts:
             data = outgoing(item, opener)
         except StoreError as error:
             reply = Reply(0, "4.3.0", f"the message cannot be read at the moment: {error}")
-            return self._concluded(job.delivery, [Deferred(reply)] * len(open_addresses(job.delivery)), started, ())
+            return self._concluded(
+                job.delivery, [Deferred(reply)] * len(open_addresses(job.delivery)), started, ()
+            )
         except (GraphpostError, ValueError, OSError) as error:
             return self._set_aside(job.delivery, error)
         delivery = job.delivery
@@ -154,11 +151,15 @@ class Attempts:
         return item, held
 
     def _concluded(
-        self, delivery: Delivery, outcomes: tuple[Outcome, ...] | list[Outcome], started: Instant, filings: tuple[Filing, ...]
+        self,
+        delivery: Delivery,
+        outcomes: tuple[Outcome, ...] | list[Outcome],
+        started: Instant,
+        filings: tuple[Filing, ...],
     ) -> Attempt:
         now = self._clock.now()
         conclusion = conclude(delivery, outcomes, now, self._settings, self._chance())
-        return Attempt(conclusion, Settlement(conclusion, self._owner, filings), (now - started) / SECOND)
+        return Attempt(conclusion, (now - started) / SECOND, filings)
 
     async def _with_reports(self, attempt: Attempt, item: Item, data: Data) -> Attempt:
         now = self._clock.now()
@@ -166,12 +167,11 @@ class Attempts:
         if mailbox is None or not attempt.conclusion.delivery.sender:
             return attempt
         reports = tuple(self._reporter.filings(attempt.conclusion, mailbox, item, header_of(data), now))
-        settlement = replace(attempt.settlement, filings=attempt.settlement.filings + reports)
-        return Attempt(attempt.conclusion, settlement, attempt.seconds)
+        return Attempt(attempt.conclusion, attempt.seconds, attempt.filings + reports)
 
     def _set_aside(self, delivery: Delivery, error: BaseException) -> Attempt:
         conclusion = Conclusion(delivery=replace(delivery, state=deliveries.HELD))
-        return Attempt(conclusion, Settlement(conclusion, self._owner), 0.0, error)
+        return Attempt(conclusion, problem=error)
 
 
 def outgoing(item: Item, opener: Opener) -> Data:

@@ -27,7 +27,9 @@ class LocalDelivery:
         self._directory = directory
         self._hostname = hostname
 
-    async def deliver(self, envelope: Envelope, now: Instant) -> tuple[tuple[Outcome, ...], tuple[Filing, ...]]:
+    async def deliver(
+        self, envelope: Envelope, now: Instant
+    ) -> tuple[tuple[Outcome, ...], tuple[Filing, ...]]:
         """One outcome per recipient; a mailbox named by several of its addresses gets the message once."""
         boxes = [self._directory().find_address(address) for address in envelope.recipients]
         found = {box.mailbox_id: box for box in boxes if box is not None}

@@ -55,7 +55,9 @@ class Maintenance:
         loop = asyncio.get_running_loop()
 
         def referenced(names: Collection[str]) -> set[str]:
-            reading = self._store.read(lambda tx: {name for box in boxes for name in contents.blobs_of(tx, box)})
+            reading = self._store.read(
+                lambda tx: {name for box in boxes for name in contents.blobs_of(tx, box)}
+            )
             return asyncio.run_coroutine_threadsafe(reading, loop).result().intersection(names)
 
         await asyncio.to_thread(self._blobs.sweep, referenced, self._clock.now(), GRACE_SECONDS)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from graphpost.clock import SECOND, Instant
 
 
-def next_attempt(now: Instant, attempts: int, waits: Sequence[float], jitter: float, chance: float) -> Instant:
+def next_attempt(
+    now: Instant, attempts: int, waits: Sequence[float], jitter: float, chance: float
+) -> Instant:
     """The instant of the attempt after `attempts` failed ones.
 
     `waits` are seconds, the last one repeats; `chance` in [0, 1) spreads the wait by up to `jitter` of itself either

@@ -1,12 +1,13 @@
 """Settle: what an attempt's outcomes make of a delivery, and the reports that go to the sender's Inbox.
 
-`conclude` is pure: a delivery, its outcomes and the time in; the delivery's next state and the report facts out.
-`Settlement.apply` writes all of it in one transaction, so that a bounce exists exactly when its delivery has failed.
+`conclude` is pure: a delivery, its outcomes and the time in; the delivery's next state and who reached it out.
+`apply` writes many of them in one transaction, each with what it files, so that a bounce exists exactly when its
+delivery has failed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -16,14 +17,15 @@ from graphpost.clock import SECOND, Instant
 from graphpost.config import DeliverySettings
 from graphpost.delivery import filing
 from graphpost.delivery.filing import Filing
-from graphpost.delivery.schedule import hold_until, next_attempt
+from graphpost.delivery.schedule import next_attempt
 from graphpost.store import contents, deliveries, messages
 from graphpost.store.deliveries import Delivery, Recipient, Saying
 from graphpost.store.store import Tx
 from graphpost.transport.courier import Deferred, Delivered, Failed, Outcome, Reply
 
 EXPIRED_STATUS: Final = "4.4.7"
-BUCKETS: Final = deliveries.BUCKETS
+
+Key = tuple[int, int]  # message_id, position
 
 
 class Conclusion(Struct, frozen=True):
@@ -35,26 +37,23 @@ class Conclusion(Struct, frozen=True):
     failed: tuple[Recipient, ...] = ()
     deferred: tuple[Recipient, ...] = ()
     delayed: tuple[Recipient, ...] = ()  # still deferred, and the sender is to be told so now
-    hold_destination_until: Instant = 0
+    holds_destination: bool = False  # the host was the reason, not this message
 
 
-class Settlement(Struct, frozen=True):
-    """One transaction's worth: a conclusion and the items that it files."""
+def apply(tx: Tx, concluded: Iterable[tuple[Delivery, Sequence[Filing]]], owner: int) -> set[Key]:
+    """Write what was concluded, and file what goes with it; the keys of those that were still the owner's.
 
-    conclusion: Conclusion
-    owner: int
-    filings: tuple[Filing, ...] = ()
-
-    def apply(self, tx: Tx) -> bool:
-        """False when somebody else holds the delivery by now; then nothing is written."""
-        delivery = self.conclusion.delivery
-        if not deliveries.settle(tx, delivery, self.owner):
-            return False
-        for one in self.filings:
+    Of a delivery that somebody else holds by now nothing is written.
+    """
+    known = {(delivery.message_id, delivery.position): (delivery, filings) for delivery, filings in concluded}
+    written = deliveries.settle_all(tx, (delivery for delivery, _ in known.values()), owner)
+    for key in written:
+        delivery, filings = known[key]
+        for one in filings:
             filing.add(tx, one)
         if delivery.hidden and delivery.state == deliveries.DONE and not _is_captured(delivery):
             _forget(tx, delivery)
-        return True
+    return written
 
 
 def conclude(
@@ -75,13 +74,17 @@ def conclude(
         settled.append(after)
         if after.state in ("delivered", "captured"):
             reached["delivered"].append(after)
-            if isinstance(outcome, Delivered) and not outcome.speaks_dsn:
+            if isinstance(outcome, Delivered) and not outcome.speaks_dsn and after.state == "delivered":
                 reached["relayed"].append(after)
         else:
             reached[after.state].append(after)
         whole = whole or (isinstance(outcome, Deferred) and outcome.whole_destination)
     waiting = bool(reached["deferred"])
-    warn = waiting and not delivery.warned and now >= delivery.created_at + int(settings.delay_warning_seconds * SECOND)
+    warn = (
+        waiting
+        and not delivery.warned
+        and now >= delivery.created_at + int(settings.delay_warning_seconds * SECOND)
+    )
     due = next_attempt(now, delivery.attempts, settings.retry_seconds, settings.retry_jitter, chance)
     return Conclusion(
         delivery=replace(
@@ -97,11 +100,13 @@ def conclude(
         failed=tuple(reached["failed"]),
         deferred=tuple(reached["deferred"]),
         delayed=tuple(reached["deferred"]) if warn else (),
-        hold_destination_until=hold_until(now, 1, settings.retry_seconds) if whole else 0,
+        holds_destination=whole,
     )
 
 
-def _after(recipient: Recipient, outcome: Outcome, now: Instant, delivery: Delivery, expired: bool) -> Recipient:
+def _after(
+    recipient: Recipient, outcome: Outcome, now: Instant, delivery: Delivery, expired: bool
+) -> Recipient:
     state: Literal["delivered", "captured", "deferred", "failed"]
     match outcome:
         case Delivered(reply):
@@ -111,7 +116,12 @@ def _after(recipient: Recipient, outcome: Outcome, now: Instant, delivery: Deliv
         case Deferred(reply):
             state = "failed" if expired else "deferred"
             if expired:
-                reply = Reply(reply.code, EXPIRED_STATUS, f"delivery time expired; last answer: {reply.text}", reply.host)
+                reply = Reply(
+                    reply.code,
+                    EXPIRED_STATUS,
+                    f"delivery time expired; last answer: {reply.text}",
+                    reply.host,
+                )
     return replace(
         recipient, state=state, reply=Saying(reply.code, reply.status, reply.text, reply.host), at=now
     )

@@ -7,14 +7,17 @@ one means delivering its message twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from graphpost.clock import Clock
 from graphpost.delivery.attempt import Attempt
+from graphpost.delivery.filing import Filing
+from graphpost.delivery.settle import apply
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store.store import Store, Tx
+from graphpost.store.deliveries import Delivery
+from graphpost.store.store import Store
 
 BEHIND: Final = 4000
 RETRY_SECONDS: Final = 1.0
@@ -25,8 +28,9 @@ Entry = tuple[Attempt, Callable[[], object]]
 class Settler:
     """`add` never waits; `caught_up` lets a producer wait while too much is unwritten."""
 
-    def __init__(self, store: Store, clock: Clock, log: MailLog) -> None:
+    def __init__(self, store: Store, clock: Clock, log: MailLog, owner: int) -> None:
         self._store = store
+        self._owner = owner
         self._clock = clock
         self._log = log
         self._waiting: list[Entry] = []
@@ -68,7 +72,7 @@ class Settler:
 
     async def _write(self, batch: list[Entry]) -> None:
         try:
-            kept = await self._store.write(lambda tx: [attempt.settlement.apply(tx) for attempt, _ in batch])
+            ours = await self._store.write(lambda tx: apply(tx, _concluded(batch), self._owner))
         except StoreError as error:
             self._log.problem("settle", error)
             await self._clock.sleep(RETRY_SECONDS)
@@ -82,9 +86,12 @@ class Settler:
             for entry in batch:
                 await self._write([entry])
             return
-        for (attempt, when_written), was_ours in zip(batch, kept, strict=True):
+        for attempt, when_written in batch:
             when_written()
-            if was_ours:
+            delivery = attempt.conclusion.delivery
+            if (delivery.message_id, delivery.position) in ours:
                 attempt.say(self._log)
 
 
+def _concluded(batch: list[Entry]) -> Iterator[tuple[Delivery, Sequence[Filing]]]:
+    return ((attempt.conclusion.delivery, attempt.filings) for attempt, _ in batch)

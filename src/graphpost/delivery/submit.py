@@ -16,8 +16,9 @@ from msgspec.structs import replace
 
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import DeliverySettings
+from graphpost.delivery.lane import Job
 from graphpost.delivery.routing import Router
-from graphpost.delivery.worker import Job, Worker
+from graphpost.delivery.worker import Worker
 from graphpost.ids import Numbers
 from graphpost.mail.address import domain_of
 from graphpost.mail.mailbox import NO_FOLDER, SENT_ITEMS, Mailbox
@@ -107,7 +108,8 @@ class Submitter:
         if not (message.internet_message_id and message.date and index is message.conversation_index):
             message = replace(
                 message,
-                internet_message_id=message.internet_message_id or new_message_id(number, submission.mailbox.address),
+                internet_message_id=message.internet_message_id
+                or new_message_id(number, submission.mailbox.address),
                 date=message.date or now,
                 conversation_index=index,
             )
@@ -134,13 +136,16 @@ class Submitter:
 
     def _prepare_now(self, given: Mapping[int, bytes]) -> list[Content]:
         return [
-            contents.prepare(self._blobs, content_id, data, self._inline_limit) for content_id, data in given.items()
+            contents.prepare(self._blobs, content_id, data, self._inline_limit)
+            for content_id, data in given.items()
         ]
 
     def _deliveries(self, item: Item, submission: Submission, now: Instant) -> list[Delivery]:
         groups: dict[str, list[Recipient]] = {}
         for address in unique(item.message.recipients):
-            groups.setdefault(self._router.destination(address), []).append(Recipient(address, "queued", None))
+            groups.setdefault(self._router.destination(address), []).append(
+                Recipient(address, "queued", None)
+            )
         message = item.message
         sender = (message.sender or message.from_ or Address("")).address
         return [

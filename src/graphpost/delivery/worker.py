@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
 from msgspec.structs import replace
 
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import DeliverySettings
-from graphpost.delivery.attempt import Attempt, Attempts
+from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.lane import Job, Lane
+from graphpost.delivery.schedule import hold_until
 from graphpost.delivery.settler import Settler
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
@@ -105,7 +107,10 @@ class Worker:
             return delivery
         lane.reserved += 1
         return replace(
-            delivery, owner=self._owner, attempts=1, due_at=delivery.due_at + int(self._settings.lease_seconds * SECOND)
+            delivery,
+            owner=self._owner,
+            attempts=1,
+            due_at=delivery.due_at + int(self._settings.lease_seconds * SECOND),
         )
 
     def unreserve(self, reserved: Iterable[Delivery]) -> None:
@@ -148,7 +153,12 @@ class Worker:
                     await self._give_back(self._drained(lane))
                     return
                 job = lane.jobs.popleft()
-                self._conclude(lane, await self._attempts.make(job))
+                attempt = await self._attempts.make(job)
+                self._settler.add(attempt, partial(self._mine.pop, _key(job.delivery), None))
+                if attempt.conclusion.holds_destination:
+                    await self._hold(lane)
+                elif lane.failures and attempt.conclusion.delivered:
+                    lane.failures = 0
                 if self._settler.is_behind:
                     await self._settler.caught_up()
         finally:
@@ -157,15 +167,22 @@ class Worker:
                 lane.more_in_store = False
                 self._wake.set()
 
-    def _conclude(self, lane: Lane, attempt: Attempt) -> None:
-        hold = attempt.conclusion.hold_destination_until
-        if hold:
-            lane.failures += 1
-            lane.held_until = max(lane.held_until, self._attempts.hold_until(lane.failures))
-        elif lane.failures and attempt.conclusion.delivered:
-            lane.failures = 0
-        key = _key(attempt.conclusion.delivery)
-        self._settler.add(attempt, lambda: self._mine.pop(key, None))
+    async def _hold(self, lane: Lane) -> None:
+        """Close the gate of a destination that does not work, for us and for every other worker."""
+        now = self._clock.now()
+        if lane.is_held(now):
+            return
+        lane.failures += 1
+        until = lane.held_until = hold_until(now, lane.failures, self._settings.retry_seconds)
+        try:
+            await self._store.write(
+                lambda tx: [
+                    deliveries.hold_destination(tx, bucket, lane.destination, until, lane.failures)
+                    for bucket in range(deliveries.BUCKETS)
+                ]
+            )
+        except StoreError as error:
+            self._log.problem("queue", error)
 
     def _drained(self, lane: Lane) -> list[Job]:
         jobs = list(lane.jobs)

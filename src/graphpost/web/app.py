@@ -93,7 +93,9 @@ class Application:
                 Unavailable("The service is temporarily unavailable. Please try again later.", headers=RETRY),
             )
         seconds = perf_counter() - started
-        self._log.request(request.method, request.path, answer.status, seconds, request.request_id, _mount(request.path))
+        self._log.request(
+            request.method, request.path, answer.status, seconds, request.request_id, _mount(request.path)
+        )
         await _respond(send, answer, is_head=request.method == "HEAD")
 
     async def _answer(self, scope: Scope, request: Request, receive: Receive) -> Answer:
