@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphpost.mail.encoding import base64_size, decode, decoded_size, encode_base64, encode_quoted
+from graphpost.mail.encoding import (
+    base64_size,
+    canonical,
+    canonical_chunks,
+    decode,
+    decoded_size,
+    encode_base64,
+    encode_quoted,
+)
 
 CUTS = st.lists(st.integers(0, 400), max_size=6)
 
@@ -58,8 +66,7 @@ def test_decoding_never_raises_and_does_not_depend_on_chunks(
 
 @given(st.text(max_size=300))
 def test_quoted_text_survives_and_keeps_its_line_ends(text: str) -> None:
-    data = "\r\n".join(text.split("\n")).replace("\r\r", "").encode() + b"\r\n"
-    data = b"\r\n".join(line.replace(b"\r", b"") for line in data.split(b"\r\n"))
+    data = canonical(text.encode("utf-8", "replace")) + b"\r\n"
     encoded = encode_quoted(data)
     assert decoded(encoded, "quoted-printable") == data
     lines = encoded.split(b"\r\n")
@@ -99,3 +106,12 @@ def test_uuencode_of_many_lines_is_decoded() -> None:
 @pytest.mark.parametrize("encoding", ["base64", "quoted-printable", "uuencode"])
 def test_long_hostile_encodings_are_decoded(unit: bytes, encoding: str) -> None:
     decoded(unit * 100_000, encoding, list(range(0, 400_000, 40_000)))
+
+
+@given(st.lists(st.sampled_from([b"a", b"\r", b"\n", b"\r\n", b"\0"]), max_size=12), CUTS)
+def test_line_ends_become_crlf_whatever_the_chunks(units: list[bytes], cuts: list[int]) -> None:
+    data = b"".join(units)
+    whole = canonical(data)
+    assert whole.replace(b"\r\n", b"").strip(b"a") == b""
+    assert b"".join(canonical_chunks(pieces(data, cuts))) == whole
+    assert canonical(whole) == whole

@@ -42,7 +42,6 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
-_ROUTE: Final = re.compile(r"\s*@[^:]*:")
 
 
 def is_valid_address(text: str, limit: int = 320) -> bool:
@@ -82,7 +81,7 @@ def to_wire(address: str) -> str:
 
 def parse_address_list(text: str) -> list[Address]:
     """The mailboxes in a header field's unfolded value, in order; those of groups too."""
-    match = _SIMPLE.fullmatch(text)
+    match = _SIMPLE.fullmatch(text) if len(text) <= 200 else None
     if match is not None:
         return [Address(match[2], match[1] or "")]
     return _Reader(text).read()
@@ -189,7 +188,9 @@ class _Reader:
         words, angle, comments = ["".join(word) for word in self.pieces], self.angle, self.comments
         self._start_one()
         if angle is not None:
-            address = _clean(_ROUTE.sub("", angle, count=1))
+            if angle.lstrip().startswith("@"):  # a source route, obsolete: `@a,@b:`
+                angle = angle.partition(":")[2]
+            address = _clean(angle)
             if address:
                 self.found.append(Address(address, _name(words or comments)))
             return

@@ -45,7 +45,7 @@ def _codec(charset: str) -> str:
         return ""
     try:
         info = codecs.lookup(label)
-        b"".decode(info.name)  # LookupError for codecs between bytes and bytes
+        b"x".decode(info.name, "replace")  # LookupError for codecs between bytes and bytes
     except (LookupError, ValueError):
         return ""
     if info.name in _NOT_CHARSETS:

@@ -61,6 +61,27 @@ def encode_quoted(data: bytes) -> bytes:
     return binascii.b2a_qp(data, quotetabs=False, istext=True)
 
 
+def canonical(data: bytes) -> bytes:
+    """The octets with CRLF line ends and without NUL; a bare CR or LF is a line end too."""
+    if b"\0" in data:
+        data = data.replace(b"\0", b"")
+    ends = data.count(b"\r\n")
+    if data.count(b"\n") == ends and data.count(b"\r") == ends:
+        return data
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+
+
+def canonical_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """`canonical` of a stream."""
+    pending = b""
+    for chunk in chunks:
+        data = pending + chunk.replace(b"\0", b"")
+        pending = b"\r" if data.endswith(b"\r") else b""
+        yield canonical(data[:-1] if pending else data)
+    if pending:
+        yield b"\r\n"
+
+
 def _lines(data: bytes) -> bytes:
     encoded = binascii.b2a_base64(data, newline=False)
     if len(encoded) <= LINE:

@@ -46,16 +46,17 @@ def decode_words(text: str) -> str:
     return "".join(out)
 
 
-def encode_words(text: str) -> list[str]:
-    """The text as encoded words, to be separated by white space only."""
+def encode_words(text: str, length: int = WORD_LENGTH) -> list[str]:
+    """The text as encoded words of at most `length` (from 30 on) characters, to be separated by white space only."""
     if not text:
         return []
     data = text.encode("utf-8", "replace")
     quoted = sum(len(_Q[octet]) for octet in data)
     if quoted <= 4 * ((len(data) + 2) // 3):
-        return [f"=?utf-8?Q?{chunk}?=" for chunk in _q_chunks(text)]
+        return [f"=?utf-8?Q?{chunk}?=" for chunk in _q_chunks(text, length)]
     return [
-        f"=?utf-8?B?{binascii.b2a_base64(chunk, newline=False).decode()}?=" for chunk in _chunks(text, 45)
+        f"=?utf-8?B?{binascii.b2a_base64(chunk, newline=False).decode()}?="
+        for chunk in _chunks(text, (length - 12) // 4 * 3)
     ]
 
 
@@ -68,16 +69,16 @@ def _octets(kind: str, text: str) -> bytes:
     return _ESCAPE.sub(lambda m: bytes((int(m[1], 16),)), data.replace(b"_", b" "))
 
 
-def _q_chunks(text: str) -> list[str]:
+def _q_chunks(text: str, length: int) -> list[str]:
     chunks: list[str] = []
     current: list[str] = []
-    room = WORD_LENGTH - len("=?utf-8?Q??=")
+    room = length - len("=?utf-8?Q??=")
     for character in text:
         piece = "".join(_Q[octet] for octet in character.encode("utf-8", "replace"))
         if len(piece) > room:
             chunks.append("".join(current))
             current = []
-            room = WORD_LENGTH - len("=?utf-8?Q??=")
+            room = length - len("=?utf-8?Q??=")
         current.append(piece)
         room -= len(piece)
     chunks.append("".join(current))
