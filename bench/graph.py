@@ -12,9 +12,9 @@ import pstats
 import sys
 import time
 
-from graphpost.graph.call import Reply, Request
-
 from tests.graph.desk import Desk, make_request
+
+from graphpost.graph.call import Reply, Request
 
 BODY = json.dumps(
     {

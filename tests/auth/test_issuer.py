@@ -39,7 +39,8 @@ def test_discovery_names_endpoints_under_the_origin_the_client_came_to(
 
 @pytest.mark.parametrize("tenant", ["consumers", "other.test", "22222222-2222-3333-4444-555555555555", "%"])
 @pytest.mark.parametrize(
-    "path", ["v2.0/.well-known/openid-configuration", "discovery/keys", "oauth2/v2.0/token", "oauth2/authorize"]
+    "path",
+    ["v2.0/.well-known/openid-configuration", "discovery/keys", "oauth2/v2.0/token", "oauth2/authorize"],
 )
 def test_an_unknown_tenant_is_refused(world: World, tenant: str, path: str) -> None:
     reply = world.ask("GET", f"/{tenant}/{path}")
@@ -60,7 +61,10 @@ def test_the_keys_are_public_halves_with_their_certificates(world: World) -> Non
     ("endpoint", "discovery"),
     [
         (f"{ORIGIN}/{TENANT}/oauth2/v2.0/authorize", f"{ORIGIN}/{TENANT}"),
-        ("https://login.microsoftonline.com/common/oauth2/authorize", "https://login.microsoftonline.com/common"),
+        (
+            "https://login.microsoftonline.com/common/oauth2/authorize",
+            "https://login.microsoftonline.com/common",
+        ),
     ],
 )
 def test_instance_discovery_knows_the_servers_own_names(world: World, endpoint: str, discovery: str) -> None:
@@ -70,7 +74,9 @@ def test_instance_discovery_knows_the_servers_own_names(world: World, endpoint: 
     assert set(NAMES) <= set(body["metadata"][0]["aliases"])
 
 
-@pytest.mark.parametrize("endpoint", ["", "https://evil.test/common/oauth2/v2.0/authorize", "https://[", "nothing"])
+@pytest.mark.parametrize(
+    "endpoint", ["", "https://evil.test/common/oauth2/v2.0/authorize", "https://[", "nothing"]
+)
 def test_instance_discovery_refuses_other_peoples_names(world: World, endpoint: str) -> None:
     reply = world.ask("GET", f"/common/discovery/instance?authorization_endpoint={endpoint}")
     assert reply.status == 400
@@ -85,7 +91,8 @@ def test_the_user_realm_tells_of_the_domain_only(world: World, user: str, kind: 
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1.0/me", "/common", f"/{TENANT}/", f"/{TENANT}/oauth2/v2.0/other", "/healthz", "//oauth2/x"]
+    "path",
+    ["/", "/v1.0/me", "/common", f"/{TENANT}/", f"/{TENANT}/oauth2/v2.0/other", "/healthz", "//oauth2/x"],
 )
 def test_other_paths_are_somebody_elses(world: World, path: str) -> None:
     assert world.run(world.issuer.handle(IssuerRequest("GET", path))) is None
@@ -97,7 +104,9 @@ def test_no_other_file_is_served(world: World, path: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "POST"])
-@pytest.mark.parametrize("path", ["v2.0/.well-known/openid-configuration", "discovery/keys", "discovery/instance"])
+@pytest.mark.parametrize(
+    "path", ["v2.0/.well-known/openid-configuration", "discovery/keys", "discovery/instance"]
+)
 def test_documents_are_only_read(world: World, method: str, path: str) -> None:
     assert world.ask(method, f"/common/{path}").status == 405
 

@@ -56,7 +56,9 @@ def declared(certificates: list[str]) -> Config:
     """The accounts of the tests."""
     return Config(
         mailboxes=[
-            MailboxSettings(address=ADELE, name="Adele Vance", aliases=["adele@contoso.test"], password=PASSWORD),
+            MailboxSettings(
+                address=ADELE, name="Adele Vance", aliases=["adele@contoso.test"], password=PASSWORD
+            ),
             MailboxSettings(address="alex@contoso.test", name="Alex Wilber", password=PASSWORD),
             MailboxSettings(address="nopassword@contoso.test"),
         ],
@@ -125,7 +127,9 @@ class World:
         assert reply.status < 500
         return reply
 
-    def token(self, *, tenant: str = TENANT, headers: dict[str, str] | None = None, **form: str) -> tuple[int, Any]:
+    def token(
+        self, *, tenant: str = TENANT, headers: dict[str, str] | None = None, **form: str
+    ) -> tuple[int, Any]:
         """Ask the token endpoint."""
         reply = self.ask("POST", f"/{tenant}/oauth2/v2.0/token", form=form, headers=headers or {})
         assert dict(reply.headers)["Cache-Control"] == "no-store"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -20,13 +20,11 @@ from graphpost.clock import SECOND
 from graphpost.errors import BadRequest, GraphError, MethodNotAllowed, NotFound, StoreError, Unavailable
 from graphpost.graph.call import Call, Reply, Request, Services
 from graphpost.graph.routes import ROUTES, VERSIONS, Node, Route, build_tree, find_node
+from graphpost.graph.streaming import JSON_TYPE
 from graphpost.graph.values import clip
 from graphpost.mail.mailbox import Mailbox
 from graphpost.odata.path import PathError, parse_path
 
-JSON_TYPE: Final = (
-    "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
-)
 ERROR_TYPE: Final = "application/json"
 RETRY_SECONDS: Final = 5
 
@@ -123,10 +121,11 @@ class GraphApi:
 
     def _mailbox(self, principal: Principal, place: Place) -> Mailbox | None:
         directory, permission = self._services.directory(), place.route.permission
-        if not place.user_key or (place.user_key != "me" and permission is not None and permission.directory):
+        named = "user" in place.captures
+        if not place.user_key or (named and permission is not None and permission.directory):
             check_principal(principal, directory)
             return None
-        if place.user_key.lower() == "me" and "user" in place.captures:  # /users/me names nobody
+        if named and place.user_key.lower() == "me":  # /users/me names nobody
             raise NotFound(f"The requested user '{clip(place.user_key)}' is invalid.", "ErrorInvalidUser")
         return find_mailbox(principal, directory, place.user_key)
 
@@ -211,15 +210,12 @@ def _finished(reply: Reply, headers: dict[str, str]) -> Reply:
     """The reply with its JSON written and the headers that every answer has."""
     body, content_type = reply.body, reply.content_type
     if isinstance(body, (dict, list)):
-        body, content_type = _json(body), content_type or JSON_TYPE
+        body, content_type = _encode(body), content_type or JSON_TYPE
+    if content_type == JSON_TYPE:
         headers["OData-Version"] = "4.0"
     if reply.headers:
         headers.update(reply.headers)
     return Reply(reply.status, body, content_type, headers)
-
-
-def _json(body: Any) -> bytes:
-    return _encode(body)
 
 
 def _no_resource(segment: str) -> BadRequest:

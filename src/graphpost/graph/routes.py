@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from graphpost.auth.access import Permission
+from graphpost.graph import attachments, folders, messages, users
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.send import send_mail, send_mail_through_device
 from graphpost.odata.path import Segment
@@ -35,8 +36,16 @@ class Route:
 
 
 MAIL_SEND: Final = Permission(("Mail.Send",), ("Mail.Send",))
+MAIL_READ: Final = Permission(("Mail.Read", "Mail.ReadWrite"), ("Mail.Read", "Mail.ReadWrite"))
+MAIL_LIST: Final = Permission(
+    ("Mail.ReadBasic", *MAIL_READ.delegated), ("Mail.ReadBasic", "Mail.ReadBasic.All", *MAIL_READ.application)
+)
+_ALL_USERS: Final = ("User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All", "Directory.Read.All")
+READ_USERS: Final = Permission(_ALL_USERS, _ALL_USERS, directory=True)
+READ_SELF: Final = Permission(("User.Read", "User.ReadWrite", *_ALL_USERS), _ALL_USERS, directory=True)
 
 ROUTES: Final[tuple[Route, ...]] = (
+    # Sending
     Route("POST", "U/sendMail", send_mail, MAIL_SEND, bound=True),
     Route(
         "POST",
@@ -45,6 +54,25 @@ ROUTES: Final[tuple[Route, ...]] = (
         MAIL_SEND,
         bound=True,
     ),
+    # People
+    Route("GET", "/me", users.get_me, READ_SELF),
+    Route("GET", "/users", users.list_users, READ_USERS),
+    Route("GET", "/users/{user}", users.get_user, READ_SELF),
+    # Folders
+    Route("GET", "U/mailFolders", folders.list_folders, MAIL_LIST),
+    Route("GET", "F", folders.get_folder, MAIL_LIST),
+    Route("GET", "F/childFolders", folders.list_child_folders, MAIL_LIST),
+    # Messages
+    Route("GET", "U/messages", messages.list_messages, MAIL_LIST),
+    Route("GET", "U/messages/$count", messages.count_messages, MAIL_LIST),
+    Route("GET", "F/messages", messages.list_messages, MAIL_LIST),
+    Route("GET", "F/messages/$count", messages.count_messages, MAIL_LIST),
+    Route("GET", "M", messages.get_message, MAIL_LIST),
+    Route("GET", "M/$value", messages.get_message_value, MAIL_READ),
+    # Attachments
+    Route("GET", "M/attachments", attachments.list_attachments, MAIL_READ),
+    Route("GET", "M/attachments/{attachment}", attachments.get_attachment, MAIL_READ),
+    Route("GET", "M/attachments/{attachment}/$value", attachments.get_attachment_value, MAIL_READ),
 )
 
 

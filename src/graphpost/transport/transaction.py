@@ -185,7 +185,9 @@ class Transaction:
     def _on_recipient(self, code: int, text: bytes) -> None:
         index = self._asked[self._next]
         self._next += 1
-        if 200 <= code < 300:
+        if self._refusal is not None:
+            pass  # whatever is said of a recipient after MAIL was refused is an echo of that
+        elif 200 <= code < 300:
             self._accepted.append(index)
         else:
             self._outcomes[index] = outcome_of_reply(Phase.RCPT, code, text, self._host)
@@ -198,8 +200,7 @@ class Transaction:
             self._finish()
 
     def _on_data(self, code: int, text: bytes) -> None:
-        wanted = self._accepted and self._refusal is None
-        if code == 354 and wanted:
+        if code == 354 and self._accepted:
             self._send_content()
         elif code == 354:
             # DATA was on its way before everything was refused: end it with nothing in it (RFC 2920 §3.1).
@@ -213,7 +214,7 @@ class Transaction:
 
     def _on_content(self, code: int, text: bytes) -> None:
         self._connection.needs_reset = False
-        if self._refusal is not None or not self._accepted:
+        if not self._accepted:
             self._finish(self._refusal)
             return
         outcome = outcome_of_reply(Phase.CONTENT, code, text, self._host)
