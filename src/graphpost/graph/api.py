@@ -137,6 +137,10 @@ class GraphApi:
             self._places[request.method, request.path] = place
         return place
 
+    def refuse(self, request: Request, error: GraphError) -> Reply:
+        """The answer to a request that failed before it came here."""
+        return self._refused(error, _standard_headers(request))
+
     def _refused(self, error: GraphError, headers: dict[str, str]) -> Reply:
         moment = datetime.fromtimestamp(self._services.clock.now() // SECOND, UTC)
         inner = {
