@@ -53,7 +53,9 @@ class GraphError(GraphpostError):
     status: ClassVar[int] = 500
     default_code: ClassVar[str] = "generalException"
 
-    def __init__(self, message: str, code: str | None = None, *, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, message: str, code: str | None = None, *, headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code

@@ -24,7 +24,9 @@ _CONVERSATION: Final = b"\x00\x04\x24\x00"
 _CONVERSATION_MARK: Final = b"\x00\x10\x00"
 _IMMUTABLE: Final = b"\x00\x09\x00\x2e\x00"
 _ATTACHMENT_MARK: Final = b"\x01\x12\x00\x10\x00"
-_PROVIDER: Final = b"\x00" * 4 + bytes.fromhex("a7f1b7c05e1d4c5b9d3e0f6a2b8c4d10") + b"\x07\x00"  # 22 bytes, ours
+_PROVIDER: Final = (
+    b"\x00" * 4 + bytes.fromhex("a7f1b7c05e1d4c5b9d3e0f6a2b8c4d10") + b"\x07\x00"
+)  # 22 bytes, ours
 
 
 class Numbers:
@@ -69,7 +71,13 @@ def attachment_id_text(mailbox: str, message_id: int, moves: int, attachment_id:
 
 def folder_id_text(mailbox: str, folder_id: int) -> str:
     return _text(
-        _ITEM + mailbox.encode() + _FOLDER_MARK + _PROVIDER + bytes(8) + folder_id.to_bytes(8, "big") + bytes(8)
+        _ITEM
+        + mailbox.encode()
+        + _FOLDER_MARK
+        + _PROVIDER
+        + bytes(8)
+        + folder_id.to_bytes(8, "big")
+        + bytes(8)
     )
 
 
@@ -92,7 +100,9 @@ def parse_item_id(text: str) -> ItemId:
         return ItemId(_mailbox(data[5:41]), int.from_bytes(data[41:49], "big"), None)
     if not data.startswith(_ITEM) or data[40:43] != _ITEM_MARK or data[43:65] != _PROVIDER:
         raise ValueError("not an item id")
-    item = ItemId(_mailbox(data[4:40]), int.from_bytes(data[89:97], "big"), int.from_bytes(data[97:101], "big"))
+    item = ItemId(
+        _mailbox(data[4:40]), int.from_bytes(data[89:97], "big"), int.from_bytes(data[97:101], "big")
+    )
     if len(data) == 113:
         return item
     if len(data) == 126 and data[113:118] == _ATTACHMENT_MARK:
@@ -103,7 +113,12 @@ def parse_item_id(text: str) -> ItemId:
 def parse_folder_id(text: str) -> tuple[str, int]:
     """(mailbox object id, folder number) of a folder's id; ValueError when it is not one of ours."""
     data = _bytes(text)
-    if len(data) != 89 or not data.startswith(_ITEM) or data[40:43] != _FOLDER_MARK or data[43:65] != _PROVIDER:
+    if (
+        len(data) != 89
+        or not data.startswith(_ITEM)
+        or data[40:43] != _FOLDER_MARK
+        or data[43:65] != _PROVIDER
+    ):
         raise ValueError("not a folder id")
     return _mailbox(data[4:40]), int.from_bytes(data[73:81], "big")
 

@@ -11,9 +11,10 @@ from tests.graph.desk import Desk, make_request
 from tests.graph.wrong_requests import GOOD
 
 from graphpost.errors import StoreError
-from graphpost.graph.api import JSON_TYPE, GraphApi, read_query
+from graphpost.graph.api import GraphApi, read_query
 from graphpost.graph.call import Call, Reply, Request
 from graphpost.graph.routes import MAIL_SEND, Route
+from graphpost.graph.streaming import JSON_TYPE
 
 REQUEST_ID = "0f0e0d0c-0b0a-4908-8706-050403020100"
 

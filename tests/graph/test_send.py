@@ -172,6 +172,48 @@ def test_mime_without_author_gets_its_mailboxs() -> None:
     assert submission.message.from_ == Address("AdeleV@contoso.com", "Adele Vance")
 
 
+@pytest.mark.parametrize(
+    "author",
+    [
+        "AdeleV@contoso.com",
+        "adele@CONTOSO.com (Adele)",
+        '"Vance, Adele" <AdeleV@contoso.com>',
+        "=?utf-8?Q?Vance=2C_Adele?= <AdeleV@contoso.com>",
+        "=?utf-8?B?ZXZpbEB4Lm9yZw==?= <AdeleV@contoso.com>",
+        "Adele Vance\r\n <AdeleV@contoso.com>",
+    ],
+)
+def test_mime_from_an_own_address_is_sent(author: str) -> None:
+    sent_mime(f"From: {author}\r\nTo: a@x.org\r\n\r\nbody")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "From: boss@evil.example",
+        "from : boss@evil.example",
+        "FROM:\r\n boss@evil.example",
+        "From: AdeleV@contoso.com\nFrom: boss@evil.example",
+        "From: AdeleV@contoso.com\rFrom: boss@evil.example",
+        "From: AdeleV@contoso.com\r\nno field at all\r\nFrom: boss@evil.example",
+        "From: AdeleV@contoso.com\r\nsender:\tboss@evil.example",
+        "From: them: AdeleV@contoso.com, boss@evil.example;",
+        'From: "AdeleV@contoso.com" <boss@evil.example>',
+        "From:",
+        "F\0rom: AdeleV@contoso.com\r\nFr\0om: boss@evil.example",
+    ],
+)
+def test_mime_from_another_address_is_not_sent_however_it_hides(header: str) -> None:
+    desk = Desk()
+    body = mime(f"To: a@x.org\r\n{header}\r\nSubject: s\r\n\r\nbody")
+    reply = desk.post(SEND, body, content_type="text/plain")
+    assert (reply.status, desk.outbox.submissions) == (403, [])
+
+
+def test_a_from_line_in_the_body_is_text() -> None:
+    sent_mime("To: a@x.org\r\n\r\nFrom: boss@evil.example\r\n")
+
+
 def test_mime_gets_a_date_and_an_id_when_it_has_none() -> None:
     submission = sent_mime("To: a@x.org\r\n\r\nbody")
     assert submission.message.internet_message_id.startswith("<")

@@ -129,6 +129,7 @@ DEEP_ATTACHMENTS = b'{"message":' + b'{"a":[' * 40 + b"]}" * 40 + b"}"
 READ, RECIPIENTS, HEADER = "RequestBodyRead", "ErrorInvalidRecipients", "InvalidInternetMessageHeader"
 TOKEN, DENIED, SENDER = "InvalidAuthenticationToken", "ErrorAccessDenied", "ErrorSendAsDenied"
 EXTENDED, REQUIRED = "ErrorInvalidExtendedProperty", "ErrorRequiredPropertyMissing"
+SIZE = "ErrorMessageSizeExceeded"
 BASE64, NOT_MIME = "ErrorMimeContentInvalidBase64String", "ErrorMimeContentInvalid"
 
 WRONG: tuple[Wrong, ...] = (
@@ -671,6 +672,17 @@ WRONG: tuple[Wrong, ...] = (
         None,
         message(attachments=[{"@odata.type": "#microsoft.graph.referenceAttachment", "name": "x"}]),
     ),
+    # Sizes
+    Wrong("a subject longer than a header", 400, SIZE, None, message(subject="s" * 300_000)),
+    Wrong("header values longer than a header", 400, SIZE, None, headers(("x-a", "v" * 300_000))),
+    Wrong(
+        "names longer than a header",
+        400,
+        SIZE,
+        None,
+        message(toRecipients=[{"emailAddress": {"address": "a@x.org", "name": "n" * 300_000}}]),
+    ),
+    Wrong("1001 attachments", 400, SIZE, None, message(attachments=[{"contentBytes": ""}] * 1001)),
     # MIME
     Wrong("MIME that is not base64", 400, BASE64, BAD_BASE64, b"From: AdeleV@contoso.com\r\n\r\nhi", **MIME),
     Wrong("JSON as MIME", 400, BASE64, BAD_BASE64, GOOD, **MIME),
@@ -689,6 +701,14 @@ WRONG: tuple[Wrong, ...] = (
     Wrong("no MIME at all", 400, NOT_MIME, None, b"", **MIME),
     Wrong(
         "MIME without header fields", 400, NOT_MIME, None, mime(b"\x00\x01\x02 nothing of a message"), **MIME
+    ),
+    Wrong(
+        "MIME with a header too long",
+        400,
+        NOT_MIME,
+        None,
+        mime("To: a@x.org\r\nX-A: " + "v" * 300_000 + "\r\n\r\nb"),
+        **MIME,
     ),
     Wrong("MIME to nobody", 400, RECIPIENTS, NO_RECIPIENTS, mime("Subject: x\r\n\r\nb"), **MIME),
     Wrong(

@@ -1,1 +1,1 @@
-"""For the administrator: operations, health and metrics."""
+"""Looking after a server: operations on queue and accounts, health, metrics, and what it tells at start."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -20,13 +20,11 @@ from graphpost.clock import SECOND
 from graphpost.errors import BadRequest, GraphError, MethodNotAllowed, NotFound, StoreError, Unavailable
 from graphpost.graph.call import Call, Reply, Request, Services
 from graphpost.graph.routes import ROUTES, VERSIONS, Node, Route, build_tree, find_node
+from graphpost.graph.streaming import JSON_TYPE
 from graphpost.graph.values import clip
 from graphpost.mail.mailbox import Mailbox
 from graphpost.odata.path import PathError, parse_path
 
-JSON_TYPE: Final = (
-    "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
-)
 ERROR_TYPE: Final = "application/json"
 RETRY_SECONDS: Final = 5
 
@@ -98,8 +96,8 @@ class GraphApi:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme != "Bearer" and scheme.lower() != "bearer":
             token = ""
-        verifier = self._services.verifier
-        return verifier.find_cached(token) or verifier.verify(token.strip())
+        verifier, token = self._services.verifier, token.strip()
+        return verifier.find_cached(token) or verifier.verify(token)
 
     def _call(self, request: Request, principal: Principal, place: Place) -> Call:
         permission = place.route.permission
@@ -138,6 +136,10 @@ class GraphApi:
                 self._places.clear()
             self._places[request.method, request.path] = place
         return place
+
+    def refuse(self, request: Request, error: GraphError) -> Reply:
+        """The answer to a request that failed before it came here."""
+        return self._refused(error, _standard_headers(request))
 
     def _refused(self, error: GraphError, headers: dict[str, str]) -> Reply:
         moment = datetime.fromtimestamp(self._services.clock.now() // SECOND, UTC)
@@ -208,15 +210,12 @@ def _finished(reply: Reply, headers: dict[str, str]) -> Reply:
     """The reply with its JSON written and the headers that every answer has."""
     body, content_type = reply.body, reply.content_type
     if isinstance(body, (dict, list)):
-        body, content_type = _json(body), content_type or JSON_TYPE
+        body, content_type = _encode(body), content_type or JSON_TYPE
+    if content_type == JSON_TYPE:
         headers["OData-Version"] = "4.0"
     if reply.headers:
         headers.update(reply.headers)
     return Reply(reply.status, body, content_type, headers)
-
-
-def _json(body: Any) -> bytes:
-    return _encode(body)
 
 
 def _no_resource(segment: str) -> BadRequest:

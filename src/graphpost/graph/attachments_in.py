@@ -28,6 +28,7 @@ from graphpost.graph.values import (
     read_object,
     read_string,
     read_word,
+    too_large,
     type_name,
     unexpected,
 )
@@ -58,8 +59,10 @@ def read_attachments(
     value: Any, name: str, reading: Reading, read_message: MessageReader
 ) -> tuple[Attachment, ...]:
     """The attachments of a collection, numbered from 1; their bytes go into `reading`."""
-    found = []
-    for number, entry in enumerate(read_array(value, name), 1):
+    found, entries = [], read_array(value, name)
+    if len(entries) > reading.limits.mime_parts:
+        raise too_large()
+    for number, entry in enumerate(entries, 1):
         members = read_object(entry, name)
         if members is None:
             raise unexpected(entry, name, "StartObject")

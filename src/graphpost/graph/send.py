@@ -19,7 +19,7 @@ from graphpost.graph.prefer import wants_representation
 from graphpost.graph.reading import Reading
 from graphpost.graph.recipients import check_recipients
 from graphpost.graph.render import message_entity, message_fields, view_of
-from graphpost.graph.values import READ, fold, read_boolean, unexpected
+from graphpost.graph.values import READ, fold, read_boolean, too_large, unexpected
 from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.message import Address, Item, Message
 
@@ -64,6 +64,8 @@ def read_json_submission(call: Call) -> Submission:
     reading = Reading(limits, services.numbers, services.clock.now())
     message = read_message(_message_members(parameters), reading)
     check_recipients(message, limits.recipients)
+    if len(call.body) > limits.header_bytes:
+        _check_header_size(message, limits.header_bytes)
     message = _signed(call, message)
     return Submission(
         mailbox=call.box,
@@ -96,6 +98,21 @@ def _message_members(parameters: dict[str, Any]) -> dict[str, Any]:
         "The missing parameters are: Message.",
         READ,
     )
+
+
+def _check_header_size(message: Message, limit: int) -> None:
+    """Raise when what stands in the header is longer than a header may be (§11), in characters."""
+    texts = [message.subject, *(part for header in message.headers for part in (header.name, header.value))]
+    texts += [
+        part for person in message.recipients + message.reply_to for part in (person.address, person.name)
+    ]
+    texts += [
+        text
+        for row in message.extended
+        for text in ([row.value] if isinstance(row.value, str) else row.value)
+    ]
+    if sum(map(len, texts)) > limit:
+        raise too_large()
 
 
 def _signed(call: Call, message: Message) -> Message:

@@ -117,6 +117,11 @@ def cannot_convert(value: Any, edm: str) -> BadRequest:
     return BadRequest(f"Cannot convert the literal '{clip(literal)}' to the expected type '{edm}'.", READ)
 
 
+def too_large() -> BadRequest:
+    """The error for a message with more in it than a message may have."""
+    return BadRequest("The message exceeds the maximum supported size.", "ErrorMessageSizeExceeded")
+
+
 def clip(text: str, limit: int = 128) -> str:
     """A client's own text as an error message may repeat it."""
     return flatten(text if len(text) <= limit else text[:limit] + "…")

@@ -192,6 +192,26 @@ def settle(tx: Tx, delivery: Delivery, owner: int) -> bool:
     return tx.execute(_SETTLE, (*due, *due, delivery.finished_at, _document(delivery), *key)) == 1
 
 
+def give_back(tx: Tx, delivery: Delivery, owner: int, now: Instant) -> bool:
+    """End a claim that led to no attempt: due again at once, the attempt not counted."""
+    key = (bucket_of(delivery.mailbox_id), delivery.message_id, delivery.position, owner, delivery.attempts)
+    changed = tx.execute(
+        "UPDATE deliveries SET owner = 0, due_at = ?, attempts = attempts - 1"
+        " WHERE bucket = ? AND message_id = ? AND position = ? AND owner = ? AND attempts = ? AND state = 0",
+        (now, *key),
+    )
+    return changed == 1
+
+
+def renew(tx: Tx, held: Iterable[Delivery], owner: int, lease_until: Instant) -> None:
+    """Put off the end of leases that are still `owner`'s."""
+    tx.executemany(
+        "UPDATE deliveries SET due_at = ?"
+        " WHERE bucket = ? AND message_id = ? AND position = ? AND owner = ? AND state = 0",
+        [(lease_until, bucket_of(d.mailbox_id), d.message_id, d.position, owner) for d in held],
+    )
+
+
 def settle_all(tx: Tx, settled: Iterable[Delivery], owner: int) -> set[tuple[int, int]]:
     """`settle` for many, in few statements: (message_id, position) of those that were written."""
     buckets: dict[int, list[Delivery]] = {}

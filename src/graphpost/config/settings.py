@@ -1,7 +1,6 @@
-"""Every setting in one table: name, type, default.  TOML file < environment < command-line flags.
+"""Every setting in one table: its section, name, type and default.
 
-A scalar setting `section.key` is also read from `GRAPHPOST_SECTION_KEY`.  Unknown keys and bad values raise
-ConfigurationError with the key's path.  Sizes are bytes, durations seconds.
+Sizes are bytes, durations seconds.  `docs/settings.md` says what each is for; `loading.py` reads them.
 """
 
 from __future__ import annotations
@@ -120,7 +119,11 @@ class RouteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """All settings, checked; `data` is the data directory, and relative paths are under it."""
+    """All settings, checked; `data` is the data directory, and relative paths are under it.
+
+    From `load`, secrets are at hand in `password` and `secrets` whatever their source, named files have absolute paths,
+    and the tenant has an id.
+    """
 
     data: Path = Path("graphpost-data")
     server: ServerSettings = ServerSettings()

@@ -1,0 +1,92 @@
+"""What the command line and the server share in the data directory: the administrator's token, and where it runs.
+
+Whoever may read these files (0600) administers the server; there is no other way to get the token.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from graphpost.errors import ConfigurationError
+
+ADMINISTRATOR_FILE: Final = "admin.token"
+RUNNING_FILE: Final = "running.json"
+
+
+class Running(Struct, frozen=True, kw_only=True):
+    """A server at work: `url` is its origin as clients of this machine reach it, such as https://localhost:8443."""
+
+    url: str
+    pid: int
+
+
+def administrator_token(data: Path) -> str:
+    """The token, made at the first use."""
+    path = data / ADMINISTRATOR_FILE
+    try:
+        if not path.exists():
+            data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _create(path, secrets.token_urlsafe(32))
+        return path.read_text("ascii").strip()
+    except OSError as error:
+        raise ConfigurationError("data", f"cannot keep {path}: {error.strerror}") from error
+
+
+def announce(data: Path, url: str) -> None:
+    """Say that this process serves the data directory at that URL."""
+    path = data / RUNNING_FILE
+    draft = _draft(path, msgspec.json.encode(Running(url=url, pid=os.getpid())).decode())
+    draft.replace(path)
+
+
+def withdraw(data: Path) -> None:
+    """Take back what this process announced."""
+    found = _read(data)
+    if found is not None and found.pid == os.getpid():
+        (data / RUNNING_FILE).unlink(missing_ok=True)
+
+
+def find_running(data: Path) -> Running | None:
+    """The server that serves this data directory on this machine, if its process is there."""
+    found = _read(data)
+    if found is None:
+        return None
+    try:
+        os.kill(found.pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        return found
+    return found
+
+
+def _read(data: Path) -> Running | None:
+    try:
+        return msgspec.json.decode((data / RUNNING_FILE).read_bytes(), type=Running)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _create(path: Path, text: str) -> None:
+    draft = _draft(path, text)
+    try:
+        os.link(draft, path)  # fails when somebody was faster: theirs counts
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _draft(path: Path, text: str) -> Path:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        stream.write(text + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    return draft

@@ -1,0 +1,80 @@
+"""What `graphpost serve` prints when it is ready: where everything is, and a first line to try."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from graphpost import __version__
+from graphpost.config import Config
+
+
+def origin(config: Config, port: int | None = None) -> str:
+    """Scheme, name and port by which clients of this machine reach the server; `port` when it was chosen at start."""
+    names = config.server.names
+    name = "localhost" if "localhost" in names else names[0]
+    scheme, usual = ("https", 443) if config.server.tls else ("http", 80)
+    number = config.server.port if port is None else port
+    shown = f"[{name}]" if ":" in name and not name.startswith("[") else name
+    return f"{scheme}://{shown}" if number == usual else f"{scheme}://{shown}:{number}"
+
+
+def banner(config: Config, url: str, ca: Path | None) -> str:
+    """Some lines for a terminal; `url` is the origin, `ca` the file that clients have to trust.  Tells no secret."""
+    rows = [(name, value) for name, value in _rows(config, url, ca) if value]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"Graphpost {__version__} is ready.", ""]
+    lines += [f"  {name:<{width}}  {value}" for name, value in rows]
+    return "\n".join([*lines, "", *_trial(config, url, ca), ""])
+
+
+def command_name() -> str:
+    """How to call this program from a shell: by its name, or by its path when it is not on PATH."""
+    return "graphpost" if shutil.which("graphpost") else shlex.quote(sys.argv[0])
+
+
+def _rows(config: Config, url: str, ca: Path | None) -> Iterator[tuple[str, str]]:
+    yield "Graph", f"{url}/v1.0"
+    if config.issuer.enabled:
+        yield "Authority", f"{url}/{config.tenant.id}"
+    yield "Tenant", config.tenant.id
+    yield "Client", ", ".join(application.client_id for application in config.applications[:3])
+    boxes = [mailbox.address for mailbox in config.mailboxes]
+    yield "Mailboxes", ", ".join(boxes[:5]) + (f" and {len(boxes) - 5} more" if len(boxes) > 5 else "")
+    yield "Data", str(config.data)
+    yield "CA file", str(ca) if ca else ""
+    yield "Mail", _mail(config)
+    yield "Settings", f'eval "$({_with_data(config, "env")})"' if config.applications else ""
+
+
+def _mail(config: Config) -> str:
+    look = f"see them with: {_with_data(config, 'queue list')}"
+    relays = [f"{', '.join(route.domains)} -> {route.to}" for route in config.routes]
+    if not any("*" in route.domains for route in config.routes):
+        relays.append(f"nothing else leaves this machine, other messages are captured; {look}")
+    return "local mailboxes; " + "; ".join(relays)
+
+
+def _trial(config: Config, url: str, ca: Path | None) -> list[str]:
+    if not config.mailboxes or not config.applications:
+        return []
+    sender = config.mailboxes[0].address
+    reader = config.mailboxes[-1].address
+    message = (
+        '{"message":{"subject":"Hello","body":{"contentType":"Text","content":"It works."},'
+        f'"toRecipients":[{{"emailAddress":{{"address":"{reader}"}}}}]}}}}'
+    )
+    trust = f"--cacert {shlex.quote(str(ca))} " if ca else ""
+    return [
+        "Try:",
+        f"  curl -i {trust}{url}/v1.0/users/{sender}/sendMail \\",
+        f'    -H "Authorization: Bearer $({_with_data(config, "token")})" -H "Content-Type: application/json" \\',
+        f"    -d {shlex.quote(message)}",
+    ]
+
+
+def _with_data(config: Config, command: str) -> str:
+    return f"{command_name()} {command} --data {shlex.quote(str(config.data))}"

@@ -1,0 +1,152 @@
+"""The administration over HTTP: health for everybody, the rest for the holder of the administrator's token.
+
+    GET  /healthz            200 while the process answers
+    GET  /readyz             200 when it takes mail, 503 with the reason when not
+    GET  /metrics            Prometheus's text format
+    …    /admin/…            `Operations.ROUTES`: JSON in, JSON out, errors as {"error": {"message"}}
+
+The token is in the data directory (`access.py`) and comes as a Bearer token, which no browser sends by itself.
+"""
+
+from __future__ import annotations
+
+import hmac
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, get_type_hints
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+
+from graphpost.admin.operations import OperationError, Operations
+from graphpost.clock import SECOND
+from graphpost.errors import ConfigurationError, GraphpostError, StoreError
+from graphpost.maillog import MailLog
+from graphpost.store import deliveries
+
+Answer = tuple[int, dict[str, str], bytes]
+_JSON: Final = {"content-type": "application/json", "cache-control": "no-store"}
+_TEXT: Final = {"content-type": "text/plain; charset=utf-8", "cache-control": "no-store"}
+_OPEN: Final = frozenset({"/healthz", "/readyz"})
+
+
+@dataclass(frozen=True, slots=True)
+class AdminApi:
+    """`is_ready` says whether the server takes mail at present; '' or the reason why not."""
+
+    operations: Operations
+    token: str
+    log: MailLog
+    why_not_ready: Callable[[], str] = lambda: ""
+
+    async def handle(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        """Answer a request; `path` as received, `query` without its `?`, header names in lower case.  Never raises
+        for what a client does."""
+        if path not in _OPEN and not self._is_administrator(headers):
+            return _error(401, "the administrator's token is needed", {"www-authenticate": "Bearer"})
+        try:
+            if path in _OPEN or path == "/metrics":
+                return await self._look(method, path)
+            return await self._operate(method, path, query, body)
+        except OperationError as error:
+            return _error(error.status, str(error))
+        except ConfigurationError as error:
+            return _error(400, str(error))
+        except StoreError as error:
+            self.log.problem(f"admin {path}", error)
+            return _error(503, str(error))
+        except GraphpostError as error:
+            return _error(500, str(error))
+
+    async def metrics(self) -> bytes:
+        """The metrics, with the queue as it is now; for a port of its own."""
+        count, oldest = await self.operations.store.read(deliveries.depth)
+        now = self.operations.clock.now()
+        self.log.metrics.queue_depth = count
+        self.log.metrics.queue_oldest_seconds = max(0.0, (now - oldest) / SECOND) if count else 0.0
+        return self.log.metrics.exposition()
+
+    def _is_administrator(self, headers: Mapping[str, str]) -> bool:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self.token.encode())
+
+    async def _look(self, method: str, path: str) -> Answer:
+        if method not in ("GET", "HEAD"):
+            return _error(405, "only GET", {"allow": "GET, HEAD"})
+        if path == "/healthz":
+            return 200, _TEXT, b"ok\n"
+        if path == "/metrics":
+            return (
+                200,
+                {**_TEXT, "content-type": "text/plain; version=0.0.4; charset=utf-8"},
+                await self.metrics(),
+            )
+        if reason := await self._why_not_ready():
+            return 503, _TEXT, f"{reason}\n".encode()
+        return 200, _TEXT, b"ready\n"
+
+    async def _why_not_ready(self) -> str:
+        if reason := self.why_not_ready():
+            return reason
+        try:
+            await self.operations.store.read(lambda tx: tx.one("SELECT 1"))
+        except StoreError as error:
+            self.log.problem("readyz", error)
+            return "the store does not answer"
+        return ""
+
+    async def _operate(self, method: str, path: str, query: str, body: bytes) -> Answer:
+        allowed = []
+        for name, (wanted, pattern) in _routes().items():
+            if match := pattern.fullmatch(path):
+                if wanted == method:
+                    captures = {key: unquote(value) for key, value in match.groupdict().items()}
+                    arguments = _arguments(name, captures, query, body)
+                    call: Callable[..., Awaitable[object]] = getattr(self.operations, name)
+                    return 200, _JSON, msgspec.json.encode(await call(**arguments))
+                allowed.append(wanted)
+        if allowed:
+            return _error(405, f"only {', '.join(allowed)}", {"allow": ", ".join(allowed)})
+        return _error(404, f"there is no {path}")
+
+
+@cache
+def _routes() -> dict[str, tuple[str, re.Pattern[str]]]:
+    return {
+        name: (method, re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(template))))
+        for name, (method, template) in Operations.ROUTES.items()
+    }
+
+
+@cache
+def _shape(name: str) -> type[msgspec.Struct]:
+    """The arguments of an operation as a type to check them by: its signature is the only place that says them."""
+    function = getattr(Operations, name)
+    hints = get_type_hints(function)
+    fields: list[Any] = [
+        (key, hints[key]) if parameter.default is parameter.empty else (key, hints[key], parameter.default)
+        for key, parameter in inspect.signature(function).parameters.items()
+        if key != "self"
+    ]
+    return msgspec.defstruct(name, fields, forbid_unknown_fields=True, kw_only=True)
+
+
+def _arguments(name: str, captures: dict[str, str], query: str, body: bytes) -> dict[str, Any]:
+    given: dict[str, Any] = dict(parse_qsl(query, keep_blank_values=True))
+    try:
+        if body.strip():
+            read = msgspec.json.decode(body, type=dict[str, Any])
+            given = {**given, **read}
+        checked = msgspec.convert({**given, **captures}, _shape(name), strict=bool(body.strip()))
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise OperationError(str(error), 400) from error
+    return msgspec.structs.asdict(checked)
+
+
+def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Answer:
+    return status, {**_JSON, **(headers or {})}, msgspec.json.encode({"error": {"message": message}})

@@ -1,0 +1,90 @@
+"""How deliveries, mailboxes and applications are shown to an administrator: plain values for JSON.
+
+Names of fields are a contract with scripts.  Nothing here tells a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from graphpost.mail.mailbox import Application, Mailbox
+from graphpost.maillog import instant_text
+from graphpost.store.accounts import Credential
+from graphpost.store.deliveries import DONE, HELD, QUEUED, Delivery, Recipient
+
+_STATES: Final = {QUEUED: "queued", DONE: "done", HELD: "held"}
+
+
+def delivery(found: Delivery, mailbox: str) -> dict[str, Any]:
+    """A message on its way to one destination; `mailbox` is its sender's address."""
+    return {
+        "id": f"{found.message_id:016x}",
+        "mailbox": mailbox,
+        "sender": found.sender,
+        "subject": found.subject,
+        "message_id": found.internet_message_id,
+        "destination": found.destination,
+        "state": _STATES[found.state],
+        "attempts": found.attempts,
+        "under_way": found.state == QUEUED and found.owner != 0,
+        "created": instant_text(found.created_at),
+        "due": instant_text(found.due_at) if found.state == QUEUED else "",
+        "expires": instant_text(found.expires_at),
+        "finished": instant_text(found.finished_at) if found.finished_at else "",
+        "recipients": [_recipient(recipient) for recipient in found.recipients],
+    }
+
+
+def message(queue_id: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """A message with all its deliveries: `state` is done when every one is."""
+    return {
+        "id": queue_id,
+        "state": "done" if all(part["state"] == "done" for part in parts) else "queued",
+        "recipients": [recipient for part in parts for recipient in part["recipients"]],
+        "deliveries": parts,
+    }
+
+
+def _recipient(found: Recipient) -> dict[str, Any]:
+    said = found.reply
+    reply = (
+        None
+        if said is None
+        else {"code": said.code, "status": said.status, "text": said.text, "host": said.host}
+    )
+    at = instant_text(found.at) if found.at else ""
+    return {"address": found.address, "state": found.state, "at": at, "reply": reply}
+
+
+def mailbox(found: Mailbox) -> dict[str, Any]:
+    return {
+        "address": found.address,
+        "name": found.name,
+        "aliases": list(found.aliases),
+        "object_id": found.object_id,
+        "enabled": found.enabled,
+        "created": instant_text(found.created_at),
+    }
+
+
+def application(found: Application, credentials: Iterable[Credential]) -> dict[str, Any]:
+    return {
+        "client_id": found.client_id,
+        "name": found.name,
+        "public": found.public,
+        "enabled": found.enabled,
+        "application_permissions": list(found.application_permissions),
+        "delegated_permissions": list(found.delegated_permissions),
+        "redirect_uris": list(found.redirect_uris),
+        "mailbox_scope": list(found.mailbox_scope),
+        "credentials": [
+            {
+                "id": credential.credential_id,
+                "kind": credential.kind,
+                "origin": credential.origin,
+                "expires": instant_text(credential.expires_at) if credential.expires_at else "",
+            }
+            for credential in credentials
+        ],
+    }

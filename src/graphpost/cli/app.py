@@ -1,0 +1,111 @@
+"""`graphpost app`: the applications that may ask for tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from graphpost.cli.options import json_option, with_config
+from graphpost.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from graphpost.config import Config
+
+
+@click.group()
+def command() -> None:
+    """List and add applications, and their secrets."""
+
+
+@command.command("list")
+@with_config
+@json_option
+def list_(config: Config, as_json: bool) -> None:
+    """List every application."""
+    from graphpost.cli.reaching import perform
+
+    found = perform(config, "list_applications")
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            a["client_id"],
+            a["name"],
+            ", ".join(a["application_permissions"]),
+            ", ".join(a["delegated_permissions"]),
+        )
+        for a in found
+    ]
+    print_table(("CLIENT ID", "NAME", "APPLICATION", "DELEGATED"), rows, "There are no applications.")
+
+
+@command.command()
+@click.argument("name")
+@with_config
+@click.option("--client-id", default="", metavar="GUID", help="[a new one]")
+@click.option("--public", is_flag=True, help="User flows without a secret.")
+@click.option(
+    "--permission",
+    "application",
+    multiple=True,
+    metavar="NAME",
+    help="An application permission, such as Mail.Send.",
+)
+@click.option("--delegated", multiple=True, metavar="NAME", help="A delegated permission.")
+@click.option("--redirect-uri", "redirect_uris", multiple=True, metavar="URI")
+@click.option(
+    "--mailbox",
+    "mailbox_scope",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Only this mailbox; may be repeated [all].",
+)
+@json_option
+def add(
+    config: Config,
+    name: str,
+    client_id: str,
+    public: bool,
+    application: tuple[str, ...],
+    delegated: tuple[str, ...],
+    redirect_uris: tuple[str, ...],
+    mailbox_scope: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Add an application; its secret is shown this once."""
+    from graphpost.cli.reaching import perform
+
+    added = perform(
+        config,
+        "add_application",
+        name=name,
+        client_id=client_id,
+        public=public,
+        application_permissions=application,
+        delegated_permissions=delegated,
+        redirect_uris=redirect_uris,
+        mailbox_scope=mailbox_scope,
+    )
+    _print(added, as_json)
+
+
+@command.command()
+@click.argument("client_id", metavar="CLIENT-ID")
+@with_config
+@json_option
+def secret(config: Config, client_id: str, as_json: bool) -> None:
+    """Give an application a further secret, which is shown this once."""
+    from graphpost.cli.reaching import perform
+
+    _print(perform(config, "add_secret", client_id=client_id), as_json)
+
+
+def _print(found: dict[str, object], as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    click.echo(f"client id  {found['client_id']}")
+    if "secret" in found:
+        click.echo(f"secret     {found['secret']}")

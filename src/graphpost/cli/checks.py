@@ -1,0 +1,145 @@
+"""What `graphpost check` looks at: each check returns a line that says what is fine, or raises with what is not.
+
+The relay check speaks SMTP through the standard library, so that it is an independent opinion on the relay.
+"""
+
+from __future__ import annotations
+
+import os
+import smtplib
+import ssl
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from graphpost.admin.access import find_running
+from graphpost.clock import SystemClock
+from graphpost.config import Config, RouteSettings
+from graphpost.errors import GraphpostError
+from graphpost.store.pending import pending_migrations
+from graphpost.web.certificates import days_left
+
+_SECONDS: Final = 10.0
+_SOON: Final = 60  # days
+_LONG: Final = 3650
+
+
+def data_directory(config: Config) -> str:
+    """It is there or can be made, is ours alone, and can be written to."""
+    path = config.data
+    if not path.exists():
+        parent = next(parent for parent in path.parents if parent.exists())
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise GraphpostError(f"{path} cannot be made: {parent} cannot be written to")
+        return f"{path} will be made at the first start"
+    if not path.is_dir():
+        raise GraphpostError(f"{path} is not a directory")
+    if not os.access(path, os.W_OK | os.X_OK | os.R_OK):
+        raise GraphpostError(f"{path} cannot be read and written")
+    if loose := _readable_by_others(path):
+        raise GraphpostError(f"{loose} can be read by others; chmod go= it")
+    return f"{path}, for its owner alone"
+
+
+def _readable_by_others(data: Path) -> Path | None:
+    for name in ("", "defaults.json", "admin.token", "ca/ca.key", "ca/server.key"):
+        path = data / name
+        if path.exists() and path.stat().st_mode & 0o077:
+            return path
+    return None
+
+
+def database(config: Config) -> str:
+    """It can be opened and needs no migration that this version doesn't have."""
+    shown = config.store.url.partition("@")[2] or config.store.url
+    running = find_running(config.data)
+    if running is not None:
+        return f"{shown}, in use by the server with process id {running.pid}"
+    todo = pending_migrations(config.store, config.data)
+    return f"{shown}, {f'{len(todo)} migrations to apply' if todo else 'up to date'}"
+
+
+def certificate(config: Config) -> str:
+    """The server's certificate and key fit each other, and last."""
+    if not config.server.tls:
+        return "none: plain HTTP on loopback"
+    own = bool(config.server.certificate)
+    chain = Path(config.server.certificate) if own else config.data / "ca" / "server.pem"
+    key = Path(config.server.key) if own else config.data / "ca" / "server.key"
+    if not own and not chain.exists():
+        return "will be made at the first start"
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(chain, key)
+        days = days_left(chain, SystemClock().now())
+        authority = _LONG if own else days_left(config.data / "ca" / "ca.pem", SystemClock().now())
+    except (ssl.SSLError, ValueError) as error:
+        raise GraphpostError(f"{chain} and {key} cannot be used: {error}") from error
+    if days < 0 and own:
+        raise GraphpostError(f"{chain} ended {-days} days ago")
+    if authority < _SOON:
+        raise GraphpostError(
+            f"the local authority ends in {authority} days: move {chain.parent} away for a new one"
+        )
+    return f"{chain}, for another {max(days, 0)} days"
+
+
+def relay(route: RouteSettings) -> str:
+    """The relay answers, does TLS as the route wants it, and takes the credentials."""
+    parts = urlsplit(route.to)
+    host = parts.hostname or ""
+    implicit = parts.scheme == "smtps"
+    port = parts.port or (465 if implicit else 25)
+    try:
+        with closing(_connected(host, port, route, implicit)) as smtp:
+            said = _session(smtp, route, implicit)
+            smtp.quit()
+    except (smtplib.SMTPException, ssl.SSLError) as error:
+        raise GraphpostError(f"{host}:{port}: {_reason(error)}") from error
+    except OSError as error:
+        raise GraphpostError(f"{host}:{port}: {error.strerror or error}") from error
+    return f"{host}:{port} {said}"
+
+
+def _connected(host: str, port: int, route: RouteSettings, implicit: bool) -> smtplib.SMTP:
+    if implicit:
+        return smtplib.SMTP_SSL(host, port, timeout=_SECONDS, context=_context(route))
+    return smtplib.SMTP(host, port, timeout=_SECONDS)
+
+
+def _session(smtp: smtplib.SMTP, route: RouteSettings, implicit: bool) -> str:
+    smtp.ehlo_or_helo_if_needed()
+    done = ["answers over TLS" if implicit else "answers"]
+    if not implicit and route.tls != "none":
+        if smtp.has_extn("starttls"):
+            smtp.starttls(context=_context(route))
+            smtp.ehlo()
+            done.append("STARTTLS works")
+        elif route.tls != "opportunistic":
+            raise smtplib.SMTPException(f"it offers no STARTTLS, and the route's tls is {route.tls}")
+        else:
+            done.append("offers no TLS")
+    if route.username and route.auth != "xoauth2":
+        smtp.login(route.username, route.password)
+        done.append("takes the credentials")
+    smtp.noop()
+    return ", ".join(done)
+
+
+def _context(route: RouteSettings) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=route.ca_file or None)
+    if route.tls != "verified" and not route.ca_file:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, smtplib.SMTPResponseException):
+        text = (
+            error.smtp_error.decode("utf-8", "replace")
+            if isinstance(error.smtp_error, bytes)
+            else error.smtp_error
+        )
+        return f"{error.smtp_code} {text}"
+    return str(error)

@@ -1,0 +1,46 @@
+"""Options that commands share, and settings as a command's first argument."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from graphpost.config import Config
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def with_config(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --data and --config; the function gets the loaded settings as its first argument."""
+
+    @click.option(
+        "--data", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="The data directory."
+    )
+    @click.option(
+        "--config",
+        "file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        envvar="GRAPHPOST_CONFIG",
+        metavar="FILE",
+        help="The settings file.",
+    )
+    @wraps(function)
+    def wrapper(*, data: Path | None, file: Path | None, **options: Any) -> Any:
+        return function(read_config(file, data, {}), **options)
+
+    return wrapper
+
+
+def read_config(file: Path | None, data: Path | None, flags: Mapping[str, object]) -> Config:
+    """The settings as this process sees them."""
+    from graphpost.config import load
+
+    return load(file, data=data, environ=os.environ, flags=flags)

@@ -1,0 +1,119 @@
+"""Reaching the administration: through the running server when there is one, otherwise in the store itself."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from graphpost.errors import GraphpostError
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from graphpost.admin.access import Running
+    from graphpost.config import Config
+
+
+class UnreachableError(GraphpostError):
+    """No server answers."""
+
+
+def perform(config: Config, operation: str, **arguments: Any) -> Any:
+    """Run an operation of `admin.operations.Operations` by name; its result as plain values."""
+    from graphpost.admin.access import find_running
+
+    running = find_running(config.data)
+    if running is not None:
+        try:
+            return _remotely(config, running, operation, arguments)
+        except UnreachableError:
+            pass  # it has just ended, or its process number is another's now: the store is free, or says that it isn't
+    return asyncio.run(_locally(config, operation, arguments))
+
+
+def get_running(config: Config) -> Running:
+    """The running server; raises when there is none."""
+    from graphpost.admin.access import find_running
+
+    running = find_running(config.data)
+    if running is None:
+        raise UnreachableError(f"no server is running on {config.data}; start one with `graphpost serve`")
+    return running
+
+
+def http_client(config: Config, running: Running, **options: Any) -> httpx2.Client:
+    """A client for the running server that trusts its certificate and nothing else, whatever the environment says."""
+    import httpx2
+
+    verify: ssl.SSLContext | bool = _trust(config) if running.url.startswith("https:") else False
+    return httpx2.Client(base_url=running.url, verify=verify, trust_env=False, timeout=30.0, **options)
+
+
+def _trust(config: Config) -> ssl.SSLContext:
+    from graphpost.web.certificates import ca_file
+
+    authority = ca_file(config)
+    if authority is not None:
+        return ssl.create_default_context(cafile=authority)
+    # The operator's own certificate: it is here on disk, so that very one is expected, whatever names it has.
+    context = ssl.create_default_context(cafile=config.server.certificate)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.check_hostname = False
+    return context
+
+
+def request(config: Config, running: Running, method: str, path: str, **content: Any) -> Any:
+    """One administrative request: the JSON it answers; raises with the server's words when it refuses."""
+    import httpx2
+
+    from graphpost.admin.access import administrator_token
+
+    headers = {"authorization": f"Bearer {administrator_token(config.data)}"}
+    try:
+        with http_client(config, running) as client:
+            answer = client.request(method, path, headers=headers, **content)
+    except (httpx2.ConnectError, FileNotFoundError) as error:
+        raise UnreachableError(f"{running.url} does not answer: {error}") from error
+    except httpx2.HTTPError as error:
+        raise GraphpostError(f"{running.url}: {error}") from error
+    if answer.is_success:
+        return answer.json()
+    raise GraphpostError(_refusal(answer))
+
+
+def _refusal(answer: httpx2.Response) -> str:
+    try:
+        return str(answer.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"the server answered {answer.status_code} {answer.reason_phrase}"
+
+
+def _remotely(config: Config, running: Running, operation: str, arguments: dict[str, Any]) -> Any:
+    from graphpost.admin.operations import Operations
+
+    method, template = Operations.ROUTES[operation]
+    path, rest = template, {}
+    for key, value in arguments.items():
+        if f"{{{key}}}" in path:
+            path = path.replace(f"{{{key}}}", quote(str(value), safe=""))
+        elif value is not None:
+            rest[key] = value
+    content = {"params": rest} if method == "GET" else {"json": rest}
+    return request(config, running, method, path, **content)
+
+
+async def _locally(config: Config, operation: str, arguments: dict[str, Any]) -> Any:
+    from graphpost.admin.operations import Operations
+    from graphpost.clock import SystemClock
+    from graphpost.ids import Numbers
+    from graphpost.store.opening import open_store
+
+    clock = SystemClock()
+    store = open_store(config.store, config.data)
+    try:
+        operations = Operations(store=store, numbers=Numbers(clock.now), clock=clock)
+        return await getattr(operations, operation)(**arguments)
+    finally:
+        await store.close()

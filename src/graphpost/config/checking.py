@@ -1,0 +1,276 @@
+"""Whether settings make sense: ports, URLs, addresses, files, and what excludes what.
+
+Each check raises ConfigurationError with the path of the key at fault.  Files are looked for under the data directory.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from msgspec.structs import asdict, replace
+
+from graphpost.config.settings import (
+    ApplicationSettings,
+    Config,
+    MailboxSettings,
+    RouteSettings,
+    ServerSettings,
+)
+from graphpost.errors import ConfigurationError
+
+_DOMAIN: Final = re.compile(r"(?=.{1,253}$)[^\W_]([\w-]{0,61}[^\W_])?(\.[^\W_]([\w-]{0,61}[^\W_])?)*")
+_LOCAL_PART: Final = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x20\x7f]{1,64}")
+_PERMISSION: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+_ROUTE_KINDS: Final = ("smtp", "smtps", "local", "capture", "reject")
+_ZERO_ALLOWED: Final = {
+    "server.port",
+    "metrics.port",
+    "delivery.retry_jitter",
+    "delivery.delay_warning_seconds",
+    "store.inline_limit",
+    "limits.custom_headers",
+}
+
+
+def check(config: Config) -> Config:
+    """The same settings with the paths of named files made absolute; ConfigurationError when one makes no sense."""
+    _check_numbers(config)
+    _check_store(config)
+    _check_tenant(config)
+    _check_mailboxes(config.mailboxes)
+    return replace(
+        config,
+        server=_checked_server(config.server, config.data),
+        applications=_checked_applications(config),
+        routes=[_checked_route(route, f"routes[{i}]", config.data) for i, route in enumerate(config.routes)],
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine can reach a listener on that host."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_numbers(config: Config) -> None:
+    for section, settings in asdict(config).items():
+        if not hasattr(settings, "__struct_fields__"):
+            continue
+        for key, value in asdict(settings).items():
+            name = f"{section}.{key}"
+            for number in value if isinstance(value, list) else [value]:
+                _check_number(name, number)
+    for port in ("server", "metrics"):
+        if not 0 <= getattr(config, port).port <= 65535:
+            raise ConfigurationError(f"{port}.port", "must be between 0 and 65535")
+    if not config.delivery.retry_seconds:
+        raise ConfigurationError("delivery.retry_seconds", "needs at least one wait")
+    if config.delivery.retry_jitter >= 1:
+        raise ConfigurationError("delivery.retry_jitter", "must be less than 1")
+
+
+def _check_number(name: str, value: Any) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return
+    if value != value or value in (float("inf"), float("-inf")):
+        raise ConfigurationError(name, "must be a finite number")
+    if value < 0 or (value == 0 and name not in _ZERO_ALLOWED):
+        raise ConfigurationError(
+            name, "must not be negative" if name in _ZERO_ALLOWED else "must be greater than 0"
+        )
+
+
+def _checked_server(server: ServerSettings, data: Path) -> ServerSettings:
+    if not server.host or any(c.isspace() for c in server.host):
+        raise ConfigurationError("server.host", "must be an address or a host name")
+    if not server.names:
+        raise ConfigurationError("server.names", "needs at least one name")
+    for i, name in enumerate(server.names):
+        _check_host(name, f"server.names[{i}]")
+    if not server.tls and not is_loopback(server.host):
+        raise ConfigurationError("server.tls", f"plain HTTP is for loopback only, and {server.host} is not")
+    if bool(server.certificate) != bool(server.key):
+        missing = "key" if server.certificate else "certificate"
+        raise ConfigurationError(f"server.{missing}", "certificate and key go together")
+    if not server.certificate:
+        return server
+    return replace(
+        server,
+        certificate=_existing(data, server.certificate, "server.certificate"),
+        key=_existing(data, server.key, "server.key"),
+    )
+
+
+def _check_store(config: Config) -> None:
+    scheme, _, rest = config.store.url.partition(":")
+    if scheme not in ("sqlite", "postgresql", "postgres") or not rest:
+        raise ConfigurationError("store.url", "must be sqlite:FILE or postgresql://…")
+    scheme, _, rest = config.store.blobs.partition(":")
+    if scheme == "s3":
+        raise ConfigurationError("store.blobs", "s3:// is not available yet; use files:DIRECTORY")
+    if scheme != "files" or not rest:
+        raise ConfigurationError("store.blobs", "must be files:DIRECTORY")
+
+
+def _check_tenant(config: Config) -> None:
+    _check_guid(config.tenant.id, "tenant.id")
+    for i, domain in enumerate(config.tenant.domains):
+        _check_domain(domain, f"tenant.domains[{i}]")
+
+
+def _check_mailboxes(mailboxes: Iterable[MailboxSettings]) -> None:
+    seen: dict[str, str] = {}
+    for i, mailbox in enumerate(mailboxes):
+        keys = [
+            f"mailboxes[{i}].address",
+            *(f"mailboxes[{i}].aliases[{j}]" for j in range(len(mailbox.aliases))),
+        ]
+        for key, address in zip(keys, (mailbox.address, *mailbox.aliases), strict=True):
+            check_address(address, key)
+            if other := seen.get(address.casefold()):
+                raise ConfigurationError(key, f"{address} is already {other}")
+            seen[address.casefold()] = key
+        _check_one_line(mailbox.name, f"mailboxes[{i}].name")
+
+
+def _checked_applications(config: Config) -> list[ApplicationSettings]:
+    seen: set[str] = set()
+    checked = []
+    for i, application in enumerate(config.applications):
+        where = f"applications[{i}]"
+        _check_guid(application.client_id, f"{where}.client_id")
+        if application.client_id.casefold() in seen:
+            raise ConfigurationError(f"{where}.client_id", "is already another application's")
+        seen.add(application.client_id.casefold())
+        _check_application(application, where)
+        files = [
+            _existing(config.data, f, f"{where}.certificates[{j}]")
+            for j, f in enumerate(application.certificates)
+        ]
+        checked.append(replace(application, certificates=files))
+    return checked
+
+
+def _check_application(application: ApplicationSettings, where: str) -> None:
+    _check_one_line(application.name, f"{where}.name")
+    for j, uri in enumerate(application.redirect_uris):
+        parts = urlsplit(uri)
+        if not parts.scheme or parts.fragment or not (parts.netloc or parts.path):
+            raise ConfigurationError(
+                f"{where}.redirect_uris[{j}]", "must be an absolute URI without a fragment"
+            )
+    for kind in ("application_permissions", "delegated_permissions"):
+        for j, name in enumerate(getattr(application, kind)):
+            if not _PERMISSION.fullmatch(name):
+                raise ConfigurationError(
+                    f"{where}.{kind}[{j}]", "must be a permission's name, such as Mail.Send"
+                )
+    for j, address in enumerate(application.mailbox_scope):
+        if "@" in address:
+            check_address(address, f"{where}.mailbox_scope[{j}]")
+        else:
+            _check_guid(address, f"{where}.mailbox_scope[{j}]")
+
+
+def _checked_route(route: RouteSettings, where: str, data: Path) -> RouteSettings:
+    if not route.domains:
+        raise ConfigurationError(f"{where}.domains", 'needs at least one domain, or "*"')
+    for j, domain in enumerate(route.domains):
+        if domain != "*":
+            _check_domain(domain, f"{where}.domains[{j}]")
+    if route.concurrency < 0:
+        raise ConfigurationError(f"{where}.concurrency", "must not be negative")
+    _check_target(route, where)
+    if route.ca_file:
+        return replace(route, ca_file=_existing(data, route.ca_file, f"{where}.ca_file"))
+    return route
+
+
+def _check_target(route: RouteSettings, where: str) -> None:
+    scheme, colon, rest = route.to.partition(":")
+    if scheme == "mx":
+        raise ConfigurationError(
+            f"{where}.to", "mx: is not available yet; name a relay, such as smtp://relay.example:25"
+        )
+    if scheme not in _ROUTE_KINDS or not colon:
+        raise ConfigurationError(
+            f"{where}.to", "must be smtp://HOST:PORT, smtps://HOST:PORT, local:, capture: or reject:"
+        )
+    if scheme not in ("smtp", "smtps"):
+        if rest:
+            raise ConfigurationError(f"{where}.to", f"nothing follows `{scheme}:`")
+        return
+    host = _smtp_host(route.to, f"{where}.to")
+    in_clear = scheme == "smtp" and route.tls in ("none", "opportunistic")
+    if route.username and in_clear and not is_loopback(host):
+        raise ConfigurationError(f"{where}.tls", 'must be "required" or "verified" to send a password')
+    if bool(route.username) != bool(route.password):
+        missing = "password" if route.username else "username"
+        raise ConfigurationError(f"{where}.{missing}", "username and password go together")
+    if route.auth and not route.username:
+        raise ConfigurationError(f"{where}.auth", "needs a username and a password")
+
+
+def _smtp_host(url: str, key: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise ConfigurationError(key, f"is not a URL: {error}") from error
+    if not host or port == 0 or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ConfigurationError(key, "must be smtp://HOST:PORT or smtps://HOST:PORT")
+    if parts.username or parts.password:
+        raise ConfigurationError(key, "takes no credentials; use username and password_file")
+    _check_host(host, key)
+    return host
+
+
+def check_address(text: str, key: str) -> None:
+    """Raise unless it has the shape local@domain."""
+    local, _, domain = text.rpartition("@")
+    if len(text) > 320 or not _LOCAL_PART.fullmatch(local) or not _DOMAIN.fullmatch(domain):
+        raise ConfigurationError(key, f"{text!r} is not an e-mail address")
+
+
+def _check_domain(text: str, key: str) -> None:
+    if not _DOMAIN.fullmatch(text):
+        raise ConfigurationError(key, f"{text!r} is not a domain")
+
+
+def _check_host(text: str, key: str) -> None:
+    try:
+        ipaddress.ip_address(text.strip("[]"))
+    except ValueError:
+        if not _DOMAIN.fullmatch(text):
+            raise ConfigurationError(key, f"{text!r} is not a host name or an address") from None
+
+
+def _check_guid(text: str, key: str) -> None:
+    try:
+        valid = str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ConfigurationError(key, f"{text!r} is not a GUID")
+
+
+def _check_one_line(text: str, key: str) -> None:
+    if any(ord(c) < 32 or ord(c) == 127 for c in text):
+        raise ConfigurationError(key, "must be one line without control characters")
+
+
+def _existing(data: Path, name: str, key: str) -> str:
+    path = data / name
+    if not path.is_file():
+        raise ConfigurationError(key, f"there is no file {path}")
+    return str(path)

@@ -1,0 +1,317 @@
+"""What happened to mail: one method per event, each a log line and a counter.
+
+A line costs the caller microseconds: it is put into a buffer that a thread writes at most 50 ms later; problems are
+written at once.  Values never break a line: whatever is not printable is escaped.  Paths come without their query.
+Nobody passes bodies, tokens or secrets here.  The two events of every message are written out by hand for speed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import Final, TextIO
+
+import msgspec
+
+from graphpost.clock import SECOND, Instant, SystemClock, to_datetime
+from graphpost.config.settings import LogSettings
+from graphpost.metrics import Metrics
+
+FLUSH_SECONDS: Final = 0.05
+MOST_LINES: Final = 200_000  # waiting for a stream that is not read; further ones are dropped and counted
+_LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_DEBUG, _INFO, _WARNING, _ERROR = _LEVELS.values()
+
+_SYSTEM: Final = SystemClock()
+
+Value = str | int | float
+
+
+class MailLog:
+    """Writes events to a stream, and counts them."""
+
+    def __init__(
+        self, settings: LogSettings, stream: TextIO, now: Callable[[], Instant] = _SYSTEM.now
+    ) -> None:
+        self.metrics = Metrics()
+        self._lines = _Lines(stream)
+        self._now = now
+        self._threshold = _LEVELS[settings.level]
+        self._is_text = settings.format == "text"
+        self._second = -1
+        self._stamp = ""
+
+    def accepted(
+        self,
+        request_id: str,
+        mailbox: str,
+        message_id: int,
+        sender: str,
+        recipients: int,
+        size: int,
+        seconds: float = -1.0,
+    ) -> None:
+        """A message is durable; `seconds` since its request came, when known."""
+        self.metrics.accepted += 1
+        if seconds >= 0:
+            self.metrics.accept_seconds.observe(seconds)
+        if self._threshold > _INFO:
+            return
+        message = f"{message_id:016x}"
+        if self._is_text:
+            self._lines.add(
+                f"{self._time()} accepted message={message} mailbox={_quoted(mailbox)} sender={_quoted(sender)} "
+                f"recipients={recipients} size={size} request={_quoted(request_id)}\n"
+            )
+            return
+        who: dict[str, Value] = {"message": message, "mailbox": mailbox, "sender": sender}
+        self._write(_INFO, "accepted", {**who, "recipients": recipients, "size": size, "request": request_id})
+
+    def delivered(
+        self,
+        message_id: int,
+        recipient: str,
+        destination: str,
+        reply_code: int,
+        reply_text: str,
+        seconds: float,
+    ) -> None:
+        """The other side took it; `seconds` since it was accepted."""
+        self.metrics.delivered += 1
+        self.metrics.delivery_seconds.observe(seconds)
+        if self._threshold > _INFO:
+            return
+        if self._is_text:
+            self._lines.add(
+                f"{self._time()} delivered message={message_id:016x} recipient={_quoted(recipient)} "
+                f"to={_quoted(destination)} code={reply_code} reply={_quoted(reply_text)} seconds={seconds:.3f}\n"
+            )
+            return
+        fields = _attempt(message_id, recipient, destination, reply_code, reply_text)
+        self._write(_INFO, "delivered", {**fields, "seconds": round(seconds, 3)})
+
+    def deferred(
+        self,
+        message_id: int,
+        recipient: str,
+        destination: str,
+        reply_code: int,
+        reply_text: str,
+        next_at: Instant,
+    ) -> None:
+        """An attempt did not succeed and there will be another."""
+        self.metrics.deferred += 1
+        fields = _attempt(message_id, recipient, destination, reply_code, reply_text)
+        self._write(_WARNING, "deferred", {**fields, "next": instant_text(next_at)})
+
+    def failed(
+        self, message_id: int, recipient: str, destination: str, reply_code: int, reply_text: str
+    ) -> None:
+        """A recipient is given up."""
+        self.metrics.failed += 1
+        self._write(_WARNING, "failed", _attempt(message_id, recipient, destination, reply_code, reply_text))
+
+    def captured(self, message_id: int, recipient: str, seconds: float = 0.0) -> None:
+        """A recipient whose mail stays here to be looked at."""
+        self.metrics.delivered += 1
+        self.metrics.delivery_seconds.observe(seconds)
+        self._write(_INFO, "captured", {"message": f"{message_id:016x}", "recipient": recipient})
+
+    def set_aside(self, message_id: int, destination: str, error: BaseException) -> None:
+        """A message that cannot be read or composed: kept, not tried again by itself, listed by the queue."""
+        fields: dict[str, Value] = {"message": f"{message_id:016x}", "to": destination}
+        self._write(_ERROR, "set-aside", {**fields, "error": _problem_text(error)})
+
+    def cancelled(self, message_id: int) -> None:
+        """An operator stopped what had not been delivered yet."""
+        self._write(_WARNING, "cancelled", {"message": f"{message_id:016x}"})
+
+    def filed(self, message_id: int, mailbox: str, folder: str) -> None:
+        """A message arrived in a local mailbox."""
+        self._write(_INFO, "filed", {"message": f"{message_id:016x}", "mailbox": mailbox, "folder": folder})
+
+    def bounced(self, message_id: int, mailbox: str) -> None:
+        """A non-delivery report about a message is in its sender's mailbox."""
+        self.metrics.bounced += 1
+        self._write(_WARNING, "bounced", {"message": f"{message_id:016x}", "mailbox": mailbox})
+
+    def warned(self, message_id: int, mailbox: str) -> None:
+        """The sender was told that delivery is late."""
+        self._write(_INFO, "warned", {"message": f"{message_id:016x}", "mailbox": mailbox})
+
+    def interrupted(self, attempts: int) -> None:
+        """Attempts were under way when the last run ended; they are repeated and may deliver twice."""
+        self.metrics.interrupted_attempts += attempts
+        self._write(_WARNING, "interrupted", {"attempts": attempts})
+
+    def request(
+        self, method: str, path: str, status: int, seconds: float, request_id: str, route: str = "other"
+    ) -> None:
+        """A request was answered; `route` is the template it matched (few different ones)."""
+        self.metrics.request(route, seconds)
+        if self._threshold <= _DEBUG:
+            fields: dict[str, Value] = {"method": method, "path": path, "status": status}
+            self._write(_DEBUG, "request", {**fields, "seconds": round(seconds, 4), "request": request_id})
+
+    def refused(self, method: str, path: str, status: int, code: str, request_id: str) -> None:
+        """A request was answered with an error of the client's making."""
+        fields: dict[str, Value] = {"method": method, "path": path, "status": status, "code": code}
+        self._write(_INFO, "refused", {**fields, "request": request_id})
+
+    def started(self, version: str) -> None:
+        self._write(_INFO, "started", {"version": version})
+
+    def ready(self, url: str) -> None:
+        self._write(_INFO, "ready", {"url": url})
+        self.flush()
+
+    def stopping(self, why: str) -> None:
+        self._write(_INFO, "stopping", {"why": why})
+
+    def stopped(self) -> None:
+        self._write(_INFO, "stopped", {})
+        self.flush()
+
+    def problem(self, where: str, error: BaseException | str) -> None:
+        """Something went wrong on our side; written at once, with the place in the source it came from."""
+        fields: dict[str, Value] = {"where": where, "error": _problem_text(error)}
+        if isinstance(error, BaseException) and (place := _place(error)):
+            fields["at"] = place
+        self._write(_ERROR, "problem", fields)
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what is buffered now."""
+        self._lines.flush()
+
+    def close(self) -> None:
+        """Write what is buffered and end the thread; the stream stays open."""
+        self._lines.close()
+
+    def _write(self, level: int, event: str, fields: dict[str, Value]) -> None:
+        if level < self._threshold:
+            return
+        line = _text_line if self._is_text else _json_line
+        self._lines.add(line(self._time(), event, fields))
+
+    def _time(self) -> str:
+        second, micros = divmod(self._now(), SECOND)
+        if second != self._second:
+            self._stamp = to_datetime(second * SECOND).strftime("%Y-%m-%dT%H:%M:%S.")
+            self._second = second
+        return f"{self._stamp}{micros // 1000:03d}Z"
+
+
+def _attempt(
+    message_id: int, recipient: str, destination: str, reply_code: int, reply_text: str
+) -> dict[str, Value]:
+    message = f"{message_id:016x}"
+    return {
+        "message": message,
+        "recipient": recipient,
+        "to": destination,
+        "code": reply_code,
+        "reply": reply_text,
+    }
+
+
+def instant_text(instant: Instant) -> str:
+    """An instant as RFC 3339 text to the second."""
+    return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _problem_text(error: BaseException | str) -> str:
+    if isinstance(error, str):
+        return error
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    if trace is None:
+        return ""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+
+
+def _text_line(stamp: str, event: str, fields: dict[str, Value]) -> str:
+    parts = [stamp, event]
+    for key, value in fields.items():
+        parts.append(f"{key}={_quoted(value) if isinstance(value, str) else value}")
+    return " ".join(parts) + "\n"
+
+
+def _quoted(value: str) -> str:
+    if not value.isprintable():
+        return json.dumps(value)
+    if value and not (" " in value or '"' in value or "=" in value or "\\" in value):
+        return value
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _json_line(stamp: str, event: str, fields: dict[str, Value]) -> str:
+    return msgspec.json.encode({"time": stamp, "event": event, **fields}).decode(errors="replace") + "\n"
+
+
+class _Lines:
+    """Lines on their way to a stream that a thread writes; a reader that stops reading never stops the server."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._waiting: deque[str] = deque()
+        self._dropped = 0
+        self._awake = False
+        self._wake = Event()
+        self._closing = Event()
+        self._writing = Lock()
+        self._thread = Thread(target=self._run, name="maillog", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def add(self, line: str) -> None:
+        if len(self._waiting) >= MOST_LINES:
+            self._dropped += 1
+            return
+        self._waiting.append(line)
+        if not self._awake:
+            self._awake = True
+            self._wake.set()
+
+    def flush(self) -> None:
+        with self._writing:
+            waiting, lines = self._waiting, []
+            while waiting:
+                lines.append(waiting.popleft())
+            if self._dropped:
+                lines.append(f"{self._dropped} log lines dropped\n")
+                self._dropped = 0
+            if lines:
+                self._put("".join(lines))
+
+    def close(self) -> None:
+        self._closing.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+        self.flush()
+        atexit.unregister(self.close)
+
+    def _put(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):  # nobody reads any more, or the stream is closed: mail goes on
+            pass
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self._wake.wait()
+            self._closing.wait(FLUSH_SECONDS)
+            self._wake.clear()
+            self._awake = False
+            self.flush()

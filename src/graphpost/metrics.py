@@ -1,0 +1,120 @@
+"""The numbers for dashboards: counters, gauges and histograms, shown in Prometheus's text format.
+
+Names are a contract.  Counting happens a few times per message, so it is plain addition on our own objects (a tenth
+of the cost of prometheus-client's); that library only writes them down when somebody looks.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+
+_QUICK: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_SLOW: Final = (
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    300.0,
+    3600.0,
+    14_400.0,
+)
+
+
+class Times:
+    """A histogram of durations in seconds."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect_left(self.bounds, seconds)] += 1
+        self.total += seconds
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """(upper bound, how many up to it), as the format has it."""
+        rows, sum_ = [], 0
+        for bound, count in zip((*map(str, self.bounds), "+Inf"), self.counts, strict=True):
+            sum_ += count
+            rows.append((bound, float(sum_)))
+        return rows
+
+
+class Metrics:
+    """What was counted since the start; add to the attributes, `exposition` shows them."""
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.delivered = 0
+        self.deferred = 0
+        self.failed = 0
+        self.bounced = 0
+        self.interrupted_attempts = 0
+        self.queue_depth = 0
+        self.queue_oldest_seconds = 0.0
+        self.accept_seconds = Times(_QUICK)
+        self.delivery_seconds = Times(_SLOW)
+        self._requests: dict[str, Times] = {}
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def request(self, route: str, seconds: float) -> None:
+        """A request to a route (its template: few different ones) was answered."""
+        times = self._requests.get(route)
+        if times is None:
+            times = self._requests[route] = Times(_QUICK)
+        times.observe(seconds)
+
+    def exposition(self) -> bytes:
+        """The metrics in Prometheus's text format."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """For prometheus-client's registry."""
+        for name, text in _COUNTERS.items():
+            yield CounterMetricFamily(f"graphpost_{name}", text, value=getattr(self, name))
+        for name, text in _GAUGES.items():
+            yield GaugeMetricFamily(f"graphpost_{name}", text, value=getattr(self, name))
+        for name, text in _TIMES.items():
+            times: Times = getattr(self, name)
+            yield HistogramMetricFamily(f"graphpost_{name}", text, times.buckets(), times.total)
+        requests = HistogramMetricFamily("graphpost_request_seconds", "Answering a request", labels=["route"])
+        for route, times in list(self._requests.items()):
+            requests.add_metric([route], times.buckets(), times.total)
+        yield requests
+
+
+_COUNTERS: Final = {
+    "accepted": "Messages accepted: on disk and acknowledged",
+    "delivered": "Recipients delivered to, local and captured ones included",
+    "deferred": "Attempts that ended with: try again later",
+    "failed": "Recipients given up",
+    "bounced": "Non-delivery reports filed",
+    "interrupted_attempts": "Attempts whose outcome was lost: their mail may be delivered twice",
+}
+_GAUGES: Final = {
+    "queue_depth": "Deliveries waiting",
+    "queue_oldest_seconds": "Age of the oldest waiting delivery",
+}
+_TIMES: Final = {
+    "accept_seconds": "From request to acknowledgement",
+    "delivery_seconds": "From acceptance to delivery",
+}

@@ -1,0 +1,214 @@
+"""Commands without a server: help, settings, the store opened directly, exit statuses and errors in one line."""
+
+import io
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphpost import __version__
+from graphpost.cli import COMMANDS, main
+from graphpost.config import load
+
+
+def test_help_lists_every_command_with_its_own_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    listed = capsys.readouterr().out
+    for name, summary in COMMANDS.items():
+        command = import_module(f"graphpost.cli.{name}").command
+        assert command.help.splitlines()[0] == summary
+        assert f"  {name} " in listed
+
+
+def test_help_imports_nothing_but_click() -> None:
+    code = (
+        "import sys; from graphpost.cli import main; main(['--help']);"
+        "heavy = {'msgspec', 'cryptography', 'httpx2', 'apsw', 'prometheus_client', 'asyncio', 'ssl'} & set(sys.modules);"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[name, "--help"] for name in COMMANDS], ids=" ".join)
+def test_every_command_explains_itself(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 0
+    assert capsys.readouterr().out.startswith(f"Usage: graphpost {arguments[0]}")
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"graphpost {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "problem"),
+    [
+        (["nowhere"], 2, "No such command 'nowhere'"),
+        (["env", "--format", "xml"], 2, "Invalid value for '--format'"),
+        (["queue", "show", "1"], 1, "there is no message '1' in the queue"),
+        (["queue", "list", "--mailbox", "no@a.test"], 1, "there is no mailbox no@a.test"),
+        (["mailbox", "add", "nobody"], 2, "address: 'nobody' is not an e-mail address"),
+        (["mailbox", "disable", "no@a.test"], 1, "there is no mailbox no@a.test"),
+        (["app", "secret", "x"], 1, "there is no application x"),
+        (["app", "add", "x", "--client-id", "y"], 2, "client_id: 'y' is not a GUID"),
+        (["token"], 1, "no server is running on"),
+        (["send", "--subject", "x"], 2, "at least one of --to"),
+        (["send", "--to", "a@b.test"], 2, "Missing option '--subject'"),
+        (["send", "--to", "a@b.test", "--subject", "x", "text"], 1, "no server is running on"),
+        (["send", "--to", "a@b.test", "--subject", "x", "--attach", "/nowhere"], 2, "does not exist"),
+    ],
+)
+def test_an_error_is_one_clear_line(graphpost: Any, arguments: list[str], status: int, problem: str) -> None:
+    found, _, err = graphpost(*arguments)
+    assert found == status
+    assert problem in err.splitlines()[-1]
+    assert "Traceback" not in err
+
+
+def test_wrong_settings_end_with_status_2(graphpost: Any, tmp_path: Path) -> None:
+    file = tmp_path / "g.toml"
+    file.write_text("[server]\nprot = 1\n")
+    status, _, err = graphpost("env", "--config", str(file))
+    assert status == 2
+    assert err == "graphpost: server.prot: is not a setting; did you mean `port`?\n"
+
+
+def test_env_prints_what_a_client_needs_for_a_shell(graphpost: Any, data: Path) -> None:
+    status, script, _ = graphpost("env")
+    assert status == 0
+    names = [
+        "GRAPH_URL",
+        "AUTHORITY",
+        "TENANT_ID",
+        "CLIENT_ID",
+        "CLIENT_SECRET",
+        "CA_FILE",
+        "MAILBOX",
+        "USER_PASSWORD",
+    ]
+    told = subprocess.run(
+        ["sh", "-c", script + "".join(f'echo "${name}"\n' for name in names)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    config = load(None, data=data, environ={}, flags={})
+    application = config.applications[0]
+    assert told == [
+        "https://localhost:8443",
+        f"https://localhost:8443/{config.tenant.id}",
+        config.tenant.id,
+        application.client_id,
+        application.secrets[0],
+        str(data / "ca/ca.pem"),
+        "adele@example.test",
+        config.mailboxes[0].password,
+    ]
+
+
+def test_env_quotes_values_for_the_shell_and_keeps_them_in_json(graphpost: Any, tmp_path: Path) -> None:
+    file = tmp_path / "g.toml"
+    file.write_text('[[mailboxes]]\naddress = "a@b.test"\npassword = "it\'s $HOME `id`"\n')
+    _, script, _ = graphpost("env", "--config", str(file))
+    done = subprocess.run(
+        ["sh", "-c", script + 'printf %s "$USER_PASSWORD"'], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "it's $HOME `id`"
+    _, text, _ = graphpost("env", "--config", str(file), "--format", "json")
+    assert "it's $HOME `id`" in text
+
+
+def test_mailboxes_are_administered_without_a_server(graphpost: Any) -> None:
+    assert graphpost("mailbox", "list")[1] == "There are no mailboxes.\n"
+    assert (
+        graphpost("mailbox", "add", "a@b.test", "--name", "A", "--alias", "x@b.test")[1] == "a@b.test added\n"
+    )
+    assert graphpost("mailbox", "disable", "A@B.test")[1] == "a@b.test disabled\n"
+    (found,) = graphpost.json("mailbox", "list")
+    assert (found["address"], found["name"], found["aliases"], found["enabled"]) == (
+        "a@b.test",
+        "A",
+        ["x@b.test"],
+        False,
+    )
+    assert graphpost("mailbox", "enable", "a@b.test")[0] == 0
+    assert graphpost("mailbox", "list")[1].splitlines()[1].split() == ["a@b.test", "A", "x@b.test", "yes"]
+    status, _, err = graphpost("mailbox", "add", "x@b.test")
+    assert status == 2
+    assert err == "graphpost: address: x@b.test belongs to another mailbox\n"
+
+
+def test_a_password_comes_from_standard_input(graphpost: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    graphpost("mailbox", "add", "a@b.test")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("secret\n"))
+    assert graphpost("mailbox", "password", "a@b.test")[:2] == (0, "a@b.test has a new password\n")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
+    status, _, err = graphpost("mailbox", "password", "a@b.test")
+    assert (status, err.splitlines()[-1]) == (2, "Error: the password is empty")
+
+
+def test_applications_are_administered_without_a_server(graphpost: Any) -> None:
+    added = graphpost.json("app", "add", "Invoices", "--permission", "Mail.Send", "--mailbox", "a@b.test")
+    assert added["mailbox_scope"] == ["a@b.test"]
+    _, out, _ = graphpost("app", "secret", added["client_id"])
+    assert out.splitlines()[0] == f"client id  {added['client_id']}"
+    assert graphpost("app", "list")[1].splitlines()[1].split() == [
+        added["client_id"],
+        "Invoices",
+        "Mail.Send",
+    ]
+
+
+def test_the_queue_is_listed_without_a_server(graphpost: Any) -> None:
+    assert graphpost("queue", "list")[:2] == (0, "The queue is empty.\n")
+    assert graphpost.json("queue", "list", "--state", "held") == []
+
+
+def test_a_database_in_use_is_said_so(graphpost: Any, data: Path) -> None:
+    from graphpost.store.sqlite import SqliteStore
+
+    assert graphpost("migrate")[0] == 0
+    store = SqliteStore.open(data / "graphpost.db")
+    try:
+        status, _, err = graphpost("mailbox", "list")
+        assert (status, len(err.splitlines())) == (1, 1)
+    finally:
+        import asyncio
+
+        asyncio.run(store.close())
+
+
+def test_migrate_says_what_it_does_and_does_it_once(graphpost: Any, data: Path) -> None:
+    _, planned, _ = graphpost("migrate", "--dry-run")
+    assert planned.startswith("would apply 001 ")
+    assert not (data / "graphpost.db").exists()
+    _, applied, _ = graphpost("migrate")
+    assert applied == planned.replace("would apply", "applied")
+    assert graphpost("migrate")[1] == "The database is up to date.\n"
+    assert graphpost("migrate", "--dry-run")[1] == "The database is up to date.\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights are POSIX's")
+def test_check_finds_files_that_others_can_read(graphpost: Any, data: Path) -> None:
+    status, out, _ = graphpost("check")
+    assert status == 0, out
+    assert [line[:4] for line in out.splitlines()] == ["ok  "] * 4
+    (data / "defaults.json").chmod(0o644)
+    status, out, _ = graphpost("check")
+    assert status == 1
+    assert "FAIL  data directory" in out
+
+
+def test_check_finds_a_damaged_certificate(graphpost: Any, data: Path, tmp_path: Path) -> None:
+    for name in ("own.pem", "own.key"):
+        (tmp_path / name).write_text("no certificate")
+    file = tmp_path / "g.toml"
+    file.write_text(f'[server]\ncertificate = "{tmp_path}/own.pem"\nkey = "{tmp_path}/own.key"\n')
+    status, out, _ = graphpost("check", "--config", str(file))
+    assert status == 1
+    assert "FAIL  certificate" in out

@@ -1,0 +1,121 @@
+"""`graphpost check` tells whether a relay can be used, against an independent SMTP server."""
+
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+
+from graphpost.clock import SystemClock
+from graphpost.config import load
+from graphpost.web.certificates import CertificateFiles, server_certificate
+
+
+class Sink:
+    """Takes everything."""
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        return "250 OK"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> CertificateFiles:
+    return server_certificate(load(None, data=tmp_path / "relay", environ={}, flags={}), SystemClock().now())
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., int]]:
+    controllers: list[Controller] = []
+
+    def begin(**options: Any) -> int:
+        controller = Controller(Sink(), hostname="127.0.0.1", port=free_port(), **options)
+        controller.start()
+        controllers.append(controller)
+        return int(controller.port)
+
+    yield begin
+    for controller in controllers:
+        controller.stop()
+
+
+@pytest.fixture
+def check(graphpost: Any, tmp_path: Path) -> Callable[[str], tuple[int, str]]:
+    def run(route: str) -> tuple[int, str]:
+        file = tmp_path / "g.toml"
+        file.write_text(f'[[routes]]\ndomains = ["*"]\n{route}\n')
+        status, out, err = graphpost("check", "--config", str(file))
+        assert err == ""
+        return status, out.splitlines()[-1]
+
+    return run
+
+
+def tls(files: CertificateFiles) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files.certificate, files.key)
+    return context
+
+
+def test_a_relay_that_answers_is_fine(start: Any, check: Any) -> None:
+    port = start()
+    assert check(f'to = "smtp://127.0.0.1:{port}"') == (
+        0,
+        f"ok    routes[0]      127.0.0.1:{port} answers, offers no TLS",
+    )
+
+
+def test_a_relay_that_is_not_there_fails(check: Any) -> None:
+    port = free_port()
+    status, line = check(f'to = "smtp://127.0.0.1:{port}"')
+    assert status == 1
+    assert line == f"FAIL  routes[0]      127.0.0.1:{port}: Connection refused"
+
+
+def test_a_relay_without_starttls_fails_where_tls_is_required(start: Any, check: Any) -> None:
+    status, line = check(f'to = "smtp://127.0.0.1:{start()}"\ntls = "required"')
+    assert status == 1
+    assert "offers no STARTTLS" in line
+
+
+@pytest.mark.parametrize(
+    ("host", "ca", "status", "said"),
+    [
+        ("localhost", True, 0, "STARTTLS works"),
+        ("localhost", False, 1, "CERTIFICATE_VERIFY_FAILED"),
+    ],
+)
+def test_a_verified_relay_needs_a_certificate_we_trust(
+    start: Any, check: Any, files: CertificateFiles, host: str, ca: bool, status: int, said: str
+) -> None:
+    port = start(tls_context=tls(files))
+    trust = f'ca_file = "{files.ca}"\n' if ca else ""
+    found, line = check(f'to = "smtp://{host}:{port}"\ntls = "verified"\n{trust}')
+    assert found == status
+    assert said in line
+
+
+@pytest.mark.parametrize(
+    ("password", "status", "said"), [("right", 0, "takes the credentials"), ("wrong", 1, "535")]
+)
+def test_a_relay_is_asked_whether_it_takes_the_credentials(
+    start: Any, check: Any, files: CertificateFiles, password: str, status: int, said: str
+) -> None:
+    def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, given: Any) -> AuthResult:
+        return AuthResult(success=given.password == b"right", handled=False)
+
+    port = start(tls_context=tls(files), authenticator=authenticate, auth_required=True)
+    found, line = check(
+        f'to = "smtp://127.0.0.1:{port}"\ntls = "required"\nusername = "u"\npassword = "{password}"'
+    )
+    assert found == status
+    assert said in line
+    assert password not in line

@@ -1,0 +1,154 @@
+"""Commands that go through a running server, over its own TLS."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphpost.store.deliveries import Recipient, Saying
+
+
+def test_administration_goes_through_the_running_server(graphpost: Any, server: Any) -> None:
+    graphpost("mailbox", "add", "a+b/c@b.test")
+    assert graphpost("mailbox", "disable", "a+b/c@b.test")[1] == "a+b/c@b.test disabled\n"
+    assert ("PATCH", "/admin/mailboxes/a%2Bb%2Fc%40b.test") in [entry[:2] for entry in server.requests]
+    assert len(graphpost.json("mailbox", "list")) == 3
+
+
+def test_a_refusal_of_the_server_is_one_line(graphpost: Any, server: Any) -> None:
+    assert graphpost("queue", "show", "1") == (1, "", "graphpost: there is no message '1' in the queue\n")
+
+
+def test_env_tells_where_the_server_really_listens(graphpost: Any, server: Any) -> None:
+    port = graphpost("env")[1].splitlines()[0].rpartition(":")[2]
+    assert port != "8443"
+
+
+def test_token_asks_the_issuer_as_the_application(graphpost: Any, server: Any) -> None:
+    assert graphpost("token")[:2] == (0, "the-token\n")
+    _, path, body = server.requests[0]
+    assert path == f"/{server.config.tenant.id}/oauth2/v2.0/token"
+    assert b"grant_type=client_credentials" in body
+    assert b"scope=https%3A%2F%2Fgraph.microsoft.com%2F.default" in body
+
+
+def test_token_asks_the_issuer_as_a_user(graphpost: Any, server: Any) -> None:
+    assert graphpost("token", "--user", "Adele@example.test")[0] == 0
+    assert b"grant_type=password&username=adele%40example.test" in server.requests[0][2]
+    assert graphpost("token", "--user", "nobody@example.test")[0] == 2
+
+
+def sent(server: Any) -> Any:
+    ((path, body),) = [(path, body) for _, path, body in server.requests if path.endswith("/sendMail")]
+    assert path == "/v1.0/users/adele@example.test/sendMail"
+    return json.loads(body)["message"]
+
+
+def test_a_message_is_sent_and_followed_to_every_outcome(graphpost: Any, server: Any) -> None:
+    server.outcome = (
+        Recipient("b@b.test", "delivered", Saying(250, "2.0.0", "Ok", "mx.b.test"), 1),
+        Recipient("c@c.test", "captured", Saying(250, "2.0.0", "captured"), 1),
+    )
+    status, out, err = graphpost(
+        "send",
+        "--to",
+        "b@b.test",
+        "--cc",
+        "c@c.test",
+        "--bcc",
+        "d@d.test",
+        "--subject",
+        "Grüße",
+        "--html",
+        "<p>Hi</p>",
+    )
+    assert (status, err) == (0, "")
+    assert out.splitlines() == [
+        "Accepted as 00000000000000ff.",
+        "delivered b@b.test  250 2.0.0 Ok (mx.b.test)",
+        "captured  c@c.test  250 2.0.0 captured",
+    ]
+    message = sent(server)
+    assert message["subject"] == "Grüße"
+    assert message["body"] == {"contentType": "HTML", "content": "<p>Hi</p>"}
+    assert [
+        message[field][0]["emailAddress"]["address"]
+        for field in ("toRecipients", "ccRecipients", "bccRecipients")
+    ] == [
+        "b@b.test",
+        "c@c.test",
+        "d@d.test",
+    ]
+
+
+def test_a_failed_recipient_makes_the_status_1(graphpost: Any, server: Any) -> None:
+    server.outcome = (
+        Recipient("b@b.test", "delivered", None, 1),
+        Recipient("c@c.test", "failed", Saying(550, "5.1.1", "No\x1b[31m such user", "mx"), 1),
+    )
+    status, out, _ = graphpost("send", "--to", "b@b.test", "--to", "c@c.test", "--subject", "x", "text")
+    assert status == 1
+    assert out.splitlines()[-1] == "failed    c@c.test  550 5.1.1 No\ufffd[31m such user (mx)"
+
+
+def test_attachments_keep_their_bytes_name_and_type(graphpost: Any, server: Any, tmp_path: Path) -> None:
+    file = tmp_path / "naïve report.pdf"
+    file.write_bytes(bytes(range(256)) * 2048)
+    server.outcome = (Recipient("b@b.test", "delivered", None, 1),)
+    status, _, err = graphpost("send", "--to", "b@b.test", "--subject", "x", "--attach", str(file), "text")
+    assert status == 0
+    assert "Sending" in err
+    (attachment,) = sent(server)["attachments"]
+    assert (attachment["name"], attachment["contentType"]) == ("naïve report.pdf", "application/pdf")
+    import base64
+
+    assert base64.b64decode(attachment["contentBytes"]) == file.read_bytes()
+
+
+def test_a_message_that_does_not_fit_a_request_names_the_limit(
+    graphpost: Any, server: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "large"
+    with file.open("wb") as stream:
+        stream.truncate(4 * 1024 * 1024)
+    status, _, err = graphpost("send", "--to", "b@b.test", "--subject", "x", "--attach", str(file), "text")
+    assert status == 1
+    assert "one request may take 4.0 MB (limits.request_bytes)" in err
+    assert server.requests == []
+
+
+def test_graphs_refusal_is_told_with_its_code(graphpost: Any, server: Any) -> None:
+    server.refusal = (403, {"error": {"code": "ErrorAccessDenied", "message": "Access is denied."}})
+    status, _, err = graphpost("send", "--to", "b@b.test", "--subject", "x", "text")
+    assert (status, err) == (1, "graphpost: 403 ErrorAccessDenied: Access is denied.\n")
+
+
+def test_without_waiting_the_id_is_all(graphpost: Any, server: Any) -> None:
+    server.outcome = (Recipient("b@b.test", "queued"),)
+    arguments = ("--to", "b@b.test", "--subject", "x", "text")
+    assert graphpost("send", *arguments, "--wait", "0")[:2] == (0, "Accepted as 00000000000000ff.\n")
+    queue_id = "00000000000000ff"
+    status, out, _ = graphpost("queue", "show", queue_id)
+    assert status == 0
+    assert "b@b.test" in out
+
+
+def test_waiting_ends(graphpost: Any, server: Any) -> None:
+    server.outcome = (Recipient("b@b.test", "deferred", Saying(451, "", "later"), 1),)
+    status, out, _ = graphpost("send", "--to", "b@b.test", "--subject", "x", "text", "--wait", "0.01")
+    assert status == 1
+    assert "deferred  b@b.test  451 later" in out
+    assert "graphpost queue show 00000000000000ff" in out
+
+
+def test_the_body_comes_from_standard_input(
+    graphpost: Any, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import io
+    import sys
+
+    server.outcome = (Recipient("b@b.test", "delivered", None, 1),)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("one\ntwo\n"))
+    assert graphpost("send", "--to", "b@b.test", "--subject", "x", "-")[0] == 0
+    assert sent(server)["body"] == {"contentType": "Text", "content": "one\ntwo\n"}

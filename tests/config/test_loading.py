@@ -1,0 +1,240 @@
+"""Settings come from a file, the environment and flags, and wrong ones are refused by name."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphpost.config import Config, load
+from graphpost.errors import ConfigurationError
+
+GUID = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
+
+
+def load_text(tmp_path: Path, text: str, environ: dict[str, str] | None = None, **flags: Any) -> Config:
+    file = tmp_path / "graphpost.toml"
+    file.write_text(text)
+    return load(file, data=tmp_path / "data", environ=environ or {}, flags=flags)
+
+
+def test_the_environment_overrides_the_file_and_flags_override_both(tmp_path: Path) -> None:
+    file = tmp_path / "g.toml"
+    file.write_text('[server]\nport = 1\nhost = "10.0.0.1"\nnames = ["a.test"]\n')
+    environ = {"GRAPHPOST_SERVER_PORT": "2", "GRAPHPOST_SERVER_NAMES": "b.test, c.test"}
+    config = load(file, data=tmp_path, environ=environ, flags={"server.port": 3, "server.tls": None})
+    assert (config.server.port, config.server.host, config.server.names) == (
+        3,
+        "10.0.0.1",
+        ["b.test", "c.test"],
+    )
+
+
+def test_the_data_directory_is_the_argument_then_the_environment_then_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "g.toml"
+    file.write_text(f'data = "{tmp_path}/of-file"\n')
+    environ = {"GRAPHPOST_DATA": str(tmp_path / "of-environment")}
+    assert load(file, data=None, environ={}, flags={}).data == tmp_path / "of-file"
+    assert load(file, data=None, environ=environ, flags={}).data == tmp_path / "of-environment"
+    assert load(file, data=tmp_path / "given", environ=environ, flags={}).data == tmp_path / "given"
+
+
+def test_a_relay_is_the_route_of_every_domain_without_its_own(tmp_path: Path) -> None:
+    text = """
+    [[routes]]
+    domains = ["a.test"]
+    to = "capture:"
+    [[routes]]
+    domains = ["*"]
+    to = "reject:"
+    """
+    config = load_text(tmp_path, text, relay="smtp://127.0.0.1:2525")
+    assert [(route.domains, route.to) for route in config.routes] == [
+        (["a.test"], "capture:"),
+        (["*"], "smtp://127.0.0.1:2525"),
+    ]
+
+
+def test_without_accounts_the_embedded_default_is_taken_and_kept(tmp_path: Path) -> None:
+    first = load(None, data=tmp_path / "d", environ={}, flags={})
+    again = load(None, data=tmp_path / "d", environ={}, flags={})
+    assert first == again
+    assert [box.address for box in first.mailboxes] == ["adele@example.test", "alex@example.test"]
+    assert first.tenant.domains == ["example.test"]
+    assert first.issuer.password_grant
+    (application,) = first.applications
+    assert application.public
+    assert application.application_permissions == ["Mail.Send", "Mail.ReadWrite", "User.Read.All"]
+    assert {"Mail.Send", "Mail.ReadWrite", "User.Read.All"} <= set(application.delegated_permissions)
+    assert (tmp_path / "d").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "d/defaults.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_two_data_directories_share_no_secret(tmp_path: Path) -> None:
+    one, two = (load(None, data=tmp_path / name, environ={}, flags={}) for name in "ab")
+    assert one.tenant.id != two.tenant.id
+    assert one.applications[0].secrets != two.applications[0].secrets
+    assert one.mailboxes[0].password != two.mailboxes[0].password
+
+
+def test_an_own_mailbox_switches_the_embedded_default_off(tmp_path: Path) -> None:
+    config = load_text(tmp_path, '[[mailboxes]]\naddress = "a@b.test"\n')
+    assert [box.address for box in config.mailboxes] == ["a@b.test"]
+    assert config.applications == []
+    assert not config.issuer.password_grant
+    assert config.tenant.id
+
+
+def test_the_embedded_default_respects_a_refused_password_grant(tmp_path: Path) -> None:
+    assert not load_text(tmp_path, "[issuer]\npassword_grant = false\n").issuer.password_grant
+
+
+def test_secrets_come_from_files_and_variables(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "one").write_text("s1\n\ns2\n")
+    (data / "two").write_text("pass word\n")
+    text = f"""
+    [[mailboxes]]
+    address = "a@b.test"
+    password_file = "two"
+    [[applications]]
+    client_id = "{GUID}"
+    secrets_file = "one"
+    [[routes]]
+    domains = ["*"]
+    to = "smtps://relay.test"
+    username = "u"
+    password_env = "RELAY_PASSWORD"
+    """
+    config = load_text(tmp_path, text, {"RELAY_PASSWORD": "p"})
+    assert config.mailboxes[0].password == "pass word"
+    assert config.applications[0].secrets == ["s1", "s2"]
+    assert config.routes[0].password == "p"
+
+
+def test_a_variable_named_by_a_setting_may_look_like_a_setting(tmp_path: Path) -> None:
+    text = '[[mailboxes]]\naddress = "a@b.test"\npassword_env = "GRAPHPOST_SERVER_SECRET"\n'
+    assert load_text(tmp_path, text, {"GRAPHPOST_SERVER_SECRET": "x"}).mailboxes[0].password == "x"
+
+
+def test_named_files_get_absolute_paths_under_the_data_directory(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("server.pem", "server.key"):
+        (tmp_path / "data" / name).touch()
+    config = load_text(tmp_path, '[server]\ncertificate = "server.pem"\nkey = "server.key"\n')
+    assert config.server.key == str(tmp_path / "data/server.key")
+
+
+def mailbox(rest: str = "", address: str = "a@b.test") -> str:
+    return f'[[mailboxes]]\naddress = "{address}"\n{rest}\n'
+
+
+def application(rest: str = "") -> str:
+    return f'[[applications]]\nclient_id = "{GUID}"\n{rest}\n'
+
+
+def route(rest: str) -> str:
+    return f'[[routes]]\ndomains = ["*"]\n{rest}\n'
+
+
+REFUSED = [
+    ("[server]\nprot = 1", "server.prot", "did you mean `port`?"),
+    ("[sever]\nport = 1", "sever", "did you mean `server`?"),
+    ("[[routes]]\ndomains = ['*']\nto = 'local:'\nuser = 'x'", "routes[0].user", "did you mean `username`?"),
+    ("[server]\nzzz = 1", "server.zzz", "there are: "),
+    ('[server]\nport = "8443"', "server.port", "expected `int`, got `str`"),
+    ("[server]\nport = 65536", "server.port", "between 0 and 65535"),
+    ("[server]\nport = -1", "server.port", "negative"),
+    ("[metrics]\nport = 70000", "metrics.port", "between 0 and 65535"),
+    ('[server]\nhost = "0.0.0.0"\ntls = false', "server.tls", "loopback only"),
+    ('[server]\ncertificate = "x.pem"', "server.key", "go together"),
+    ('[server]\ncertificate = "x.pem"\nkey = "y"', "server.certificate", "there is no file"),
+    ("[server]\nnames = []", "server.names", "at least one"),
+    ('[server]\nnames = ["a b"]', "server.names[0]", "not a host name"),
+    ("server = 1", "server", "expected `object`"),
+    ('[store]\nurl = "mysql://x"', "store.url", "sqlite:FILE"),
+    ('[store]\nblobs = "s3://x/y"', "store.blobs", "not available yet"),
+    ('[store]\nblobs = "x"', "store.blobs", "files:DIRECTORY"),
+    ('[tenant]\nid = "contoso"', "tenant.id", "not a GUID"),
+    ('[tenant]\ndomains = ["a_b..c"]', "tenant.domains[0]", "not a domain"),
+    ("[delivery]\nconnect_seconds = 0", "delivery.connect_seconds", "greater than 0"),
+    ("[delivery]\nlease_seconds = nan", "delivery.lease_seconds", "finite"),
+    ("[delivery]\nretry_seconds = []", "delivery.retry_seconds", "at least one"),
+    ("[delivery]\nretry_seconds = [0]", "delivery.retry_seconds", "greater than 0"),
+    ("[limits]\nrecipients = 0", "limits.recipients", "greater than 0"),
+    ('[log]\nformat = "xml"', "log.format", "invalid enum value 'xml'"),
+    ("[[mailboxes]]\nname = 'x'", "mailboxes[0].address", "is required"),
+    (mailbox(address="nobody"), "mailboxes[0].address", "not an e-mail address"),
+    (mailbox(address="a@b\\r\\n.test"), "mailboxes[0].address", "not an e-mail address"),
+    (mailbox() + mailbox(address="A@B.test"), "mailboxes[1].address", "is already mailboxes[0].address"),
+    (mailbox('aliases = ["a@b.test"]'), "mailboxes[0].aliases[0]", "is already mailboxes[0].address"),
+    (mailbox('name = "a\\nb"'), "mailboxes[0].name", "one line"),
+    (mailbox('password = "x"\npassword_file = "y"'), "mailboxes[0].password_file", "cannot be combined"),
+    (mailbox('password_file = "y"'), "mailboxes[0].password_file", "cannot read"),
+    (mailbox('password_env = "NOT_SET"'), "mailboxes[0].password_env", "NOT_SET is not set"),
+    ('[[applications]]\nclient_id = "x"', "applications[0].client_id", "not a GUID"),
+    (application() + application(), "applications[1].client_id", "another application's"),
+    (application('secrets = ["x"]\nsecrets_env = "Y"'), "applications[0].secrets_env", "cannot be combined"),
+    (application('certificates = ["no.pem"]'), "applications[0].certificates[0]", "there is no file"),
+    (application('redirect_uris = ["/x"]'), "applications[0].redirect_uris[0]", "absolute URI"),
+    (
+        application('application_permissions = ["a b"]'),
+        "applications[0].application_permissions[0]",
+        "permission",
+    ),
+    (application('mailbox_scope = ["x"]'), "applications[0].mailbox_scope[0]", "not a GUID"),
+    ('[[routes]]\ndomains = []\nto = "local:"', "routes[0].domains", "at least one domain"),
+    ('[[routes]]\ndomains = ["*.test"]\nto = "local:"', "routes[0].domains[0]", "not a domain"),
+    (route('to = "mx:"'), "routes[0].to", "mx: is not available yet"),
+    (route('to = "http://x"'), "routes[0].to", "must be smtp://HOST:PORT"),
+    (route('to = "smtp://"'), "routes[0].to", "must be smtp://HOST:PORT"),
+    (route('to = "smtp://h:99999"'), "routes[0].to", "is not a URL"),
+    (route('to = "smtp://u:p@h"'), "routes[0].to", "takes no credentials"),
+    (route('to = "local:x"'), "routes[0].to", "nothing follows"),
+    (route('to = "smtp://h"\nusername = "u"\npassword = "p"'), "routes[0].tls", '"required"'),
+    (route('to = "smtps://h"\nusername = "u"'), "routes[0].password", "go together"),
+    (route('to = "smtps://h"\nauth = "plain"'), "routes[0].auth", "needs a username"),
+    (route('to = "smtp://h"\ntls = "maybe"'), "routes[0].tls", "invalid enum value"),
+    (route('to = "smtp://h"\nca_file = "ca.pem"'), "routes[0].ca_file", "there is no file"),
+]
+
+
+@pytest.mark.parametrize(("text", "key", "problem"), REFUSED, ids=lambda value: str(value)[:40])
+def test_a_wrong_setting_is_refused_with_its_path(tmp_path: Path, text: str, key: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_text(tmp_path, text)
+    assert caught.value.key == key
+    assert problem in caught.value.problem
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "key", "problem"),
+    [
+        ({"GRAPHPOST_SERVER_PORT": "many"}, "GRAPHPOST_SERVER_PORT", "expected `int`"),
+        ({"GRAPHPOST_SERVER_PROT": "1"}, "GRAPHPOST_SERVER_PROT", "did you mean `GRAPHPOST_SERVER_PORT`?"),
+        ({"GRAPHPOST_LOG_LEVEL": "loud"}, "GRAPHPOST_LOG_LEVEL", "invalid enum value"),
+    ],
+)
+def test_a_wrong_variable_is_refused_with_its_name(
+    tmp_path: Path, environ: dict[str, str], key: str, problem: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(None, data=tmp_path, environ=environ, flags={})
+    assert caught.value.key == key
+    assert problem in caught.value.problem
+
+
+def test_a_file_that_is_missing_or_no_toml_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"nowhere\.toml: cannot be read: No such file"):
+        load(tmp_path / "nowhere.toml", data=tmp_path, environ={}, flags={})
+    with pytest.raises(ConfigurationError, match="is not TOML"):
+        load_text(tmp_path, "x = ")
+
+
+def test_damaged_defaults_are_reported_not_replaced(tmp_path: Path) -> None:
+    load(None, data=tmp_path, environ={}, flags={})
+    (tmp_path / "defaults.json").write_text("{")
+    with pytest.raises(ConfigurationError, match="is damaged"):
+        load(None, data=tmp_path, environ={}, flags={})
+    assert (tmp_path / "defaults.json").read_text() == "{"
