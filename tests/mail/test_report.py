@@ -191,5 +191,5 @@ def test_no_text_can_add_a_field(report: object, text: str, original: bytes) -> 
     assert callable(report)
     data = report(facts)
     assert canonical(data) == data
-    assert b"\r\nX-Attack" not in data
+    assert b"\r\nX-Attack" not in data.replace(b"=\r\n", b""), "but after a soft line break in the words"
     assert len(list(read(data).iter_parts())) == 3
