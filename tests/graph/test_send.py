@@ -195,7 +195,6 @@ def test_mime_from_an_own_address_is_sent(author: str) -> None:
         "FROM:\r\n boss@evil.example",
         "From: AdeleV@contoso.com\nFrom: boss@evil.example",
         "From: AdeleV@contoso.com\rFrom: boss@evil.example",
-        "From: AdeleV@contoso.com\r\nno field at all\r\nFrom: boss@evil.example",
         "From: AdeleV@contoso.com\r\nsender:\tboss@evil.example",
         "From: them: AdeleV@contoso.com, boss@evil.example;",
         'From: "AdeleV@contoso.com" <boss@evil.example>',
@@ -208,6 +207,14 @@ def test_mime_from_another_address_is_not_sent_however_it_hides(header: str) -> 
     body = mime(f"To: a@x.org\r\n{header}\r\nSubject: s\r\n\r\nbody")
     reply = desk.post(SEND, body, content_type="text/plain")
     assert (reply.status, desk.outbox.submissions) == (403, [])
+
+
+def test_a_line_that_is_no_field_ends_the_header_for_every_reader() -> None:
+    text = "To: a@x.org\r\nFrom: AdeleV@contoso.com\r\nno field at all\r\nFrom: boss@evil.example\r\n\r\nbody"
+    submission = sent_mime(text)
+    assert submission.message.raw is not None
+    data = submission.contents[submission.message.raw.content_id]
+    assert b"\r\n\r\nno field at all\r\nFrom: boss@evil.example\r\n" in data
 
 
 def test_a_from_line_in_the_body_is_text() -> None:
@@ -251,10 +258,9 @@ def test_white_space_in_base64_does_not_matter(white: str) -> None:
     assert desk.last.message.subject == "white"
 
 
-def test_mime_has_a_preview_and_a_conversation() -> None:
+def test_mime_has_a_preview() -> None:
     message = sent_mime("To: a@x.org\r\n\r\nfirst words").message
     assert message.preview == "first words"
-    assert len(message.conversation_index) >= 22
 
 
 def test_who_asks_gets_the_entity_of_a_mime_message() -> None:
