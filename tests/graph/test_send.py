@@ -133,6 +133,14 @@ def test_a_large_body_is_read_in_another_thread() -> None:
     assert [sum(map(len, s.contents.values())) for s in desk.outbox.submissions] == [1_000, 400_000]
 
 
+def test_the_answer_names_the_message_in_the_queue() -> None:
+    desk = Desk()
+    for path in (SEND, "/v1.0/me/managedDevices/d/users/AdeleV@contoso.com/sendMail"):
+        reply = desk.post(path, GOOD)
+        assert reply.headers["x-graphpost-message-id"] == f"{len(desk.outbox.submissions):016x}"
+        assert (reply.body, reply.content_type) == (None, "")
+
+
 # MIME
 
 
