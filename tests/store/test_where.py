@@ -324,6 +324,7 @@ def test_what_cannot_be_asked_is_a_filter_error(text):
         condition(parse_filter(text))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_no_value_gets_into_the_sql(text):
     with contextlib.suppress(FilterError):

@@ -9,7 +9,7 @@ from graphpost.errors import BadRequest
 from graphpost.graph.schema import EntityType
 from graphpost.graph.selection import find_property
 from graphpost.odata.errors import ODataError
-from graphpost.odata.matching import Value, matches
+from graphpost.odata.matching import Value, matches, paths
 from graphpost.odata.query import Options
 from graphpost.odata.tree import Path
 
@@ -31,6 +31,8 @@ def matching(entities: list[T], options: Options, kind: EntityType, get: Get[T],
         return matches(node, read)
 
     try:
+        for path in paths(node):
+            _name(path.segments, kind, beta)
         return [each for each in entities if holds(each)]
     except ODataError as error:
         raise BadRequest(f"Invalid filter clause: {error.message}") from error
