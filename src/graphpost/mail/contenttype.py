@@ -1,6 +1,6 @@
-"""Content-Type and Content-Disposition: a value and its parameters, read leniently (RFC 2045, 2183, 2231).
+"""Content-Type and Content-Disposition: a value and its parameters.
 
-Continuations and percent encoding are undone; of a repeated parameter the first counts.  Never raises; linear in the
+RFC 2045, 2183 and 2231: continuations and percent encoding are undone; of a repeated parameter the first counts.  Never raises; linear in the
 text.
 """
 

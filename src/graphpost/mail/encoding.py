@@ -1,6 +1,6 @@
-"""Content-transfer-encodings as streams: chunks in, chunks out, never the whole in memory.
+"""Content-transfer-encodings as streams: chunks in, chunks out.
 
-Decoding is lenient and never raises: octets that do not belong are skipped, a broken end gives what is there.  Encoding
+The whole is never in memory.  Decoding is lenient and never raises: octets that do not belong are skipped, a broken end gives what is there.  Encoding
 is RFC 2045: lines of 76 characters and CRLF.  An encoding's name is '' (none), 'base64', 'quoted-printable' or
 'uuencode'.
 """

@@ -1,4 +1,4 @@
-"""Messages that came as MIME: what is stored of them, and what of that goes over the wire.
+"""Messages that came as MIME: what is stored, and what goes over the wire.
 
 Stored is what the client sent, with CRLF line ends, without NUL and reserved fields, with Date and Message-ID.  Over
 the wire goes what is stored but Bcc.  Nothing else is touched: signed parts keep their signature, fields their order

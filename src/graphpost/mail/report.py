@@ -1,4 +1,4 @@
-"""Reports about deliveries (RFC 3464): what became of a message, for people and for programs.
+"""Reports about deliveries (RFC 3464), for people and for programs.
 
 A report has three parts: words for the sender, a delivery-status with the remote reply in full, and the original
 (whole when small, else its header).  It answers the original (In-Reply-To, References) and is marked as automatic, so that
