@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import chain
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import psycopg
 from psycopg.types.numeric import Int8BinaryDumper
@@ -222,8 +222,8 @@ def _connected(url: str) -> psycopg.Connection[Row]:
     return connection
 
 
-def _is_alive(connection: psycopg.Connection[Any]) -> bool:
-    """False when the server hung up while the connection was idle."""
+def _is_alive(connection: psycopg.Connection[Row]) -> bool:
+    """False when the server hung up while the connection was idle; asks it only when it said something."""
     if connection.closed:
         return False
     poll = select.poll()
@@ -231,10 +231,10 @@ def _is_alive(connection: psycopg.Connection[Any]) -> bool:
     if not poll.poll(0):
         return True
     try:
-        connection.pgconn.consume_input()  # a notice, or the end
+        connection.execute("SELECT 1")
     except psycopg.Error:
         return False
-    return connection.pgconn.status == psycopg.pq.ConnStatus.OK
+    return True
 
 
 def _send_many(connection: psycopg.Connection[Row], sql: str, rows: list[Params]) -> None:

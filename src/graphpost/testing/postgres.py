@@ -13,6 +13,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -26,9 +27,10 @@ _QUICK = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
 class PostgresServer:
     """A running server; a context manager that stops and removes it."""
 
-    def __init__(self, directory: Path, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, directory: Path, start: Callable[[], subprocess.Popen[bytes]]) -> None:
         self.directory = directory
-        self._process = process
+        self._start = start
+        self._process = start()
 
     @property
     def url(self) -> str:
@@ -52,18 +54,25 @@ class PostgresServer:
             os.chown(directory, identity["user"], identity["group"])
         try:
             _make_cluster(bin_, directory, identity)
-            process = _run(bin_, directory, durable, identity)
+            return cls(directory, lambda: _run(bin_, directory, durable, identity))
         except BaseException:
             shutil.rmtree(directory, ignore_errors=True)
             raise
-        return cls(directory, process)
 
     def stop(self) -> None:
         """Stop at once (clients are cut off) and remove the cluster."""
+        self.halt()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def halt(self) -> None:
+        """Stop, but keep the cluster."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)  # SIGTERM would wait for clients
         self._process.wait(timeout=30)
-        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def resume(self) -> None:
+        """Start again after `halt`."""
+        self._process = self._start()
 
     def __enter__(self) -> Self:
         return self
