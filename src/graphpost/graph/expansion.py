@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from graphpost.errors import AccessDenied, BadRequest
-from graphpost.graph.attachments import ATTACHMENT, AttachmentForm, reader
+from graphpost.graph.attached import ATTACHMENT, AttachmentForm, Stored
 from graphpost.graph.call import Call
 from graphpost.graph.extended import normalise_property_id
 from graphpost.graph.render import View, extended_value
@@ -18,7 +18,6 @@ from graphpost.odata.errors import ODataError
 from graphpost.odata.matching import Value, matches
 from graphpost.odata.query import Expand, Options
 from graphpost.odata.tree import And, Comparison, Literal, Node, Not, Operand, Or, Path
-from graphpost.store.contents import Content
 
 _SINGLE: Final = "singleValueExtendedProperties"
 _MULTI: Final = "multiValueExtendedProperties"
@@ -35,12 +34,11 @@ class Expansion:
     has_extensions: bool
     embedded: Embedded
 
-    def add(self, call: Call, entity: dict[str, Any], item: Item, found: dict[int, Content]) -> None:
+    def add(self, entity: dict[str, Any], item: Item, stored: Stored) -> None:
         """Put it into a message's entity."""
         form = self.attachments
         if form is not None:
-            read = reader(call, found)
-            entity[_ATTACHMENTS] = [form.entity(item, each, read) for each in item.message.attachments]
+            entity[_ATTACHMENTS] = [form.entity(item, each, stored) for each in item.message.attachments]
         for name, condition in self.extended:
             values = [
                 extended_value(each) for each in item.message.extended if _is_asked(each, name, condition)
