@@ -8,14 +8,14 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
-from graphpost.errors import BadRequest, MethodNotAllowed, NotFound
+from graphpost.errors import MethodNotAllowed, NotFound
 from graphpost.graph.attached import ATTACHMENT, AttachmentForm, Stored
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.envelope import DEFAULT_PAGE, context, keyed, page, user_context
 from graphpost.graph.keys import attachment_number, attachment_of, folder_key, item_at, message_key
 from graphpost.graph.prefer import read_preferences
 from graphpost.graph.render import View, message_id, view_of
-from graphpost.graph.selection import read_options, select_names
+from graphpost.graph.selection import check_expand, read_options, select_names
 from graphpost.graph.streaming import Embedded, json_reply, streamed
 from graphpost.mail.message import Attachment, Item
 from graphpost.odata.query import Options
@@ -23,7 +23,7 @@ from graphpost.store import contents
 from graphpost.store.store import Tx
 
 _TYPE: Final = re.compile(r"[\w!#$&^.+-]{1,127}/[\w!#$&^.+-]{1,127}(?:\s*;[\x20-\x7e]*)?", re.ASCII)
-_ITEM: Final = ("microsoft.graph.itemattachment", "item")
+_ITEM: Final = "microsoft.graph.itemAttachment/item"
 
 
 async def list_attachments(call: Call) -> Reply:
@@ -91,11 +91,7 @@ async def _entities(
 
 def _form(call: Call, options: Options) -> AttachmentForm:
     beta = call.version == "beta"
-    for each in options.expand:
-        if tuple(segment.lower() for segment in each.path) != _ITEM:
-            raise BadRequest(
-                f"Expand is not allowed for property '{'/'.join(each.path)[:80]}'.", "ExpandNotSupported"
-            )
+    check_expand(options.expand, _ITEM)
     names = select_names(ATTACHMENT, options.select, beta=beta)
     return AttachmentForm(view_of(call), names, beta, Embedded(), with_item=bool(options.expand))
 

@@ -11,7 +11,7 @@ from graphpost.graph.call import Call
 from graphpost.graph.extended import normalise_property_id
 from graphpost.graph.render import View, extended_value
 from graphpost.graph.schema import MESSAGE
-from graphpost.graph.selection import is_basic, select_names
+from graphpost.graph.selection import check_expand, is_basic, select_names
 from graphpost.graph.streaming import Embedded
 from graphpost.mail.message import ExtendedProperty, Item
 from graphpost.odata.errors import ODataError
@@ -51,14 +51,9 @@ class Expansion:
 
 def read_expand(call: Call, expand: tuple[Expand, ...], view: View) -> Expansion:
     """What `$expand` asks for; 400 ExpandNotSupported for anything there is none of."""
-    embedded, names = Embedded(), {}
-    for each in expand:
-        found = MESSAGE.find(each.path[0]) if len(each.path) == 1 else None
-        if found is None or found.name not in (_ATTACHMENTS, _EXTENSIONS, _SINGLE, _MULTI):
-            raise BadRequest(
-                f"Expand is not allowed for property '{'/'.join(each.path)[:80]}'.", "ExpandNotSupported"
-            )
-        names[found.name] = each.options
+    check_expand(expand, _ATTACHMENTS, _EXTENSIONS, _SINGLE, _MULTI)
+    embedded = Embedded()
+    names = {MESSAGE.properties[each.path[0].lower()].name: each.options for each in expand}
     if names and is_basic(call):
         raise AccessDenied
     beta = call.version == "beta"

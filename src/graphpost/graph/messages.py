@@ -138,7 +138,11 @@ async def get_message_value(call: Call) -> Reply:
         return item, Stored(call.services.blobs, contents.of_message(tx, item.mailbox_id, item.message_id))
 
     item, stored = await call.services.store.read(fetch)
-    return Reply(body=await streamed(lambda: mime(item, stored)), content_type="text/plain")
+    return Reply(
+        body=await streamed(lambda: mime(item, stored)),
+        content_type="text/plain",
+        headers={"X-Content-Type-Options": "nosniff"},
+    )
 
 
 def mime(item: Item, stored: Stored) -> Iterable[bytes]:
