@@ -121,6 +121,11 @@ class MailLog:
         self.metrics.delivery_seconds.observe(seconds)
         self._write(_INFO, "captured", {"message": f"{message_id:016x}", "recipient": recipient})
 
+    def set_aside(self, message_id: int, destination: str, error: BaseException) -> None:
+        """A message that cannot be read or composed: kept, not tried again by itself, listed by the queue."""
+        fields: dict[str, Value] = {"message": f"{message_id:016x}", "to": destination}
+        self._write(_ERROR, "set-aside", {**fields, "error": _problem_text(error)})
+
     def cancelled(self, message_id: int) -> None:
         """An operator stopped what had not been delivered yet."""
         self._write(_WARNING, "cancelled", {"message": f"{message_id:016x}"})

@@ -27,7 +27,7 @@ class Throttle:
 
     def take(self, account: str, remote: str) -> bool:
         """Count a try; False (and not counted) when there were too many."""
-        limits = self._limits(account.casefold()[:320], _network(remote))
+        limits = self._limits("=" + account.casefold()[:320], _network(remote))
         if any(self._count(key) >= limit for key, limit in limits):
             return False
         for key, _ in limits:
@@ -36,7 +36,7 @@ class Throttle:
 
     def give_back(self, account: str, remote: str) -> None:
         """The try was a right one."""
-        for key, _ in self._limits(account.casefold()[:320], _network(remote)):
+        for key, _ in self._limits("=" + account.casefold()[:320], _network(remote)):
             self._add(key, -1)
 
     def _limits(self, account: str, network: str) -> list[tuple[tuple[str, str], int]]:

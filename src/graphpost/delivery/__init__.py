@@ -1,1 +1,1 @@
-"""From an accepted message to its outcome: submit, queue worker, settle."""
+"""From an accepted message to its outcome: submit, routing, worker, settle."""

@@ -1,23 +1,30 @@
 """A Call is one Graph request, already authenticated and addressed; a Reply is its answer.
 
-Handlers are `async def handler(call: Call) -> Reply`, or raise a GraphError.  They never see ASGI.
+Handlers are `async def handler(call: Call) -> Reply`, or raise a GraphError.  They never see ASGI.  These are Structs
+because one of each is made for every request.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
-from graphpost.auth.access import Principal
-from graphpost.auth.tokens import TokenVerifier
-from graphpost.clock import Clock
-from graphpost.config import LimitSettings
-from graphpost.delivery.submit import Submitter
-from graphpost.ids import Numbers
-from graphpost.mail.mailbox import Directory, Mailbox
-from graphpost.store.blobs import Blobs
-from graphpost.store.store import Store
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from graphpost.auth.access import Principal
+    from graphpost.auth.tokens import TokenVerifier
+    from graphpost.clock import Clock
+    from graphpost.config import LimitSettings
+    from graphpost.delivery.submit import Submitter
+    from graphpost.ids import Numbers
+    from graphpost.mail.mailbox import Directory, Mailbox
+    from graphpost.store.blobs import Blobs
+    from graphpost.store.store import Store
+
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(slots=True, frozen=True)
@@ -35,8 +42,7 @@ class Services:
     tenant_id: str
 
 
-@dataclass(slots=True, frozen=True)
-class Request:
+class Request(Struct, frozen=True):
     """An HTTP request as the web layer hands it over: body read, expanded and within the limit.
 
     `path` is as received (percent-encoded, beginning with /v1.0 or /beta), `query_string` without its `?`; `headers`
@@ -52,8 +58,7 @@ class Request:
     request_id: str
 
 
-@dataclass(slots=True, frozen=True)
-class Call:
+class Call(Struct, frozen=True):
     """One request.
 
     `captures` are the path's keys by the name in the route (`message`, `folder`, `attachment`, …), percent-decoded.
@@ -82,14 +87,14 @@ class Call:
         return self.mailbox
 
 
-@dataclass(slots=True, frozen=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """`body`: an object to be written as JSON, bytes as they are, an async iterator of bytes, or None for nothing.
 
-    A Reply without a body has no Content-Type (clients parse an empty JSON answer and fail).
+    A Reply without a body has no Content-Type (clients parse an empty JSON answer and fail).  What `GraphApi.handle`
+    returns has its JSON written already: bytes, an iterator or None.
     """
 
     status: int = 200
     body: Any | bytes | AsyncIterator[bytes] | None = None
     content_type: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NO_HEADERS

@@ -21,7 +21,7 @@ GROUP: Final = 256  # functions in one transaction, at most
 _TRIES: Final = 6
 
 
-class Disconnected(StoreError):  # noqa: N818  a state, as StoreBusy is
+class ConnectionLostError(StoreError):
     """The connection to the database is gone; what was under way is not done, or its outcome is not known."""
 
 
@@ -134,7 +134,7 @@ def run_group(session: Session, jobs: list[Job]) -> None:
         failure = _attempt(session, jobs)
         if failure is None:
             return
-        if isinstance(failure, Disconnected) or len(jobs) == 1:
+        if isinstance(failure, ConnectionLostError) or len(jobs) == 1:
             _fail(jobs, failure)
         elif not _in_savepoints(session, jobs):
             for job in jobs:
@@ -189,9 +189,7 @@ def _in_savepoints(session: Session, jobs: list[Job]) -> bool:
         session.begin()
         total = Work(session)
         for job in jobs:
-            session.change("SAVEPOINT job", ())
             _in_savepoint(session, job, total)
-            session.change("RELEASE SAVEPOINT job", ())
         total.finish()
         session.commit()
     except StoreError:
@@ -201,17 +199,20 @@ def _in_savepoints(session: Session, jobs: list[Job]) -> bool:
 
 
 def _in_savepoint(session: Session, job: Job, total: Work) -> None:
+    session.change("SAVEPOINT job", ())
     work = Work(session)
     tx = Transaction(work, session.dialect)
     try:
         job.result, job.error = job.fn(tx), None
         work.flush()
+        session.change("RELEASE SAVEPOINT job", ())
+    except (StoreBusy, ConnectionLostError):
+        raise
     except BaseException as error:
         job.result, job.error = None, error
         session.change("ROLLBACK TO SAVEPOINT job", ())
-        return
+        session.change("RELEASE SAVEPOINT job", ())
+    else:
+        total.add_counts(work)
     finally:
         tx.end()
-    for (mailbox_id, folder_id), (number, unread) in work.counts.items():
-        before = total.counts.get((mailbox_id, folder_id), (0, 0))
-        total.counts[mailbox_id, folder_id] = (before[0] + number, before[1] + unread)

@@ -8,6 +8,8 @@ those of the claim, so a late worker changes nothing.  A destination that refuse
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cache
 from typing import Any, Final, Literal
 
 import msgspec
@@ -20,6 +22,7 @@ BUCKETS: Final = 16
 QUEUED: Final = 0
 DONE: Final = 1
 HELD: Final = 2
+_ROWS: Final = 32  # to a statement, at most
 
 RecipientState = Literal["queued", "delivered", "captured", "deferred", "failed", "cancelled"]
 
@@ -90,14 +93,14 @@ _COLUMNS: Final = (
 _QUALIFIED: Final = ", ".join(f"deliveries.{column.strip()}" for column in _COLUMNS.split(","))
 _ADD: Final = f"INSERT INTO deliveries ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"  # noqa: S608
 _READ: Final = f"SELECT {_COLUMNS} FROM deliveries WHERE bucket = ?"  # noqa: S608
-_CLAIM: Final = (  # noqa: S608
+_CLAIM: Final = (
     "WITH due AS MATERIALIZED (SELECT message_id AS m, position AS p FROM deliveries"
     " WHERE bucket = ? AND destination = ? AND state = 0 AND due_at <= ?"
     " ORDER BY due_at LIMIT ?{lock})"
     " UPDATE deliveries SET due_at = ?, owner = ?, attempts = attempts + 1 FROM due"
     " WHERE deliveries.bucket = ? AND deliveries.message_id = due.m AND deliveries.position = due.p"
-    f" RETURNING {_QUALIFIED}"
-)
+    " RETURNING {columns}"
+).replace("{columns}", _QUALIFIED)
 # A loose scan: from one destination with queued rows to the next, however many rows there are.
 _DUE: Final = (
     "WITH RECURSIVE waiting(destination) AS ("
@@ -115,6 +118,16 @@ _SETTLE: Final = (
     "UPDATE deliveries SET owner = CASE WHEN state = ? AND due_at = ? THEN owner ELSE 0 END,"
     " state = ?, due_at = ?, finished_at = ?, document = ?"
     " WHERE bucket = ? AND message_id = ? AND position = ? AND owner = ? AND attempts = ? AND state = 0"
+)
+# The same for many deliveries of one bucket.
+_SETTLE_ALL: Final = (
+    "WITH new(m, p, a, s, d, f, document) AS (VALUES {rows})"
+    " UPDATE deliveries SET owner = CASE WHEN deliveries.state = new.s AND deliveries.due_at = new.d"
+    " THEN deliveries.owner ELSE 0 END, state = new.s, due_at = new.d, finished_at = new.f,"
+    " document = new.document FROM new"
+    " WHERE deliveries.bucket = ? AND deliveries.message_id = new.m AND deliveries.position = new.p"
+    " AND deliveries.owner = ? AND deliveries.attempts = new.a AND deliveries.state = 0"
+    " RETURNING deliveries.message_id, deliveries.position"
 )
 _HOLD: Final = (
     "INSERT INTO destinations (bucket, destination, not_before, failures) VALUES (?, ?, ?, ?)"
@@ -177,6 +190,42 @@ def settle(tx: Tx, delivery: Delivery, owner: int) -> bool:
     due = (delivery.state, delivery.due_at)
     key = (bucket_of(delivery.mailbox_id), delivery.message_id, delivery.position, owner, delivery.attempts)
     return tx.execute(_SETTLE, (*due, *due, delivery.finished_at, _document(delivery), *key)) == 1
+
+
+def give_back(tx: Tx, delivery: Delivery, owner: int, now: Instant) -> bool:
+    """End a claim that led to no attempt: due again at once, the attempt not counted."""
+    key = (bucket_of(delivery.mailbox_id), delivery.message_id, delivery.position, owner, delivery.attempts)
+    changed = tx.execute(
+        "UPDATE deliveries SET owner = 0, due_at = ?, attempts = attempts - 1"
+        " WHERE bucket = ? AND message_id = ? AND position = ? AND owner = ? AND attempts = ? AND state = 0",
+        (now, *key),
+    )
+    return changed == 1
+
+
+def renew(tx: Tx, held: Iterable[Delivery], owner: int, lease_until: Instant) -> None:
+    """Put off the end of leases that are still `owner`'s."""
+    tx.executemany(
+        "UPDATE deliveries SET due_at = ?"
+        " WHERE bucket = ? AND message_id = ? AND position = ? AND owner = ? AND state = 0",
+        [(lease_until, bucket_of(d.mailbox_id), d.message_id, d.position, owner) for d in held],
+    )
+
+
+def settle_all(tx: Tx, settled: Iterable[Delivery], owner: int) -> set[tuple[int, int]]:
+    """`settle` for many, in few statements: (message_id, position) of those that were written."""
+    buckets: dict[int, list[Delivery]] = {}
+    for delivery in settled:
+        buckets.setdefault(bucket_of(delivery.mailbox_id), []).append(delivery)
+    written: set[tuple[int, int]] = set()
+    for bucket, some in sorted(buckets.items()):
+        for start in range(0, len(some), _ROWS):
+            part = some[start : start + _ROWS]
+            params = [value for delivery in part for value in _settlement(delivery)]
+            written.update(
+                (row[0], row[1]) for row in tx.all(_settle_all(len(part)), (*params, bucket, owner))
+            )
+    return written
 
 
 def open_count(tx: Tx, mailbox_id: int, message_id: int) -> int:
@@ -268,6 +317,15 @@ def prune(tx: Tx, bucket: int, before: Instant, limit: int = 1000) -> int:
         " ORDER BY message_id LIMIT ?)",
         (bucket, bucket, before, limit),
     )
+
+
+@cache
+def _settle_all(rows: int) -> str:
+    return _SETTLE_ALL.replace("{rows}", ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * rows))
+
+
+def _settlement(d: Delivery) -> tuple[Any, ...]:
+    return d.message_id, d.position, d.attempts, d.state, d.due_at, d.finished_at, _document(d)
 
 
 def _cancelled(recipient: Recipient, now: Instant) -> Recipient:

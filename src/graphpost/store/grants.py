@@ -107,6 +107,11 @@ def decide_device(tx: Tx, grant: Grant, object_id: str, approved: bool) -> bool:
     return changed == 1
 
 
+def note_poll(tx: Tx, grant: Grant, now: Instant) -> None:
+    """Remember when a device last asked."""
+    tx.execute("UPDATE grants SET used_at = ? WHERE grant_id = ? AND state = ?", (now, grant.grant_id, OPEN))
+
+
 def revoke_family(tx: Tx, family: str) -> int:
     """End every grant that came of the same sign-in."""
     return tx.execute(

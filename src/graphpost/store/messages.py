@@ -57,6 +57,18 @@ _READ: Final = (
     "SELECT message_id, folder_id, moves, version, created_at, modified_at, received_at, sent_at,"
     " is_read, is_draft, size, conversation_id, document FROM messages WHERE mailbox_id = ?"
 )
+# A loose scan: from one folder that has messages to the next.
+_PLACES: Final = (
+    "WITH RECURSIVE places(folder_id) AS ("
+    " SELECT (SELECT MIN(m.folder_id) FROM messages m WHERE m.mailbox_id = ? AND m.folder_id > 0)"
+    " UNION ALL SELECT (SELECT MIN(m.folder_id) FROM messages m WHERE m.mailbox_id = ? AND m.folder_id > places.folder_id)"
+    " FROM places WHERE places.folder_id IS NOT NULL)"
+    " SELECT folder_id FROM places WHERE folder_id IS NOT NULL"
+)
+_NEWEST_OF_PLACE: Final = (
+    "SELECT received_at, message_id FROM (SELECT received_at, message_id FROM messages"
+    " WHERE mailbox_id = ? AND folder_id = ? ORDER BY received_at DESC, message_id DESC LIMIT ?) AS newest"
+)
 _NEWEST: Final = (("received_at", True),)
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode
@@ -68,7 +80,7 @@ def add(tx: Tx, item: Item) -> None:
     """Add a message; a StoreError when that id is taken."""
     tx.executemany(_ADD, (_row(item),))
     if item.folder_id:
-        tx.count_folder(item.mailbox_id, item.folder_id, 1, not item.is_read)
+        tx.count_folder(item.mailbox_id, item.folder_id, 1, 0 if item.is_read else 1)
 
 
 def get(tx: Tx, mailbox_id: int, message_id: int) -> Item | None:
@@ -92,6 +104,8 @@ def find(
     `where` is a condition on columns and its parameters; `order` is of (column, descending), the newest first when
     empty.  Ties go by message id, so that pages neither overlap nor leave out.
     """
+    if folder_id is None and where is None and tuple(order or _NEWEST) == _NEWEST:
+        return _newest(tx, mailbox_id, skip, top)
     condition, params = _condition(mailbox_id, folder_id, where)
     ordering = _ordering(order or _NEWEST)
     rows = tx.all(f"{_READ}{condition} ORDER BY {ordering} LIMIT ? OFFSET ?", (*params, top, skip))
@@ -129,6 +143,21 @@ def remove(tx: Tx, item: Item) -> bool:
     if gone:
         _count(tx, item, -1)
     return gone > 0
+
+
+def _newest(tx: Tx, mailbox_id: int, skip: int, top: int) -> list[Item]:
+    """The newest of all folders, from the newest of each: the index is by folder, and a mailbox may be large."""
+    places = [row[0] for row in tx.all(_PLACES, (mailbox_id, mailbox_id))]
+    if not places or top <= 0:
+        return []
+    sql = f"{' UNION ALL '.join([_NEWEST_OF_PLACE] * len(places))} ORDER BY 1 DESC, 2 DESC LIMIT ? OFFSET ?"
+    params = [value for place in places for value in (mailbox_id, place, skip + top)]
+    numbers = [row[1] for row in tx.all(sql, (*params, top, skip))]
+    if not numbers:
+        return []
+    rows = tx.all(f"{_READ} AND message_id IN ({', '.join('?' * len(numbers))})", (mailbox_id, *numbers))
+    found = {row[0]: _item(mailbox_id, row) for row in rows}
+    return [found[number] for number in numbers]
 
 
 def _count(tx: Tx, item: Item, number: int) -> None:

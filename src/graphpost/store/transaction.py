@@ -56,6 +56,16 @@ class Work:
             rows, self.rows = self.rows, {}
             self.session.change_many(list(rows.items()))
 
+    def add_counts(self, other: Work) -> None:
+        """Take over what another has counted."""
+        for (mailbox_id, folder_id), (total, unread) in other.counts.items():
+            self.count(mailbox_id, folder_id, total, unread)
+
+    def count(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
+        key = (mailbox_id, folder_id)
+        before = self.counts.get(key)
+        self.counts[key] = (total, unread) if before is None else (before[0] + total, before[1] + unread)
+
     def finish(self) -> None:
         """Send everything: rows, then counts in key order."""
         batches = list(self.rows.items())
@@ -106,9 +116,7 @@ class Transaction:
     def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
         work = self._work or _ended()
         self.wrote = True
-        key = (mailbox_id, folder_id)
-        before = work.counts.get(key)
-        work.counts[key] = (total, unread) if before is None else (before[0] + total, before[1] + unread)
+        work.count(mailbox_id, folder_id, total, unread)
 
     def end(self) -> None:
         self._work = None

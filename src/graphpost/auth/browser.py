@@ -1,0 +1,109 @@
+"""The browser's side of signing in: its cookies, who is signed in there, and forms that only we can have shown.
+
+Two cookies: one names the browser from its first page on, one is the sign-in.  A form carries an HMAC over both and
+over what it is for (step and parameters), so that neither another site nor another page of ours can have it sent.
+The Origin header is checked too where the browser sends one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, field
+from typing import Final
+
+from graphpost.auth.protocol import IssuerRequest
+from graphpost.auth.realm import Realm
+from graphpost.clock import Instant
+from graphpost.mail.mailbox import Mailbox
+from graphpost.store import grants
+from graphpost.store.grants import Facts, Grant, grant_id_of
+
+SESSION_SECONDS: Final = 43_200
+_MAX_COOKIE: Final = 200
+
+
+@dataclass(slots=True)
+class Browser:
+    """One request's browser.  `cookies` are the Set-Cookie headers its answer shall have."""
+
+    realm: Realm
+    request: IssuerRequest
+    name: str
+    session: str
+    user: Mailbox | None = None
+    signed_in_at: Instant = 0
+    cookies: list[tuple[str, str]] = field(default_factory=list)
+
+    async def sign_in(self, user: Mailbox) -> None:
+        """Make this browser the user's, under a new session."""
+        old, secret, now = self.session, secrets.token_urlsafe(32), self.realm.now()
+        await self.realm.keep(
+            Grant(
+                grant_id=grant_id_of(secret),
+                kind="session",
+                object_id=user.object_id,
+                expires_at=self.realm.after(SESSION_SECONDS),
+                facts=Facts(signed_in_at=now),
+            )
+        )
+        if old:
+            await self.realm.store.write(lambda tx: grants.remove(tx, "session", old))
+        self.user, self.session, self.signed_in_at = user, secret, now
+        self.cookies.append(_cookie(self.request, "session", secret, SESSION_SECONDS))
+
+    async def sign_out(self) -> None:
+        """End the session, if there is one."""
+        old = self.session
+        if old:
+            await self.realm.store.write(lambda tx: grants.remove(tx, "session", old))
+        self.user, self.session = None, ""
+        self.cookies.append(_cookie(self.request, "session", "", 0))
+
+    def form_token(self, purpose: str) -> str:
+        """What a form for that purpose carries."""
+        if not self.name:
+            self.name = secrets.token_urlsafe(32)
+            self.cookies.append(_cookie(self.request, "browser", self.name, None))
+        key = self.realm.keys.derive("graphpost forms")
+        text = "\0".join((self.name, self.session if self.user else "", purpose))
+        return hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+    def is_own_form(self, purpose: str) -> bool:
+        """Whether the form that was sent is one we showed this browser for that purpose."""
+        origin = self.request.headers.get("origin")
+        if not self.name or (origin is not None and origin != self.request.origin):
+            return False
+        given = self.request.form.get("form_token", "").encode("utf-8", "surrogatepass")
+        return hmac.compare_digest(given, self.form_token(purpose).encode())
+
+
+async def open_browser(realm: Realm, request: IssuerRequest) -> Browser:
+    """The browser of a request, and its user when signed in, not expired, and not disabled."""
+    cookies = _cookies(request)
+    browser = Browser(
+        realm, request, cookies.get(_name(request, "browser"), ""), cookies.get(_name(request, "session"), "")
+    )
+    if browser.session:
+        session = await realm.store.read(lambda tx: grants.find(tx, "session", browser.session))
+        if session and session.state == grants.OPEN and session.expires_at > realm.now():
+            browser.user = realm.find_user(session.object_id)
+            browser.signed_in_at = session.facts.signed_in_at
+    return browser
+
+
+def _cookies(request: IssuerRequest) -> dict[str, str]:
+    pairs = (part.strip().partition("=") for part in request.headers.get("cookie", "").split(";"))
+    return {name: value for name, _, value in pairs if len(value) <= _MAX_COOKIE}
+
+
+def _name(request: IssuerRequest, name: str) -> str:
+    """__Host- ties a cookie to this host and to TLS; without TLS (loopback only) there is no such tie."""
+    return f"__Host-graphpost-{name}" if request.origin.startswith("https:") else f"graphpost-{name}"
+
+
+def _cookie(request: IssuerRequest, name: str, value: str, seconds: int | None) -> tuple[str, str]:
+    secure = "; Secure" if request.origin.startswith("https:") else ""
+    age = "" if seconds is None else f"; Max-Age={seconds}"
+    return "Set-Cookie", f"{_name(request, name)}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{age}"

@@ -1,0 +1,87 @@
+"""What all endpoints of the issuer work with, and the sign-in that two of them share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from graphpost.auth.authority import Authority
+from graphpost.auth.keys import SigningKeys
+from graphpost.auth.minting import Mint
+from graphpost.auth.protocol import LOCKED, USER_DISABLED, WRONG_PASSWORD, OAuthError
+from graphpost.auth.throttle import Throttle
+from graphpost.clock import SECOND, Clock, Instant
+from graphpost.config import IssuerSettings
+from graphpost.mail.mailbox import Directory, Mailbox
+from graphpost.store import accounts, grants
+from graphpost.store.passwords import is_password
+from graphpost.store.store import Store, Tx
+
+_SWEEP = 600 * SECOND
+_KEPT = 86_400 * SECOND  # expired grants stay a day, so that their holders are told "expired", not "unknown"
+
+
+@dataclass(slots=True)
+class Realm:
+    """One tenant's issuer."""
+
+    store: Store
+    clock: Clock
+    directory: Callable[[], Directory]
+    settings: IssuerSettings
+    authority: Authority
+    keys: SigningKeys
+    mint: Mint
+    throttle: Throttle
+    hashing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))  # 16 MB and a core each
+    swept_at: Instant = 0
+
+    def now(self) -> Instant:
+        return self.clock.now()
+
+    def after(self, seconds: int) -> Instant:
+        """The instant that many seconds from now."""
+        return self.clock.now() + seconds * SECOND
+
+    def find_user(self, object_id: str) -> Mailbox | None:
+        """The user of that object id, unless disabled."""
+        user = self.directory().find(object_id)
+        return user if user and user.enabled else None
+
+    async def keep(self, *new: grants.Grant) -> None:
+        """Keep new grants; now and then expired ones are swept out with it."""
+        sweep = self.now() - self.swept_at > _SWEEP
+        self.swept_at = self.now() if sweep else self.swept_at
+        before = self.now() - _KEPT
+
+        def write(tx: Tx) -> None:
+            for grant in new:
+                grants.add(tx, grant)
+            if sweep:
+                grants.sweep(tx, before)
+
+        await self.store.write(write)
+
+    async def is_right(self, secret: str, kept: str) -> bool:
+        """Compare a password or secret with its hash, off the event loop, a few at a time."""
+        async with self.hashing:
+            return await asyncio.to_thread(is_password, secret, kept)
+
+    async def sign_in(self, username: str, password: str, remote: str) -> Mailbox:
+        """The user of that name and password.
+
+        OAuthError: the same, after the same time, for an unknown user and a wrong password.  Whether an account is
+        disabled is told only to who knows its password.
+        """
+        if not self.throttle.take(username, remote):
+            raise OAuthError(LOCKED)
+        user = self.directory().find_address(username.strip())
+        mailbox_id = user.mailbox_id if user else 0
+        kept = await self.store.read(lambda tx: accounts.password_of(tx, mailbox_id))
+        if not await self.is_right(password, kept) or user is None:
+            raise OAuthError(WRONG_PASSWORD)
+        if not user.enabled:
+            raise OAuthError(USER_DISABLED)
+        self.throttle.give_back(username, remote)
+        return user

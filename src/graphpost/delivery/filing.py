@@ -1,0 +1,91 @@
+"""Filing: a message that arrived as MIME becomes an item of a mailbox's Inbox.
+
+The bytes are kept once, as the item's raw content; its properties and attachments are read from them.  Preparing may
+write a blob (call it outside the event loop for large messages); adding is part of the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from graphpost.clock import Instant
+from graphpost.config import LimitSettings
+from graphpost.ids import Numbers
+from graphpost.mail.mailbox import INBOX, Mailbox
+from graphpost.mail.message import Item, Message
+from graphpost.mail.parse import ParseLimits, parse
+from graphpost.mail.thread import conversation_of, new_index, topic
+from graphpost.store import contents, messages
+from graphpost.store.blobs import Blobs
+from graphpost.store.contents import Content
+from graphpost.store.store import Tx
+
+
+class Filing(Struct, frozen=True):
+    """An item and its content, ready to be added."""
+
+    item: Item
+    contents: list[Content]
+    mailbox: str  # its address, for the log
+
+
+class Filer:
+    """Prepares filings for one store."""
+
+    def __init__(self, blobs: Blobs, numbers: Numbers, limits: LimitSettings, inline_limit: int) -> None:
+        self._blobs = blobs
+        self._numbers = numbers
+        self._limits = ParseLimits(
+            depth=limits.mime_depth, parts=limits.mime_parts, header_bytes=limits.header_bytes
+        )
+        self._inline_limit = inline_limit
+
+    def prepare(self, mailbox: Mailbox, data: bytes, now: Instant, folder_id: int = INBOX) -> Filing:
+        """The item that these bytes (CRLF line ends) make in the mailbox.  Raises MimeError when they make none."""
+        number = self._numbers.next()
+        content = contents.prepare(self._blobs, self._numbers.next(), data, self._inline_limit)
+        message = rooted(parse(data, self._limits), content.content_id)
+        index = conversation_index(message, now)
+        item = Item(
+            mailbox_id=mailbox.mailbox_id,
+            message_id=number,
+            folder_id=folder_id,
+            message=replace(message, conversation_index=index),
+            created_at=now,
+            modified_at=now,
+            received_at=now,
+            sent_at=message.date or now,
+            is_read=False,
+            size=len(data),
+            conversation_id=conversation_of(index) or b"",
+        )
+        return Filing(item, [content], mailbox.address)
+
+
+def add(tx: Tx, filing: Filing) -> None:
+    """Put the filed message into its mailbox."""
+    messages.add(tx, filing.item)
+    contents.add(tx, filing.item.mailbox_id, filing.item.message_id, filing.contents)
+
+
+def rooted(message: Message, content_id: int) -> Message:
+    """The parsed message with its slices referring to the stored content instead of the bytes at hand."""
+    attachments = tuple(
+        replace(attachment, content=replace(attachment.content, content_id=content_id))
+        if attachment.content is not None
+        else attachment
+        for attachment in message.attachments
+    )
+    raw = replace(message.raw, content_id=content_id) if message.raw is not None else None
+    return replace(message, attachments=attachments, raw=raw)
+
+
+def conversation_index(message: Message, now: Instant) -> bytes:
+    """The message's own Thread-Index when it is one, else one whose conversation is its topic's (MS-OXCMSG)."""
+    if conversation_of(message.conversation_index) is not None:
+        return message.conversation_index
+    key = topic(message.subject).upper().encode("utf-16-le", "replace")
+    return new_index(now, hashlib.md5(key, usedforsecurity=False).digest())

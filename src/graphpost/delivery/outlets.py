@@ -1,0 +1,75 @@
+"""The outlets: a courier for every destination key that the settings lead to."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+from graphpost.config import DeliverySettings, RouteSettings
+from graphpost.delivery.routing import CAPTURE, REJECT, UNKNOWN, destination_key
+from graphpost.transport.capture import CaptureCourier
+from graphpost.transport.courier import Courier, Failed, Reply
+from graphpost.transport.reject import RejectCourier
+from graphpost.transport.session import SmtpTarget
+from graphpost.transport.smtp import SmtpCourier
+
+SMTP_PORT: Final = 25
+SMTPS_PORT: Final = 465
+
+
+class Outlets:
+    """Made once from the routes; `find` knows every key that `Router` can give but `local`."""
+
+    def __init__(self, routes: Sequence[RouteSettings], settings: DeliverySettings, hostname: str) -> None:
+        self._settings = settings
+        self._limits: dict[str, int] = {}
+        unknown = Failed(Reply(550, "5.1.10", "Recipient address rejected: no such mailbox here", hostname))
+        self._couriers: dict[str, Courier] = {
+            CAPTURE: CaptureCourier(),
+            REJECT: RejectCourier(),
+            UNKNOWN: RejectCourier(unknown),
+        }
+        for route in routes:
+            key = destination_key(route)
+            if "://" in key and key not in self._couriers:
+                self._couriers[key] = SmtpCourier(target_of(route, settings, hostname))
+                self._limits[key] = route.concurrency
+
+    def find(self, destination: str) -> Courier | None:
+        return self._couriers.get(destination)
+
+    def limit(self, destination: str) -> int:
+        """How many deliveries to a destination may be under way at once."""
+        return self._limits.get(destination) or self._settings.concurrency
+
+    async def close(self) -> None:
+        for courier in self._couriers.values():
+            await courier.close()
+
+
+def target_of(route: RouteSettings, settings: DeliverySettings, hostname: str) -> SmtpTarget:
+    """The SMTP host of a route."""
+    url = urlsplit(route.to)
+    implicit = url.scheme == "smtps"
+    return SmtpTarget(
+        host=url.hostname or "",
+        port=url.port or (SMTPS_PORT if implicit else SMTP_PORT),
+        hostname=hostname,
+        implicit_tls=implicit,
+        tls=route.tls,
+        ca_file=route.ca_file,
+        username=route.username,
+        password=route.password,
+        auth=route.auth,
+        connect_seconds=settings.connect_seconds,
+        reply_seconds=settings.reply_seconds,
+        messages_per_connection=settings.messages_per_connection,
+    )
+
+
+def host_name() -> str:
+    """This machine's name for EHLO and reports; a name without a dot is no use there."""
+    name = socket.getfqdn()
+    return name if "." in name and name.isascii() else "localhost.localdomain"

@@ -1,0 +1,24 @@
+"""When to try again: pure functions of the settings, the number of attempts and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphpost.clock import SECOND, Instant
+
+
+def next_attempt(
+    now: Instant, attempts: int, waits: Sequence[float], jitter: float, chance: float
+) -> Instant:
+    """The instant of the attempt after `attempts` failed ones.
+
+    `waits` are seconds, the last one repeats; `chance` in [0, 1) spreads the wait by up to `jitter` of itself either
+    way, so that messages that failed together do not come back together.
+    """
+    wait = waits[min(max(attempts, 1), len(waits)) - 1]
+    return now + int(wait * (1 + jitter * (2 * chance - 1)) * SECOND)
+
+
+def hold_until(now: Instant, failures: int, waits: Sequence[float]) -> Instant:
+    """How long a whole destination is left alone after `failures` failures in a row."""
+    return now + int(waits[min(max(failures, 1), len(waits)) - 1] * SECOND)

@@ -1,0 +1,97 @@
+"""The settler: writes the conclusions of attempts, many in one transaction, and says what happened.
+
+It never forgets a conclusion: when the store cannot write, the conclusions wait and are tried again, because losing
+one means delivering its message twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from graphpost.clock import Clock
+from graphpost.delivery.attempt import Attempt
+from graphpost.delivery.filing import Filing
+from graphpost.delivery.settle import apply
+from graphpost.errors import StoreError
+from graphpost.maillog import MailLog
+from graphpost.store.deliveries import Delivery
+from graphpost.store.store import Store
+
+BEHIND: Final = 4000
+RETRY_SECONDS: Final = 1.0
+
+Entry = tuple[Attempt, Callable[[], object]]
+
+
+class Settler:
+    """`add` never waits; `caught_up` lets a producer wait while too much is unwritten."""
+
+    def __init__(self, store: Store, clock: Clock, log: MailLog, owner: int) -> None:
+        self._store = store
+        self._owner = owner
+        self._clock = clock
+        self._log = log
+        self._waiting: list[Entry] = []
+        self._arrived = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._settle_forever())
+
+    async def stop(self) -> None:
+        """Write what there is, then end."""
+        if self._task is not None:
+            await self._idle.wait()
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def add(self, attempt: Attempt, when_written: Callable[[], object]) -> None:
+        self._waiting.append((attempt, when_written))
+        self._idle.clear()
+        self._arrived.set()
+
+    @property
+    def is_behind(self) -> bool:
+        return len(self._waiting) > BEHIND
+
+    async def caught_up(self) -> None:
+        await self._idle.wait()
+
+    async def _settle_forever(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                await self._write(batch)
+            self._idle.set()
+
+    async def _write(self, batch: list[Entry]) -> None:
+        try:
+            ours = await self._store.write(lambda tx: apply(tx, _concluded(batch), self._owner))
+        except StoreError as error:
+            self._log.problem("settle", error)
+            await self._clock.sleep(RETRY_SECONDS)
+            self._waiting = batch + self._waiting
+            return
+        except Exception as error:
+            if len(batch) == 1:
+                self._log.problem("settle", error)
+                batch[0][1]()
+                return
+            for entry in batch:
+                await self._write([entry])
+            return
+        for attempt, when_written in batch:
+            when_written()
+            delivery = attempt.conclusion.delivery
+            if (delivery.message_id, delivery.position) in ours:
+                attempt.say(self._log)
+
+
+def _concluded(batch: list[Entry]) -> Iterator[tuple[Delivery, Sequence[Filing]]]:
+    return ((attempt.conclusion.delivery, attempt.filings) for attempt, _ in batch)

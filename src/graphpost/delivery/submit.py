@@ -1,0 +1,194 @@
+"""Submit: a complete message becomes durable, with one delivery per destination, in one transaction.
+
+When `submit` returns, the message is on disk: in Sent Items (or in no folder when no copy is wanted) and in the queue.
+Nothing after that point is reported to the client: failures come back as mail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from graphpost.clock import SECOND, Clock, Instant
+from graphpost.config import DeliverySettings
+from graphpost.delivery.lane import Job
+from graphpost.delivery.routing import Router
+from graphpost.delivery.worker import Worker
+from graphpost.ids import Numbers
+from graphpost.mail.address import domain_of
+from graphpost.mail.mailbox import NO_FOLDER, SENT_ITEMS, Mailbox
+from graphpost.mail.message import Address, Item, Message
+from graphpost.mail.thread import conversation_of, new_index
+from graphpost.maillog import MailLog
+from graphpost.store import contents, deliveries, messages
+from graphpost.store.blobs import Blobs
+from graphpost.store.contents import Content
+from graphpost.store.deliveries import Delivery, Recipient
+from graphpost.store.store import Store, Tx
+
+ROW_OVERHEAD: Final = 512  # what an item takes beside its texts, for `size`
+IN_THREAD: Final = 262_144  # contents above this are hashed and written outside the event loop
+
+
+class Submission(Struct, frozen=True, kw_only=True):
+    """What somebody sends.
+
+    `message` is complete: `from_` and `sender` set, every address valid; an empty internet_message_id, date and
+    conversation index are filled in here.  `contents` are the bytes its ContentRefs name (ids from `Numbers`).
+    """
+
+    mailbox: Mailbox
+    message: Message
+    contents: Mapping[int, bytes]
+    save: bool = True
+    request_id: str = ""
+
+
+class Submitter:
+    """Accepts submissions for one store and hands the fresh ones straight to the worker."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        blobs: Blobs,
+        inline_limit: int,
+        settings: DeliverySettings,
+        router: Router,
+        worker: Worker,
+        numbers: Numbers,
+        clock: Clock,
+        log: MailLog,
+    ) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._inline_limit = inline_limit
+        self._settings = settings
+        self._router = router
+        self._worker = worker
+        self._numbers = numbers
+        self._clock = clock
+        self._log = log
+
+    async def submit(self, submission: Submission) -> Item:
+        """Make it durable and return the item as stored.  Raises StoreError; then nothing was kept."""
+        now = self._clock.now()
+        item = self._item(submission, now)
+        kept = await self._prepare(submission.contents)
+        queued = self._deliveries(item, submission, now)
+        reserved = [self._worker.reserve(delivery) for delivery in queued]
+        try:
+            await self._store.write(_adding(item, kept, reserved))
+        except BaseException:
+            self._worker.unreserve(reserved)
+            raise
+        self._log.accepted(
+            submission.request_id,
+            submission.mailbox.address,
+            item.message_id,
+            item.message.sender.address if item.message.sender else "",
+            sum(len(delivery.recipients) for delivery in reserved),
+            item.size,
+        )
+        held = {content.content_id: content for content in kept}
+        self._worker.hand_over([Job(delivery, item, held) for delivery in reserved])
+        return item
+
+    def _item(self, submission: Submission, now: Instant) -> Item:
+        message = submission.message
+        number = self._numbers.next()
+        index = message.conversation_index
+        if conversation_of(index) is None:
+            index = new_index(now, secrets.token_bytes(16))
+        if not (message.internet_message_id and message.date and index is message.conversation_index):
+            message = replace(
+                message,
+                internet_message_id=message.internet_message_id
+                or new_message_id(number, submission.mailbox.address),
+                date=message.date or now,
+                conversation_index=index,
+            )
+        return Item(
+            mailbox_id=submission.mailbox.mailbox_id,
+            message_id=number,
+            folder_id=SENT_ITEMS if submission.save else NO_FOLDER,
+            message=message,
+            created_at=now,
+            modified_at=now,
+            received_at=now,
+            sent_at=now,
+            size=ROW_OVERHEAD
+            + len(message.body.content)
+            + sum(len(content) for content in submission.contents.values()),
+            conversation_id=conversation_of(index) or b"",
+        )
+
+    async def _prepare(self, given: Mapping[int, bytes]) -> list[Content]:
+        """Large contents go to the blob store before the transaction: a file nobody refers to is swept later."""
+        if sum(len(data) for data in given.values()) > IN_THREAD:
+            return await asyncio.to_thread(self._prepare_now, given)
+        return self._prepare_now(given)
+
+    def _prepare_now(self, given: Mapping[int, bytes]) -> list[Content]:
+        return [
+            contents.prepare(self._blobs, content_id, data, self._inline_limit)
+            for content_id, data in given.items()
+        ]
+
+    def _deliveries(self, item: Item, submission: Submission, now: Instant) -> list[Delivery]:
+        groups: dict[str, list[Recipient]] = {}
+        for address in unique(item.message.recipients):
+            groups.setdefault(self._router.destination(address), []).append(
+                Recipient(address, "queued", None)
+            )
+        message = item.message
+        sender = (message.sender or message.from_ or Address("")).address
+        return [
+            Delivery(
+                mailbox_id=item.mailbox_id,
+                message_id=item.message_id,
+                position=position,
+                destination=destination,
+                state=deliveries.QUEUED,
+                due_at=now,
+                created_at=now,
+                expires_at=now + int(self._settings.expiry_seconds * SECOND),
+                sender=sender,
+                recipients=tuple(recipients),
+                subject=message.subject[:255],
+                internet_message_id=message.internet_message_id,
+                siblings=len(groups),
+                wants_success=bool(message.is_delivery_receipt_requested),
+                hidden=not submission.save,
+            )
+            for position, (destination, recipients) in enumerate(groups.items())
+        ]
+
+
+def unique(addresses: Iterable[Address]) -> list[str]:
+    """Each address once, the first spelling kept; letter case does not make two of one."""
+    found: dict[str, str] = {}
+    for address in addresses:
+        found.setdefault(address.address.casefold(), address.address)
+    return list(found.values())
+
+
+def new_message_id(number: int, address: str) -> str:
+    """A Message-ID in the sender's domain; the random part keeps queue numbers from being guessed from it."""
+    return f"<{number:016x}.{secrets.token_hex(4)}@{domain_of(address)}>"
+
+
+def _adding(item: Item, kept: list[Content], queued: list[Delivery]) -> Callable[[Tx], None]:
+    def add(tx: Tx) -> None:
+        messages.add(tx, item)
+        if kept:
+            contents.add(tx, item.mailbox_id, item.message_id, kept)
+        for delivery in queued:
+            deliveries.add(tx, delivery)
+
+    return add

@@ -1,0 +1,259 @@
+"""The worker: claims what is due, per destination, and takes each delivery to its outcome.
+
+Every delivery it works on is leased: its row says when the lease ends, and nobody else touches it before.  A fresh
+submission is inserted already leased (`reserve`) and handed over in memory, so that the usual message is never read
+back.  A process that dies leaves its leases behind; they run out, or are released when the server starts again.  The
+attempt is on record before any byte leaves, so the only window for a duplicate is between the other side's final
+reply and the commit of `settle`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final
+
+from msgspec.structs import replace
+
+from graphpost.clock import SECOND, Clock, Instant
+from graphpost.config import DeliverySettings
+from graphpost.delivery.attempt import Attempts
+from graphpost.delivery.lane import Job, Lane
+from graphpost.delivery.schedule import hold_until
+from graphpost.delivery.settler import Settler
+from graphpost.errors import StoreError
+from graphpost.maillog import MailLog
+from graphpost.store import deliveries
+from graphpost.store.deliveries import Delivery
+from graphpost.store.store import Store, Tx
+
+Key = tuple[int, int, int]
+RENEWALS_PER_LEASE: Final = 3
+
+
+class Worker:
+    """Runs in the server's event loop; `owner` tells this process's leases from others'."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        attempts: Attempts,
+        settler: Settler,
+        settings: DeliverySettings,
+        limit_of: Callable[[str], int],
+        clock: Clock,
+        log: MailLog,
+        owner: int,
+    ) -> None:
+        self._store = store
+        self._attempts = attempts
+        self._settler = settler
+        self._settings = settings
+        self._limit_of = limit_of
+        self._clock = clock
+        self._log = log
+        self._owner = owner
+        self._lanes: dict[str, Lane] = {}
+        self._mine: dict[Key, Delivery] = {}
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        self._running = False
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Take over what an earlier process left behind, then begin."""
+        now = self._clock.now()
+        if self._store.dialect.name == "sqlite":
+            interrupted = await self._store.write(
+                lambda tx: sum(deliveries.release(tx, bucket, now) for bucket in range(deliveries.BUCKETS))
+            )
+            if interrupted:
+                self._log.interrupted(interrupted)
+        self._running = True
+        self._loops = [asyncio.create_task(self._poll_forever()), asyncio.create_task(self._renew_forever())]
+        self._settler.start()
+
+    async def stop(self, grace_seconds: float = 30.0) -> None:
+        """Finish the attempts under way, give back the rest."""
+        self._running = False
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=grace_seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._settler.stop()
+        await self._give_back([job for lane in self._lanes.values() for job in self._drained(lane)])
+
+    def forget_holds(self) -> None:
+        """Look at the queue now, and let every held destination be tried: somebody made something due."""
+        for lane in self._lanes.values():
+            lane.held_until = 0
+        self._wake.set()
+
+    # -- fresh submissions -----------------------------------------------------------------------------------------
+
+    def reserve(self, delivery: Delivery) -> Delivery:
+        """The delivery as it shall be inserted: leased to us when there is room in memory, else simply due."""
+        lane = self._lane(delivery.destination)
+        if not self._running or lane.is_held(delivery.due_at) or lane.room() == 0:
+            lane.more_in_store = True
+            return delivery
+        lane.reserved += 1
+        return replace(
+            delivery,
+            owner=self._owner,
+            attempts=1,
+            due_at=delivery.due_at + int(self._settings.lease_seconds * SECOND),
+        )
+
+    def unreserve(self, reserved: Iterable[Delivery]) -> None:
+        """The insertion failed: nothing will be handed over."""
+        for delivery in reserved:
+            if delivery.owner:
+                self._lane(delivery.destination).reserved -= 1
+
+    def hand_over(self, jobs: Iterable[Job]) -> None:
+        """Deliveries that `reserve` leased, now durable."""
+        for job in jobs:
+            delivery = job.delivery
+            if delivery.owner:
+                self._lane(delivery.destination).reserved -= 1
+                self._take(job)
+
+    # -- lanes -----------------------------------------------------------------------------------------------------
+
+    def _lane(self, destination: str) -> Lane:
+        lane = self._lanes.get(destination)
+        if lane is None:
+            lane = self._lanes[destination] = Lane(destination, self._limit_of(destination))
+        return lane
+
+    def _take(self, job: Job) -> None:
+        delivery = job.delivery
+        lane = self._lane(delivery.destination)
+        self._mine[_key(delivery)] = delivery
+        lane.jobs.append(job)
+        if lane.wants_runner() and self._running:
+            lane.active += 1
+            task = asyncio.create_task(self._run(lane))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, lane: Lane) -> None:
+        try:
+            while lane.jobs and self._running:
+                if lane.is_held(self._clock.now()):
+                    await self._give_back(self._drained(lane))
+                    return
+                job = lane.jobs.popleft()
+                attempt = await self._attempts.make(job)
+                self._settler.add(attempt, partial(self._mine.pop, _key(job.delivery), None))
+                if attempt.conclusion.holds_destination:
+                    await self._hold(lane)
+                elif lane.failures and attempt.conclusion.delivered:
+                    lane.failures = 0
+                if self._settler.is_behind:
+                    await self._settler.caught_up()
+        finally:
+            lane.active -= 1
+            if lane.is_low() and self._running:
+                lane.more_in_store = False
+                self._wake.set()
+
+    async def _hold(self, lane: Lane) -> None:
+        """Close the gate of a destination that does not work, for us and for every other worker."""
+        now = self._clock.now()
+        if lane.is_held(now):
+            return
+        lane.failures += 1
+        until = lane.held_until = hold_until(now, lane.failures, self._settings.retry_seconds)
+        try:
+            await self._store.write(
+                lambda tx: [
+                    deliveries.hold_destination(tx, bucket, lane.destination, until, lane.failures)
+                    for bucket in range(deliveries.BUCKETS)
+                ]
+            )
+        except StoreError as error:
+            self._log.problem("queue", error)
+
+    def _drained(self, lane: Lane) -> list[Job]:
+        jobs = list(lane.jobs)
+        lane.jobs.clear()
+        return jobs
+
+    async def _give_back(self, jobs: list[Job]) -> None:
+        """Un-lease deliveries that were not attempted; they stay due, behind their destination's gate."""
+        if not jobs:
+            return
+        now = self._clock.now()
+        await self._store.write(
+            lambda tx: [deliveries.give_back(tx, job.delivery, self._owner, now) for job in jobs]
+        )
+        for job in jobs:
+            self._mine.pop(_key(job.delivery), None)
+
+    # -- what is due -----------------------------------------------------------------------------------------------
+
+    async def _poll_forever(self) -> None:
+        while True:
+            try:
+                await self._claim_due()
+            except StoreError as error:
+                self._log.problem("queue", error)
+            try:
+                async with asyncio.timeout(self._settings.poll_seconds):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+
+    async def _claim_due(self) -> None:
+        now = self._clock.now()
+        due = await self._store.read(lambda tx: _due(tx, now))
+        for bucket, destination in due:
+            lane = self._lane(destination)
+            if lane.is_held(now):
+                continue
+            room = lane.room()
+            if room == 0:
+                lane.more_in_store = True
+                continue
+            lease_end = now + int(self._settings.lease_seconds * SECOND)
+            claimed = await self._store.write(
+                lambda tx, b=bucket, d=destination, r=room: deliveries.claim(  # type: ignore[misc]
+                    tx, b, d, now, lease_end, self._owner, r
+                )
+            )
+            lane.more_in_store = lane.more_in_store or len(claimed) == room
+            for delivery in claimed:
+                self._take(Job(delivery))
+
+    async def _renew_forever(self) -> None:
+        while True:
+            await self._clock.sleep(self._settings.lease_seconds / RENEWALS_PER_LEASE)
+            held = list(self._mine.values())
+            lease_end = self._clock.now() + int(self._settings.lease_seconds * SECOND)
+            try:
+                await self._store.write(lambda tx: deliveries.renew(tx, held, self._owner, lease_end))
+            except StoreError as error:
+                self._log.problem("lease", error)
+
+
+def _key(delivery: Delivery) -> Key:
+    return delivery.mailbox_id, delivery.message_id, delivery.position
+
+
+def _due(tx: Tx, now: Instant) -> list[tuple[int, str]]:
+    return [
+        (bucket, destination)
+        for bucket in range(deliveries.BUCKETS)
+        for destination in deliveries.due_destinations(tx, bucket, now)
+    ]

@@ -1,0 +1,229 @@
+"""One Graph request from its token to its answer, step by step.
+
+Token, path, permission, mailbox, handler: in this order, so that nobody without a token learns which paths exist, and
+nobody without a permission which mailboxes do.  `handle` never raises: every fault becomes an OData error body, and an
+unexpected one is logged with the request id that the client is given.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from graphpost.auth.access import Principal, check_permission, check_principal, find_mailbox
+from graphpost.clock import SECOND
+from graphpost.errors import BadRequest, GraphError, MethodNotAllowed, NotFound, StoreError, Unavailable
+from graphpost.graph.call import Call, Reply, Request, Services
+from graphpost.graph.routes import ROUTES, VERSIONS, Node, Route, build_tree, find_node
+from graphpost.graph.streaming import JSON_TYPE
+from graphpost.graph.values import clip
+from graphpost.mail.mailbox import Mailbox
+from graphpost.odata.path import PathError, parse_path
+
+ERROR_TYPE: Final = "application/json"
+RETRY_SECONDS: Final = 5
+
+_METHODS: Final = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE"})
+_REMEMBERED: Final = 4096  # resolved paths
+_REMEMBERED_LENGTH: Final = 1024  # characters of a path worth remembering
+_QUERY_FIELDS: Final = 100
+_OPTIONS: Final = frozenset(
+    {
+        "select",
+        "filter",
+        "orderby",
+        "expand",
+        "top",
+        "skip",
+        "count",
+        "search",
+        "format",
+        "skiptoken",
+        "deltatoken",
+    }
+)
+_NO_QUERY: Final[Mapping[str, str]] = {}
+_DIAGNOSTIC: Final = '{"ServerInfo":{"DataCenter":"Graphpost","Slice":"E","Ring":"1","ScaleUnit":"001","RoleInstance":"graphpost"}}'
+_log: Final = logging.getLogger(__name__)
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Place(msgspec.Struct, frozen=True):
+    """What a path and a method name."""
+
+    route: Route
+    captures: Mapping[str, str]
+    user_key: str  # '' on routes that are not below a user
+    version: str
+    root: str  # the version as the client wrote it, such as /v1.0
+    path: str  # below it
+
+
+class GraphApi:
+    """Answers Graph requests."""
+
+    def __init__(self, services: Services, routes: Iterable[Route] = ROUTES) -> None:
+        self._services = services
+        rows = tuple(routes)
+        self._trees: dict[str, Node] = {version: build_tree(rows, version) for version in VERSIONS}
+        self._places: dict[tuple[str, str], Place] = {}
+
+    async def handle(self, request: Request) -> Reply:
+        """The answer; its body is bytes, an iterator of bytes, or None."""
+        headers = _standard_headers(request)
+        try:
+            principal = self._authenticate(request)
+            place = self._places.get((request.method, request.path)) or self._find_place(request)
+            call = self._call(request, principal, place)
+            return _finished(await place.route.handler(call), headers)
+        except GraphError as error:
+            return self._refused(error, headers)
+        except StoreError as error:
+            _log.error("request %s: the store did not answer: %s", request.request_id, error)
+            return self._refused(_unavailable(), headers)
+        except Exception:
+            _log.exception("request %s: unexpected", request.request_id)
+            return self._refused(
+                GraphError("An unexpected error occurred while processing the request."), headers
+            )
+
+    def _authenticate(self, request: Request) -> Principal:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme != "Bearer" and scheme.lower() != "bearer":
+            token = ""
+        verifier = self._services.verifier
+        return verifier.find_cached(token) or verifier.verify(token.strip())
+
+    def _call(self, request: Request, principal: Principal, place: Place) -> Call:
+        permission = place.route.permission
+        if permission is not None:
+            check_permission(principal, permission)
+        return Call(
+            method=request.method,
+            version=place.version,
+            base=request.origin + place.root,
+            path=place.path,
+            captures=place.captures,
+            query=read_query(request.query_string, place.version) if request.query_string else _NO_QUERY,
+            headers=request.headers,
+            body=request.body,
+            principal=principal,
+            mailbox=self._mailbox(principal, place),
+            user_key=place.user_key,
+            request_id=request.request_id,
+            services=self._services,
+        )
+
+    def _mailbox(self, principal: Principal, place: Place) -> Mailbox | None:
+        directory, permission = self._services.directory(), place.route.permission
+        named = "user" in place.captures
+        if not place.user_key or (named and permission is not None and permission.directory):
+            check_principal(principal, directory)
+            return None
+        if named and place.user_key.lower() == "me":  # /users/me names nobody
+            raise NotFound(f"The requested user '{clip(place.user_key)}' is invalid.", "ErrorInvalidUser")
+        return find_mailbox(principal, directory, place.user_key)
+
+    def _find_place(self, request: Request) -> Place:
+        place = find_place(self._trees, request.method, request.path)
+        if len(request.path) <= _REMEMBERED_LENGTH:
+            if len(self._places) >= _REMEMBERED:
+                self._places.clear()
+            self._places[request.method, request.path] = place
+        return place
+
+    def refuse(self, request: Request, error: GraphError) -> Reply:
+        """The answer to a request that failed before it came here."""
+        return self._refused(error, _standard_headers(request))
+
+    def _refused(self, error: GraphError, headers: dict[str, str]) -> Reply:
+        moment = datetime.fromtimestamp(self._services.clock.now() // SECOND, UTC)
+        inner = {
+            "date": moment.strftime("%Y-%m-%dT%H:%M:%S"),
+            "request-id": headers["request-id"],
+            "client-request-id": headers["client-request-id"],
+        }
+        body = {"error": {"code": error.code, "message": error.message, "innerError": inner}}
+        return Reply(error.status, _encode(body), ERROR_TYPE, {**headers, **error.headers})
+
+
+def find_place(trees: Mapping[str, Node], method: str, path: str) -> Place:
+    """What a method and an undecoded path name; BadRequest or MethodNotAllowed when they name nothing."""
+    root, slash, rest = path[1:].partition("/")
+    version = root.lower()
+    if version not in trees:
+        raise BadRequest(f"Invalid version: '{clip(root)}'.")
+    try:
+        segments = parse_path(slash + rest)
+        if not segments:
+            raise PathError("")
+        node, captures = find_node(trees[version], segments)
+    except (PathError, LookupError) as error:
+        raise _no_resource(error.segment if isinstance(error, PathError) else str(error.args[0])) from error
+    if not node.routes:
+        raise _no_resource(segments[-1].text)
+    route = node.routes.get(method)
+    if route is None or method not in _METHODS:
+        raise MethodNotAllowed(
+            "Specified HTTP method is not allowed for the request target.",
+            headers={"Allow": ", ".join(sorted(node.routes))},
+        )
+    return Place(route, captures, _user_key(segments[0].name, captures), version, f"/{root}", slash + rest)
+
+
+def read_query(query_string: str, version: str) -> dict[str, str]:
+    """The query options by lower-case name; on beta OData's own may be written without their `$`."""
+    try:
+        pairs = parse_qsl(query_string, keep_blank_values=True, errors="strict", max_num_fields=_QUERY_FIELDS)
+    except ValueError as error:
+        raise BadRequest("The query string of the request is not valid.") from error
+    query: dict[str, str] = {}
+    for name, value in pairs:
+        name = name.strip().lower()
+        query[f"${name}" if version == "beta" and name in _OPTIONS else name] = value
+    return query
+
+
+def _user_key(first: str, captures: Mapping[str, str]) -> str:
+    # A route may pass through one user to another (managedDevices/…/users/…): the last one is whose mailbox it is.
+    return captures.get("user") or ("me" if first.lower() == "me" else "")
+
+
+def _standard_headers(request: Request) -> dict[str, str]:
+    given = request.headers.get("client-request-id", "")
+    if not (0 < len(given) <= 128 and given.isascii() and given.isprintable()):
+        given = request.request_id
+    return {
+        "request-id": request.request_id,
+        "client-request-id": given,
+        "x-ms-ags-diagnostic": _DIAGNOSTIC,
+        "Cache-Control": "private",
+    }
+
+
+def _finished(reply: Reply, headers: dict[str, str]) -> Reply:
+    """The reply with its JSON written and the headers that every answer has."""
+    body, content_type = reply.body, reply.content_type
+    if isinstance(body, (dict, list)):
+        body, content_type = _encode(body), content_type or JSON_TYPE
+    if content_type == JSON_TYPE:
+        headers["OData-Version"] = "4.0"
+    if reply.headers:
+        headers.update(reply.headers)
+    return Reply(reply.status, body, content_type, headers)
+
+
+def _no_resource(segment: str) -> BadRequest:
+    return BadRequest(f"Resource not found for the segment '{clip(segment)}'.")
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable(
+        "The service is temporarily unavailable. Please try again later.",
+        headers={"Retry-After": str(RETRY_SECONDS)},
+    )

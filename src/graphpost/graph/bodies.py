@@ -1,0 +1,157 @@
+"""A message out of a JSON body: one reader per row of the property table, made at import.
+
+Lenient as clients need it (§1.6): names in any letter case, read-only and unknown properties ignored, placeholders and
+empty objects as if they were not there.  Whatever ends in a header is on one line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from graphpost.graph.attachments_in import read_attachments
+from graphpost.graph.custom_headers import read_headers
+from graphpost.graph.extended import IN_REPLY_TO, REFERENCES, read_multiple, read_single
+from graphpost.graph.flags import read_flag
+from graphpost.graph.reading import Reading
+from graphpost.graph.recipients import read_recipient, read_recipients
+from graphpost.graph.schema import BODY_KIND, MESSAGE, Kind, Property, Write
+from graphpost.graph.values import (
+    flatten,
+    read_array,
+    read_boolean,
+    read_line,
+    read_object,
+    read_string,
+    read_word,
+)
+from graphpost.mail.message import Body, Message
+from graphpost.mail.text import preview
+from graphpost.mail.thread import new_index
+
+Reader = Callable[[Any, Reading], Any]
+
+NO_BODY: Final = Body()
+_MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]+@[!-;=?A-~]+>")  # printable ASCII; one @ ends the left part
+_MESSAGE_ID_LENGTH: Final = 900  # octets; with the field's name a line of less than 998 (RFC 5322 §2.1.1)
+
+
+def is_message(members: dict[str, Any]) -> bool:
+    """Whether a folded object looks like a message: it has a property of one."""
+    return not MESSAGE.properties.keys().isdisjoint(members)
+
+
+def read_message(members: dict[str, Any], reading: Reading) -> Message:
+    """The message a folded object describes, complete but for sender, Message-ID and date."""
+    fields = read_fields(members, reading)
+    fields.pop("is_read", None)  # of the item, and a sent message is read
+    body = fields.get("body")
+    if body is not None:
+        fields["preview"] = preview(body)
+    fields["conversation_index"] = new_index(reading.now, os.urandom(16))
+    if "extended" in fields:
+        _thread(fields)
+    return Message(**fields)
+
+
+def read_fields(members: dict[str, Any], reading: Reading) -> dict[str, Any]:
+    """The writable properties of a folded object, by field of Message (`is_read`: of Item)."""
+    fields: dict[str, Any] = {}
+    for name, value in members.items():
+        row = _READERS.get(name)
+        if row is None:
+            continue
+        field, reader = row
+        read = reader(value, reading)
+        if read is None:
+            continue
+        # Two properties share the field of extended properties; no other field is met twice.
+        fields[field] = fields[field] + read if field in fields else read
+    return fields
+
+
+def _thread(fields: dict[str, Any]) -> None:
+    """In-Reply-To and References, which the JSON form has as extended properties only."""
+    for property_ in fields["extended"]:
+        if property_.property_id == IN_REPLY_TO:
+            fields["in_reply_to"] = flatten(property_.value).strip()
+        elif property_.property_id == REFERENCES:
+            fields["references"] = tuple(flatten(property_.value).split())
+
+
+def _body(value: Any, reading: Reading) -> Body:
+    members = read_object(value, "body")
+    if not members:
+        return NO_BODY
+    kind = read_word(members.get("contenttype"), "contentType", BODY_KIND, "microsoft.graph.bodyType")
+    content = read_string(members.get("content"), "content")
+    return Body(content, "html" if kind == "html" else "text")
+
+
+def _message_id(value: Any, reading: Reading) -> str | None:
+    """A usable Message-ID; anything else is as if it were not given."""
+    text = read_string(value, "internetMessageId").strip()
+    return text if len(text) <= _MESSAGE_ID_LENGTH and _MESSAGE_ID.fullmatch(text) else None
+
+
+def _strings(name: str) -> Reader:
+    def read(value: Any, reading: Reading) -> tuple[str, ...]:
+        return tuple(line for entry in read_array(value, name) if (line := read_line(entry, name).strip()))
+
+    return read
+
+
+def _string(name: str) -> Reader:
+    return lambda value, reading: read_line(value, name)
+
+
+def _boolean(name: str) -> Reader:
+    return lambda value, reading: read_boolean(value, name)
+
+
+def _word(name: str, words: tuple[str, ...], edm: str) -> Reader:
+    return lambda value, reading: read_word(value, name, words, edm)
+
+
+def _recipient(name: str) -> Reader:
+    return lambda value, reading: read_recipient(value, name, reading.limits.address_length)
+
+
+def _recipients(name: str) -> Reader:
+    return lambda value, reading: read_recipients(value, name, reading.limits.address_length)
+
+
+def _reader(row: Property) -> Reader:
+    match row.kind, row.name:
+        case _, "internetMessageId":
+            return _message_id
+        case _, "singleValueExtendedProperties":
+            return lambda value, reading: read_single(value, row.name)
+        case _, "multiValueExtendedProperties":
+            return lambda value, reading: read_multiple(value, row.name)
+        case Kind.STRING, _:
+            return _strings(row.name) if row.collection else _string(row.name)
+        case Kind.BOOLEAN, _:
+            return _boolean(row.name)
+        case Kind.ENUM, _:
+            return _word(row.name, row.words, row.edm)
+        case Kind.RECIPIENT, _:
+            return _recipients(row.name) if row.collection else _recipient(row.name)
+        case Kind.BODY, _:
+            return _body
+        case Kind.FLAG, _:
+            return lambda value, reading: read_flag(value, row.name)
+        case Kind.HEADER, _:
+            return lambda value, reading: read_headers(value, row.name, reading.limits.custom_headers)
+        case Kind.ATTACHMENT, _:
+            return lambda value, reading: read_attachments(value, row.name, reading, read_message)
+    raise AssertionError(f"no reader for {row.name}")
+
+
+_READERS: Final[dict[str, tuple[str, Reader]]] = {
+    name: (row.field, _reader(row))
+    for name, row in MESSAGE.properties.items()
+    if row.write is not Write.NEVER
+}

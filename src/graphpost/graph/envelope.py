@@ -1,0 +1,75 @@
+"""What stands around entities: `@odata.context`, `@odata.count`, `@odata.nextLink` and `value`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from graphpost.graph.call import Call
+from graphpost.odata.query import Expand
+
+DEFAULT_PAGE: Final = 10
+
+
+def user_context(call: Call) -> str:
+    """`users('…')` as a context names the mailbox: its object id, or the address when the path used that."""
+    key = call.box.object_id if call.user_key.lower() in ("", "me") else call.user_key
+    return f"users('{_key(key)}')"
+
+
+def context(call: Call, *path: str, select: Sequence[str] = (), single: bool = False) -> str:
+    """The context URL of a collection below the service root, or of one of its entities."""
+    selected = f"({','.join(select)})" if select else ""
+    return f"{call.base}/$metadata#{'/'.join(path)}{selected}{'/$entity' if single else ''}"
+
+
+def keyed(name: str, key: str) -> str:
+    """A path segment with its key, such as `messages('AAMk…')`."""
+    return f"{name}('{_key(key)}')"
+
+
+def selected_names(select: Sequence[str], expand: Sequence[Expand]) -> list[str]:
+    """What a context lists in parentheses: the properties asked for and what is expanded in them."""
+    return [
+        *select,
+        *(f"{each.path[-1]}({','.join(selected_names(each.options.select, ()))})" for each in expand),
+    ]
+
+
+def collection(
+    call: Call,
+    where: str,
+    entities: list[dict[str, Any]],
+    *,
+    count: int | None = None,
+    next_skip: int | None = None,
+) -> dict[str, Any]:
+    """The envelope of a collection; `next_skip` when there is more."""
+    body: dict[str, Any] = {"@odata.context": where}
+    if count is not None:
+        body["@odata.count"] = count
+    if next_skip is not None:
+        body["@odata.nextLink"] = next_link(call, next_skip)
+    body["value"] = entities
+    return body
+
+
+def next_link(call: Call, skip: int) -> str:
+    """The same request, but for `$skip`: absolute, as clients follow it without looking."""
+    query = {**call.query, "$skip": str(skip)}
+    text = "&".join(f"{quote(name, safe='$')}={quote(value, safe='$,:/')}" for name, value in query.items())
+    return f"{call.base}/{call.path.lstrip('/')}?{text}"
+
+
+def page(
+    call: Call, where: str, entities: list[dict[str, Any]], skip: int, top: int, *, count: bool
+) -> dict[str, Any]:
+    """One page of a collection that is in memory as a whole."""
+    shown = entities[skip : skip + top]
+    more = skip + top if len(entities) > skip + top else None
+    return collection(call, where, shown, count=len(entities) if count else None, next_skip=more)
+
+
+def _key(key: str) -> str:
+    return quote(key.replace("'", "''"), safe="")

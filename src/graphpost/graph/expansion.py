@@ -1,0 +1,119 @@
+"""`$expand` on messages: attachments, extended properties by id, and the extensions nobody has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from graphpost.errors import AccessDenied, BadRequest
+from graphpost.graph.attachments import ATTACHMENT, AttachmentForm, reader
+from graphpost.graph.call import Call
+from graphpost.graph.extended import normalise_property_id
+from graphpost.graph.render import View, extended_value
+from graphpost.graph.schema import MESSAGE
+from graphpost.graph.selection import is_basic, select_names
+from graphpost.graph.streaming import Embedded
+from graphpost.mail.message import ExtendedProperty, Item
+from graphpost.odata.errors import ODataError
+from graphpost.odata.matching import Value, matches
+from graphpost.odata.query import Expand, Options
+from graphpost.odata.tree import And, Comparison, Literal, Node, Not, Operand, Or, Path
+from graphpost.store.contents import Content
+
+_SINGLE: Final = "singleValueExtendedProperties"
+_MULTI: Final = "multiValueExtendedProperties"
+_ATTACHMENTS: Final = "attachments"
+_EXTENSIONS: Final = "extensions"
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """What is put into each message: (property, the condition on it) for extended properties."""
+
+    attachments: AttachmentForm | None
+    extended: tuple[tuple[str, Node], ...]
+    has_extensions: bool
+    embedded: Embedded
+
+    def add(self, call: Call, entity: dict[str, Any], item: Item, found: dict[int, Content]) -> None:
+        """Put it into a message's entity."""
+        form = self.attachments
+        if form is not None:
+            read = reader(call, found)
+            entity[_ATTACHMENTS] = [form.entity(item, each, read) for each in item.message.attachments]
+        for name, condition in self.extended:
+            values = [
+                extended_value(each) for each in item.message.extended if _is_asked(each, name, condition)
+            ]
+            if values:
+                entity[name] = values
+        if self.has_extensions:
+            entity[_EXTENSIONS] = []
+
+
+def read_expand(call: Call, expand: tuple[Expand, ...], view: View) -> Expansion:
+    """What `$expand` asks for; 400 ExpandNotSupported for anything there is none of."""
+    embedded, names = Embedded(), {}
+    for each in expand:
+        found = MESSAGE.find(each.path[0]) if len(each.path) == 1 else None
+        if found is None or found.name not in (_ATTACHMENTS, _EXTENSIONS, _SINGLE, _MULTI):
+            raise BadRequest(
+                f"Expand is not allowed for property '{'/'.join(each.path)[:80]}'.", "ExpandNotSupported"
+            )
+        names[found.name] = each.options
+    if names and is_basic(call):
+        raise AccessDenied
+    beta = call.version == "beta"
+    form = None
+    if _ATTACHMENTS in names:
+        selected = select_names(ATTACHMENT, names[_ATTACHMENTS].select, beta=beta)
+        form = AttachmentForm(view, selected, beta, embedded)
+    extended = tuple(
+        (name, _property_filter(name, names[name])) for name in (_SINGLE, _MULTI) if name in names
+    )
+    return Expansion(form, extended, _EXTENSIONS in names, embedded)
+
+
+def _property_filter(name: str, options: Options) -> Node:
+    """The nested `$filter`, its ids normalised; there must be one, and it may ask for `id` alone."""
+    if options.filter is None:
+        raise BadRequest(f"A $filter on id is needed to expand {name}.", "ErrorInvalidUrlQueryFilter")
+    try:
+        node = _normalised(options.filter)
+        matches(node, lambda path: _read(ExtendedProperty("", ""), path))
+    except (ODataError, ValueError) as error:
+        raise BadRequest(
+            "The query filter contains one or more invalid nodes.", "ErrorInvalidUrlQueryFilter"
+        ) from error
+    return node
+
+
+def _normalised(node: Node) -> Node:
+    match node:
+        case And():
+            return And(_normalised(node.left), _normalised(node.right))
+        case Or():
+            return Or(_normalised(node.left), _normalised(node.right))
+        case Not():
+            return Not(_normalised(node.operand))
+        case Comparison():
+            return Comparison(node.operator, _normal_id(node.left), _normal_id(node.right))
+    raise ODataError("only comparisons of id are possible")
+
+
+def _normal_id(operand: Operand) -> Operand:
+    if isinstance(operand, Literal) and isinstance(operand.value, str):
+        return Literal(normalise_property_id(operand.value), "string")
+    return operand
+
+
+def _is_asked(each: ExtendedProperty, name: str, condition: Node) -> bool:
+    return isinstance(each.value, str) is (name == _SINGLE) and matches(
+        condition, lambda path: _read(each, path)
+    )
+
+
+def _read(each: ExtendedProperty, path: Path) -> Value:
+    if [segment.lower() for segment in path.segments] != ["id"]:
+        raise ODataError("only id can be filtered by")
+    return each.property_id

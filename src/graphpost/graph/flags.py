@@ -1,0 +1,68 @@
+"""`flag` and `dateTimeTimeZone` of a body."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any, Final
+
+from graphpost.errors import BadRequest
+from graphpost.graph.schema import FLAG_STATUS
+from graphpost.graph.values import cannot_convert, clip, read_object, read_string, read_word
+from graphpost.graph.zones import is_time_zone
+from graphpost.mail.message import Flag, ZonedTime
+
+NOT_FLAGGED: Final = Flag()
+
+_LOCAL: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(?::\d\d)?)(\.\d{1,9})?(Z?)", re.ASCII | re.IGNORECASE
+)
+
+
+def read_flag(value: Any, name: str) -> Flag:
+    """The flag; a due date needs a start date.  Empty date objects count as absent."""
+    members = read_object(value, name)
+    if not members:
+        return NOT_FLAGGED
+    status = read_word(
+        members.get("flagstatus"), "flagStatus", FLAG_STATUS, "microsoft.graph.followupFlagStatus"
+    )
+    start = read_zoned_time(members.get("startdatetime"), "startDateTime")
+    due = read_zoned_time(members.get("duedatetime"), "dueDateTime")
+    completed = read_zoned_time(members.get("completeddatetime"), "completedDateTime")
+    if due is not None and start is None:
+        raise BadRequest("A flag with a dueDateTime must have a startDateTime.", "ErrorInvalidRequest")
+    if status is None:
+        status = "flagged" if start is not None else "notFlagged"
+    return Flag(status=status, start=start, due=due, completed=completed)  # type: ignore[arg-type]  # one of FLAG_STATUS
+
+
+def read_zoned_time(value: Any, name: str) -> ZonedTime | None:
+    """A local time and its zone (UTC when none is named); None when it is null or holds nothing."""
+    members = read_object(value, name) or {}
+    text = read_string(members.get("datetime"), "dateTime").strip()
+    zone = read_string(members.get("timezone"), "timeZone").strip()
+    if not text:
+        if zone:
+            raise cannot_convert(text, "microsoft.graph.dateTimeTimeZone")
+        return None
+    match = _LOCAL.fullmatch(text)
+    if match is None or not _is_time(match[1]):
+        raise cannot_convert(text, "microsoft.graph.dateTimeTimeZone")
+    if zone and not is_time_zone(zone):
+        raise BadRequest(
+            "A valid TimeZone value must be specified. The following TimeZone value is not supported: "
+            f"'{clip(zone)}'.",
+            "TimeZoneNotSupportedException",
+        )
+    local = match[1] if len(match[1]) > 16 else match[1] + ":00"
+    # A trailing Z says UTC whatever zone stands beside it.
+    return ZonedTime(local.upper() + (match[2] or ""), "UTC" if match[3] else zone or "UTC")
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text.upper())
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,61 @@
+"""`$filter` and `$orderby` on entities that are in memory: users and folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from graphpost.errors import BadRequest
+from graphpost.graph.call import Call
+from graphpost.graph.schema import EntityType
+from graphpost.graph.selection import find_property
+from graphpost.odata.errors import ODataError
+from graphpost.odata.matching import Value, matches
+from graphpost.odata.query import Options
+from graphpost.odata.tree import Path
+
+T = TypeVar("T")
+Get = Callable[[T, str], Any]  # an entity's property by its own name
+
+
+def matching(entities: list[T], options: Options, kind: EntityType, get: Get[T], call: Call) -> list[T]:
+    """Those that meet the `$filter`; 400 when it cannot be asked of them."""
+    node = options.filter
+    if node is None:
+        return entities
+
+    def holds(each: T) -> bool:
+        def read(path: Path) -> Value:
+            value: Value = get(each, _name(path.segments, kind, call))
+            return value
+
+        return matches(node, read)
+
+    try:
+        return [each for each in entities if holds(each)]
+    except ODataError as error:
+        raise BadRequest(f"Invalid filter clause: {error.message}") from error
+
+
+def sorted_by(entities: list[T], options: Options, kind: EntityType, get: Get[T], call: Call) -> list[T]:
+    """In the order of `$orderby`; as they are without it.  Texts are ordered without letter case, null first."""
+    found = list(entities)
+    for item in reversed(options.order):
+        try:
+            name = _name(item.path, kind, call)
+        except ODataError as error:
+            raise BadRequest(f"Invalid order by clause: {error.message}") from error
+        found.sort(key=lambda each, name=name: _key(get(each, name)), reverse=item.descending)  # type: ignore[misc]
+    return found
+
+
+def _name(path: tuple[str, ...], kind: EntityType, call: Call) -> str:
+    if len(path) != 1:
+        raise ODataError(f"Could not find a property named '{'/'.join(path)[:80]}' on type '{kind.name}'.")
+    return find_property(kind, path[0], beta=call.version == "beta").name
+
+
+def _key(value: Any) -> tuple[bool, Any]:
+    if isinstance(value, list | tuple):
+        raise BadRequest("A collection cannot be ordered by.")
+    return value is not None, value.casefold() if isinstance(value, str) else value

@@ -1,0 +1,163 @@
+"""Reading messages: lists, single ones, counts and MIME."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from graphpost.errors import BadRequest
+from graphpost.graph.call import Call, Reply
+from graphpost.graph.envelope import DEFAULT_PAGE, collection, context, keyed, selected_names, user_context
+from graphpost.graph.expansion import Expansion, read_expand
+from graphpost.graph.filtering import message_condition
+from graphpost.graph.keys import folder_at, folder_key, item_at, message_key
+from graphpost.graph.prefer import Preferences, read_preferences
+from graphpost.graph.render import Fields, View, message_entity, message_fields, view_of
+from graphpost.graph.schema import MESSAGE
+from graphpost.graph.selection import check_basic, is_basic, message_order, read_options, select_names
+from graphpost.graph.streaming import json_reply, streamed
+from graphpost.mail.compose import compose
+from graphpost.mail.message import Item
+from graphpost.odata.query import Options
+from graphpost.store import contents, messages
+from graphpost.store.contents import Content
+from graphpost.store.store import Tx
+from graphpost.store.where import Condition
+
+Stored = dict[int, Content]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a GET wants to know of messages, and how it is to be written."""
+
+    options: Options
+    preferences: Preferences
+    names: tuple[str, ...]
+    fields: Fields
+    view: View
+    expansion: Expansion
+
+    def entity(self, call: Call, item: Item, stored: Stored) -> dict[str, Any]:
+        """The message, with what is expanded in it."""
+        entity = message_entity(item, self.fields, self.view)
+        self.expansion.add(call, entity, item, stored)
+        return entity
+
+    def stored(self, tx: Tx, item: Item) -> Stored:
+        """What the answer needs of a message's contents."""
+        if self.expansion.attachments is None or not item.message.attachments:
+            return {}
+        return contents.of_message(tx, item.mailbox_id, item.message_id)
+
+    def context(self, call: Call, *, single: bool = False) -> str:
+        """The context URL of the collection in the path, or of an entity in it."""
+        folder = (
+            ()
+            if single or "folder" not in call.captures
+            else (keyed("mailFolders", call.captures["folder"]),)
+        )
+        select = selected_names(self.names, self.options.expand)
+        return context(call, user_context(call), *folder, "messages", select=select, single=single)
+
+
+def read_messages(call: Call) -> Reading:
+    """The call's query options and preferences; 400 or 403 when they ask for what cannot be had."""
+    options, preferences = read_options(call), read_preferences(call.headers)
+    if options.search:
+        raise BadRequest("$search is not supported on messages by this server.", "SearchNotSupported")
+    beta = call.version == "beta"
+    names = select_names(MESSAGE, options.select, beta=beta)
+    check_basic(names, call)
+    view = view_of(call, preferences)
+    fields = message_fields(names, beta, is_basic(call))
+    return Reading(options, preferences, names, fields, view, read_expand(call, options.expand, view))
+
+
+async def list_messages(call: Call) -> Reply:
+    """GET …/messages, of a folder or of the whole mailbox."""
+    reading, folder = read_messages(call), folder_key(call)
+    options = reading.options
+    where = message_condition(options.filter, call) if options.filter else None
+    order = message_order(options, call)
+    top = options.top or reading.preferences.page_size or DEFAULT_PAGE
+
+    def fetch(tx: Tx) -> tuple[list[tuple[Item, Stored]], int | None]:
+        if folder is not None:
+            folder_at(tx, call.box, folder)
+        total = _count(tx, call, folder, where) if options.count else None
+        found = messages.find(
+            tx,
+            call.box.mailbox_id,
+            folder_id=folder,
+            where=where,
+            order=order,
+            skip=options.skip,
+            top=top + 1,
+        )
+        return [
+            (item, reading.stored(tx, item) if index < top else {}) for index, item in enumerate(found)
+        ], total
+
+    found, total = await call.services.store.read(fetch)
+    entities = [reading.entity(call, item, stored) for item, stored in found[:top]]
+    more = options.skip + top if len(found) > top else None
+    body = collection(call, reading.context(call), entities, count=total, next_skip=more)
+    return json_reply(body, reading.expansion.embedded, reading.preferences.applied())
+
+
+async def count_messages(call: Call) -> Reply:
+    """GET …/messages/$count: the number as text."""
+    options, folder = read_options(call), folder_key(call)
+    where = message_condition(options.filter, call) if options.filter else None
+
+    def fetch(tx: Tx) -> int:
+        if folder is not None:
+            folder_at(tx, call.box, folder)
+        return _count(tx, call, folder, where)
+
+    total = await call.services.store.read(fetch)
+    return Reply(body=str(total).encode(), content_type="text/plain")
+
+
+async def get_message(call: Call) -> Reply:
+    """GET …/messages/{message}."""
+    reading = read_messages(call)
+    key, folder = message_key(call), folder_key(call)
+
+    def fetch(tx: Tx) -> tuple[Item, Stored]:
+        item = item_at(tx, call.box, key, folder)
+        return item, reading.stored(tx, item)
+
+    item, stored = await call.services.store.read(fetch)
+    entity = reading.entity(call, item, stored)
+    headers = {"ETag": entity["@odata.etag"], **reading.preferences.applied()}
+    body = {"@odata.context": reading.context(call, single=True), **entity}
+    return json_reply(body, reading.expansion.embedded, headers)
+
+
+async def get_message_value(call: Call) -> Reply:
+    """GET …/messages/{message}/$value: the MIME, Bcc and all, as it came or as it would be composed."""
+    key, folder = message_key(call), folder_key(call)
+
+    def fetch(tx: Tx) -> tuple[Item, Stored]:
+        item = item_at(tx, call.box, key, folder)
+        return item, contents.of_message(tx, item.mailbox_id, item.message_id)
+
+    item, stored = await call.services.store.read(fetch)
+    return Reply(body=streamed(lambda: mime(call, item, stored)), content_type="text/plain")
+
+
+def mime(call: Call, item: Item, stored: Stored) -> Iterable[bytes]:
+    """A stored message's MIME bytes: the very ones that came, or composed of its properties."""
+    open_ = contents.opener(call.services.blobs, stored)
+    if item.message.raw is not None:
+        return open_(item.message.raw)
+    return compose(item.message, open_, for_wire=False)
+
+
+def _count(tx: Tx, call: Call, folder: int | None, where: Condition | None) -> int:
+    if folder is not None and where is None:
+        return folder_at(tx, call.box, folder).total_count
+    return messages.count(tx, call.box.mailbox_id, folder, where)

@@ -1,0 +1,93 @@
+"""A message out of a MIME body: its bytes are kept, its properties read, its author checked.
+
+The bytes are stored as they came but for what `mail.relay.normalise` mends.  A message without From gets the mailbox's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Final
+from uuid import uuid4
+
+from msgspec.structs import replace
+
+from graphpost.auth.access import check_sender
+from graphpost.clock import Instant
+from graphpost.errors import BadRequest, MimeError
+from graphpost.graph.call import Call
+from graphpost.graph.payload import read_mime
+from graphpost.graph.recipients import check_addresses, check_recipients
+from graphpost.mail.address import domain_of, parse_address_list
+from graphpost.mail.field import address_field
+from graphpost.mail.message import Address, Attachment, ContentRef, Message
+from graphpost.mail.parse import ParseLimits, parse
+from graphpost.mail.relay import normalise
+from graphpost.mail.scan import read_fields
+from graphpost.mail.text import preview
+from graphpost.mail.thread import new_index
+
+# A From or Sender field with its folded lines, wherever it stands before the first empty line.
+_AUTHOR: Final = re.compile(
+    rb"^(from|sender)[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.IGNORECASE | re.MULTILINE
+)
+
+
+def read_mime_message(call: Call) -> tuple[Message, dict[int, bytes]]:
+    """The message and the content that holds its bytes; every fault of it is raised here."""
+    now, limits = call.services.clock.now(), call.services.limits
+    given = read_mime(call.body)
+    try:
+        if not read_fields(given, 0, len(given), limits.header_bytes)[0]:
+            raise MimeError("no header field")
+        data = _authored(call, normalise(given, message_id=_new_id(call), date=now))
+        message = parse(data, ParseLimits(limits.mime_depth, limits.mime_parts, limits.header_bytes))
+    except MimeError as error:
+        raise BadRequest("The MIME content is not valid.", "ErrorMimeContentInvalid") from error
+    check_addresses(message, limits.address_length)
+    check_recipients(message, limits.recipients)
+    content_id = call.services.numbers.next()
+    return _placed(message, content_id, now), {content_id: data}
+
+
+def _new_id(call: Call) -> str:
+    return f"<{uuid4().hex}@{domain_of(call.box.address)}>"
+
+
+def _authored(call: Call, data: bytes) -> bytes:
+    """The data with a From field, after checking that the principal may send as every address named.
+
+    Every address of every From and Sender field counts, also behind a line that ends the header for us: which one a
+    reader shows is the reader's choice.
+    """
+    fields = _AUTHOR.findall(data, 0, _header_end(data))
+    for name, raw in fields:
+        value = raw.decode("utf-8", "replace").strip()
+        if value or name.lower() == b"from":
+            for address in [author.address for author in parse_address_list(value)] or [""]:
+                check_sender(call.principal, call.box, address)
+    if any(name.lower() == b"from" for name, _ in fields):
+        return data
+    return address_field("From", [Address(call.box.address, call.box.name)]).encode() + data
+
+
+def _header_end(data: bytes) -> int:
+    end = data.find(b"\r\n\r\n")
+    return len(data) if end < 0 else end
+
+
+def _placed(message: Message, content_id: int, now: Instant) -> Message:
+    """The message with its slices naming the stored content, and with what every stored message has."""
+    return replace(
+        message,
+        raw=ContentRef(content_id),
+        attachments=tuple(_placed_attachment(attachment, content_id) for attachment in message.attachments),
+        preview=message.preview or preview(message.body),
+        conversation_index=message.conversation_index or new_index(now, os.urandom(16)),
+    )
+
+
+def _placed_attachment(attachment: Attachment, content_id: int) -> Attachment:
+    if attachment.content is None:
+        return attachment
+    return replace(attachment, content=replace(attachment.content, content_id=content_id))

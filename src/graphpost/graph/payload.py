@@ -1,0 +1,100 @@
+"""A request's bytes as JSON or as MIME: content type, byte order mark, depth, base64.
+
+Broken JSON, hostile nesting and lone surrogates end as 400 here; nothing below meets them.
+"""
+
+from __future__ import annotations
+
+from binascii import a2b_base64
+from collections.abc import Iterable
+from typing import Any, Final, Literal
+
+import msgspec
+
+from graphpost.errors import BadRequest, UnsupportedMedia
+from graphpost.graph.values import READ, clip
+
+LARGE: Final = 262_144  # bytes; reading a larger body would hold up other requests, so it happens in a thread
+
+_BOM: Final = b"\xef\xbb\xbf"
+_SPACE: Final = b" \t\r\n\x0b\x0c"
+_decoder: Final = msgspec.json.Decoder()
+
+
+def media_kind(content_type: str | None, body: bytes) -> Literal["json", "mime"]:
+    """What the body is, by its content type; a body without one is JSON when it looks like it (§8.4)."""
+    if content_type == "application/json":
+        return "json"
+    if not content_type or not content_type.strip():
+        if body.removeprefix(_BOM).lstrip(_SPACE)[:1] == b"{":
+            return "json"
+        if not body:
+            raise BadRequest("Empty Payload. JSON content expected.")
+        raise BadRequest(
+            "Write requests (excluding DELETE) must contain the Content-Type header declaration."
+        )
+    match content_type.partition(";")[0].strip().lower():
+        case "application/json":
+            return "json"
+        case "text/plain":
+            return "mime"
+    raise UnsupportedMedia(
+        "A supported MIME type could not be found that matches the content type of the response. None of the "
+        f"supported type(s) 'application/json, text/plain' matches the content type '{clip(content_type)}'.",
+        READ,
+    )
+
+
+def read_json(body: bytes, depth: int) -> dict[str, Any]:
+    """The JSON object a body is, at most `depth` objects and arrays inside each other."""
+    data = body.removeprefix(_BOM)
+    if not data or data.isspace():
+        raise BadRequest("Empty Payload. JSON content expected.")
+    try:
+        value = _decoder.decode(data)
+    except (ValueError, RecursionError) as error:  # msgspec's errors and UnicodeDecodeError are ValueErrors
+        raise BadRequest(
+            "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid "
+            "JSON format."
+        ) from error
+    if data.count(b"{") + data.count(b"[") > depth:
+        _check_depth(value, depth)
+    if type(value) is not dict:
+        raise BadRequest("were unable to deserialize ", "UnableToDeserializePostBody")
+    return value
+
+
+def read_mime(body: bytes) -> bytes:
+    """The message a base64 body holds.  White space is of no account; anything else foreign is an error."""
+    data = body.removeprefix(_BOM)
+    try:
+        return a2b_base64(data.translate(None, _SPACE), strict_mode=True)
+    except ValueError as error:
+        raise BadRequest(
+            "Invalid base64 string for MIME content.", "ErrorMimeContentInvalidBase64String"
+        ) from error
+
+
+def read_base64(text: str) -> bytes | None:
+    """The bytes of a base64 string, white space aside; None when it is none."""
+    try:
+        return a2b_base64(text, strict_mode=True)
+    except ValueError:
+        pass
+    try:
+        return a2b_base64(text.encode("ascii").translate(None, _SPACE), strict_mode=True)
+    except ValueError:
+        return None
+
+
+def _check_depth(value: Any, depth: int) -> None:
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(depth):
+        level = [inner for outer in level for inner in _members(outer) if isinstance(inner, (dict, list))]
+        if not level:
+            return
+    raise BadRequest(f"The JSON payload is nested more than {depth} levels deep.")
+
+
+def _members(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value

@@ -1,0 +1,54 @@
+"""What a `Prefer` header asks for (RFC 7240), and the `Preference-Applied` that answers it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from graphpost.mail.message import BodyKind
+
+_PREFERENCE: Final = re.compile(r'([\w.\-]+)\s*(?:=\s*(?:"([^"]*)"|([^\s,;"]+)))?', re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """`body_kind` '' and `page_size` 0 mean: nothing asked."""
+
+    immutable_ids: bool = False
+    body_kind: BodyKind | str = ""
+    page_size: int = 0
+
+    def applied(self) -> dict[str, str]:
+        """The header that says what was done; for replies that hold messages."""
+        done = [f'outlook.body-content-type="{self.body_kind}"'] if self.body_kind else []
+        if self.immutable_ids:
+            done.append('IdType="ImmutableId"')
+        return {"Preference-Applied": ", ".join(done)} if done else {}
+
+
+_NOTHING: Final = Preferences()
+
+
+def read_preferences(headers: Mapping[str, str]) -> Preferences:
+    """The preferences among lower-case headers; what is not understood is ignored, as the RFC wants."""
+    text = headers.get("prefer")
+    if not text:
+        return _NOTHING
+    found = {name.lower(): (quoted or bare).lower() for name, quoted, bare in _PREFERENCE.findall(text)}
+    kind = found.get("outlook.body-content-type", "")
+    size = found.get("odata.maxpagesize", "")
+    return Preferences(
+        immutable_ids=found.get("idtype") == "immutableid",
+        body_kind=kind if kind in ("text", "html") else "",
+        page_size=min(int(size), 1000) if size.isascii() and size.isdigit() and len(size) < 9 else 0,
+    )
+
+
+def wants_representation(headers: Mapping[str, str]) -> bool:
+    """Whether the client asks for the entity where the answer would be empty (`return=representation`)."""
+    return any(
+        name.lower() == "return" and (quoted or bare).lower() == "representation"
+        for name, quoted, bare in _PREFERENCE.findall(headers.get("prefer", ""))
+    )

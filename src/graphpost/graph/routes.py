@@ -1,0 +1,174 @@
+"""The table of contents: which path and method is which handler, and what it takes to be let in.
+
+In templates `U` stands for `/me` and for `/users/{user}`; `F` for a folder at any depth below its `mailFolders`;
+`M` for a message, reached through its mailbox or through a folder.  Names match without regard to letter case, keys
+may be written as segments or in parentheses, and a bound operation may be qualified (`microsoft.graph.sendMail`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from graphpost.auth.access import Permission
+from graphpost.graph import attachments, folders, messages, users
+from graphpost.graph.call import Call, Reply
+from graphpost.graph.send import send_mail, send_mail_through_device
+from graphpost.odata.path import Segment
+
+Handler = Callable[[Call], Awaitable[Reply]]
+VERSIONS: Final = ("v1.0", "beta")
+_NEVER_KEYS: Final = frozenset({"$value", "$count", "$ref", "$batch", "$metadata", "$entity", "$all"})
+_NAMESPACES: Final = ("", "microsoft.graph", "graph")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row.  `permission` None needs a token but no permission; `bound`: the last segment is a bound operation."""
+
+    method: str
+    template: str
+    handler: Handler
+    permission: Permission | None
+    versions: tuple[str, ...] = VERSIONS
+    bound: bool = False
+
+
+MAIL_SEND: Final = Permission(("Mail.Send",), ("Mail.Send",))
+MAIL_READ: Final = Permission(("Mail.Read", "Mail.ReadWrite"), ("Mail.Read", "Mail.ReadWrite"))
+MAIL_LIST: Final = Permission(
+    ("Mail.ReadBasic", *MAIL_READ.delegated), ("Mail.ReadBasic", "Mail.ReadBasic.All", *MAIL_READ.application)
+)
+_ALL_USERS: Final = ("User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All", "Directory.Read.All")
+READ_USERS: Final = Permission(_ALL_USERS, _ALL_USERS, directory=True)
+READ_SELF: Final = Permission(("User.Read", "User.ReadWrite", *_ALL_USERS), _ALL_USERS, directory=True)
+
+ROUTES: Final[tuple[Route, ...]] = (
+    # Sending
+    Route("POST", "U/sendMail", send_mail, MAIL_SEND, bound=True),
+    Route(
+        "POST",
+        "U/managedDevices/{device}/users/{user}/sendMail",
+        send_mail_through_device,
+        MAIL_SEND,
+        bound=True,
+    ),
+    # People
+    Route("GET", "/me", users.get_me, READ_SELF),
+    Route("GET", "/users", users.list_users, READ_USERS),
+    Route("GET", "/users/{user}", users.get_user, READ_SELF),
+    # Folders
+    Route("GET", "U/mailFolders", folders.list_folders, MAIL_LIST),
+    Route("GET", "F", folders.get_folder, MAIL_LIST),
+    Route("GET", "F/childFolders", folders.list_child_folders, MAIL_LIST),
+    # Messages
+    Route("GET", "U/messages", messages.list_messages, MAIL_LIST),
+    Route("GET", "U/messages/$count", messages.count_messages, MAIL_LIST),
+    Route("GET", "F/messages", messages.list_messages, MAIL_LIST),
+    Route("GET", "F/messages/$count", messages.count_messages, MAIL_LIST),
+    Route("GET", "M", messages.get_message, MAIL_LIST),
+    Route("GET", "M/$value", messages.get_message_value, MAIL_READ),
+    # Attachments
+    Route("GET", "M/attachments", attachments.list_attachments, MAIL_READ),
+    Route("GET", "M/attachments/{attachment}", attachments.get_attachment, MAIL_READ),
+    Route("GET", "M/attachments/{attachment}/$value", attachments.get_attachment_value, MAIL_READ),
+)
+
+
+@dataclass(slots=True)
+class Node:
+    """Where a path may go on.  `capture` is the node below a key, and its name in the template."""
+
+    literals: dict[str, Node] = field(default_factory=dict)
+    operations: dict[str, Node] = field(default_factory=dict)  # those of the literals that may be qualified
+    capture: tuple[str, Node] | None = None
+    routes: dict[str, Route] = field(default_factory=dict)  # by method
+
+    def literal(self, name: str) -> Node:
+        return self.literals.setdefault(name.lower(), Node())
+
+    def key(self, name: str) -> Node:
+        if self.capture is None:
+            self.capture = (name, Node())
+        assert self.capture[0] == name, f"two names for one key: {name}, {self.capture[0]}"
+        return self.capture[1]
+
+
+def build_tree(routes: Iterable[Route], version: str) -> Node:
+    """The routes of one version as a tree; raises AssertionError when two rows claim the same place."""
+    root = Node()
+    _nest_folders(root)
+    for route in routes:
+        if version in route.versions:
+            for template in _expand(route.template):
+                _place(root, template, route)
+    return root
+
+
+def find_node(root: Node, segments: Iterable[Segment]) -> tuple[Node, dict[str, str]]:
+    """The node of a path and its keys; LookupError holds the segment that leads nowhere."""
+    node, captures = root, dict[str, str]()
+    for segment in segments:
+        below = _literal(node, segment)
+        if below is not None:
+            node = below
+            if segment.key is not None:
+                node = _enter(node, segment.key, captures, segment)
+        elif segment.name.lower() in _NEVER_KEYS:
+            raise LookupError(segment.text)
+        else:
+            node = _enter(node, segment.text, captures, segment)
+    return node, captures
+
+
+def _literal(node: Node, segment: Segment) -> Node | None:
+    name = segment.name.lower()
+    if not segment.namespace:
+        return node.literals.get(name)
+    if segment.namespace.lower() in _NAMESPACES:
+        return node.operations.get(name)
+    return None
+
+
+def _enter(node: Node, key: str, captures: dict[str, str], segment: Segment) -> Node:
+    if node.capture is None or not key:
+        raise LookupError(segment.text)
+    name, below = node.capture
+    captures[name] = key
+    return below
+
+
+def _place(root: Node, template: str, route: Route) -> None:
+    node = root
+    names = template.strip("/").split("/")
+    for index, name in enumerate(names):
+        if name.startswith("{"):
+            node = node.key(name.strip("{}"))
+            continue
+        below = node.literal(name)
+        if route.bound and index == len(names) - 1:
+            node.operations[name.lower()] = below
+        node = below
+    assert route.method not in node.routes, f"two routes at {route.method} {template}"
+    node.routes[route.method] = route
+
+
+def _nest_folders(root: Node) -> None:
+    """Child folders stand below their folder to any depth; only the last folder named counts."""
+    for owner in (root.literal("me"), root.literal("users").key("user")):
+        folder = owner.literal("mailFolders").key("folder")
+        folder.literal("childFolders").capture = ("folder", folder)
+
+
+def _expand(template: str) -> Iterator[str]:
+    if template.startswith("M"):
+        yield from _expand("U/messages/{message}" + template[1:])
+        yield from _expand("F/messages/{message}" + template[1:])
+    elif template.startswith("F"):
+        yield from _expand("U/mailFolders/{folder}" + template[1:])
+    elif template.startswith("U"):
+        yield "/me" + template[1:]
+        yield "/users/{user}" + template[1:]
+    else:
+        yield template

@@ -1,0 +1,123 @@
+"""Query options put to an entity type: which properties, in which order, and faults in Graph's words.
+
+Everything about which property may be selected or ordered by comes from the property table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from graphpost.errors import AccessDenied, BadRequest
+from graphpost.graph.call import Call
+from graphpost.graph.schema import MESSAGE, EntityType, Property
+from graphpost.odata.errors import ODataError
+from graphpost.odata.query import MAX_TOP, Options, parse_boolean, parse_options
+from graphpost.store.where import FilterError, order_column
+
+_PARTS: Final = {  # what is filtered and ordered by in a complex property
+    "from": {"emailaddress/address": "from_address", "emailaddress/name": "from_name"},
+    "sender": {"emailaddress/address": "sender_address"},
+    "flag": {"flagstatus": "flag_status"},
+}
+_NEWEST_FIRST: Final = (("received_at", True),)
+_OLDEST_FIRST: Final = (("received_at", False),)
+_READS_ALL: Final = frozenset({"Mail.Read", "Mail.ReadWrite", "Mail.Read.Shared", "Mail.ReadWrite.Shared"})
+
+
+def read_options(call: Call, *, max_top: int = MAX_TOP) -> Options:
+    """The call's query options; 400 when they are not well formed."""
+    try:
+        return parse_options(call.query, max_top=max_top)
+    except ODataError as error:
+        raise refused(error, call) from error
+
+
+def refused(error: ODataError, call: Call) -> BadRequest:
+    """An option's fault in Graph's words."""
+    text = call.query.get(error.option, "")
+    shown = text if len(text) <= 200 else text[:200] + "…"
+    match error.option:
+        case "$filter":
+            return BadRequest(
+                f"Invalid filter clause: {error.message} at position {error.position} in '{shown}'."
+            )
+        case "$select" | "$expand":
+            return BadRequest(f"Parsing OData Select and Expand failed: {error.message}")
+        case "$orderby":
+            return BadRequest(
+                f"Invalid order by clause: {error.message} at position {error.position} in '{shown}'."
+            )
+    return BadRequest(error.message)
+
+
+def flag_option(call: Call, name: str) -> bool:
+    """A boolean query parameter without `$`, such as includeHiddenFolders; absent is false."""
+    value = parse_boolean(call.query.get(name.lower(), "false"))
+    if value is None:
+        raise BadRequest(f"Invalid value for the query parameter '{name}'. It must be a boolean.")
+    return value
+
+
+def is_basic(call: Call) -> bool:
+    """Whether the token reads messages without their bodies and attachments (Mail.ReadBasic)."""
+    return _READS_ALL.isdisjoint(call.principal.permissions)
+
+
+def select_names(entity: EntityType, names: tuple[str, ...], *, beta: bool) -> tuple[str, ...]:
+    """The properties' own names; 400 for one that the type does not have.  A path selects its first property."""
+    return tuple(dict.fromkeys(each.name for each in _selected(entity, names, beta)))
+
+
+def check_basic(names: tuple[str, ...], call: Call) -> None:
+    """403 when one of a message's properties is not for a token that has only Mail.ReadBasic."""
+    if is_basic(call) and any(not MESSAGE.properties[name.lower()].basic for name in names):
+        raise AccessDenied
+
+
+def message_order(options: Options, call: Call) -> tuple[tuple[str, bool], ...]:
+    """(column, descending) for each `$orderby` item.
+
+    Without `$orderby` the newest come first, but with a `$filter` the oldest, as Graph documents it.
+    """
+    if not options.order:
+        return _NEWEST_FIRST if options.filter is None else _OLDEST_FIRST
+    try:
+        return tuple(
+            (order_column(message_column(each.path, call)[0]), each.descending) for each in options.order
+        )
+    except FilterError as error:
+        raise BadRequest(
+            "The query order by clause contains one or more invalid nodes.", "ErrorInvalidUrlQuery"
+        ) from error
+
+
+def find_property(entity: EntityType, name: str, *, beta: bool) -> Property:
+    """The property; ODataError in the words of OData when there is none."""
+    found = entity.find(name)
+    if found is None or (found.beta and not beta):
+        raise ODataError(f"Could not find a property named '{name[:80]}' on type '{entity.name}'.")
+    return found
+
+
+def message_column(path: tuple[str, ...], call: Call) -> tuple[str, Property]:
+    """The column a property path stands for; FilterError when Graph has no filter on it."""
+    segments = path[1:] if len(path) > 1 and "." in path[0] else path
+    try:
+        found = find_property(MESSAGE, segments[0], beta=call.version == "beta")
+    except ODataError as error:
+        raise BadRequest(error.message) from error
+    rest = "/".join(segments[1:]).lower()
+    column = _PARTS[found.name].get(rest, "") if found.name in _PARTS else "" if rest else found.column
+    if not column:
+        raise FilterError(f"no filter on {'/'.join(path)}")
+    return column, found
+
+
+def _selected(entity: EntityType, names: tuple[str, ...], beta: bool) -> Iterator[Property]:
+    for name in names:
+        segments = [part for part in name.split("/") if "." not in part] or [name]
+        try:
+            yield find_property(entity, segments[0], beta=beta)
+        except ODataError as error:
+            raise BadRequest(f"Parsing OData Select and Expand failed: {error.message}") from error

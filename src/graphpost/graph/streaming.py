@@ -1,0 +1,78 @@
+"""Bytes from the store as an answer: streamed as they are, or as base64 inside JSON.
+
+The store's iterators read files, so each step happens in a thread.  JSON with contents in it is written first with marks in
+their place; what the marks stand for is put in while it is sent, so that no content is in memory as a whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from graphpost.graph.call import Reply
+
+JSON_TYPE: Final = (
+    "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+)
+Open = Callable[[], Iterable[bytes]]
+_BLOCK: Final = 3 * 64 * 1024  # a multiple of three, so that base64 has padding at the end alone
+
+
+async def streamed(open_: Open) -> AsyncIterator[bytes]:
+    """The chunks of `open_()`, read in threads; closed whether or not the reader stays to the end."""
+    chunks = iter(await asyncio.to_thread(open_))
+    try:
+        while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+            yield chunk
+    finally:
+        if close := getattr(chunks, "close", None):
+            close()
+
+
+def json_reply(value: Any, embedded: Embedded, headers: Mapping[str, str] | None = None) -> Reply:
+    """The value as a reply; streamed when there are contents in it."""
+    if embedded.contents:
+        return Reply(body=embedded.write(value), content_type=JSON_TYPE, headers=headers or {})
+    return Reply(body=value, headers=headers or {})
+
+
+class Embedded:
+    """Contents to stand in a JSON answer as base64 strings."""
+
+    def __init__(self) -> None:
+        self._mark = secrets.token_hex(16)
+        self.contents: list[Open] = []
+
+    def add(self, open_: Open) -> str:
+        """The text to write where the content is to stand."""
+        self.contents.append(open_)
+        return f"{self._mark}{len(self.contents) - 1:08}"
+
+    async def write(self, value: Any) -> AsyncIterator[bytes]:
+        """The JSON of the value, with the contents where they belong."""
+        text = msgspec.json.encode(value)
+        for index, piece in enumerate(re.split(self._mark.encode() + rb"(\d{8})", text)):
+            if index % 2 == 0:
+                yield piece
+                continue
+            async for chunk in streamed(lambda number=int(piece): _base64(self.contents[number]())):  # type: ignore[misc]
+                yield chunk
+
+
+def _base64(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Standard base64 on one line."""
+    rest = b""
+    for chunk in chunks:
+        rest += chunk
+        if len(rest) >= _BLOCK:
+            whole = len(rest) - len(rest) % 3
+            yield b64encode(rest[:whole])
+            rest = rest[whole:]
+    if rest:
+        yield b64encode(rest)

@@ -1,0 +1,100 @@
+"""Whether values in memory meet a filter: for collections too small to be worth SQL.
+
+Text is compared without letter case, as directory and mailbox names are.  A comparison with null is true only for
+`eq` between nulls and `ne` between null and something; it never fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from graphpost.odata.errors import ODataError
+from graphpost.odata.tree import And, Comparison, Function, Lambda, Literal, Node, Not, Operand, Or, Path
+
+Value = str | int | float | bool | bytes | None | list[str] | tuple[str, ...]
+Read = Callable[[Path], Value]  # raises ODataError for a property there is none of
+
+_CONDITIONS: Final[dict[str, Callable[[str, str], bool]]] = {
+    "contains": lambda text, part: part in text,
+    "startswith": str.startswith,
+    "endswith": str.endswith,
+}
+_TEXTS: Final[dict[str, Callable[[str], str | int]]] = {
+    "tolower": str.lower,
+    "toupper": str.upper,
+    "trim": str.strip,
+    "length": len,
+}
+
+
+def matches(node: Node, read: Read) -> bool:
+    """Whether the condition holds for what `read` answers; ODataError when it cannot be asked of it."""
+    match node:
+        case And():
+            return matches(node.left, read) and matches(node.right, read)
+        case Or():
+            return matches(node.left, read) or matches(node.right, read)
+        case Not():
+            return not matches(node.operand, read)
+        case Comparison():
+            return _compare(node.operator, _value(node.left, read), _value(node.right, read))
+        case Lambda():
+            return _each(node, read)
+        case Function() | Path():
+            return _value(node, read) is True
+
+
+def _each(node: Lambda, read: Read) -> bool:
+    values = read(node.path)
+    values = () if values is None else values
+    if not isinstance(values, list | tuple):
+        raise ODataError(f"'{'/'.join(node.path.segments)}' is not a collection")
+    condition = node.condition
+    if condition is None:
+        return bool(values)
+
+    def holds(value: str) -> bool:
+        return matches(condition, lambda path: value if path.segments == (node.variable,) else read(path))
+
+    answers = (holds(value) for value in values)
+    return any(answers) if node.kind == "any" else all(answers)
+
+
+def _value(operand: Operand, read: Read) -> Value:
+    if isinstance(operand, Literal):
+        return operand.value
+    if isinstance(operand, Path):
+        return read(operand)
+    values = [_value(argument, read) for argument in operand.arguments]
+    if any(value is None for value in values):
+        return None
+    texts = [value for value in values if isinstance(value, str)]
+    if len(texts) == len(values):
+        if operand.name in _CONDITIONS:
+            return _CONDITIONS[operand.name](texts[0].casefold(), texts[1].casefold())
+        if operand.name in _TEXTS:
+            return _TEXTS[operand.name](texts[0])
+    raise ODataError(f"The function '{operand.name}' is not supported here")
+
+
+def _compare(operator: str, left: Value, right: Value) -> bool:
+    left, right = _folded(left), _folded(right)
+    if operator in ("eq", "ne"):
+        return (left == right) is (operator == "eq")
+    if left is None or right is None:
+        return False
+    texts = isinstance(left, str) and isinstance(right, str)
+    numbers = isinstance(left, int | float) and isinstance(right, int | float)
+    if not (texts or numbers):
+        raise ODataError("A binary operator with incompatible types was detected")
+    order = _order(left, right)
+    return {"gt": order > 0, "ge": order >= 0, "lt": order < 0, "le": order <= 0}[operator]
+
+
+def _order(left: Any, right: Any) -> int:
+    return bool(left > right) - bool(left < right)
+
+
+def _folded(value: Value) -> Value:
+    return value.casefold() if isinstance(value, str) else value

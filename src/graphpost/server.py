@@ -1,0 +1,346 @@
+"""The composition root: a Config goes in, a running server comes out; start and stop have one order each.
+
+Start: data directory, store, accounts, keys, couriers, worker, and the web last, because it is what lets mail in.
+Stop: the web first (what was begun is answered), then the worker (attempts under way end), then the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Coroutine, Iterator
+from typing import Any, Final, TextIO
+
+import uvicorn
+
+from graphpost import __version__
+from graphpost.admin.access import administrator_token, announce, withdraw
+from graphpost.admin.banner import banner, origin
+from graphpost.admin.http import AdminApi
+from graphpost.admin.operations import Operations
+from graphpost.auth.issuer import Issuer
+from graphpost.auth.keys import open_keys
+from graphpost.auth.tokens import TokenVerifier, own_issuer
+from graphpost.clock import Clock, SystemClock
+from graphpost.config import Config
+from graphpost.delivery.attempt import Attempts
+from graphpost.delivery.filing import Filer
+from graphpost.delivery.local import LocalDelivery
+from graphpost.delivery.maintenance import Maintenance
+from graphpost.delivery.reports import Reporter
+from graphpost.delivery.routing import Router
+from graphpost.delivery.settler import Settler
+from graphpost.delivery.submit import Submitter
+from graphpost.delivery.worker import Worker
+from graphpost.errors import ConfigurationError
+from graphpost.graph.api import GraphApi
+from graphpost.graph.call import Services
+from graphpost.ids import Numbers
+from graphpost.mail.mailbox import Directory
+from graphpost.maillog import MailLog
+from graphpost.delivery.outlets import Outlets, host_name
+from graphpost.store import accounts
+from graphpost.store.blobs import Blobs
+from graphpost.store.declared import apply_settings
+from graphpost.store.opening import open_blobs, open_store
+from graphpost.store.store import Store
+from graphpost.web.app import Application
+from graphpost.web.certificates import CertificateFiles, server_certificate, subject_names
+
+GRACE_SECONDS: Final = 10
+REFRESH_SECONDS: Final = 2.0
+BACKLOG: Final = 2048
+
+
+class Accounts:
+    """The present directory; swapped for a new one when an account has changed, here or in another process."""
+
+    def __init__(self, store: Store, clock: Clock, log: MailLog) -> None:
+        self._store = store
+        self._clock = clock
+        self._log = log
+        self._directory = Directory.of(())
+        self._revision = -1
+
+    def directory(self) -> Directory:
+        return self._directory
+
+    async def refresh(self) -> None:
+        """Read the directory again if it is another than ours."""
+        revision = await self._store.read(accounts.revision)
+        if revision != self._revision:
+            self._directory = await self._store.read(accounts.load_directory)
+            self._revision = revision
+
+    async def watch(self) -> None:
+        """Refresh for ever."""
+        while True:
+            await self._clock.sleep(REFRESH_SECONDS)
+            try:
+                await self.refresh()
+            except Exception as error:  # the next round may succeed; the old directory serves meanwhile
+                self._log.problem("directory", error)
+
+
+class _Http(uvicorn.Server):
+    """Signals are the server's business, not uvicorn's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Server:
+    """One process: start it, use `url`, stop it."""
+
+    def __init__(self, config: Config, *, clock: Clock | None = None, stream: TextIO | None = None) -> None:
+        self.config = config
+        self.url = ""
+        self.port = 0
+        self.ca: CertificateFiles | None = None
+        self._clock = clock or SystemClock()
+        self._log = MailLog(config.log, stream or sys.stdout, self._clock.now)
+        self._stack = contextlib.AsyncExitStack()
+        self._is_ready = False
+
+    @property
+    def log(self) -> MailLog:
+        return self._log
+
+    async def start(self) -> None:
+        """Bring everything up; what was begun is undone when a step fails."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            self._log.close()
+            raise
+
+    async def stop(self, why: str = "asked to") -> None:
+        """Take everything down in the opposite order."""
+        self._is_ready = False
+        self._log.stopping(why)
+        await self._stack.aclose()
+        self._log.stopped()
+        self._log.close()
+
+    async def _start(self) -> None:
+        config, clock = self.config, self._clock
+        config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._log.started(__version__)
+        listener = _listen(config)
+        self._stack.callback(listener.close)
+        self.port = listener.getsockname()[1]
+        self.url = origin(config, self.port)
+        store = await asyncio.to_thread(open_store, config.store, config.data)
+        self._stack.push_async_callback(store.close)
+        blobs = open_blobs(config.store, config.data)
+        numbers = Numbers(clock.now)
+        await store.write(lambda tx: apply_settings(tx, config, numbers, clock.now()))
+        people = Accounts(store, clock, self._log)
+        await people.refresh()
+        self._background(people.watch())
+        worker, submitter = await self._start_delivery(store, blobs, people, numbers)
+        application = self._application(store, blobs, people, numbers, worker, submitter)
+        self.ca = server_certificate(config, clock.now()) if config.server.tls else None
+        await self._start_http(application, listener)
+        announce(config.data, self.url)
+        self._stack.callback(withdraw, config.data)
+        self._is_ready = True
+        self._log.ready(self.url)
+
+    async def _start_delivery(
+        self, store: Store, blobs: Blobs, people: Accounts, numbers: Numbers
+    ) -> tuple[Worker, Submitter]:
+        config, clock, log = self.config, self._clock, self._log
+        hostname = config.delivery.hostname or host_name()
+        filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
+        outlets = Outlets(config.routes, config.delivery, hostname)
+        self._stack.push_async_callback(outlets.close)
+        owner = numbers.next()
+        attempts = Attempts(
+            store=store,
+            blobs=blobs,
+            couriers=outlets.find,
+            local=LocalDelivery(filer, people.directory, hostname),
+            reporter=Reporter(filer, hostname),
+            directory=people.directory,
+            settings=config.delivery,
+            clock=clock,
+        )
+        worker = Worker(
+            store=store,
+            attempts=attempts,
+            settler=Settler(store, clock, log, owner),
+            settings=config.delivery,
+            limit_of=outlets.limit,
+            clock=clock,
+            log=log,
+            owner=owner,
+        )
+        submitter = Submitter(
+            store=store,
+            blobs=blobs,
+            inline_limit=config.store.inline_limit,
+            settings=config.delivery,
+            router=Router(people.directory, config.tenant.domains, config.routes),
+            worker=worker,
+            numbers=numbers,
+            clock=clock,
+            log=log,
+        )
+        await worker.start()
+        self._stack.push_async_callback(worker.stop)
+        self._background(Maintenance(store, blobs, people.directory, config.delivery, clock, log).run())
+        return worker, submitter
+
+    def _application(
+        self,
+        store: Store,
+        blobs: Blobs,
+        people: Accounts,
+        numbers: Numbers,
+        worker: Worker,
+        submitter: Submitter,
+    ) -> Application:
+        config, clock = self.config, self._clock
+        keys = open_keys(config.data / "keys", clock.now())
+        names = subject_names(config.server.host, config.server.names)
+        tenant = config.tenant.id
+        graph = GraphApi(
+            Services(
+                store=store,
+                blobs=blobs,
+                directory=people.directory,
+                verifier=TokenVerifier(
+                    [own_issuer(tenant, names, keys)],
+                    clock,
+                    authorization_uri=f"{self.url}/common/oauth2/authorize",
+                ),
+                submitter=submitter,
+                numbers=numbers,
+                clock=clock,
+                limits=config.limits,
+                tenant_id=tenant,
+            )
+        )
+        issuer = (
+            Issuer(
+                store,
+                clock,
+                people.directory,
+                config.issuer,
+                tenant,
+                config.tenant.domains,
+                keys,
+                names=names,
+            )
+            if config.issuer.enabled
+            else None
+        )
+        operations = Operations(store, numbers, clock, people.refresh, worker.forget_holds)
+        admin = AdminApi(
+            operations,
+            administrator_token(config.data),
+            self._log,
+            lambda: "" if self._is_ready else "the server is starting or stopping",
+        )
+        return Application(
+            graph=graph,
+            issuer=issuer,
+            admin=admin,
+            limits=config.limits,
+            log=self._log,
+            hosts=frozenset(names),
+        )
+
+    async def _start_http(self, application: Application, listener: socket.socket) -> None:
+        files = self.ca
+        http = _Http(
+            uvicorn.Config(
+                application,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_level="error",
+                server_header=False,
+                proxy_headers=bool(self.config.server.forwarded_allow_ips),
+                forwarded_allow_ips=self.config.server.forwarded_allow_ips or None,
+                backlog=BACKLOG,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+                ssl_certfile=str(files.certificate) if files else None,
+                ssl_keyfile=str(files.key) if files else None,
+            )
+        )
+        serving = asyncio.create_task(http.serve(sockets=[listener]))
+
+        async def finish() -> None:
+            http.should_exit = True
+            await serving
+
+        self._stack.push_async_callback(finish)
+        while not http.started:
+            if serving.done():
+                serving.result()
+                raise ConfigurationError("server", "the web server ended before it began")
+            await asyncio.sleep(0.005)
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._stack.push_async_callback(end)
+
+
+def _listen(config: Config) -> socket.socket:
+    """A bound socket; port 0 takes any free one."""
+    server = config.server
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((server.host.strip("[]"), server.port))
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            "server.port", f"cannot listen on {server.host} port {server.port}: {error.strerror}"
+        ) from error
+    return listener
+
+
+async def serve(config: Config) -> None:
+    """Run until SIGTERM or SIGINT."""
+    server = Server(config)
+    told = asyncio.Event()
+    why = "asked to"
+
+    def tell(name: str) -> None:
+        nonlocal why
+        why = name
+        told.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, tell, number.name)
+    await server.start()
+    print(banner(config, server.url, server.ca.ca if server.ca else None), flush=True)
+    await told.wait()
+    await server.stop(why)
+
+
+def run(config: Config) -> int:
+    """What `graphpost serve` does; the exit status.  Uses uvloop when it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(serve(config))
+    else:
+        uvloop.run(serve(config))
+    return 0

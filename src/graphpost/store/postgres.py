@@ -1,0 +1,254 @@
+"""The scale-out store: PostgreSQL through psycopg, a few connections that write and a few that read.
+
+Each writer thread takes the functions that came together and runs them as one transaction (READ COMMITTED; rows read
+with the dialect's `for_update` stay as they are); what needs no result is sent in one pipeline with BEGIN and COMMIT.
+Conflicts are run again.  When the server is gone, callers get StoreError at once while the connections come back with
+growing pauses.  An answered write is committed with at least synchronous_commit = on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from itertools import chain
+from typing import Final, TypeVar
+
+import psycopg
+from psycopg.types.numeric import Int8BinaryDumper
+from psycopg.types.string import StrBinaryDumper
+
+from graphpost.errors import StoreBusy, StoreError
+from graphpost.store import migrate
+from graphpost.store.commits import ConnectionLostError, Submissions, run_jobs
+from graphpost.store.store import Dialect, Params, Row, Tx
+from graphpost.store.transaction import Transaction, Work, widened
+
+T = TypeVar("T")
+POSTGRES: Final = Dialect("postgres", skip_locked=" FOR UPDATE SKIP LOCKED", for_update=" FOR UPDATE")
+_READING: Final = Dialect("postgres", skip_locked="", for_update="")
+_BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_MIGRATING: Final = 0x6772_6170_6870  # the advisory lock that migrations hold
+_CHUNKS: Final = (64, 16, 4, 1)
+_OLDEST: Final = 130_000
+_PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class PostgresStore:
+    """`Store` on a PostgreSQL database.  Made by `open`."""
+
+    dialect = POSTGRES
+
+    def __init__(self, url: str, connections: int) -> None:
+        self._url = url
+        self._submissions = Submissions()
+        self._local = threading.local()
+        self._sessions = [PostgresSession(url, POSTGRES, "BEGIN") for _ in range(connections)]
+        self._readers: list[PostgresSession] = []
+        self._pool = ThreadPoolExecutor(connections, "store-reader")
+        self._closing: asyncio.Task[None] | None = None
+        self._threads = [
+            threading.Thread(target=self._write_on, args=(session,), name="store-writer", daemon=True)
+            for session in self._sessions
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @classmethod
+    def open(cls, url: str, *, connections: int = 4) -> PostgresStore:
+        """Connect and bring the schema up to date; StoreError when that can't be."""
+        session = PostgresSession(url, POSTGRES, "BEGIN")
+        try:
+            session.begin()
+            session.query("SELECT pg_advisory_xact_lock(?)", (_MIGRATING,))
+            migrate.apply(session)
+            session.commit()
+        finally:
+            session.close()
+        return cls(url, connections)
+
+    async def read(self, fn: Callable[[Tx], T]) -> T:
+        if self._closing is not None:
+            raise StoreError("the store is closed")
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, fn)
+
+    async def write(self, fn: Callable[[Tx], T]) -> T:
+        result: T = await self._submissions.submit(fn)
+        return result
+
+    async def close(self) -> None:
+        if self._closing is None:
+            self._submissions.close()
+            self._closing = asyncio.ensure_future(asyncio.to_thread(self._finish))
+        await asyncio.shield(self._closing)
+
+    def _finish(self) -> None:
+        for thread in self._threads:
+            thread.join()
+        self._pool.shutdown()
+        for session in (*self._readers, *self._sessions):
+            session.close()
+
+    def _write_on(self, session: PostgresSession) -> None:
+        while (jobs := self._submissions.take()) is not None:
+            run_jobs(session, jobs)
+
+    def _read(self, fn: Callable[[Tx], T]) -> T:
+        session: PostgresSession | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = PostgresSession(self._url, _READING, _BEGIN_READING)
+            self._readers.append(session)
+        tx = Transaction(Work(session), _READING)
+        session.begin()
+        try:
+            return fn(tx)
+        finally:
+            tx.end()
+            session.rollback()
+
+
+class PostgresSession:
+    """One connection, used by one thread at a time; it connects when it is needed, again after it was lost.
+
+    BEGIN and statements without results wait for the next statement with one, or COMMIT, and go together.
+    """
+
+    def __init__(
+        self, url: str, dialect: Dialect, begin: str, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.dialect = dialect
+        self._url = url
+        self._begin = begin
+        self._monotonic = monotonic
+        self._connection: psycopg.Connection[Row] | None = None
+        self._cursor: psycopg.RawCursor[Row] | None = None
+        self._unsent: list[tuple[str, list[Params]]] = []
+        self._failures = 0
+        self._not_before = 0.0
+
+    def begin(self) -> None:
+        if self._connection is None or not _is_alive(self._connection):
+            self._connect()
+        self._unsent = [(self._begin, [()])]
+
+    def commit(self) -> None:
+        if self._send("COMMIT", ()).statusmessage != "COMMIT":
+            raise StoreError("the transaction had failed")  # what PostgreSQL says is ROLLBACK, and no error
+
+    def rollback(self) -> None:
+        begun = not self._unsent or self._unsent[0][0] is not self._begin
+        self._unsent = []
+        if self._connection is None or not begun:
+            return
+        try:
+            self._send("ROLLBACK", ())
+        except StoreError:
+            self.close()
+
+    def query(self, sql: str, params: Params) -> list[Row]:
+        cursor = self._send(sql, params)
+        return cursor.fetchall() if cursor.description else []
+
+    def change(self, sql: str, params: Params) -> int:
+        return max(self._send(sql, params).rowcount, 0)
+
+    def change_many(self, batches: Sequence[tuple[str, list[Params]]]) -> None:
+        self._unsent.extend(batches)
+
+    def close(self) -> None:
+        connection, self._connection, self._cursor = self._connection, None, None
+        if connection is not None:
+            connection.close()
+
+    def _send(self, sql: str, params: Params) -> psycopg.RawCursor[Row]:
+        """Send what waits and this statement; its result."""
+        if self._connection is None or self._cursor is None:
+            raise ConnectionLostError("the connection to the database is lost")
+        unsent, self._unsent = self._unsent, []
+        try:
+            if not unsent:
+                return self._cursor.execute(_numbered(sql), params)
+            with self._connection.pipeline():
+                for waiting, rows in unsent:
+                    _send_many(self._connection, waiting, rows)
+                cursor = self._cursor.execute(_numbered(sql), params)
+        except psycopg.Error as error:
+            raise self._translated(error) from error
+        return cursor
+
+    def _connect(self) -> None:
+        self.close()
+        if self._monotonic() < self._not_before:
+            raise ConnectionLostError("the database cannot be reached")
+        try:
+            self._connection = connection = _connected(self._url)
+        except psycopg.Error as error:
+            self._not_before = self._monotonic() + _PAUSES[min(self._failures, len(_PAUSES) - 1)]
+            self._failures += 1
+            raise ConnectionLostError("the database cannot be reached") from error
+        self._failures = 0
+        self._cursor = psycopg.RawCursor(connection)
+
+    def _translated(self, error: psycopg.Error) -> StoreError:
+        if self._connection is None or self._connection.broken or self._connection.closed:
+            self.close()
+            return ConnectionLostError("the connection to the database was lost")
+        if isinstance(error, (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)):
+            return StoreBusy("somebody else changed the same rows")
+        if isinstance(error, psycopg.errors.DiskFull):
+            return StoreError("the disk is full")
+        return StoreError(f"the database failed: {error.diag.message_primary or error}")
+
+
+def _connected(url: str) -> psycopg.Connection[Row]:
+    """A new connection; StoreError when the database is not fit for us."""
+    connection = psycopg.connect(url, autocommit=True, prepare_threshold=2, connect_timeout=5)
+    connection.prepared_max = 400
+    connection.adapters.register_dumper(int, Int8BinaryDumper)  # one type of number: one prepared statement
+    connection.adapters.register_dumper(str, StrBinaryDumper)
+    row = connection.execute(
+        "SELECT current_setting('server_encoding'), current_setting('synchronous_commit')"
+    ).fetchone()
+    encoding, commit = row or ("", "")
+    if encoding != "UTF8" or connection.info.server_version < _OLDEST:
+        connection.close()
+        raise StoreError("the database must be PostgreSQL 13 or newer, with the encoding UTF8")
+    if commit == "off":
+        connection.execute("SET synchronous_commit = on")
+    return connection
+
+
+def _is_alive(connection: psycopg.Connection[Row]) -> bool:
+    """False when the server hung up while the connection was idle; asks it only when it said something."""
+    if connection.closed:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if not poll.poll(0):
+        return True
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.Error:
+        return False
+    return True
+
+
+def _send_many(connection: psycopg.Connection[Row], sql: str, rows: list[Params]) -> None:
+    cursor = psycopg.RawCursor(connection)
+    start = 0
+    for width in _CHUNKS if widened(sql, 2) else (1,):
+        text = _numbered(widened(sql, width) or sql)
+        while len(rows) - start >= width:
+            cursor.execute(text, tuple(chain.from_iterable(rows[start : start + width])))
+            start += width
+
+
+@lru_cache(maxsize=1024)
+def _numbered(sql: str) -> bytes:
+    """The statement with PostgreSQL's parameter marks: `?` to `$1` and so on.  No statement has a `?` in a literal."""
+    first, *rest = sql.split("?")
+    return "".join([first, *(f"${number}{part}" for number, part in enumerate(rest, 1))]).encode()

@@ -1,0 +1,221 @@
+"""From a host's name to a connection ready for MAIL: connect, greeting, EHLO, STARTTLS, AUTH.
+
+RFC 5321 §3.1-3.2, RFC 3207, RFC 4954, XOAUTH2 as Google and Microsoft describe it.
+
+TLS by policy: `none` never starts it; `opportunistic` uses it, unverified, where it is offered, and goes on in
+clear text where it is not or where the handshake fails (on a new connection); `required` insists on it,
+unverified; `verified` insists on a certificate for the host.  A password leaves only under TLS, or where the policy
+is `none`.
+
+Raises SessionError, whose outcome says why: always Deferred, for it says nothing about any message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from graphpost.config import TlsPolicy
+from graphpost.errors import ConfigurationError
+from graphpost.transport.connection import Connection
+from graphpost.transport.courier import Deferred, Reply
+from graphpost.transport.failure import Phase, outcome_of_error, reply_of
+from graphpost.transport.wire import Extensions, command, one_line, parse_extensions
+
+Mechanism = Literal["", "plain", "login", "xoauth2"]
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpTarget:
+    """Where mail goes and how; `hostname` is ours, for EHLO.  `auth` '' is the best of PLAIN and LOGIN."""
+
+    host: str
+    port: int = 25
+    hostname: str = "localhost"
+    implicit_tls: bool = False
+    tls: TlsPolicy = "opportunistic"
+    ca_file: str = ""
+    username: str = ""
+    password: str = ""
+    auth: Mechanism = ""
+    connect_seconds: float = 30.0
+    reply_seconds: float = 300.0
+    idle_seconds: float = 15.0
+    messages_per_connection: int = 100
+
+    def __repr__(self) -> str:
+        return f"SmtpTarget({self.host!r}, {self.port}, tls={self.tls!r})"
+
+
+class SessionError(Exception):
+    """There is no conversation with the host now; the outcome is every recipient's."""
+
+    def __init__(self, outcome: Deferred) -> None:
+        super().__init__(outcome.reply.text)
+        self.outcome = outcome
+
+
+def tls_context(target: SmtpTarget) -> ssl.SSLContext | None:
+    """What TLS with the target needs; ConfigurationError when its ca_file cannot be read."""
+    if target.tls == "none" and not target.implicit_tls:
+        return None
+    if target.tls != "verified":
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    try:
+        return ssl.create_default_context(cafile=target.ca_file or None)
+    except OSError as error:
+        raise ConfigurationError("ca_file", f"cannot be used: {error.strerror or error}") from error
+
+
+async def open_session(
+    target: SmtpTarget, context: ssl.SSLContext | None, when_lost: Callable[[Connection], None]
+) -> Connection:
+    """A connection ready for MAIL; raises SessionError."""
+    opening = _Opening(target, context, when_lost)
+    try:
+        return await opening.run()
+    except SessionError:
+        is_optional = target.tls == "opportunistic" and not target.implicit_tls and not target.username
+        if not is_optional or opening.phase is not Phase.TLS:
+            raise
+    return await _Opening(target, None, when_lost).run()
+
+
+class _Opening:
+    """One attempt; `phase` says how far it came.  Without a context TLS is not started."""
+
+    def __init__(
+        self, target: SmtpTarget, context: ssl.SSLContext | None, when_lost: Callable[[Connection], None]
+    ) -> None:
+        self.phase = Phase.CONNECT
+        self._target = target
+        self._context = context
+        self._when_lost = when_lost
+        self._connection: Connection | None = None
+
+    async def run(self) -> Connection:
+        try:
+            connection = self._connection = await self._connect()
+            await self._expect_success(Phase.GREETING, b"")
+            await self._greet(connection)
+            await self._secure(connection)
+            await self._authenticate(connection)
+        except (OSError, ValueError) as error:  # ValueError: WireError, and names that are none
+            self._leave()
+            raise SessionError(outcome_of_error(self.phase, error, self._target.host)) from error
+        except BaseException:
+            self._leave()
+            raise
+        return connection
+
+    def _leave(self) -> None:
+        if self._connection is not None:
+            self._connection.abort()
+
+    async def _connect(self) -> Connection:
+        target = self._target
+        loop = asyncio.get_running_loop()
+        implicit = target.implicit_tls
+        async with asyncio.timeout(target.connect_seconds):
+            _, connection = await loop.create_connection(
+                lambda: Connection(loop, self._when_lost),
+                target.host,
+                target.port,
+                ssl=self._context if implicit else None,
+                server_hostname=target.host if implicit else None,
+            )
+        connection.is_secure = implicit
+        return connection
+
+    async def _greet(self, connection: Connection) -> None:
+        name = self._target.hostname
+        code, text = await self._ask(Phase.EHLO, command(f"EHLO {name}"))
+        if 500 <= code < 600 and not connection.is_secure:
+            await self._expect_success(Phase.EHLO, command(f"HELO {name}"))
+            connection.extensions = Extensions()
+            return
+        self._check(code, text)
+        connection.extensions = parse_extensions(text)
+
+    async def _secure(self, connection: Connection) -> None:
+        target = self._target
+        if connection.is_secure or target.tls == "none" or self._context is None:
+            return
+        must = target.tls in ("required", "verified")
+        if not connection.extensions.starttls:
+            if must:
+                raise self._refuse(
+                    Phase.TLS, "4.7.4", f"TLS is required and {target.host} does not offer STARTTLS"
+                )
+            return
+        code, text = await self._ask(Phase.TLS, b"STARTTLS\r\n")
+        if code != 220:
+            if must or not 400 <= code < 600:
+                self._check(code, text, (220,))
+            return
+        await connection.start_tls(self._context, target.host, target.connect_seconds)
+        await self._greet(connection)
+
+    async def _authenticate(self, connection: Connection) -> None:
+        target = self._target
+        if not target.username:
+            return
+        if not connection.is_secure and target.tls != "none":
+            raise self._refuse(
+                Phase.AUTH, "4.7.11", f"a password is not sent without TLS, and {target.host} offers none"
+            )
+        mechanism = _choose(target.auth, connection.extensions.auth)
+        if mechanism is None:
+            wanted = target.auth.upper() or "PLAIN or LOGIN"
+            raise self._refuse(Phase.AUTH, "4.7.0", f"{target.host} does not offer AUTH {wanted}")
+        for line in _auth_lines(mechanism, target.username, target.password):
+            code, text = await self._ask(Phase.AUTH, line)
+            if code != 334:
+                break
+        if code == 334:  # an error challenge: an empty answer gets the verdict
+            code, text = await self._ask(Phase.AUTH, b"\r\n")
+        self._check(code, text)
+
+    async def _expect_success(self, phase: Phase, line: bytes) -> None:
+        self._check(*await self._ask(phase, line))
+
+    async def _ask(self, phase: Phase, line: bytes) -> tuple[int, bytes]:
+        self.phase = phase
+        assert self._connection is not None
+        return await self._connection.ask(line, self._target.reply_seconds)
+
+    def _check(self, code: int, text: bytes, wanted: range | tuple[int, ...] = range(200, 300)) -> None:
+        if code not in wanted:
+            reply = reply_of(self.phase, code, text, self._target.host)
+            raise SessionError(Deferred(reply, whole_destination=True))
+
+    def _refuse(self, phase: Phase, status: str, text: str) -> SessionError:
+        """Our own refusal to go on with this host; not for the fallback to clear text."""
+        self.phase = phase
+        return SessionError(Deferred(Reply(0, status, one_line(text)), whole_destination=True))
+
+
+def _choose(wanted: Mechanism, offered: frozenset[str]) -> Mechanism | None:
+    candidates: tuple[Mechanism, ...] = (wanted,) if wanted else ("plain", "login")
+    return next((mechanism for mechanism in candidates if mechanism.upper() in offered), None)
+
+
+def _auth_lines(mechanism: Mechanism, username: str, password: str) -> list[bytes]:
+    """The client's lines, one per reply; all base64, so nothing in a password can end a line."""
+    if mechanism == "login":
+        return [
+            b"AUTH LOGIN\r\n",
+            b64encode(username.encode()) + b"\r\n",
+            b64encode(password.encode()) + b"\r\n",
+        ]
+    if mechanism == "xoauth2":
+        token = f"user={username}\x01auth=Bearer {password}\x01\x01"
+        return [b"AUTH XOAUTH2 " + b64encode(token.encode()) + b"\r\n"]
+    return [b"AUTH PLAIN " + b64encode(f"\0{username}\0{password}".encode()) + b"\r\n"]

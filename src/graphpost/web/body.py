@@ -1,0 +1,91 @@
+"""Reading a request's body: bounded in bytes, in time and, when it is compressed, in what it expands to."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from graphpost.config import LimitSettings
+from graphpost.errors import BadRequest, GraphError, TooLarge, UnsupportedMedia
+
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+GZIP: Final = 16 + zlib.MAX_WBITS
+TOO_LARGE: Final = "The maximum request length supported is {}."
+
+
+class Timeout(GraphError):
+    """The client stopped sending."""
+
+    status = 408
+    default_code = "RequestTimeout"
+
+
+class Disconnected(Exception):
+    """The client went away before its request was complete; nobody is left to answer."""
+
+
+async def read_body(receive: Receive, headers: Mapping[str, str], limits: LimitSettings) -> bytes:
+    """The whole body, expanded.  Raises TooLarge, Timeout, BadRequest, UnsupportedMedia or Disconnected."""
+    encoding = headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity", "gzip", "x-gzip"):
+        raise UnsupportedMedia(f"The content encoding '{encoding[:40]}' is not supported; use gzip or none.")
+    length = headers.get("content-length", "")
+    if length.isdigit() and len(length) < 20 and int(length) > limits.request_bytes:
+        raise too_large(limits.request_bytes)
+    if length == "0" or ("content-length" not in headers and "transfer-encoding" not in headers):
+        return b""
+    try:
+        async with asyncio.timeout(limits.request_seconds):
+            data = await _received(receive, limits.request_bytes)
+    except TimeoutError as error:
+        raise Timeout("The request's body did not arrive in time.") from error
+    return _expanded(data, limits.expanded_bytes) if encoding in ("gzip", "x-gzip") else data
+
+
+def too_large(limit: int) -> TooLarge:
+    megabytes, rest = divmod(limit, 1024 * 1024)
+    return TooLarge(TOO_LARGE.format(f"{megabytes}MB" if not rest else f"{limit} bytes"))
+
+
+async def _received(receive: Receive, limit: int) -> bytes:
+    event = await receive()
+    if event["type"] == "http.request" and not event.get("more_body"):
+        first: bytes = event.get("body", b"")
+        if len(first) > limit:
+            raise too_large(limit)
+        return first
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        if event["type"] == "http.disconnect":
+            raise Disconnected
+        part: bytes = event.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise too_large(limit)
+        parts.append(part)
+        if not event.get("more_body"):
+            return b"".join(parts)
+        event = await receive()
+
+
+def _expanded(data: bytes, limit: int) -> bytes:
+    """Every gzip member, one after the other; never more than the limit is held."""
+    out: list[bytes] = []
+    room = limit
+    while data:
+        stream = zlib.decompressobj(GZIP)
+        try:
+            part = stream.decompress(data, room + 1)
+        except zlib.error as error:
+            raise BadRequest("The request's body is not valid gzip.") from error
+        if len(part) > room:
+            raise too_large(limit)
+        if not stream.eof:
+            raise BadRequest("The request's gzip body ends too early.")
+        room -= len(part)
+        out.append(part)
+        data = stream.unused_data
+    return b"".join(out)

@@ -1,0 +1,145 @@
+"""Reading attachments."""
+
+from base64 import b64decode
+
+import pytest
+from tests.graph.shelf import (
+    ADELE,
+    ALEX,
+    BASE,
+    LARGE,
+    MIME,
+    RAW,
+    RICH,
+    Shelf,
+    attachment_id,
+    folder_id,
+    message_id,
+)
+
+from graphpost.errors import BadRequest, MethodNotAllowed, NotFound
+from graphpost.graph.attachments import get_attachment, get_attachment_value, list_attachments
+from graphpost.ids import attachment_id_text
+
+CONTEXT = f"{BASE}/$metadata#users('{ADELE.object_id}')/messages('{message_id(RICH).replace('=', '%3D')}')/attachments"
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    opened = Shelf(tmp_path_factory.mktemp("shelf"))
+    yield opened
+    opened.close()
+
+
+def test_a_list_has_every_attachment_with_its_type_and_bytes(shelf):
+    answer = shelf.call(list_attachments, "$count=true", message=message_id(RICH))
+    assert answer.json["@odata.context"] == CONTEXT
+    assert answer.json["@odata.count"] == 5
+    assert [each["@odata.type"].removeprefix("#microsoft.graph.") for each in answer.values] == [
+        "fileAttachment",
+        "fileAttachment",
+        "itemAttachment",
+        "fileAttachment",
+        "referenceAttachment",
+    ]
+    assert b64decode(answer.values[1]["contentBytes"]) == LARGE
+    assert b64decode(answer.values[3]["contentBytes"]) == b"hello world"
+    assert "contentBytes" not in answer.values[2]
+    assert answer.content_type.startswith("application/json;odata.metadata=minimal")
+
+
+def test_a_message_without_attachments_has_an_empty_list(shelf):
+    assert shelf.call(list_attachments, message=message_id(RAW)).values == []
+
+
+def test_a_list_has_pages_on_demand(shelf):
+    answer = shelf.call(list_attachments, "$top=2&$skip=1&$select=name", message=message_id(RICH))
+    assert [each["name"] for each in answer.values] == ["groß.bin", "As it came"]
+    assert answer.json["@odata.nextLink"].endswith("$top=2&$skip=3&$select=name")
+
+
+def test_a_file_has_its_properties_in_order(shelf):
+    value = shelf.call(get_attachment, message=message_id(RICH), attachment=attachment_id(RICH, 1)).json
+    assert value == {
+        "@odata.context": CONTEXT + "/$entity",
+        "@odata.type": "#microsoft.graph.fileAttachment",
+        "@odata.mediaContentType": "text/plain",
+        "id": attachment_id(RICH, 1),
+        "lastModifiedDateTime": "2026-01-01T00:00:00Z",
+        "name": "a.txt",
+        "contentType": "text/plain",
+        "size": 5,
+        "isInline": False,
+        "contentId": None,
+        "contentLocation": None,
+        "contentBytes": "aGVsbG8=",
+    }
+    assert list(value)[:4] == ["@odata.context", "@odata.type", "@odata.mediaContentType", "id"]
+    assert list(value)[-1] == "contentBytes"
+
+
+def test_select_leaves_the_bytes_out(shelf):
+    answer = shelf.call(
+        get_attachment, "$select=name,Size", message=message_id(RICH), attachment=attachment_id(RICH, 2)
+    )
+    assert set(answer.json) - {"@odata.context", "@odata.type", "@odata.mediaContentType"} == {
+        "id",
+        "name",
+        "size",
+    }
+    assert answer.json["@odata.context"].endswith("/attachments(name,size)/$entity")
+
+
+def test_a_reference_shows_where_it_points_on_beta(shelf):
+    keys = {"message": message_id(RICH), "attachment": attachment_id(RICH, 5)}
+    assert "sourceUrl" not in shelf.call(get_attachment, **keys).json
+    value = shelf.call(get_attachment, version="beta", **keys).json
+    assert value["sourceUrl"] == "https://example.com/x"
+    assert value["providerType"] == "other"
+
+
+@pytest.mark.parametrize(
+    ("number", "content", "media", "disposition"),
+    [
+        (1, b"hello", "text/plain", 'attachment; filename="a.txt"'),
+        (2, LARGE, "application/octet-stream", "attachment; filename*=UTF-8''gro%C3%9F.bin"),
+        (3, MIME, "message/rfc822", 'attachment; filename="As it came"'),
+        (4, b"hello world", "application/octet-stream", 'attachment; filename="l.png"'),
+    ],
+)
+def test_the_raw_value_is_never_shown_by_a_browser(shelf, number, content, media, disposition):
+    answer = shelf.call(
+        get_attachment_value, message=message_id(RICH), attachment=attachment_id(RICH, number)
+    )
+    assert answer.raw == content
+    assert answer.content_type == media
+    assert answer.headers == {"Content-Disposition": disposition, "X-Content-Type-Options": "nosniff"}
+
+
+def test_a_reference_has_no_raw_value(shelf):
+    with pytest.raises(MethodNotAllowed):
+        shelf.call(get_attachment_value, message=message_id(RICH), attachment=attachment_id(RICH, 5))
+
+
+@pytest.mark.parametrize(
+    ("attachment", "error", "code"),
+    [
+        ("nonsense", BadRequest, "ErrorInvalidIdMalformed"),
+        (message_id(RICH), BadRequest, "ErrorInvalidIdMalformed"),
+        (attachment_id(RICH, 77), NotFound, "ErrorItemNotFound"),
+        (attachment_id(RAW, 1), NotFound, "ErrorItemNotFound"),
+        (attachment_id_text(ALEX.object_id, RICH, 0, 1), NotFound, "ErrorItemNotFound"),
+    ],
+)
+@pytest.mark.parametrize("handler", [get_attachment, get_attachment_value])
+def test_an_id_that_names_nothing_is_refused(shelf, handler, attachment, error, code):
+    with pytest.raises(error) as caught:
+        shelf.call(handler, message=message_id(RICH), attachment=attachment)
+    assert caught.value.code == code
+
+
+def test_an_attachment_is_found_through_an_immutable_id_and_a_folder(shelf):
+    keys = {"message": message_id(RICH, immutable=True), "attachment": attachment_id(RICH, 1)}
+    assert shelf.call(get_attachment, **keys, folder=folder_id(1000)).json["name"] == "a.txt"
+    with pytest.raises(NotFound):
+        shelf.call(get_attachment, **keys, folder="inbox")

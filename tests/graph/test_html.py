@@ -1,0 +1,42 @@
+"""Bodies as documents; instants as text."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphpost.clock import from_datetime
+from graphpost.graph.html import document
+from graphpost.graph.times import time_text
+
+META = '<meta http-equiv="Content-Type" content="text/html; charset=utf-8">'
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", f"<html><head>\r\n{META}</head><body></body></html>"),
+        ("<p>x</p>", f"<html><head>\r\n{META}</head><body><p>x</p></body></html>"),
+        ("<body dir=ltr>x</body>", f"<html><head>\r\n{META}</head><body dir=ltr>x</body></html>"),
+        ("<HTML><body>x</body></HTML>", f"<HTML><head>\r\n{META}</head><body>x</body></HTML>"),
+        (
+            "<!doctype html>\n<html lang=en><head><title>t</title></head><body>x</body></html>",
+            f"<!doctype html>\n<html lang=en><head>\r\n{META}<title>t</title></head><body>x</body></html>",
+        ),
+        (
+            f"<html><head>{META}</head><body>x</body></html>",
+            f"<html><head>{META}</head><body>x</body></html>",
+        ),
+        ("<htmlx>", f"<html><head>\r\n{META}</head><body><htmlx></body></html>"),
+    ],
+)
+def test_html_becomes_a_document_that_names_its_charset(content, expected):
+    assert document(content) == expected
+    assert document(expected) == expected
+
+
+@given(st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)))
+def test_an_instant_is_written_to_the_second(moment):
+    text = time_text(from_datetime(moment.replace(tzinfo=UTC)))
+    assert text == moment.replace(microsecond=0).isoformat() + "Z"

@@ -1,0 +1,39 @@
+"""The Prefer header."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphpost.graph.prefer import Preferences, read_preferences
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", Preferences()),
+        ('IdType="ImmutableId"', Preferences(immutable_ids=True)),
+        ("idtype=immutableid", Preferences(immutable_ids=True)),
+        ('outlook.timezone="UTC", IdType = "ImmutableId"', Preferences(immutable_ids=True)),
+        ('outlook.body-content-type="text"', Preferences(body_kind="text")),
+        ("outlook.body-content-type=HTML; x=y", Preferences(body_kind="html")),
+        ('outlook.body-content-type="pdf"', Preferences()),
+        ('outlook.timezone="IdType=ImmutableId"', Preferences()),
+        ("odata.maxpagesize=50", Preferences(page_size=50)),
+        ("odata.maxpagesize=5000", Preferences(page_size=1000)),
+        ("odata.maxpagesize=-1, odata.maxpagesize", Preferences()),
+    ],
+)
+def test_preferences_are_read(text, expected):
+    assert read_preferences({"prefer": text}) == expected
+
+
+def test_what_was_done_is_said():
+    assert Preferences().applied() == {}
+    assert Preferences(True, "text").applied() == {
+        "Preference-Applied": 'outlook.body-content-type="text", IdType="ImmutableId"'
+    }
+
+
+@given(st.text())
+def test_no_header_does_any_harm(text):
+    assert read_preferences({"prefer": text}).page_size <= 1000

@@ -1,0 +1,43 @@
+"""Messages and deliveries to put into a store; only what a test says differs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from graphpost.mail.mailbox import INBOX
+from graphpost.mail.message import Address, Body, Item, Message
+from graphpost.store.deliveries import Delivery, Recipient
+
+ADELE = Address("AdeleV@contoso.test", "Adele Vance")
+MESSAGE = Message(
+    subject="Meet for lunch?",
+    body=Body("The new cafeteria is open.", "text"),
+    from_=ADELE,
+    sender=ADELE,
+    to=(Address("fannyd@contoso.test"),),
+    internet_message_id="<1@contoso.test>",
+)
+
+
+def item(message_id: int = 1, mailbox_id: int = 7, folder_id: int = INBOX, **changes: Any) -> Item:
+    """Fields of the item, and of its message, by name."""
+    ours = {name: changes.pop(name) for name in list(changes) if name in Message.__struct_fields__}
+    message = replace(MESSAGE, **ours)
+    values: dict[str, Any] = {"received_at": message_id, "conversation_id": bytes(16), **changes}
+    return Item(mailbox_id=mailbox_id, message_id=message_id, folder_id=folder_id, message=message, **values)
+
+
+def delivery(message_id: int = 1, mailbox_id: int = 7, **changes: Any) -> Delivery:
+    values: dict[str, Any] = {
+        "position": 0,
+        "destination": "smtp://relay.test:25",
+        "due_at": 100,
+        "created_at": 100,
+        "expires_at": 1000,
+        "sender": ADELE.address,
+        "recipients": (Recipient("fannyd@contoso.test"),),
+        **changes,
+    }
+    return Delivery(mailbox_id=mailbox_id, message_id=message_id, **values)

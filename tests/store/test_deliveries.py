@@ -1,0 +1,257 @@
+"""The delivery queue: claims, leases, gates, and what people do to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+from tests.store.made import delivery
+
+from graphpost.store import deliveries
+from graphpost.store.deliveries import BUCKETS, DONE, HELD, QUEUED, Delivery, Recipient, Saying
+from graphpost.store.store import Store, Tx
+
+pytestmark = pytest.mark.anyio
+
+RELAY = "smtp://relay.test:25"
+
+
+async def put(store: Store, *rows: Delivery) -> None:
+    await store.write(lambda tx: [deliveries.add(tx, row) for row in rows])
+
+
+async def claim(
+    store: Store, now: int = 100, owner: int = 1, limit: int = 10, lease: int = 50
+) -> list[Delivery]:
+    return await store.write(lambda tx: deliveries.claim(tx, 7, RELAY, now, now + lease, owner, limit))
+
+
+async def due(store: Store, now: int) -> list[str]:
+    return await store.read(lambda tx: deliveries.due_destinations(tx, 7, now))
+
+
+async def test_a_delivery_comes_back_as_it_was(store: Store) -> None:
+    saying = Saying(451, "4.7.1", "greylisted, \u00fc\0", "mx.test")
+    full = delivery(
+        position=3,
+        state=HELD,
+        owner=2**60,
+        attempts=4,
+        finished_at=9,
+        warned=True,
+        recipients=(Recipient("a@b.test", "deferred", saying, 77), Recipient("c@d.test")),
+        subject="Subject\0",
+        internet_message_id="<x@y>",
+        siblings=2,
+        wants_success=True,
+        hidden=True,
+    )
+    await put(store, full)
+    assert await store.read(lambda tx: deliveries.get(tx, 7, 1)) == [full]
+
+
+async def test_a_claim_leases_what_is_due_the_longest_first(store: Store) -> None:
+    await put(
+        store,
+        *(delivery(n, due_at=100 - n, created_at=100 - n) for n in range(1, 6)),
+        delivery(9, due_at=101),
+    )
+    first = await claim(store, limit=2)
+    assert [d.message_id for d in first] == [5, 4]
+    assert {(d.due_at, d.owner, d.attempts) for d in first} == {(150, 1, 1)}
+    assert [d.message_id for d in await claim(store)] == [3, 2, 1]
+    assert await claim(store) == []
+
+
+async def test_a_lease_that_ended_is_due_again(store: Store) -> None:
+    await put(store, delivery())
+    await claim(store)
+    assert await claim(store, now=149) == []
+    again = await claim(store, now=150, owner=2)
+    assert [(d.owner, d.attempts) for d in again] == [(2, 2)]
+
+
+async def test_only_the_owner_settles(store: Store) -> None:
+    await put(store, delivery())
+    (old,) = await claim(store)
+    (new,) = await claim(store, now=150)
+    done = {"state": DONE, "finished_at": 160, "recipients": (Recipient("fannyd@contoso.test", "delivered"),)}
+    assert await store.write(lambda tx: deliveries.settle(tx, replace(old, **done), 1)) is False
+    assert await store.write(lambda tx: deliveries.settle(tx, replace(new, **done), 2)) is False
+    assert await store.write(lambda tx: deliveries.settle(tx, replace(new, **done), 1)) is True
+    assert await store.write(lambda tx: deliveries.settle(tx, replace(new, **done), 1)) is False
+    assert await store.read(lambda tx: deliveries.get(tx, 7, 1)) == [replace(new, owner=0, **done)]
+
+
+async def test_settling_all_says_which_were_still_ours(store: Store) -> None:
+    await put(store, *(delivery(n) for n in range(1, 101)))
+    mine = await claim(store, limit=100)
+    stolen = await claim(store, now=150, owner=2, limit=30)
+    done = [replace(d, state=DONE, finished_at=n, warned=n == 5) for n, d in enumerate(mine)]
+    settled = await store.write(lambda tx: deliveries.settle_all(tx, done, 1))
+    assert settled == {(d.message_id, d.position) for d in mine} - {
+        (d.message_id, d.position) for d in stolen
+    }
+    every = await store.read(lambda tx: deliveries.listed(tx, state=DONE))
+    expected = [replace(d, owner=0) for d in done if (d.message_id, d.position) in settled]
+    assert every == sorted(expected, key=lambda d: -d.message_id)
+
+
+async def test_a_deferred_delivery_waits_and_a_noted_one_keeps_its_lease(store: Store) -> None:
+    await put(store, delivery())
+    (mine,) = await claim(store)
+    assert await store.write(lambda tx: deliveries.settle(tx, replace(mine, warned=True), 1)) is True
+    (noted,) = await store.read(lambda tx: deliveries.get(tx, 7, 1))
+    assert (noted.warned, noted.owner) == (True, 1)
+    assert await store.write(lambda tx: deliveries.settle(tx, replace(noted, due_at=500), 1)) is True
+    (waiting,) = await store.read(lambda tx: deliveries.get(tx, 7, 1))
+    assert (waiting.due_at, waiting.owner, waiting.attempts) == (500, 0, 1)
+    assert await due(store, 499) == []
+    assert await due(store, 500) == [RELAY]
+
+
+async def test_due_destinations_are_those_with_something_due_and_not_held_back(store: Store) -> None:
+    names = ["a", "b", "c", "d"]
+    await put(
+        store,
+        *(delivery(n, destination=name) for n, name in enumerate(names)),
+        delivery(10, destination="b"),
+        delivery(11, destination="later", due_at=300),
+        delivery(12, destination="done", state=DONE),
+        delivery(13, mailbox_id=8, destination="other bucket"),
+    )
+
+    def gates(tx: Tx) -> None:
+        deliveries.register_destination(tx, 7, "b")
+        deliveries.register_destination(tx, 7, "b")
+        deliveries.hold_destination(tx, 7, "c", 200, 3)
+        deliveries.hold_destination(tx, 7, "c", 250, 4)
+        deliveries.hold_destination(tx, 7, "d", 100, 1)
+
+    await store.write(gates)
+    assert await due(store, 100) == ["a", "b", "d"]
+    assert await due(store, 250) == ["a", "b", "c", "d"]
+    assert await store.read(lambda tx: [deliveries.failures_of(tx, 7, n) for n in names]) == [0, 0, 4, 1]
+
+
+async def test_a_registered_destination_keeps_its_gate(store: Store) -> None:
+    await put(store, delivery())
+    await store.write(lambda tx: deliveries.hold_destination(tx, 7, RELAY, 500, 2))
+    await store.write(lambda tx: deliveries.register_destination(tx, 7, RELAY))
+    assert await due(store, 499) == []
+
+
+async def test_open_deliveries_are_counted(store: Store) -> None:
+    await put(store, delivery(position=0), delivery(position=1, state=HELD), delivery(position=2, state=DONE))
+    assert await store.read(lambda tx: deliveries.open_count(tx, 7, 1)) == 2
+    assert await store.read(lambda tx: deliveries.open_count(tx, 7, 2)) == 0
+
+
+async def test_retrying_now_makes_the_waiting_due_and_opens_the_gate(store: Store) -> None:
+    await put(
+        store,
+        delivery(position=0, due_at=900),
+        delivery(position=1, state=HELD),
+        delivery(position=2, state=DONE),
+    )
+    await store.write(lambda tx: deliveries.hold_destination(tx, 7, RELAY, 800, 2))
+    assert await due(store, 200) == []
+    assert await store.write(lambda tx: deliveries.retry_now(tx, 7, 1, 200)) == 2
+    assert await due(store, 200) == [RELAY]
+    assert len(await claim(store, now=200)) == 2
+    assert await store.write(lambda tx: deliveries.retry_now(tx, 7, 1, 210)) == 0, "under way"
+
+
+async def test_cancelling_gives_up_what_is_not_under_way(store: Store) -> None:
+    open_and_done = (
+        Recipient("a@b.test", "deferred"),
+        Recipient("c@d.test", "delivered"),
+        Recipient("e@f.test"),
+    )
+    await put(store, delivery(position=0))
+    await claim(store)
+    await put(
+        store, delivery(position=1, due_at=900, recipients=open_and_done), delivery(position=2, state=DONE)
+    )
+    assert await store.write(lambda tx: deliveries.cancel(tx, 7, 1, 120)) == 1
+    under_way, cancelled, _ = await store.read(lambda tx: deliveries.get(tx, 7, 1))
+    assert (under_way.state, cancelled.state, cancelled.finished_at) == (QUEUED, DONE, 120)
+    assert [r.state for r in cancelled.recipients] == ["cancelled", "delivered", "cancelled"]
+    assert [r.at for r in cancelled.recipients] == [120, 0, 120]
+
+
+async def test_releasing_makes_interrupted_attempts_due(store: Store) -> None:
+    await put(store, delivery(1), delivery(2), delivery(3, due_at=900))
+    assert len(await claim(store)) == 2
+    assert await store.write(lambda tx: deliveries.release(tx, 7, 110)) == 2
+    assert await store.write(lambda tx: deliveries.release(tx, 7, 110)) == 0
+    assert [d.attempts for d in await claim(store, now=110)] == [2, 2]
+
+
+async def test_depth_is_of_every_bucket(store: Store) -> None:
+    assert await store.read(deliveries.depth) == (0, 0)
+    await put(
+        store,
+        *(delivery(n, mailbox_id=n, created_at=1000 - n) for n in range(1, 40)),
+        delivery(77, state=DONE, created_at=1),
+    )
+    assert await store.read(deliveries.depth) == (39, 961)
+
+
+async def test_lists_are_newest_first_and_limited(store: Store) -> None:
+    await put(store, *(delivery(n, mailbox_id=n % 20, state=(QUEUED, DONE)[n % 2]) for n in range(1, 60)))
+
+    async def numbers(**how: int) -> list[int]:
+        found = await store.read(lambda tx: deliveries.listed(tx, **how))  # type: ignore[arg-type]
+        return [d.message_id for d in found]
+
+    assert await numbers(limit=5) == [59, 58, 57, 56, 55]
+    assert await numbers(limit=3, state=QUEUED) == [58, 56, 54]
+    assert await numbers(limit=100, mailbox_id=3) == [43, 23, 3]
+    assert await numbers(limit=100, mailbox_id=3, state=QUEUED) == []
+
+
+async def test_pruning_removes_what_was_finished_long_ago(store: Store) -> None:
+    await put(
+        store,
+        *(delivery(n, state=DONE, finished_at=n) for n in range(1, 6)),
+        delivery(6),
+        delivery(7, mailbox_id=8, state=DONE, finished_at=1),
+    )
+    assert await store.write(lambda tx: deliveries.prune(tx, 7, 4)) == 3
+    assert await store.write(lambda tx: deliveries.prune(tx, 7, 100, limit=1)) == 1
+    assert [d.message_id for d in await store.read(lambda tx: deliveries.listed(tx))] == [7, 6, 5]
+
+
+@pytest.mark.slow
+async def test_eight_workers_share_a_queue_without_a_duplicate(open_store: Callable[[], Store]) -> None:
+    stores = [open_store()]
+    if stores[0].dialect.name == "postgres":
+        stores.append(open_store())
+    rows = [delivery(n, mailbox_id=n % 33, destination=f"d{n % 50}") for n in range(2000)]
+    for start in range(0, 2000, 500):
+        await put(stores[0], *rows[start : start + 500])
+    taken: Counter[tuple[int, int]] = Counter()
+
+    async def work(owner: int) -> None:
+        store = stores[owner % len(stores)]
+        for bucket in [*range(owner, BUCKETS), *range(owner)]:
+            while found := await store.read(lambda tx, b=bucket: deliveries.due_destinations(tx, b, 100)):
+                for name in found:
+                    mine = await store.write(
+                        lambda tx, b=bucket, name=name: deliveries.claim(tx, b, name, 100, 200, owner, 3)
+                    )
+                    taken.update((d.message_id, d.position) for d in mine)
+                    done = [replace(d, state=DONE) for d in mine]
+                    for each in done:
+                        assert await store.write(lambda tx, each=each: deliveries.settle(tx, each, owner))
+
+    await asyncio.gather(*(work(owner) for owner in range(1, 9)))
+    assert await stores[0].read(deliveries.depth) == (0, 0)
+    assert len(taken) == 2000
+    assert set(taken.values()) == {1}
+    for store in stores:
+        await store.close()

@@ -1,0 +1,136 @@
+"""What holds for PostgreSQL alone: lost connections, conflicts, and the SQL's translation."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+
+psycopg = pytest.importorskip("psycopg")
+
+from tests.store.made import item  # noqa: E402
+
+from graphpost.errors import StoreBusy, StoreError  # noqa: E402
+from graphpost.store import messages, postgres  # noqa: E402
+from graphpost.store.commits import ConnectionLostError  # noqa: E402
+from graphpost.store.postgres import POSTGRES, PostgresSession, PostgresStore  # noqa: E402
+from graphpost.store.store import Tx  # noqa: E402
+from graphpost.testing.postgres import PostgresServer  # noqa: E402
+
+
+@pytest.fixture
+async def store(anyio_backend: str, postgres_url: str) -> AsyncIterator[PostgresStore]:
+    opened = PostgresStore.open(postgres_url, connections=2)
+    yield opened
+    await opened.close()
+
+
+def kill_all(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+
+
+@pytest.mark.anyio
+async def test_connections_lost_while_idle_are_not_noticed(store: PostgresStore, postgres_url: str) -> None:
+    for number in range(1, 5):
+        await asyncio.gather(*(store.write(lambda tx: None) for _ in range(4)))
+        await store.read(lambda tx: messages.count(tx, 7))
+        await asyncio.to_thread(kill_all, postgres_url)
+        await store.write(lambda tx, n=number: messages.add(tx, item(n)))
+        assert await store.read(lambda tx: messages.count(tx, 7)) == number
+
+
+@pytest.mark.anyio
+async def test_a_connection_lost_inside_a_function_is_a_store_error_and_nothing_is_written(
+    store: PostgresStore, postgres_url: str
+) -> None:
+    def cut(tx: Tx) -> int:
+        tx.execute("SELECT 1")
+        kill_all(postgres_url)
+        messages.add(tx, item(1))
+        return messages.count(tx, 7)
+
+    with pytest.raises(StoreError, match="lost"):
+        await store.write(cut)
+    with pytest.raises(StoreError, match="lost"):
+        await store.read(cut)
+    assert await store.read(lambda tx: messages.count(tx, 7)) == 0
+    await store.write(lambda tx: messages.add(tx, item(1)))
+
+
+@pytest.mark.anyio
+async def test_a_deadlock_is_run_again(store: PostgresStore) -> None:
+    await store.write(lambda tx: [messages.add(tx, item(n)) for n in (1, 2)])
+    meeting, begun = threading.Barrier(2, timeout=30), threading.Event()
+    runs = []
+
+    def lock(tx: Tx, first: int, second: int) -> None:
+        sql = "UPDATE messages SET size = size + 1 WHERE mailbox_id = ? AND message_id = ?"
+        tx.execute(sql, (7, first))
+        runs.append(first)
+        begun.set()
+        if len(runs) <= 2:
+            meeting.wait()
+        tx.execute(sql, (7, second))
+
+    one = asyncio.ensure_future(store.write(lambda tx: lock(tx, 1, 2)))
+    await asyncio.to_thread(begun.wait, 30)
+    await asyncio.gather(one, store.write(lambda tx: lock(tx, 2, 1)))
+    sizes = await store.read(lambda tx: [m.size for m in messages.find(tx, 7)])
+    assert sizes == [2, 2]
+    assert len(runs) >= 3
+
+
+def test_pauses_between_attempts_to_connect_grow(tmp_path: object) -> None:
+    now = 0.0
+    session = PostgresSession(f"postgresql:///x?host={tmp_path}", POSTGRES, "BEGIN", lambda: now)
+    waited = []
+    for _ in range(8):
+        with pytest.raises(ConnectionLostError) as real:
+            session.begin()
+        assert real.value.__cause__ is not None
+        with pytest.raises(ConnectionLostError) as quick:
+            session.begin()
+        assert quick.value.__cause__ is None, "no attempt before the pause is over"
+        waited.append(session._not_before - now)
+        now = session._not_before
+    assert waited == pytest.approx([0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0])
+
+
+@pytest.mark.anyio
+async def test_a_server_that_comes_back_is_used_again(anyio_backend: str) -> None:
+    server = PostgresServer.start()
+    store = PostgresStore.open(server.url, connections=1)
+    await store.write(lambda tx: messages.add(tx, item(1)))
+    server.halt()
+    for refused in (store.write(lambda tx: messages.add(tx, item(2))), store.read(lambda tx: None)):
+        with pytest.raises(StoreError):
+            await refused
+    server.resume()
+    store._sessions[0]._not_before = 0.0
+    for reader in store._readers:
+        reader._not_before = 0.0
+    await store.write(lambda tx: messages.add(tx, item(3)))
+    found = await store.read(lambda tx: messages.find(tx, 7))
+    assert [m.message_id for m in found] == [3, 1]
+    await store.close()
+    server.stop()
+
+
+def test_parameter_marks_are_numbered() -> None:
+    assert postgres._numbered("SELECT ? || '%s' WHERE x = ?") == b"SELECT $1 || '%s' WHERE x = $2"
+
+
+def test_conflicts_are_busy_and_others_are_not() -> None:
+    assert issubclass(StoreBusy, StoreError)
+    assert not issubclass(ConnectionLostError, StoreBusy)
+
+
+@pytest.mark.anyio
+async def test_an_acknowledged_write_is_synced_even_if_the_server_would_not(store: PostgresStore) -> None:
+    assert await store.write(lambda tx: tx.one("SELECT current_setting('synchronous_commit')")) == ("on",)

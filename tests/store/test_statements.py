@@ -1,0 +1,153 @@
+"""Every statement names the column its table is distributed by; every function of the store is looked at."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Sequence
+from types import ModuleType
+from typing import Any
+
+import pytest
+from tests.store.made import delivery, item
+
+from graphpost.mail.mailbox import INBOX, NO_FOLDER, Folder
+from graphpost.store import contents, deliveries, folders, messages
+from graphpost.store.contents import Content
+from graphpost.store.store import Dialect, Params, Row, Store, Tx
+from graphpost.store.transaction import COUNT
+
+pytestmark = pytest.mark.anyio
+
+KEYS = {
+    "messages": "mailbox_id",
+    "contents": "mailbox_id",
+    "folders": "mailbox_id",
+    "deliveries": "bucket",
+    "destinations": "bucket",
+}
+PLACES = [("received_at", False)]
+CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
+    (folders.create_defaults, (7,), {}),
+    (folders.add, (Folder(mailbox_id=7, folder_id=99, parent_id=1, name="x"),), {}),
+    (folders.get, (7, 1), {}),
+    (folders.find, (7, 1, "x"), {}),
+    (folders.children, (7, 1, True), {}),
+    (folders.children, (7, 1, False), {}),
+    (messages.add, (item(1),), {}),
+    (messages.get, (7, 1), {}),
+    (messages.find, (7,), {}),
+    (messages.find, (7,), {"order": PLACES, "where": ("is_read = ?", (1,))}),
+    (messages.find, (7,), {"folder_id": INBOX}),
+    (messages.count, (7, None), {}),
+    (messages.count, (7, INBOX, ("is_read = ?", (1,))), {}),
+    (messages.change, (item(1), item(1, folder_id=NO_FOLDER)), {}),
+    (messages.remove, (item(1, version=2),), {}),
+    (contents.add, (7, 1, [Content(1, 1, "0" * 64, b"x")]), {}),
+    (contents.of_message, (7, 1), {}),
+    (contents.blobs_of, (7,), {}),
+    (contents.remove, (7, 1), {}),
+    (deliveries.add, (delivery(1),), {}),
+    (deliveries.register_destination, (7, "d"), {}),
+    (deliveries.hold_destination, (7, "d", 1, 1), {}),
+    (deliveries.failures_of, (7, "d"), {}),
+    (deliveries.due_destinations, (7, 100), {}),
+    (deliveries.claim, (7, "smtp://relay.test:25", 100, 200, 1, 10), {}),
+    (deliveries.settle, (delivery(1, attempts=1), 1), {}),
+    (deliveries.settle_all, ([delivery(1, attempts=1)], 1), {}),
+    (deliveries.open_count, (7, 1), {}),
+    (deliveries.get, (7, 1), {}),
+    (deliveries.listed, (), {}),
+    (deliveries.listed, (), {"state": 0, "mailbox_id": 7}),
+    (deliveries.retry_now, (7, 1, 100), {}),
+    (deliveries.cancel, (7, 1, 100), {}),
+    (deliveries.release, (7, 100), {}),
+    (deliveries.depth, (), {}),
+    (deliveries.prune, (7, 100), {}),
+]
+
+
+class Recorder:
+    """A Tx that keeps the texts of the statements."""
+
+    def __init__(self, tx: Tx, texts: set[str]) -> None:
+        self._tx = tx
+        self._texts = texts
+        self.dialect: Dialect = tx.dialect
+
+    def execute(self, sql: str, params: Params = ()) -> int:
+        self._texts.add(sql)
+        return self._tx.execute(sql, params)
+
+    def executemany(self, sql: str, rows: Iterable[Params]) -> None:
+        self._texts.add(sql)
+        self._tx.executemany(sql, rows)
+
+    def all(self, sql: str, params: Params = ()) -> list[Row]:
+        self._texts.add(sql)
+        return self._tx.all(sql, params)
+
+    def one(self, sql: str, params: Params = ()) -> Row | None:
+        self._texts.add(sql)
+        return self._tx.one(sql, params)
+
+    def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
+        self._texts.add(COUNT)
+        self._tx.count_folder(mailbox_id, folder_id, total, unread)
+
+
+async def test_every_statement_names_its_mailbox_or_bucket(store: Store) -> None:
+    texts: set[str] = set()
+
+    def call_all(tx: Tx) -> None:
+        for function, arguments, options in CALLS:
+            function(Recorder(tx, texts), *arguments, **options)
+
+    await store.write(call_all)
+    assert texts
+    assert [text for text in texts if (lacking := unnamed(text))] == [], lacking
+
+
+def unnamed(text: str) -> list[str]:
+    """The tables of a statement whose parts of it (up to the next table) don't name their column."""
+    parts = re.split(r"\b(FROM|INTO|UPDATE|JOIN)\s+(?=\w+)", text)
+    lacking = []
+    for verb, rest in zip(parts[1::2], parts[2::2], strict=True):
+        table = re.match(r"\w+", rest)
+        column = KEYS.get(table.group()) if table else None
+        if column and verb != "UPDATE" and not re.search(rf"\b{column}\b", rest):
+            lacking.append(rest)
+        if column and verb == "UPDATE" and not re.search(rf"WHERE.*\b{column} = \?", text):
+            lacking.append(rest)
+    return lacking
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("SELECT 1 FROM messages WHERE mailbox_id = ?", 0),
+        ("SELECT mailbox_id FROM messages WHERE message_id = ?", 1),
+        ("UPDATE deliveries SET bucket = 1 WHERE message_id = ?", 1),
+        (
+            "SELECT 1 FROM folders f WHERE mailbox_id = ? AND EXISTS (SELECT 1 FROM messages WHERE message_id = 1)",
+            1,
+        ),
+        ("DELETE FROM contents", 1),
+        ("SELECT 1 FROM migrations", 0),
+    ],
+)
+def test_the_check_finds_what_it_is_for(text: str, wrong: int) -> None:
+    assert len(unnamed(text)) == wrong
+
+
+def test_no_function_is_left_out() -> None:
+    called = {function for function, _, _ in CALLS}
+    modules: Sequence[ModuleType] = (messages, contents, folders, deliveries)
+    public = {
+        function
+        for module in modules
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if not name.startswith("_") and function.__module__ == module.__name__
+        if "tx" in inspect.signature(function).parameters
+    }
+    assert public - called == set()
