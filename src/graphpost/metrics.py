@@ -1,4 +1,4 @@
-"""The numbers for dashboards: counters, gauges and histograms, shown in Prometheus's text format.
+"""The numbers for dashboards: counters, gauges and histograms.
 
 Names are a contract.  Counting happens a few times per message, so it is plain addition on our own objects (a tenth
 of the cost of prometheus-client's); that library only writes them down when somebody looks.

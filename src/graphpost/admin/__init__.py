@@ -1,1 +1,1 @@
-"""Looking after a server: operations on queue and accounts, health, metrics, and what it tells at start."""
+"""Looking after a server: operations, health, metrics, and what it tells at start."""

@@ -1,4 +1,4 @@
-"""What the command line and the server share in the data directory: the administrator's token, and where it runs.
+"""What commands and server share on disk: the administrator's token, and the URL.
 
 Whoever may read these files (0600) administers the server; there is no other way to get the token.
 """

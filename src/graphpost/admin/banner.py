@@ -1,4 +1,4 @@
-"""What `graphpost serve` prints when it is ready: where everything is, and a first line to try."""
+"""What a ready server prints: where everything is, and a first line to try."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The administration over HTTP: health for everybody, the rest for the holder of the administrator's token.
+"""The administration over HTTP: health for everybody, the rest with a token.
 
     GET  /healthz            200 while the process answers
     GET  /readyz             200 when it takes mail, 503 with the reason when not

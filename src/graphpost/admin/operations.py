@@ -1,4 +1,4 @@
-"""What an administrator can do: look into the queue, and look after mailboxes and applications.
+"""What an administrator can do with the queue, mailboxes and applications.
 
 The same operations serve the running server (`http.py`) and the command line when no server runs: they need a store
 and nothing else.  Arguments and results are plain values that JSON can carry.  What cannot be done raises

@@ -1,4 +1,4 @@
-"""How deliveries, mailboxes and applications are shown to an administrator: plain values for JSON.
+"""How an administrator is shown deliveries, mailboxes and applications.
 
 Names of fields are a contract with scripts.  Nothing here tells a secret.
 """

@@ -1,4 +1,4 @@
-"""The command line: each command is a module beside this one, imported when it is called.
+"""The command line: each command is a module, imported when it is called.
 
 Exit status: 0 done, 1 it did not work, 2 wrong usage or settings.  Errors are one line on standard error.
 """

@@ -1,4 +1,4 @@
-"""`graphpost check`: what would keep the server from working, found before it is started."""
+"""`graphpost check`: what would keep the server from working."""
 
 from __future__ import annotations
 

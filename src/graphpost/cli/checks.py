@@ -1,4 +1,6 @@
-"""What `graphpost check` looks at: each check returns a line that says what is fine, or raises with what is not.
+"""What `graphpost check` looks at.
+
+Each check returns a line that says what is fine, or raises with what is not.
 
 The relay check speaks SMTP through the standard library, so that it is an independent opinion on the relay.
 """

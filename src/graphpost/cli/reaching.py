@@ -1,4 +1,4 @@
-"""Reaching the administration: through the running server when there is one, otherwise in the store itself."""
+"""Reaching the administration: through the running server, or in the store itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`graphpost send`: one message through the running server's Graph API, followed to its outcome."""
+"""`graphpost send`: one message through the running server, to its outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the operator settles: the settings, where they come from, and the embedded default."""
+"""What the operator settles: the settings, their sources, the embedded default."""
 
 from graphpost.config.defaults import Defaults, embedded_defaults
 from graphpost.config.loading import load

@@ -1,4 +1,4 @@
-"""Whether settings make sense: ports, URLs, addresses, files, and what excludes what.
+"""Whether settings make sense: numbers, URLs, addresses, files, combinations.
 
 Each check raises ConfigurationError with the path of the key at fault.  Files are looked for under the data directory.
 """

@@ -1,4 +1,4 @@
-"""The embedded default: a tenant, two people and an application, made once and kept.
+"""The embedded default: a tenant, two people and an application, made once.
 
 What has to be secret or unique (ids, the application's secret, the people's password) is generated at the first start
 and kept in `defaults.json` (0600) in the data directory, so that `graphpost env` can tell it.

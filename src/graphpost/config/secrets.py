@@ -1,4 +1,4 @@
-"""Secrets from where the settings say they are: in place, in a file, or in an environment variable."""
+"""Secrets from where the settings say: in place, in a file, or in a variable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server's certificate, from a local certificate authority of its own unless the operator has one.
+"""The server's certificate, from a local authority unless the operator has one.
 
 The authority is made at the first start and kept in `ca/` in the data directory: clients trust `ca/ca.pem`, its key
 (0600) never leaves the machine.  The server's certificate is renewed when it ends soon, when the names changed, or when

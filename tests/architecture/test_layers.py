@@ -1,0 +1,96 @@
+"""Imports go down only, packages of one layer don't know each other, and there are no cycles."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src/graphpost"
+
+# From the top down; a line may import what stands below it.
+LAYERS = (
+    ("cli", "testing"),
+    ("server",),
+    ("web",),
+    ("graph", "admin", "inbound"),
+    ("auth", "delivery"),
+    ("store", "transport"),
+    ("odata", "mail"),
+    ("maillog",),
+    ("config", "metrics"),
+    ("clock", "ids", "errors"),
+)
+HEIGHT = {name: -index for index, names in enumerate(LAYERS) for name in names}
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name below graphpost -> file; the package itself is ''."""
+    found = {}
+    for file in SOURCE.rglob("*.py"):
+        parts = file.relative_to(SOURCE).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Every name of ours that a module imports, those for type checking and those inside functions included."""
+    known = modules()
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name.split(".")[0] == "graphpost":
+                below = name.split(".")[1:]
+                while below and ".".join(below) not in known:
+                    below.pop()
+                yield ".".join(below)
+
+
+def edges() -> dict[str, set[str]]:
+    return {name: {target for target in imports(file) if target != name} for name, file in modules().items()}
+
+
+def test_every_module_has_a_layer() -> None:
+    assert {name.split(".")[0] for name in modules() if name} <= set(HEIGHT)
+
+
+@pytest.mark.parametrize("module", sorted(name for name in modules() if name))
+def test_imports_go_down(module: str) -> None:
+    package = module.split(".")[0]
+    for target in edges()[module]:
+        other = target.split(".")[0]
+        if other and other != package:
+            assert HEIGHT[other] < HEIGHT[package], f"{module} imports {target}"
+
+
+def test_there_are_no_cycles() -> None:
+    graph = edges()
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join((*path[path.index(name) :], name))
+        if name not in done:
+            for target in sorted(graph.get(name, ())):
+                visit(target, (*path, name))
+            done.add(name)
+
+    for name in sorted(graph):
+        visit(name, ())
+
+
+def test_only_the_store_speaks_to_databases() -> None:
+    drivers = {"apsw", "psycopg", "sqlite3"}
+    for name, file in modules().items():
+        used = {
+            (node.names[0].name if isinstance(node, ast.Import) else node.module or "").split(".")[0]
+            for node in ast.walk(ast.parse(file.read_text("utf-8")))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        }
+        if not name.startswith(("store", "testing")):
+            assert not used & drivers, name
