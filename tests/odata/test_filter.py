@@ -201,6 +201,7 @@ conditions = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(conditions)
 def test_what_is_printed_parses_to_the_same_tree(node):

@@ -257,6 +257,7 @@ conditions = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(node=conditions)
 def test_the_database_finds_what_python_finds(matches, node):
