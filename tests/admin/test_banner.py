@@ -16,7 +16,10 @@ from graphpost.config import load
         ({"server.port": 443}, None, "https://localhost"),
         ({"server.tls": False, "server.port": 80}, None, "http://localhost"),
         ({"server.port": 0}, 5000, "https://localhost:5000"),
-        ({"server.names": ["mail.test"]}, None, "https://mail.test:8443"),
+        ({"server.names": ["graph.microsoft.com"]}, None, "https://localhost:8443"),
+        ({"server.names": ["mail.test"], "server.host": "0.0.0.0"}, None, "https://localhost:8443"),
+        ({"server.names": ["mail.test"], "server.host": "192.0.2.1"}, None, "https://192.0.2.1:8443"),
+        ({"server.names": ["mail.test"], "server.host": "2001:db8::1"}, None, "https://[2001:db8::1]:8443"),
     ],
 )
 def test_the_origin_is_how_clients_of_this_machine_reach_it(

@@ -10,16 +10,31 @@ from pathlib import Path
 
 from graphpost import __version__
 from graphpost.config import Config
+from graphpost.config.checking import WILDCARDS, is_loopback
 
 
 def origin(config: Config, port: int | None = None) -> str:
-    """Scheme, name and port by which clients of this machine reach the server; `port` when it was chosen at start."""
-    names = config.server.names
-    name = "localhost" if "localhost" in names else names[0]
+    """Scheme, name and port by which clients of this machine reach the server; `port` when it was chosen at start.
+
+    Names that others use (such as graph.microsoft.com) may lead elsewhere from here, so they are taken only when a
+    certificate of the operator's own leaves no choice.
+    """
     scheme, usual = ("https", 443) if config.server.tls else ("http", 80)
     number = config.server.port if port is None else port
-    shown = f"[{name}]" if ":" in name and not name.startswith("[") else name
-    return f"{scheme}://{shown}" if number == usual else f"{scheme}://{shown}:{number}"
+    name = _local_name(config)
+    return f"{scheme}://{name}" if number == usual else f"{scheme}://{name}:{number}"
+
+
+def _local_name(config: Config) -> str:
+    server = config.server
+    if "localhost" in server.names:
+        return "localhost"
+    if server.certificate:
+        return server.names[0]
+    if server.host in WILDCARDS or is_loopback(server.host):
+        return "localhost"
+    host = server.host.strip("[]")
+    return f"[{host}]" if ":" in host else host
 
 
 def banner(config: Config, url: str, ca: Path | None) -> str:
