@@ -67,6 +67,10 @@ def main() -> None:
     html_bytes = b"".join(compose(html, contents))
     large_bytes = b"".join(compose(large, contents))
     measure("compose small text", lambda: compose(SMALL, contents))
+    bare = Message(
+        subject="9/9/2018: concert", body=Body("The group represents Nevada.", "html"), to=SMALL.to
+    )
+    measure("compose small html, no tags", lambda: compose(bare, contents))
     measure("compose small html", lambda: compose(html, contents))
     measure("compose 25 MB, sized", lambda: compose(large, contents))
     measure("compose 25 MB, streamed", lambda: sum(map(len, compose(large, contents))))

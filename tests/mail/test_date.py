@@ -40,7 +40,7 @@ def test_what_is_no_date_is_none(text: str) -> None:
     assert parse_date(text) is None
 
 
-@given(st.datetimes(timezones=st.timezones(), min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1)))
+@given(st.datetimes(timezones=st.just(UTC), min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1)))
 def test_the_standard_librarys_dates_are_read(moment: datetime) -> None:
     whole = moment.astimezone(UTC).replace(microsecond=0)
     assert parse_date(format_datetime(whole)) == from_datetime(whole)

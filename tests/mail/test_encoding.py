@@ -52,7 +52,8 @@ def test_large_base64_comes_in_chunks() -> None:
 
 @given(st.binary(max_size=400), CUTS)
 def test_quoted_printable_is_decoded_as_the_standard_library_does(data: bytes, cuts: list[int]) -> None:
-    assert decoded(quopri.encodestring(data), "quoted-printable", cuts) == data
+    encoded = quopri.encodestring(data)
+    assert decoded(encoded, "quoted-printable", cuts) == quopri.decodestring(encoded)
 
 
 @given(st.binary(max_size=300), st.sampled_from(["", "base64", "quoted-printable", "uuencode"]), CUTS)

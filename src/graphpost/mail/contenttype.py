@@ -1,12 +1,13 @@
-"""Content-Type and Content-Disposition: a value and its parameters, read leniently (RFC 2045, 2183, 2231).
+"""Content-Type and Content-Disposition: a value and its parameters.
 
-Continuations and percent encoding are undone; of a repeated parameter the first counts.  Never raises; linear in the
+RFC 2045, 2183 and 2231: continuations and percent encoding are undone; of a repeated parameter the first counts.  Never raises; linear in the
 text.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -33,7 +34,16 @@ class _Segment(NamedTuple):
 
 
 def parse_parametrised(text: str) -> Parametrised:
-    """`value; name=value; …` as it stands in an unfolded field."""
+    """`value; name=value; …` as it stands in an unfolded field.  The parameters are shared: not to be changed."""
+    return _remembered(text) if len(text) <= 200 else _parse(text)
+
+
+@lru_cache(maxsize=512)
+def _remembered(text: str) -> Parametrised:
+    return _parse(text)
+
+
+def _parse(text: str) -> Parametrised:
     value, separator, rest = text.partition(";")
     if "(" in value:
         value = value[: value.index("(")]

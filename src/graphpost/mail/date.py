@@ -1,4 +1,7 @@
-"""RFC 5322 dates, read leniently: obsolete zones, two-digit years, missing weekdays, comments."""
+"""RFC 5322 dates, read leniently.
+
+Obsolete zones, two-digit years, missing weekdays and comments are taken; never raises.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Content-transfer-encodings as streams: chunks in, chunks out, never the whole in memory.
+"""Content-transfer-encodings as streams: chunks in, chunks out.
 
-Decoding is lenient and never raises: octets that do not belong are skipped, a broken end gives what is there.  Encoding
+The whole is never in memory.  Decoding is lenient and never raises: octets that do not belong are skipped, a broken end gives what is there.  Encoding
 is RFC 2045: lines of 76 characters and CRLF.  An encoding's name is '' (none), 'base64', 'quoted-printable' or
 'uuencode'.
 """
@@ -33,7 +33,9 @@ def decode(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
 
 
 def decoded_size(chunks: Iterable[bytes], encoding: str) -> int:
-    """How many octets `decode` gives; one pass, nothing kept."""
+    """How many octets `decode` gives; one pass, nothing kept, base64 not even decoded."""
+    if encoding == "base64":
+        return _base64_decoded_size(chunks)
     return sum(map(len, decode(chunks, encoding)))
 
 
@@ -103,6 +105,17 @@ def _decode_base64(chunks: Iterable[bytes]) -> Iterator[bytes]:
             yield binascii.a2b_base64(pieces[-1][:usable])
         rest = pieces[-1][usable:]
     yield _base64_run(rest)
+
+
+def _base64_decoded_size(chunks: Iterable[bytes]) -> int:
+    size = run = 0
+    for chunk in chunks:
+        first, *others = chunk.translate(None, _NOISE).split(b"=")
+        run += len(first)
+        for other in others:
+            size += run * 3 // 4
+            run = len(other)
+    return size + run * 3 // 4
 
 
 def _base64_run(data: bytes) -> bytes:

@@ -1,6 +1,6 @@
-"""MIME parts being written: text, attached files, attached messages, multiparts; as pieces that stream.
+"""MIME parts being written: texts, files, messages, multiparts.
 
-A piece is octets or a `Streamed` content.  Sizes are known without generating anything, but that an attached message
+A part is pieces that stream: octets, or a `Streamed` content.  Sizes are known without generating anything, but that an attached message
 is read once beforehand: it must not be encoded (RFC 2046 5.2.1), so its line ends are made CRLF and 8-bit octets
 looked for.  Boundaries hold `=_`, which neither base64 nor quoted-printable can; what is written as it is gets searched.
 """
@@ -8,9 +8,9 @@ looked for.  Boundaries hold `=_`, which neither base64 nor quoted-printable can
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 from graphpost.mail.contenttype import is_media_type, parse_parametrised
 from graphpost.mail.encoding import (
@@ -47,14 +47,13 @@ class Streamed:
 Piece = bytes | Streamed
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """`header` are its Content-* fields; the line end after `pieces` belongs to whatever follows."""
 
     header: str
     pieces: tuple[Piece, ...]
     is_8bit: bool = False
-    searched: tuple[Piece, ...] = field(default=())  # what could hold a boundary
+    searched: tuple[Piece, ...] = ()  # what could hold a boundary
 
 
 def text_part(content: str, subtype: str) -> Part:

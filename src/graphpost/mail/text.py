@@ -23,7 +23,6 @@ _ATTRIBUTE: Final = re.compile(
 )
 _HUGE_REFERENCE: Final = re.compile(r"&#(?:[xX][0-9a-fA-F]{8,}|[0-9]{10,});?")
 _SPACE: Final = re.compile(r"[ \t\r\n\f]+")
-_NEXT: Final = re.compile(r"[^<]+")
 _BREAKS: Final = frozenset(
     [
         "br",
@@ -53,6 +52,7 @@ _SKIPPED: Final = {
     name: re.compile(rf"</{name}[^>]*+>", re.IGNORECASE)
     for name in ("script", "style", "title", "template", "noscript")
 }
+_MEANINGFUL: Final = _BREAKS | _PARAGRAPHS | _SKIPPED.keys() | {"a", "img", "td", "th"}
 
 
 def preview(body: Body) -> str:
@@ -101,12 +101,13 @@ class _Writer:
         if match is None:
             return self._odd_markup(html, start)
         name = match[2].lower()
-        closing = match[1] == "/"
-        skipped = None if closing else _SKIPPED.get(name)
-        if skipped is not None:
-            end = skipped.search(html, match.end())
-            return len(html) if end is None else end.end()
-        self._element(name, closing, match[3])
+        if name in _MEANINGFUL:
+            closing = match[1] == "/"
+            skipped = None if closing else _SKIPPED.get(name)
+            if skipped is not None:
+                end = skipped.search(html, match.end())
+                return len(html) if end is None else end.end()
+            self._element(name, closing, match[3])
         return match.end()
 
     def _odd_markup(self, html: str, start: int) -> int:
@@ -177,7 +178,7 @@ class _Writer:
         if self.preformatted:
             self._raw(text.replace("\r\n", "\n"))
             return
-        collapsed = _SPACE.sub(" ", text)
+        collapsed = text if text.isalnum() else _SPACE.sub(" ", text)
         if collapsed == " ":
             self.space = self.space or self.newlines == 0
             return
