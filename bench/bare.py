@@ -24,5 +24,11 @@ async def app(
 
 if __name__ == "__main__":
     uvicorn.run(
-        app, host="127.0.0.1", port=int(sys.argv[1]), access_log=False, log_level="error", lifespan="off", http="httptools"
+        app,
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        access_log=False,
+        log_level="error",
+        lifespan="off",
+        http="httptools",
     )

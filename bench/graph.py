@@ -15,6 +15,7 @@ import time
 from tests.graph.desk import Desk, make_request
 
 from graphpost.graph.call import Reply, Request
+from graphpost.mail.message import Item, Message
 
 BODY = json.dumps(
     {
@@ -34,8 +35,10 @@ BODY = json.dumps(
 class Nowhere:
     """A submitter that lets everything go."""
 
-    async def submit(self, submission: object) -> None:
-        return None
+    item = Item(mailbox_id=1, message_id=1, folder_id=0, message=Message())
+
+    async def submit(self, submission: object) -> Item:
+        return self.item
 
 
 async def run(desk: Desk, request: Request, seconds: float) -> tuple[int, float]:

@@ -86,7 +86,14 @@ def content_length(head: bytes) -> int:
 
 
 async def load(
-    host: str, port: int, request: bytes, *, connections: int, requests: int, status: int = 202, seconds: float = 0.0
+    host: str,
+    port: int,
+    request: bytes,
+    *,
+    connections: int,
+    requests: int,
+    status: int = 202,
+    seconds: float = 0.0,
 ) -> dict[str, object]:
     """Send `requests` requests (or as many as fit `seconds`) over so many connections."""
     run = Run(request, requests, str(status).encode())

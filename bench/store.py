@@ -1,4 +1,4 @@
-"""How many messages a second the store takes: durable writes from concurrent callers.
+"""What the store does in a second: durable writes of concurrent callers, the queue, a large mailbox.
 
 python -m bench.store [--postgres] [--callers 64] [--seconds 3] [--mailboxes 2]
 """
@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from graphpost.clock import SystemClock
 from graphpost.ids import Numbers
@@ -96,6 +101,114 @@ async def measure(store: Store, callers: int, seconds: float, mailboxes: int) ->
     return len(times) / took, times[len(times) // 2] * 1e3, times[len(times) * 99 // 100] * 1e3
 
 
+def filled(tx: Tx, start: int, number: int, destinations: int) -> None:
+    """Rows without the work of a submission: the same message again and again."""
+    accept = Accept(1)
+    for n in range(start, start + number):
+        mailbox = 1 if destinations == 0 else n % 16
+        changes = {"received_at": n * 1000, "is_read": n % 3 > 0}
+        if destinations:
+            to = f"d{n % destinations}"
+            deliveries.add(
+                tx, replace(accept.delivery, mailbox_id=mailbox, message_id=n, destination=to, due_at=n)
+            )
+        else:
+            messages.add(tx, replace(accept.item, mailbox_id=mailbox, message_id=n, **changes))
+
+
+async def fill(store: Store, start: int, number: int, destinations: int) -> None:
+    await store.write(lambda tx: folders.create_defaults(tx, 1))
+    for begin in range(start, number, 2000):
+        await store.write(
+            partial(filled, start=begin, number=min(2000, number - begin), destinations=destinations)
+        )
+    if store.dialect.name == "postgres":
+        await store.write(lambda tx: tx.execute("ANALYZE"))  # as autovacuum would, a little later
+
+
+class Queue:
+    """Workers that claim and settle what is due, 20 at a time, from 20 destinations of each bucket."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.now = CLOCK.now()
+        self.done = 0
+        self.looks: list[float] = []
+
+    async def work(self, bucket: int) -> None:
+        begin = time.perf_counter()
+        names = await self.store.read(lambda tx: deliveries.due_destinations(tx, bucket, self.now))
+        self.looks.append(time.perf_counter() - begin)
+        for name in names[:20]:
+            await self.drain(bucket, name)
+
+    async def drain(self, bucket: int, name: str) -> None:
+        lease = self.now + 60_000_000
+        mine = await self.store.write(
+            lambda tx: deliveries.claim(tx, bucket, name, self.now, lease, bucket + 1, 20)
+        )
+        await asyncio.gather(*(self.settle(delivery) for delivery in mine))
+
+    async def settle(self, delivery: Delivery) -> None:
+        ended = replace(delivery, state=deliveries.DONE, finished_at=self.now)
+        settled = await self.store.write(lambda tx: deliveries.settle(tx, ended, delivery.owner))
+        self.done += settled
+
+
+async def measure_queue(store: Store) -> tuple[float, float]:
+    """(deliveries claimed and settled a second, milliseconds to find what is due in a bucket)."""
+    queue = Queue(store)
+    start = time.perf_counter()
+    await asyncio.gather(*(queue.work(bucket) for bucket in range(16)))
+    return queue.done / (time.perf_counter() - start), statistics.median(queue.looks) * 1e3
+
+
+async def measure_mailbox(store: Store, size: int) -> dict[str, float]:
+    """Median milliseconds of a few questions."""
+    questions: dict[str, Callable[[Tx], object]] = {
+        "newest 50 of a folder": lambda tx: messages.find(tx, 1, folder_id=SENT_ITEMS, top=50),
+        "newest 50 of all": lambda tx: messages.find(tx, 1, top=50),
+        "get": lambda tx: messages.get(tx, 1, size // 2),
+        "count of a folder": lambda tx: messages.count(tx, 1, SENT_ITEMS),
+        "unread, newest 50": lambda tx: messages.find(
+            tx, 1, folder_id=SENT_ITEMS, where=("is_read = ?", (0,)), top=50
+        ),
+        "since, newest 50": lambda tx: messages.find(
+            tx, 1, folder_id=SENT_ITEMS, where=("received_at > ?", (size * 900,)), top=50
+        ),
+    }
+    took = {}
+    for name, question in questions.items():
+        times = []
+        for _ in range(9):
+            begin = time.perf_counter()
+            await store.read(question)
+            times.append(time.perf_counter() - begin)
+        took[name] = statistics.median(times) * 1e3
+    return took
+
+
+async def run_sizes(store: Store, arguments: argparse.Namespace) -> None:
+    start = 1
+    for size in arguments.queue or arguments.mailbox:
+        await fill(store, start, size, 1000 if arguments.queue else 0)
+        start = size
+        if arguments.queue:
+            rate, look = await measure_queue(store)
+            begin = time.perf_counter()
+            await store.read(deliveries.depth)
+            depth = (time.perf_counter() - begin) * 1e3
+            print(
+                f"{store.dialect.name}: {size:,} queued: {rate:,.0f}/s, due {look:.1f} ms, depth {depth:.0f} ms"
+            )
+        else:
+            took = await measure_mailbox(store, size)
+            print(
+                f"{store.dialect.name}: {size:,}:",
+                ", ".join(f"{name} {ms:.2f} ms" for name, ms in took.items()),
+            )
+
+
 async def run(arguments: argparse.Namespace, stack: ExitStack) -> None:
     store: Store
     if arguments.postgres:
@@ -107,6 +220,10 @@ async def run(arguments: argparse.Namespace, stack: ExitStack) -> None:
     else:
         directory = stack.enter_context(tempfile.TemporaryDirectory(dir=arguments.directory))
         store = SqliteStore.open(Path(directory) / "bench.db")
+    if arguments.queue or arguments.mailbox:
+        await run_sizes(store, arguments)
+        await store.close()
+        return
     for callers in arguments.callers:
         rate, median, worst = await measure(store, callers, arguments.seconds, arguments.mailboxes)
         print(
@@ -121,6 +238,8 @@ def main() -> None:
     parser.add_argument("--callers", type=int, nargs="+", default=[1, 64])
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--mailboxes", type=int, default=2)
+    parser.add_argument("--queue", type=int, nargs="+")
+    parser.add_argument("--mailbox", type=int, nargs="+")
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--directory", default=None)
     with ExitStack() as stack:

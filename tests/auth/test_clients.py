@@ -9,6 +9,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
+from graphpost.auth.issuer import IssuerRequest
 from graphpost.config import IssuerSettings
 from graphpost.store import accounts
 from graphpost.store.accounts import Credential
@@ -123,8 +124,23 @@ def test_a_generated_secret_works_until_it_is_removed_or_expires(world: World, c
 def test_guessing_secrets_is_stopped(world: World) -> None:
     for _ in range(10):
         assert world.token(**FORM, client_id=PRIVATE, client_secret="guess")[0] == 401
-    assert world.token(**FORM, client_id=PRIVATE, client_secret=SECRET)[1]["error_codes"] == [7000215]
+    assert world.token(**FORM, client_id=PRIVATE, client_secret=SECRET)[1]["error_codes"] == [50053]
     assert world.token(**FORM, client_id=CLIENT, client_secret=SECRET)[0] == 200
+    form = {**FORM, "client_id": PRIVATE, "client_secret": SECRET}
+    assert world.ask("POST", f"/{TENANT}/oauth2/v2.0/token", form=form, remote="192.0.2.2").status == 200
+
+
+def test_many_right_secrets_at_the_same_time_are_no_guessing(world: World) -> None:
+    import asyncio
+
+    form = {**FORM, "client_id": CLIENT, "client_secret": SECRET}
+    request = IssuerRequest("POST", f"/{TENANT}/oauth2/v2.0/token", {}, form, {}, ORIGIN, "192.0.2.1")
+
+    async def burst() -> list[int]:
+        replies = await asyncio.gather(*(world.issuer.handle(request) for _ in range(20)))
+        return [reply.status for reply in replies if reply]
+
+    assert world.run(burst()) == [200] * 20
 
 
 @pytest.mark.parametrize("alg", ["RS256", "PS256"])

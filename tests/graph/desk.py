@@ -202,6 +202,16 @@ def _make_token(name: str) -> str:
         case "forged":
             claims |= user
             key = OTHER_KEY
+        case "user-with-nothing":
+            claims |= user | {"scp": "Calendars.Read"}
+        case "user-with-everything":
+            claims |= user | {"scp": "Mail.Send Mail.ReadWrite User.Read.All"}
+        case "app-with-nothing":
+            claims |= application | {"roles": ["Calendars.Read"]}
+        case "app-with-everything":
+            claims |= application | {"roles": ["Mail.Send", "Mail.ReadWrite", "User.Read.All"]}
+        case "empty":
+            claims |= user | {"scp": ""}
         case "user":
             claims |= user
         case _:

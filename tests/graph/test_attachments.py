@@ -1,5 +1,6 @@
 """Reading attachments."""
 
+import hashlib
 from base64 import b64decode
 
 import pytest
@@ -17,7 +18,7 @@ from tests.graph.shelf import (
     message_id,
 )
 
-from graphpost.errors import BadRequest, MethodNotAllowed, NotFound
+from graphpost.errors import BadRequest, MethodNotAllowed, NotFound, StoreError
 from graphpost.graph.attachments import get_attachment, get_attachment_value, list_attachments
 from graphpost.ids import attachment_id_text
 
@@ -143,3 +144,33 @@ def test_an_attachment_is_found_through_an_immutable_id_and_a_folder(shelf):
     assert shelf.call(get_attachment, **keys, folder=folder_id(1000)).json["name"] == "a.txt"
     with pytest.raises(NotFound):
         shelf.call(get_attachment, **keys, folder="inbox")
+
+
+def test_an_attached_message_is_expanded_to_its_entity(shelf):
+    query = "$expand=microsoft.graph.itemattachment/item"
+    value = shelf.call(
+        get_attachment, query, message=message_id(RICH), attachment=attachment_id(RICH, 3)
+    ).json
+    item = value["item"]
+    assert item["@odata.type"] == "#microsoft.graph.message"
+    assert item["id"] == ""
+    assert item["subject"] == "As it came"
+    assert item["from"]["emailAddress"]["address"] == "a@b.c"
+    assert item["body"]["content"].strip() == "Hello"
+    listed = shelf.call(list_attachments, query, message=message_id(RICH)).values
+    assert ["item" in each for each in listed] == [False, False, True, False, False]
+
+
+def test_nothing_else_is_expanded(shelf):
+    with pytest.raises(BadRequest) as caught:
+        shelf.call(list_attachments, "$expand=item", message=message_id(RICH))
+    assert caught.value.code == "ExpandNotSupported"
+
+
+def test_bytes_that_are_gone_are_an_error_and_not_half_an_answer(shelf):
+    name = hashlib.sha256(LARGE).hexdigest()
+    path = shelf.blobs.path(name)
+    path.rename(path.with_suffix(".away"))
+    with pytest.raises(StoreError):
+        shelf.call(get_attachment_value, message=message_id(RICH), attachment=attachment_id(RICH, 2))
+    path.with_suffix(".away").rename(path)

@@ -133,6 +133,14 @@ def test_a_large_body_is_read_in_another_thread() -> None:
     assert [sum(map(len, s.contents.values())) for s in desk.outbox.submissions] == [1_000, 400_000]
 
 
+def test_the_answer_names_the_message_in_the_queue() -> None:
+    desk = Desk()
+    for path in (SEND, "/v1.0/me/managedDevices/d/users/AdeleV@contoso.com/sendMail"):
+        reply = desk.post(path, GOOD)
+        assert reply.headers["x-graphpost-message-id"] == f"{len(desk.outbox.submissions):016x}"
+        assert (reply.body, reply.content_type) == (None, "")
+
+
 # MIME
 
 
@@ -195,7 +203,6 @@ def test_mime_from_an_own_address_is_sent(author: str) -> None:
         "FROM:\r\n boss@evil.example",
         "From: AdeleV@contoso.com\nFrom: boss@evil.example",
         "From: AdeleV@contoso.com\rFrom: boss@evil.example",
-        "From: AdeleV@contoso.com\r\nno field at all\r\nFrom: boss@evil.example",
         "From: AdeleV@contoso.com\r\nsender:\tboss@evil.example",
         "From: them: AdeleV@contoso.com, boss@evil.example;",
         'From: "AdeleV@contoso.com" <boss@evil.example>',
@@ -208,6 +215,14 @@ def test_mime_from_another_address_is_not_sent_however_it_hides(header: str) -> 
     body = mime(f"To: a@x.org\r\n{header}\r\nSubject: s\r\n\r\nbody")
     reply = desk.post(SEND, body, content_type="text/plain")
     assert (reply.status, desk.outbox.submissions) == (403, [])
+
+
+def test_a_line_that_is_no_field_ends_the_header_for_every_reader() -> None:
+    text = "To: a@x.org\r\nFrom: AdeleV@contoso.com\r\nno field at all\r\nFrom: boss@evil.example\r\n\r\nbody"
+    submission = sent_mime(text)
+    assert submission.message.raw is not None
+    data = submission.contents[submission.message.raw.content_id]
+    assert b"\r\n\r\nno field at all\r\nFrom: boss@evil.example\r\n" in data
 
 
 def test_a_from_line_in_the_body_is_text() -> None:
@@ -251,10 +266,9 @@ def test_white_space_in_base64_does_not_matter(white: str) -> None:
     assert desk.last.message.subject == "white"
 
 
-def test_mime_has_a_preview_and_a_conversation() -> None:
+def test_mime_has_a_preview() -> None:
     message = sent_mime("To: a@x.org\r\n\r\nfirst words").message
     assert message.preview == "first words"
-    assert len(message.conversation_index) >= 22
 
 
 def test_who_asks_gets_the_entity_of_a_mime_message() -> None:

@@ -252,7 +252,7 @@ WRONG: tuple[Wrong, ...] = (
     Wrong("me as user key", 404, "ErrorInvalidUser", None, GOOD, "/v1.0/users/me/sendMail"),
     Wrong("GET of an action", 405, "BadRequest", None, method="GET"),
     Wrong("DELETE of an action", 405, "BadRequest", None, method="DELETE"),
-    Wrong("an unknown method", 405, "BadRequest", None, GOOD, method="BREW"),
+    Wrong("an unknown method", 405, "BadRequest", None, GOOD, method="PROPFIND"),
     # Content types
     Wrong("HTML", 415, READ, None, GOOD, content_type="text/html"),
     Wrong("a form", 415, READ, None, b"message=x", content_type="application/x-www-form-urlencoded"),

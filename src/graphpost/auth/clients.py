@@ -71,16 +71,17 @@ async def _check_secret(realm: Realm, application: Application, secret: str, rem
     kept = [c for c in await _credentials(realm, application) if c.kind == "secret"]
     if not kept and application.public:
         raise OAuthError(protocol.PUBLIC_SECRET)
-    subject = f"client:{application.client_id}"
-    if not realm.throttle.take(subject, remote):
+    account = (
+        f"{application.client_id} from {remote}"  # elsewhere it goes on working while somebody guesses here
+    )
+    try:
+        right = await realm.find_right(account, remote, secret, [c.value for c in kept])
+    except OAuthError as error:
+        raise OAuthError(protocol.CLIENT_LOCKED, client=application.client_id) from error
+    if right is None:
         raise OAuthError(protocol.WRONG_SECRET, client=application.client_id)
-    for credential in kept:
-        if await realm.is_right(secret, credential.value):
-            if credential.expires_at and credential.expires_at <= realm.now():
-                raise OAuthError(protocol.EXPIRED_SECRET, client=application.client_id)
-            realm.throttle.give_back(subject, remote)
-            return
-    raise OAuthError(protocol.WRONG_SECRET, client=application.client_id)
+    if 0 < kept[right].expires_at <= realm.now():
+        raise OAuthError(protocol.EXPIRED_SECRET, client=application.client_id)
 
 
 async def _check_assertion(realm: Realm, request: IssuerRequest, application: Application) -> None:

@@ -81,12 +81,13 @@ async def answer_device_page(realm: Realm, request: IssuerRequest) -> IssuerRepl
     purpose = f"device-{step}" if step == "code" else f"device-{step}|{user_code}"
     if not browser.is_own_form(purpose):
         return _code_page(browser, "This page was too old. Please try again.", 403)
-    if not realm.throttle.take("device code", request.remote):
+    guessing = f"device codes from {request.remote}"
+    if realm.throttle.is_blocked(guessing, request.remote):
         return _code_page(browser, "Too many codes were tried. Try again in ten minutes.", 400)
     grant = await realm.store.read(lambda tx: grants.find_device(tx, user_code))
     if grant is None or grant.state != grants.OPEN or grant.expires_at <= realm.now():
+        realm.throttle.failed(guessing, request.remote)
         return _code_page(browser, "That code didn't work. Check the code and try again.", 400)
-    realm.throttle.give_back("device code", request.remote)
     if step == "signin":
         problem = await sign_in_by_form(realm, browser)
         if problem:

@@ -109,6 +109,12 @@ WRONG_SECRET = Fault(
 EXPIRED_SECRET = Fault(
     7000222, "invalid_client", "The provided client secret keys for app '{client}' are expired.", 401
 )
+CLIENT_LOCKED = Fault(
+    50053,
+    "invalid_client",
+    "Too many wrong client secrets were sent for app '{client}' from this address. Try again in ten minutes.",
+    401,
+)
 PUBLIC_SECRET = Fault(
     700025,
     "invalid_client",

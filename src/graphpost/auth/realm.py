@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from graphpost.auth.authority import Authority
@@ -63,10 +63,21 @@ class Realm:
 
         await self.store.write(write)
 
-    async def is_right(self, secret: str, kept: str) -> bool:
-        """Compare a password or secret with its hash, off the event loop, a few at a time."""
+    async def find_right(self, account: str, remote: str, secret: str, kept: Sequence[str]) -> int | None:
+        """Which of the kept hashes a secret has; hashing is off the event loop, a few at a time.
+
+        OAuthError (LOCKED) when too many were wrong; asked when it is this one's turn, so that a burst of guesses is
+        not looked at all at once.
+        """
         async with self.hashing:
-            return await asyncio.to_thread(is_password, secret, kept)
+            if self.throttle.is_blocked(account, remote):
+                raise OAuthError(LOCKED)
+            for index, value in enumerate(kept):
+                if await asyncio.to_thread(is_password, secret, value):
+                    self.throttle.succeeded(account, remote)
+                    return index
+            self.throttle.failed(account, remote)
+            return None
 
     async def sign_in(self, username: str, password: str, remote: str) -> Mailbox:
         """The user of that name and password.
@@ -74,14 +85,11 @@ class Realm:
         OAuthError: the same, after the same time, for an unknown user and a wrong password.  Whether an account is
         disabled is told only to who knows its password.
         """
-        if not self.throttle.take(username, remote):
-            raise OAuthError(LOCKED)
         user = self.directory().find_address(username.strip())
         mailbox_id = user.mailbox_id if user else 0
         kept = await self.store.read(lambda tx: accounts.password_of(tx, mailbox_id))
-        if not await self.is_right(password, kept) or user is None:
+        if await self.find_right(username.strip(), remote, password, [kept]) is None or user is None:
             raise OAuthError(WRONG_PASSWORD)
         if not user.enabled:
             raise OAuthError(USER_DISABLED)
-        self.throttle.give_back(username, remote)
         return user

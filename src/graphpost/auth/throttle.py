@@ -1,7 +1,7 @@
-"""Wrong passwords and codes slowed down: so many tries for an account, an address, or both, in ten minutes.
+"""Wrong passwords and codes slowed down: so many for an account, an address, or both, in ten minutes.
 
-A try counts before it is made, so that tries at the same time count too; a right one is taken back.  It is kept in
-memory and bounded: when full, the oldest counters go, and the counter of the address that filled it is a recent one.
+It is kept in memory and bounded: when full, the oldest counters go, and the counter of the address that filled it is
+a recent one.  Only what was wrong counts, so that many right ones at the same time are no trouble.
 """
 
 from __future__ import annotations
@@ -19,45 +19,42 @@ PER_ADDRESS: Final = 100
 
 
 class Throttle:
-    """Counts tries.  `account` is any text that says what is being guessed."""
+    """Counts what was wrong.  `account` is any text that says what is being guessed."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._tries: dict[tuple[str, str], tuple[int, Instant]] = {}
 
-    def take(self, account: str, remote: str) -> bool:
-        """Count a try; False (and not counted) when there were too many."""
-        limits = self._limits("=" + account.casefold()[:320], _network(remote))
-        if any(self._count(key) >= limit for key, limit in limits):
-            return False
-        for key, _ in limits:
-            self._add(key, 1)
-        return True
+    def is_blocked(self, account: str, remote: str) -> bool:
+        """Whether there were too many wrong ones to look at another."""
+        return any(self._count(key) >= limit for key, limit in _limits(account, remote))
 
-    def give_back(self, account: str, remote: str) -> None:
-        """The try was a right one."""
-        for key, _ in self._limits("=" + account.casefold()[:320], _network(remote)):
-            self._add(key, -1)
+    def failed(self, account: str, remote: str) -> None:
+        """Count a wrong one."""
+        for key, _ in _limits(account, remote):
+            count = self._count(key)
+            since = self._tries[key][1] if count else self._clock.now()
+            self._tries.pop(key, None)
+            self._tries[key] = (count + 1, since)
+        while len(self._tries) > _KEYS:
+            del self._tries[next(iter(self._tries))]
 
-    def _limits(self, account: str, network: str) -> list[tuple[tuple[str, str], int]]:
-        return [
-            ((account, network), PER_ACCOUNT_AND_ADDRESS),
-            ((account, ""), PER_ACCOUNT),
-            (("", network), PER_ADDRESS),
-        ]
+    def succeeded(self, account: str, remote: str) -> None:
+        """Forget the wrong ones of this account from this address: its owner mistyped."""
+        self._tries.pop(_limits(account, remote)[0][0], None)
 
     def _count(self, key: tuple[str, str]) -> int:
         count, since = self._tries.get(key, (0, 0))
         return count if since + _WINDOW > self._clock.now() else 0
 
-    def _add(self, key: tuple[str, str], change: int) -> None:
-        count = max(0, self._count(key) + change)
-        since = self._tries[key][1] if self._count(key) else self._clock.now()
-        self._tries.pop(key, None)
-        if count:
-            self._tries[key] = (count, since)
-        while len(self._tries) > _KEYS:
-            del self._tries[next(iter(self._tries))]
+
+def _limits(account: str, remote: str) -> list[tuple[tuple[str, str], int]]:
+    account, network = "=" + account.casefold()[:320], _network(remote)
+    return [
+        ((account, network), PER_ACCOUNT_AND_ADDRESS),
+        ((account, ""), PER_ACCOUNT),
+        (("", network), PER_ADDRESS),
+    ]
 
 
 def _network(remote: str) -> str:

@@ -116,9 +116,10 @@ class TokenVerifier:
 
     def _verified(self, token: str) -> tuple[dict[str, Any], TrustedIssuer]:
         try:
-            kid = jws.extract_compact(token.encode(), registry=_REGISTRY).headers().get("kid")
+            header = jws.extract_compact(token.encode(), registry=_REGISTRY).headers()
         except (JoseError, ValueError, RecursionError) as error:
             raise self._refused(_UNREADABLE) from error
+        kid = None if "crit" in header else header.get("kid")  # we process no critical header
         for issuer in self._issuers:
             key = issuer.keys.find_key(kid) if isinstance(kid, str) else None
             if key is not None:

@@ -96,8 +96,8 @@ class GraphApi:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme != "Bearer" and scheme.lower() != "bearer":
             token = ""
-        verifier = self._services.verifier
-        return verifier.find_cached(token) or verifier.verify(token.strip())
+        verifier, token = self._services.verifier, token.strip()
+        return verifier.find_cached(token) or verifier.verify(token)
 
     def _call(self, request: Request, principal: Principal, place: Place) -> Call:
         permission = place.route.permission

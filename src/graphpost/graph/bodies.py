@@ -6,7 +6,6 @@ empty objects as if they were not there.  Whatever ends in a header is on one li
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -29,7 +28,6 @@ from graphpost.graph.values import (
 )
 from graphpost.mail.message import Body, Message
 from graphpost.mail.text import preview
-from graphpost.mail.thread import new_index
 
 Reader = Callable[[Any, Reading], Any]
 
@@ -44,13 +42,12 @@ def is_message(members: dict[str, Any]) -> bool:
 
 
 def read_message(members: dict[str, Any], reading: Reading) -> Message:
-    """The message a folded object describes, complete but for sender, Message-ID and date."""
+    """The message a folded object describes, complete but for sender, Message-ID, date and conversation."""
     fields = read_fields(members, reading)
     fields.pop("is_read", None)  # of the item, and a sent message is read
     body = fields.get("body")
     if body is not None:
         fields["preview"] = preview(body)
-    fields["conversation_index"] = new_index(reading.now, os.urandom(16))
     if "extended" in fields:
         _thread(fields)
     return Message(**fields)

@@ -6,19 +6,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from graphpost.errors import AccessDenied, BadRequest
-from graphpost.graph.attachments import ATTACHMENT, AttachmentForm, reader
+from graphpost.graph.attached import ATTACHMENT, AttachmentForm, Stored
 from graphpost.graph.call import Call
 from graphpost.graph.extended import normalise_property_id
 from graphpost.graph.render import View, extended_value
 from graphpost.graph.schema import MESSAGE
-from graphpost.graph.selection import is_basic, select_names
+from graphpost.graph.selection import check_expand, is_basic, select_names
 from graphpost.graph.streaming import Embedded
 from graphpost.mail.message import ExtendedProperty, Item
 from graphpost.odata.errors import ODataError
 from graphpost.odata.matching import Value, matches
 from graphpost.odata.query import Expand, Options
 from graphpost.odata.tree import And, Comparison, Literal, Node, Not, Operand, Or, Path
-from graphpost.store.contents import Content
 
 _SINGLE: Final = "singleValueExtendedProperties"
 _MULTI: Final = "multiValueExtendedProperties"
@@ -35,12 +34,11 @@ class Expansion:
     has_extensions: bool
     embedded: Embedded
 
-    def add(self, call: Call, entity: dict[str, Any], item: Item, found: dict[int, Content]) -> None:
+    def add(self, entity: dict[str, Any], item: Item, stored: Stored) -> None:
         """Put it into a message's entity."""
         form = self.attachments
         if form is not None:
-            read = reader(call, found)
-            entity[_ATTACHMENTS] = [form.entity(item, each, read) for each in item.message.attachments]
+            entity[_ATTACHMENTS] = [form.entity(item, each, stored) for each in item.message.attachments]
         for name, condition in self.extended:
             values = [
                 extended_value(each) for each in item.message.extended if _is_asked(each, name, condition)
@@ -53,14 +51,9 @@ class Expansion:
 
 def read_expand(call: Call, expand: tuple[Expand, ...], view: View) -> Expansion:
     """What `$expand` asks for; 400 ExpandNotSupported for anything there is none of."""
-    embedded, names = Embedded(), {}
-    for each in expand:
-        found = MESSAGE.find(each.path[0]) if len(each.path) == 1 else None
-        if found is None or found.name not in (_ATTACHMENTS, _EXTENSIONS, _SINGLE, _MULTI):
-            raise BadRequest(
-                f"Expand is not allowed for property '{'/'.join(each.path)[:80]}'.", "ExpandNotSupported"
-            )
-        names[found.name] = each.options
+    check_expand(expand, _ATTACHMENTS, _EXTENSIONS, _SINGLE, _MULTI)
+    embedded = Embedded()
+    names = {MESSAGE.properties[each.path[0].lower()].name: each.options for each in expand}
     if names and is_basic(call):
         raise AccessDenied
     beta = call.version == "beta"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from graphpost.graph.call import Call, Reply
-from graphpost.graph.envelope import DEFAULT_PAGE, context, keyed, page, user_context
+from graphpost.graph.envelope import DEFAULT_PAGE, collection, context, keyed, selected_names, user_context
 from graphpost.graph.inmemory import matching, sorted_by
 from graphpost.graph.keys import folder_at, folder_key
 from graphpost.graph.prefer import read_preferences
 from graphpost.graph.render import etag, folder_id
 from graphpost.graph.schema import EntityType, Kind, Property, entity
-from graphpost.graph.selection import flag_option, read_options, select_names
-from graphpost.mail.mailbox import ROOT, Folder
+from graphpost.graph.selection import check_expand, flag_option, read_options, select_names
+from graphpost.mail.mailbox import ROOT, Folder, Mailbox
+from graphpost.odata.query import Options
 from graphpost.store import folders
 from graphpost.store.store import Tx
 
@@ -51,6 +53,27 @@ def folder_entity(
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class FolderForm:
+    """How folders are written in one answer; `children` when their child folders are expanded."""
+
+    box: Mailbox
+    names: tuple[str, ...]
+    beta: bool
+    hidden: bool
+    children: FolderForm | None
+
+    def value(self, folder: Folder, name: str) -> Any:
+        return _GETTERS[name](folder, self.box.object_id.lower())
+
+    def entity(self, tx: Tx, folder: Folder) -> dict[str, Any]:
+        value = folder_entity(folder, self.box.object_id.lower(), self.names, beta=self.beta)
+        if self.children is not None:
+            found = folders.children(tx, self.box.mailbox_id, folder.folder_id, self.hidden)
+            value["childFolders"] = [self.children.entity(tx, child) for child in found]
+        return value
+
+
 async def list_folders(call: Call) -> Reply:
     """GET …/mailFolders: the folders of the top level, never the root itself."""
     return await _list(call, ROOT, (user_context(call), "mailFolders"))
@@ -68,30 +91,39 @@ async def get_folder(call: Call) -> Reply:
     """GET …/mailFolders/{folder}."""
     options, number = read_options(call), folder_key(call)
     assert number is not None
-    beta = call.version == "beta"
-    names = select_names(FOLDER, options.select, beta=beta)
-    folder = await call.services.store.read(lambda tx: folder_at(tx, call.box, number))
-    where = context(call, user_context(call), "mailFolders", select=names, single=True)
-    return Reply(
-        body={"@odata.context": where, **folder_entity(folder, call.box.object_id.lower(), names, beta=beta)}
-    )
+    form = _form(call, options)
+    entity = await call.services.store.read(lambda tx: form.entity(tx, folder_at(tx, call.box, number)))
+    select = selected_names(form.names, options.expand)
+    where = context(call, user_context(call), "mailFolders", select=select, single=True)
+    return Reply(body={"@odata.context": where, **entity})
 
 
 async def _list(call: Call, parent: int, place: tuple[str, ...]) -> Reply:
-    options, hidden = read_options(call), flag_option(call, "includeHiddenFolders")
-    beta, mailbox = call.version == "beta", call.box.object_id.lower()
-    names = select_names(FOLDER, options.select, beta=beta)
-
-    def fetch(tx: Tx) -> list[Folder]:
-        folder_at(tx, call.box, parent)
-        return folders.children(tx, call.box.mailbox_id, parent, hidden)
-
-    def value(folder: Folder, name: str) -> Any:
-        return _GETTERS[name](folder, mailbox)
-
-    found = matching(await call.services.store.read(fetch), options, FOLDER, value, call)
-    found = sorted_by(found, options, FOLDER, value, call)
-    entities = [folder_entity(folder, mailbox, names, beta=beta) for folder in found]
+    options = read_options(call)
+    form = _form(call, options)
     top = options.top or read_preferences(call.headers).page_size or DEFAULT_PAGE
-    where = context(call, *place, select=names)
-    return Reply(body=page(call, where, entities, options.skip, top, count=options.count))
+
+    def fetch(tx: Tx) -> tuple[list[dict[str, Any]], int]:
+        found = folders.children(
+            tx, call.box.mailbox_id, folder_at(tx, call.box, parent).folder_id, form.hidden
+        )
+        found = sorted_by(
+            matching(found, options, FOLDER, form.value, call), options, FOLDER, form.value, call
+        )
+        return [form.entity(tx, each) for each in found[options.skip : options.skip + top]], len(found)
+
+    entities, total = await call.services.store.read(fetch)
+    where = context(call, *place, select=selected_names(form.names, options.expand))
+    more = options.skip + top if total > options.skip + top else None
+    return Reply(
+        body=collection(call, where, entities, count=total if options.count else None, next_skip=more)
+    )
+
+
+def _form(call: Call, options: Options) -> FolderForm:
+    """What the options ask for; child folders alone can be expanded, to the depth that is written."""
+    check_expand(options.expand, "childFolders")
+    beta = call.version == "beta"
+    names = select_names(FOLDER, options.select, beta=beta)
+    children = _form(call, options.expand[0].options) if options.expand else None
+    return FolderForm(call.box, names, beta, flag_option(call, "includeHiddenFolders"), children)

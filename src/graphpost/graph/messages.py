@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphpost.errors import BadRequest
+from graphpost.graph.attached import Stored
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.envelope import DEFAULT_PAGE, collection, context, keyed, selected_names, user_context
 from graphpost.graph.expansion import Expansion, read_expand
@@ -21,11 +22,9 @@ from graphpost.mail.compose import compose
 from graphpost.mail.message import Item
 from graphpost.odata.query import Options
 from graphpost.store import contents, messages
-from graphpost.store.contents import Content
+from graphpost.store.blobs import Blobs
 from graphpost.store.store import Tx
 from graphpost.store.where import Condition
-
-Stored = dict[int, Content]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +38,17 @@ class Reading:
     view: View
     expansion: Expansion
 
-    def entity(self, call: Call, item: Item, stored: Stored) -> dict[str, Any]:
+    def entity(self, item: Item, stored: Stored) -> dict[str, Any]:
         """The message, with what is expanded in it."""
         entity = message_entity(item, self.fields, self.view)
-        self.expansion.add(call, entity, item, stored)
+        self.expansion.add(entity, item, stored)
         return entity
 
-    def stored(self, tx: Tx, item: Item) -> Stored:
+    def stored(self, tx: Tx, item: Item, blobs: Blobs) -> Stored:
         """What the answer needs of a message's contents."""
         if self.expansion.attachments is None or not item.message.attachments:
-            return {}
-        return contents.of_message(tx, item.mailbox_id, item.message_id)
+            return Stored(blobs, {})
+        return Stored(blobs, contents.of_message(tx, item.mailbox_id, item.message_id))
 
     def context(self, call: Call, *, single: bool = False) -> str:
         """The context URL of the collection in the path, or of an entity in it."""
@@ -83,10 +82,10 @@ async def list_messages(call: Call) -> Reply:
     order = message_order(options, call)
     top = options.top or reading.preferences.page_size or DEFAULT_PAGE
 
-    def fetch(tx: Tx) -> tuple[list[tuple[Item, Stored]], int | None]:
+    def fetch(tx: Tx) -> tuple[list[tuple[Item, Stored]], bool, int | None]:
+        total = _count(tx, call, folder, where) if options.count else None
         if folder is not None:
             folder_at(tx, call.box, folder)
-        total = _count(tx, call, folder, where) if options.count else None
         found = messages.find(
             tx,
             call.box.mailbox_id,
@@ -96,13 +95,12 @@ async def list_messages(call: Call) -> Reply:
             skip=options.skip,
             top=top + 1,
         )
-        return [
-            (item, reading.stored(tx, item) if index < top else {}) for index, item in enumerate(found)
-        ], total
+        shown = [(item, reading.stored(tx, item, call.services.blobs)) for item in found[:top]]
+        return shown, len(found) > top, total
 
-    found, total = await call.services.store.read(fetch)
-    entities = [reading.entity(call, item, stored) for item, stored in found[:top]]
-    more = options.skip + top if len(found) > top else None
+    shown, has_more, total = await call.services.store.read(fetch)
+    entities = [reading.entity(item, stored) for item, stored in shown]
+    more = options.skip + top if has_more else None
     body = collection(call, reading.context(call), entities, count=total, next_skip=more)
     return json_reply(body, reading.expansion.embedded, reading.preferences.applied())
 
@@ -111,13 +109,7 @@ async def count_messages(call: Call) -> Reply:
     """GET …/messages/$count: the number as text."""
     options, folder = read_options(call), folder_key(call)
     where = message_condition(options.filter, call) if options.filter else None
-
-    def fetch(tx: Tx) -> int:
-        if folder is not None:
-            folder_at(tx, call.box, folder)
-        return _count(tx, call, folder, where)
-
-    total = await call.services.store.read(fetch)
+    total = await call.services.store.read(lambda tx: _count(tx, call, folder, where))
     return Reply(body=str(total).encode(), content_type="text/plain")
 
 
@@ -128,10 +120,10 @@ async def get_message(call: Call) -> Reply:
 
     def fetch(tx: Tx) -> tuple[Item, Stored]:
         item = item_at(tx, call.box, key, folder)
-        return item, reading.stored(tx, item)
+        return item, reading.stored(tx, item, call.services.blobs)
 
     item, stored = await call.services.store.read(fetch)
-    entity = reading.entity(call, item, stored)
+    entity = reading.entity(item, stored)
     headers = {"ETag": entity["@odata.etag"], **reading.preferences.applied()}
     body = {"@odata.context": reading.context(call, single=True), **entity}
     return json_reply(body, reading.expansion.embedded, headers)
@@ -143,21 +135,26 @@ async def get_message_value(call: Call) -> Reply:
 
     def fetch(tx: Tx) -> tuple[Item, Stored]:
         item = item_at(tx, call.box, key, folder)
-        return item, contents.of_message(tx, item.mailbox_id, item.message_id)
+        return item, Stored(call.services.blobs, contents.of_message(tx, item.mailbox_id, item.message_id))
 
     item, stored = await call.services.store.read(fetch)
-    return Reply(body=streamed(lambda: mime(call, item, stored)), content_type="text/plain")
+    return Reply(
+        body=await streamed(lambda: mime(item, stored)),
+        content_type="text/plain",
+        headers={"X-Content-Type-Options": "nosniff"},
+    )
 
 
-def mime(call: Call, item: Item, stored: Stored) -> Iterable[bytes]:
+def mime(item: Item, stored: Stored) -> Iterable[bytes]:
     """A stored message's MIME bytes: the very ones that came, or composed of its properties."""
-    open_ = contents.opener(call.services.blobs, stored)
+    open_ = contents.opener(stored.blobs, stored.contents)
     if item.message.raw is not None:
         return open_(item.message.raw)
     return compose(item.message, open_, for_wire=False)
 
 
 def _count(tx: Tx, call: Call, folder: int | None, where: Condition | None) -> int:
-    if folder is not None and where is None:
-        return folder_at(tx, call.box, folder).total_count
-    return messages.count(tx, call.box.mailbox_id, folder, where)
+    if folder is None:
+        return messages.count(tx, call.box.mailbox_id, None, where)
+    found = folder_at(tx, call.box, folder)
+    return found.total_count if where is None else messages.count(tx, call.box.mailbox_id, folder, where)

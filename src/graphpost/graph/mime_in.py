@@ -5,7 +5,6 @@ The bytes are stored as they came but for what `mail.relay.normalise` mends.  A 
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Final
 from uuid import uuid4
@@ -13,7 +12,6 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from graphpost.auth.access import check_sender
-from graphpost.clock import Instant
 from graphpost.errors import BadRequest, MimeError
 from graphpost.graph.call import Call
 from graphpost.graph.payload import read_mime
@@ -23,9 +21,6 @@ from graphpost.mail.field import address_field
 from graphpost.mail.message import Address, Attachment, ContentRef, Message
 from graphpost.mail.parse import ParseLimits, parse
 from graphpost.mail.relay import normalise
-from graphpost.mail.scan import read_fields
-from graphpost.mail.text import preview
-from graphpost.mail.thread import new_index
 
 # A From or Sender field with its folded lines, wherever it stands before the first empty line.
 _AUTHOR: Final = re.compile(
@@ -38,8 +33,6 @@ def read_mime_message(call: Call) -> tuple[Message, dict[int, bytes]]:
     now, limits = call.services.clock.now(), call.services.limits
     given = read_mime(call.body)
     try:
-        if not read_fields(given, 0, len(given), limits.header_bytes)[0]:
-            raise MimeError("no header field")
         data = _authored(call, normalise(given, message_id=_new_id(call), date=now))
         message = parse(data, ParseLimits(limits.mime_depth, limits.mime_parts, limits.header_bytes))
     except MimeError as error:
@@ -47,7 +40,7 @@ def read_mime_message(call: Call) -> tuple[Message, dict[int, bytes]]:
     check_addresses(message, limits.address_length)
     check_recipients(message, limits.recipients)
     content_id = call.services.numbers.next()
-    return _placed(message, content_id, now), {content_id: data}
+    return _placed(message, content_id), {content_id: data}
 
 
 def _new_id(call: Call) -> str:
@@ -57,8 +50,7 @@ def _new_id(call: Call) -> str:
 def _authored(call: Call, data: bytes) -> bytes:
     """The data with a From field, after checking that the principal may send as every address named.
 
-    Every address of every From and Sender field counts, also behind a line that ends the header for us: which one a
-    reader shows is the reader's choice.
+    Every address of every From and Sender field counts: which one a reader shows is the reader's choice.
     """
     fields = _AUTHOR.findall(data, 0, _header_end(data))
     for name, raw in fields:
@@ -76,14 +68,12 @@ def _header_end(data: bytes) -> int:
     return len(data) if end < 0 else end
 
 
-def _placed(message: Message, content_id: int, now: Instant) -> Message:
-    """The message with its slices naming the stored content, and with what every stored message has."""
+def _placed(message: Message, content_id: int) -> Message:
+    """The message with its slices naming the stored content."""
     return replace(
         message,
         raw=ContentRef(content_id),
         attachments=tuple(_placed_attachment(attachment, content_id) for attachment in message.attachments),
-        preview=message.preview or preview(message.body),
-        conversation_index=message.conversation_index or new_index(now, os.urandom(16)),
     )
 
 

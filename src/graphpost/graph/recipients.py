@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from graphpost.errors import BadRequest
-from graphpost.graph.values import clip, read_array, read_line, read_object, read_string
+from graphpost.graph.values import clip, flatten, read_array, read_line, read_object, read_string
 from graphpost.mail.address import is_valid_address
 from graphpost.mail.message import Address, Message
 
@@ -24,20 +24,32 @@ def read_recipients(value: Any, name: str, limit: int) -> tuple[Address, ...]:
 
 def read_recipient(value: Any, name: str, limit: int) -> Address | None:
     """The address of one recipient object; None when it is null or holds nothing."""
-    recipient = read_object(value, name)
-    if not recipient:
-        return None
-    email = read_object(recipient.get("emailaddress"), "emailAddress")
-    if not email:
-        return None
-    address = read_string(email.get("address"), "address").strip()
-    display = email.get("name")
-    shown = read_line(display, "name").strip() if display is not None else ""
+    address, display = _usual(value) or _any_case(value, name)
+    address, display = address.strip(), display.strip()
     if not is_valid_address(address, limit):
-        if not address and not shown:
+        if not address and not display:
             return None
-        raise unresolved(address or shown)
-    return Address(address, shown)
+        raise unresolved(address or display)
+    return Address(address, display)
+
+
+def _usual(value: Any) -> tuple[str, str] | None:
+    """Address and name of a recipient spelt as the documentation has it: nearly all are, and this is fast."""
+    if type(value) is not dict or len(value) != 1:
+        return None
+    email = value.get("emailAddress")
+    if type(email) is not dict:
+        return None
+    address, display = email.get("address"), email.get("name", "")
+    if type(address) is not str or type(display) is not str or len(email) != 1 + ("name" in email):
+        return None
+    return address, display if display.isprintable() else flatten(display)
+
+
+def _any_case(value: Any, name: str) -> tuple[str, str]:
+    recipient = read_object(value, name) or {}
+    email = read_object(recipient.get("emailaddress"), "emailAddress") or {}
+    return read_string(email.get("address"), "address"), read_line(email.get("name"), "name")
 
 
 def check_recipients(message: Message, limit: int) -> None:

@@ -101,7 +101,7 @@ def build_tree(routes: Iterable[Route], version: str) -> Node:
     _nest_folders(root)
     for route in routes:
         if version in route.versions:
-            for template in _expand(route.template):
+            for template in expand_template(route.template):
                 _place(root, template, route)
     return root
 
@@ -161,12 +161,13 @@ def _nest_folders(root: Node) -> None:
         folder.literal("childFolders").capture = ("folder", folder)
 
 
-def _expand(template: str) -> Iterator[str]:
+def expand_template(template: str) -> Iterator[str]:
+    """The paths a template stands for."""
     if template.startswith("M"):
-        yield from _expand("U/messages/{message}" + template[1:])
-        yield from _expand("F/messages/{message}" + template[1:])
+        yield from expand_template("U/messages/{message}" + template[1:])
+        yield from expand_template("F/messages/{message}" + template[1:])
     elif template.startswith("F"):
-        yield from _expand("U/mailFolders/{folder}" + template[1:])
+        yield from expand_template("U/mailFolders/{folder}" + template[1:])
     elif template.startswith("U"):
         yield "/me" + template[1:]
         yield "/users/{user}" + template[1:]

@@ -12,7 +12,7 @@ from graphpost.errors import AccessDenied, BadRequest
 from graphpost.graph.call import Call
 from graphpost.graph.schema import MESSAGE, EntityType, Property
 from graphpost.odata.errors import ODataError
-from graphpost.odata.query import MAX_TOP, Options, parse_boolean, parse_options
+from graphpost.odata.query import MAX_TOP, Expand, Options, parse_boolean, parse_options
 from graphpost.store.where import FilterError, order_column
 
 _PARTS: Final = {  # what is filtered and ordered by in a complex property
@@ -90,6 +90,16 @@ def message_order(options: Options, call: Call) -> tuple[tuple[str, bool], ...]:
         raise BadRequest(
             "The query order by clause contains one or more invalid nodes.", "ErrorInvalidUrlQuery"
         ) from error
+
+
+def check_expand(expand: tuple[Expand, ...], *known: str) -> None:
+    """400 ExpandNotSupported when something is to be expanded that is not known (paths, in any case), or twice."""
+    left = {path.lower() for path in known}
+    for each in expand:
+        path = "/".join(each.path)
+        if path.lower() not in left:
+            raise BadRequest(f"Expand is not allowed for property '{path[:80]}'.", "ExpandNotSupported")
+        left.remove(path.lower())
 
 
 def find_property(entity: EntityType, name: str, *, beta: bool) -> Property:

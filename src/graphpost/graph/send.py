@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -23,28 +24,33 @@ from graphpost.graph.values import READ, fold, read_boolean, too_large, unexpect
 from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.message import Address, Item, Message
 
-ACCEPTED: Final = Reply(202)
-NO_CONTENT: Final = Reply(204)
+QUEUE_ID: Final = (
+    "x-graphpost-message-id"  # what `graphpost queue` calls the message; Graph has no such header
+)
 
 
 async def send_mail(call: Call) -> Reply:
     """`POST …/sendMail`: 202 once the message is durable."""
     is_mime = media_kind(call.headers.get("content-type"), call.body) == "mime"
-    read = read_mime_submission if is_mime else read_json_submission
-    if len(call.body) > LARGE:
-        submission = await asyncio.to_thread(read, call)
-    else:
-        submission = read(call)
-    item = await call.services.submitter.submit(submission)
+    item = await _submit(call, read_mime_submission if is_mime else read_json_submission)
     if is_mime and wants_representation(call.headers):
         return _created(call, item)
-    return ACCEPTED
+    return Reply(202, headers=_queue_id(item))
 
 
 async def send_mail_through_device(call: Call) -> Reply:
     """The same under managedDevices, whose page promises 204 (docs/quirks.md)."""
-    await send_mail(call)
-    return NO_CONTENT
+    reply = await send_mail(call)
+    return Reply(204, headers={QUEUE_ID: reply.headers[QUEUE_ID]})
+
+
+async def _submit(call: Call, read: Callable[[Call], Submission]) -> Item:
+    submission = await asyncio.to_thread(read, call) if len(call.body) > LARGE else read(call)
+    return await call.services.submitter.submit(submission)
+
+
+def _queue_id(item: Item) -> dict[str, str]:
+    return {QUEUE_ID: f"{item.message_id:016x}"}
 
 
 def _created(call: Call, item: Item) -> Reply:
@@ -52,8 +58,8 @@ def _created(call: Call, item: Item) -> Reply:
     entity = message_entity(item, message_fields((), call.version == "beta", False), view_of(call))
     where = context(call, user_context(call), "messages", single=True)
     location = f"{call.base}/{user_context(call)}/{keyed('messages', entity['id'])}"
-    applied = {"Preference-Applied": "return=representation", "Location": location}
-    return Reply(201, {"@odata.context": where, **entity}, headers=applied)
+    headers = {"Preference-Applied": "return=representation", "Location": location, **_queue_id(item)}
+    return Reply(201, {"@odata.context": where, **entity}, headers=headers)
 
 
 def read_json_submission(call: Call) -> Submission:

@@ -10,7 +10,9 @@ import asyncio
 import re
 import secrets
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -25,14 +27,24 @@ _BLOCK: Final = 3 * 64 * 1024  # a multiple of three, so that base64 has padding
 
 
 async def streamed(open_: Open) -> AsyncIterator[bytes]:
-    """The chunks of `open_()`, read in threads; closed whether or not the reader stays to the end."""
+    """The chunks of `open_()`, each read in a thread.
+
+    The first is read before this returns, so that what cannot be read at all is an error and not a broken answer.
+    """
     chunks = iter(await asyncio.to_thread(open_))
+    first = await asyncio.to_thread(next, chunks, None)
+    return _rest(first, chunks)
+
+
+async def _rest(chunk: bytes | None, chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
     try:
-        while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+        while chunk is not None:
             yield chunk
+            chunk = await asyncio.to_thread(next, chunks, None)
     finally:
-        if close := getattr(chunks, "close", None):
-            close()
+        if isinstance(chunks, Generator):
+            with suppress(ValueError):  # a thread is still reading; the file is closed when that ends
+                chunks.close()
 
 
 def json_reply(value: Any, embedded: Embedded, headers: Mapping[str, str] | None = None) -> Reply:
@@ -49,8 +61,10 @@ class Embedded:
         self._mark = secrets.token_hex(16)
         self.contents: list[Open] = []
 
-    def add(self, open_: Open) -> str:
-        """The text to write where the content is to stand."""
+    def text(self, open_: Open, is_at_hand: bool) -> str:
+        """What to write where the content is to stand: itself if it is in memory anyway, else a mark."""
+        if is_at_hand:
+            return b64encode(b"".join(open_())).decode()
         self.contents.append(open_)
         return f"{self._mark}{len(self.contents) - 1:08}"
 
@@ -61,14 +75,14 @@ class Embedded:
             if index % 2 == 0:
                 yield piece
                 continue
-            async for chunk in streamed(lambda number=int(piece): _base64(self.contents[number]())):  # type: ignore[misc]
+            async for chunk in await streamed(partial(_base64, self.contents[int(piece)])):
                 yield chunk
 
 
-def _base64(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _base64(open_: Open) -> Iterator[bytes]:
     """Standard base64 on one line."""
     rest = b""
-    for chunk in chunks:
+    for chunk in open_():
         rest += chunk
         if len(rest) >= _BLOCK:
             whole = len(rest) - len(rest) % 3

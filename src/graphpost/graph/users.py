@@ -11,7 +11,7 @@ from graphpost.graph.envelope import context, page
 from graphpost.graph.inmemory import matching, sorted_by
 from graphpost.graph.render import time_value
 from graphpost.graph.schema import EntityType, Kind, Property, Shown, entity
-from graphpost.graph.selection import read_options, select_names
+from graphpost.graph.selection import check_expand, read_options, select_names
 from graphpost.mail.mailbox import Mailbox
 
 _MAX_TOP: Final = 999
@@ -95,6 +95,7 @@ async def list_users(call: Call) -> Reply:
     if not _may_read_others(call):
         raise _denied()
     options = read_options(call, max_top=_MAX_TOP)
+    check_expand(options.expand)
     names = select_names(USER, options.select, beta=call.version == "beta")
     boxes = sorted(
         call.services.directory().by_id.values(), key=lambda box: (box.name.casefold(), box.mailbox_id)
@@ -112,7 +113,9 @@ async def list_users(call: Call) -> Reply:
 
 
 def _single(call: Call, box: Mailbox) -> Reply:
-    names = select_names(USER, read_options(call).select, beta=call.version == "beta")
+    options = read_options(call)
+    check_expand(options.expand)
+    names = select_names(USER, options.select, beta=call.version == "beta")
     where = context(call, "users", select=names, single=True)
     return Reply(body={"@odata.context": where, **user_entity(box, names, basic=_is_basic(call, box))})
 

@@ -9,7 +9,7 @@ those of the claim, so a late worker changes nothing.  A destination that refuse
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
@@ -96,7 +96,7 @@ _READ: Final = f"SELECT {_COLUMNS} FROM deliveries WHERE bucket = ?"  # noqa: S6
 _CLAIM: Final = (
     "WITH due AS MATERIALIZED (SELECT message_id AS m, position AS p FROM deliveries"
     " WHERE bucket = ? AND destination = ? AND state = 0 AND due_at <= ?"
-    " ORDER BY due_at LIMIT ?{lock})"
+    " ORDER BY due_at LIMIT {limit}{lock})"
     " UPDATE deliveries SET due_at = ?, owner = ?, attempts = attempts + 1 FROM due"
     " WHERE deliveries.bucket = ? AND deliveries.message_id = due.m AND deliveries.position = due.p"
     " RETURNING {columns}"
@@ -150,8 +150,9 @@ def claim(
     tx: Tx, bucket: int, destination: str, now: Instant, lease_until: Instant, owner: int, limit: int
 ) -> list[Delivery]:
     """Lease up to `limit` due deliveries to a destination, the longest due first; attempts are counted here."""
-    sql = _CLAIM.replace("{lock}", tx.dialect.skip_locked)
-    rows = tx.all(sql, (bucket, destination, now, limit, lease_until, owner, bucket))
+    rows = tx.all(
+        _claim(limit, tx.dialect.skip_locked), (bucket, destination, now, lease_until, owner, bucket)
+    )
     return sorted(map(_delivery, rows), key=lambda d: (d.created_at, d.message_id, d.position))
 
 
@@ -317,6 +318,12 @@ def prune(tx: Tx, bucket: int, before: Instant, limit: int = 1000) -> int:
         " ORDER BY message_id LIMIT ?)",
         (bucket, bucket, before, limit),
     )
+
+
+@lru_cache(maxsize=256)
+def _claim(limit: int, lock: str) -> str:
+    """The limit is in the text: PostgreSQL plans without knowing parameters, and must know that rows are few."""
+    return _CLAIM.replace("{limit}", str(limit)).replace("{lock}", lock)
 
 
 @cache

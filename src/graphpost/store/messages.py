@@ -113,10 +113,20 @@ def find(
 
 
 def count(tx: Tx, mailbox_id: int, folder_id: int | None = None, where: Where | None = None) -> int:
-    """How many messages a folder, or (None) all folders have."""
+    """How many messages a folder, or (None) all folders have; without a condition, as the folders' counts say."""
+    if where is None and (folders := _counted(tx, mailbox_id, folder_id)) is not None:
+        return folders
     condition, params = _condition(mailbox_id, folder_id, where)
     row = tx.one(f"SELECT COUNT(*) FROM messages WHERE mailbox_id = ?{condition}", params)  # noqa: S608
     return int(row[0]) if row else 0
+
+
+def _counted(tx: Tx, mailbox_id: int, folder_id: int | None) -> int | None:
+    """The sum of the folders' counts; None when there is no such folder (then nothing was counted)."""
+    one = "" if folder_id is None else " AND folder_id = ?"
+    params = (mailbox_id,) if folder_id is None else (mailbox_id, folder_id)
+    rows = tx.all(f"SELECT total_count FROM folders WHERE mailbox_id = ?{one}", params)  # noqa: S608
+    return sum(row[0] for row in rows) if rows else None
 
 
 def change(tx: Tx, before: Item, after: Item) -> Item:

@@ -190,6 +190,10 @@ class PostgresSession:
             self._not_before = self._monotonic() + _PAUSES[min(self._failures, len(_PAUSES) - 1)]
             self._failures += 1
             raise ConnectionLostError("the database cannot be reached") from error
+        if (
+            not self.dialect.for_update
+        ):  # reading: filters and pages differ so much that each wants its own plan
+            connection.execute("SET plan_cache_mode = force_custom_plan")
         self._failures = 0
         self._cursor = psycopg.RawCursor(connection)
 

@@ -1,0 +1,7 @@
+"""`python -m graphpost`: the command line."""
+
+import sys
+
+from graphpost.cli import main
+
+sys.exit(main())

@@ -1,0 +1,86 @@
+"""A real server in a thread, for tests and for programs that want one beside them.
+
+    with running_server(Path("data")) as server:
+        ...  # server.url, server.port; server.config
+
+Everything is the product's own: the same `Server` that `graphpost serve` runs, on a free port of the loopback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from graphpost.config import Config, load
+from graphpost.server import Server
+
+T = TypeVar("T")
+
+
+class ServerThread:
+    """A server and the event loop it lives in; `call` runs a coroutine there."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.output = io.StringIO()
+        self.server = Server(config, stream=self.output)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="graphpost", daemon=True)
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    @property
+    def port(self) -> int:
+        return self.server.port
+
+    @property
+    def ca_file(self) -> Path | None:
+        return self.server.ca.ca if self.server.ca else None
+
+    def start(self) -> None:
+        self._thread.start()
+        try:
+            self.call(self.server.start)
+        except BaseException:
+            self._end_loop()
+            raise
+
+    def stop(self) -> None:
+        try:
+            self.call(self.server.stop)
+        finally:
+            self._end_loop()
+
+    def call(self, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run it in the server's loop and wait for what it returns."""
+        return asyncio.run_coroutine_threadsafe(function(), self._loop).result(timeout=60)
+
+    def _end_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+
+@contextlib.contextmanager
+def running_server(
+    data: Path,
+    *,
+    file: Path | None = None,
+    flags: Mapping[str, object] | None = None,
+    change: Callable[[Config], Config] = lambda config: config,
+) -> Iterator[ServerThread]:
+    """Start a server on a free port and stop it afterwards; `change` edits the configuration it is given."""
+    config = load(file, data=data, environ={}, flags={"server.port": 0, **(flags or {})})
+    thread = ServerThread(change(config))
+    thread.start()
+    try:
+        yield thread
+    finally:
+        thread.stop()

@@ -1,0 +1,44 @@
+"""Signing keys in their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from graphpost.auth.keys import add_key, open_keys, to_jwk
+from graphpost.clock import SECOND
+from graphpost.errors import ConfigurationError
+from tests.auth.world import START
+
+
+def test_the_first_start_makes_a_key_that_only_the_owner_reads(tmp_path: Path) -> None:
+    first = open_keys(tmp_path / "signing", START)
+    (file,) = (tmp_path / "signing").iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "signing").stat().st_mode & 0o777 == 0o700
+    again = open_keys(tmp_path / "signing", START + SECOND)
+    assert again.current.kid == first.current.kid
+    assert again.derive("x") == first.derive("x") != first.derive("y")
+
+
+def test_a_new_key_signs_and_the_old_one_still_verifies(tmp_path: Path) -> None:
+    old = open_keys(tmp_path, START).current.kid
+    add_key(tmp_path, START + SECOND)
+    keys = open_keys(tmp_path, START)
+    assert keys.current.kid != old
+    assert keys.find_key(old) is not None
+    assert keys.find_key("other") is None
+    assert [key.kid for key in keys.public()] == [old, keys.current.kid]
+
+
+def test_only_the_public_half_is_published(tmp_path: Path) -> None:
+    jwk = to_jwk(open_keys(tmp_path, START).current, "https://localhost/t/v2.0")
+    assert not {"d", "p", "q", "dp", "dq", "qi"} & set(jwk)
+
+
+@pytest.mark.parametrize("text", [b"", b"-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n"])
+def test_a_file_that_is_no_key_is_named(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "signing-1.pem").write_bytes(text)
+    with pytest.raises(ConfigurationError, match=r"signing-1\.pem: not a readable signing key"):
+        open_keys(tmp_path, START)
