@@ -127,9 +127,9 @@ async def test_due_destinations_are_those_with_something_due_and_not_held_back(s
     def gates(tx: Tx) -> None:
         deliveries.register_destination(tx, 7, "b")
         deliveries.register_destination(tx, 7, "b")
-        deliveries.hold_destination(tx, 7, "c", 200, 3)
-        deliveries.hold_destination(tx, 7, "c", 250, 4)
-        deliveries.hold_destination(tx, 7, "d", 100, 1)
+        deliveries.hold_destination(tx, "c", 200, 3)
+        deliveries.hold_destination(tx, "c", 250, 4)
+        deliveries.hold_destination(tx, "d", 100, 1)
 
     await store.write(gates)
     assert await due(store, 100) == ["a", "b", "d"]
@@ -139,7 +139,7 @@ async def test_due_destinations_are_those_with_something_due_and_not_held_back(s
 
 async def test_a_registered_destination_keeps_its_gate(store: Store) -> None:
     await put(store, delivery())
-    await store.write(lambda tx: deliveries.hold_destination(tx, 7, RELAY, 500, 2))
+    await store.write(lambda tx: deliveries.hold_destination(tx, RELAY, 500, 2))
     await store.write(lambda tx: deliveries.register_destination(tx, 7, RELAY))
     assert await due(store, 499) == []
 
@@ -157,7 +157,7 @@ async def test_retrying_now_makes_the_waiting_due_and_opens_the_gate(store: Stor
         delivery(position=1, state=HELD),
         delivery(position=2, state=DONE),
     )
-    await store.write(lambda tx: deliveries.hold_destination(tx, 7, RELAY, 800, 2))
+    await store.write(lambda tx: deliveries.hold_destination(tx, RELAY, 800, 2))
     assert await due(store, 200) == []
     assert await store.write(lambda tx: deliveries.retry_now(tx, 7, 1, 200)) == 2
     assert await due(store, 200) == [RELAY]

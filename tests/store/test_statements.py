@@ -49,7 +49,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (contents.remove, (7, 1), {}),
     (deliveries.add, (delivery(1),), {}),
     (deliveries.register_destination, (7, "d"), {}),
-    (deliveries.hold_destination, (7, "d", 1, 1), {}),
+    (deliveries.hold_destination, ("d", 1, 1), {}),
     (deliveries.failures_of, (7, "d"), {}),
     (deliveries.due_destinations, (7, 100), {}),
     (deliveries.claim, (7, "smtp://relay.test:25", 100, 200, 1, 10), {}),

@@ -7,7 +7,7 @@ by the queue) and never deleted.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -20,12 +20,13 @@ from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.routing import LOCAL
 from graphpost.delivery.settle import Conclusion, conclude
-from graphpost.errors import GraphpostError, StoreError
+from graphpost.errors import GraphpostError, MimeError, StoreError
+from graphpost.mail import relay
 from graphpost.mail.address import needs_smtputf8
-from graphpost.mail.compose import Opener, compose
+from graphpost.mail.compose import compose
 from graphpost.mail.mailbox import Directory
-from graphpost.mail.message import Item
-from graphpost.mail.relay import relay
+from graphpost.mail.message import ContentRef, Item
+from graphpost.mail.part import Opener
 from graphpost.maillog import MailLog
 from graphpost.store import contents, deliveries, messages
 from graphpost.store.blobs import Blobs
@@ -104,8 +105,7 @@ class Attempts:
         started = self._clock.now()
         try:
             item, held = await self._loaded(job)
-            opener = contents.opener(self._blobs, held)
-            data = outgoing(item, opener)
+            data = outgoing(item, held, contents.opener(self._blobs, held))
         except StoreError as error:
             reply = Reply(0, "4.3.0", f"the message cannot be read at the moment: {error}")
             return self._concluded(
@@ -174,11 +174,15 @@ class Attempts:
         return Attempt(conclusion, problem=error)
 
 
-def outgoing(item: Item, opener: Opener) -> Data:
-    """The message as it goes over the wire, without Bcc."""
-    if item.message.raw is not None:
-        return relay(lambda: opener(item.message.raw))  # type: ignore[arg-type]
-    return compose(item.message, opener)
+def outgoing(item: Item, held: Mapping[int, Content], opener: Opener) -> Data:
+    """The message as it goes over the wire, without Bcc.  Raises StoreError or MimeError when it cannot be."""
+    raw = item.message.raw
+    if raw is None:
+        return compose(item.message, opener)
+    content = held.get(raw.content_id)
+    if content is None:
+        raise MimeError("the message does not have its own content")
+    return relay.outgoing(content.size, lambda offset: opener(ContentRef(raw.content_id, offset)))
 
 
 def envelope_of(delivery: Delivery, data: Data) -> Envelope:

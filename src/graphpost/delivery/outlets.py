@@ -25,7 +25,7 @@ class Outlets:
     def __init__(self, routes: Sequence[RouteSettings], settings: DeliverySettings, hostname: str) -> None:
         self._settings = settings
         self._limits: dict[str, int] = {}
-        unknown = Failed(Reply(550, "5.1.10", "Recipient address rejected: no such mailbox here", hostname))
+        unknown = Failed(Reply(550, "5.1.1", "Recipient address rejected: no such mailbox here", hostname))
         self._couriers: dict[str, Courier] = {
             CAPTURE: CaptureCourier(),
             REJECT: RejectCourier(),

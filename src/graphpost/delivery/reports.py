@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from graphpost.clock import Instant
 from graphpost.delivery.filing import Filer, Filing
 from graphpost.delivery.routing import LOCAL
 from graphpost.delivery.settle import Conclusion
+from graphpost.ids import new_guid
 from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.message import Address, Item
 from graphpost.mail.report import (
+    Action,
     NdrFacts,
     RecipientFact,
     delay_report,
     non_delivery_report,
     success_report,
 )
+from graphpost.mail.thread import child_index
 from graphpost.store.deliveries import Recipient, Saying
 
 NOTHING = Saying(0, "", "", "")
@@ -28,3 +31,65 @@ class Reporter:
     def __init__(self, filer: Filer, hostname: str) -> None:
         self._filer = filer
         self._hostname = hostname
+
+    def filings(
+        self, conclusion: Conclusion, mailbox: Mailbox, item: Item, header: bytes, now: Instant
+    ) -> list[Filing]:
+        """The reports that this conclusion calls for; `header` is the message's own, as it was sent."""
+        is_local = conclusion.delivery.destination == LOCAL
+        receipts = conclusion.relayed if conclusion.delivery.wants_success else ()
+        wanted: tuple[tuple[Action, Callable[[NdrFacts], bytes], Sequence[Recipient]], ...] = (
+            ("failed", non_delivery_report, conclusion.failed),
+            ("delayed", delay_report, conclusion.delayed),
+            ("delivered" if is_local else "relayed", success_report, receipts),
+        )
+        return [
+            self._filer.prepare(
+                mailbox,
+                write(self._facts(conclusion, action, recipients, mailbox, item, header, now)),
+                now,
+            )
+            for action, write, recipients in wanted
+            if recipients
+        ]
+
+    def _facts(
+        self,
+        conclusion: Conclusion,
+        action: Action,
+        recipients: Sequence[Recipient],
+        mailbox: Mailbox,
+        item: Item,
+        header: bytes,
+        now: Instant,
+    ) -> NdrFacts:
+        message, delivery = item.message, conclusion.delivery
+        return NdrFacts(
+            message_id=f"<{new_guid()}@{self._hostname}>",
+            date=now,
+            sender=Address(f"postmaster@{self._hostname}", "Mail Delivery System"),
+            recipient=Address(delivery.sender, mailbox.name),
+            reporting_mta=self._hostname,
+            arrived_at=delivery.created_at,
+            recipients=tuple(_fact(recipient, action, now) for recipient in recipients),
+            original=header,
+            subject=message.subject,
+            original_message_id=message.internet_message_id,
+            references=message.references,
+            conversation_index=child_index(message.conversation_index, now),
+            envelope_id=f"{delivery.message_id:016x}",
+            retry_until=delivery.expires_at if action == "delayed" else 0,
+        )
+
+
+def _fact(recipient: Recipient, action: Action, now: Instant) -> RecipientFact:
+    said = recipient.reply or NOTHING
+    return RecipientFact(
+        address=recipient.address,
+        action=action,
+        status=said.status,
+        remote_mta=said.host,
+        code=said.code,
+        text=said.text,
+        last_attempt_at=now,
+    )

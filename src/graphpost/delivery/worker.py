@@ -176,10 +176,7 @@ class Worker:
         until = lane.held_until = hold_until(now, lane.failures, self._settings.retry_seconds)
         try:
             await self._store.write(
-                lambda tx: [
-                    deliveries.hold_destination(tx, bucket, lane.destination, until, lane.failures)
-                    for bucket in range(deliveries.BUCKETS)
-                ]
+                lambda tx: deliveries.hold_destination(tx, lane.destination, until, lane.failures)
             )
         except StoreError as error:
             self._log.problem("queue", error)

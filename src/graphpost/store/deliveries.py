@@ -170,9 +170,9 @@ def register_destination(tx: Tx, bucket: int, destination: str) -> None:
     )
 
 
-def hold_destination(tx: Tx, bucket: int, destination: str, not_before: Instant, failures: int) -> None:
-    """Attempt nothing to a destination before that instant; 0 and 0 when it works again."""
-    tx.execute(_HOLD, (bucket, destination, not_before, failures))
+def hold_destination(tx: Tx, destination: str, not_before: Instant, failures: int) -> None:
+    """Attempt nothing to a destination, from any bucket, before that instant; 0 and 0 when it works again."""
+    tx.executemany(_HOLD, [(bucket, destination, not_before, failures) for bucket in range(BUCKETS)])
 
 
 def failures_of(tx: Tx, bucket: int, destination: str) -> int:
