@@ -61,16 +61,20 @@ def _rows(config: Config, url: str, ca: Path | None) -> Iterator[tuple[str, str]
     yield "Mailboxes", ", ".join(boxes[:5]) + (f" and {len(boxes) - 5} more" if len(boxes) > 5 else "")
     yield "Data", str(config.data)
     yield "CA file", str(ca) if ca else ""
-    yield "Mail", _mail(config)
+    yield "Mail to", "; ".join(["local mailboxes: their Inbox", *_relays(config)])
+    yield "Captured", f"{_with_data(config, 'queue list')}" if _captures(config) else ""
     yield "Settings", f'eval "$({_with_data(config, "env")})"' if config.applications else ""
 
 
-def _mail(config: Config) -> str:
-    look = f"see them with: {_with_data(config, 'queue list')}"
-    relays = [f"{', '.join(route.domains)} -> {route.to}" for route in config.routes]
-    if not any("*" in route.domains for route in config.routes):
-        relays.append(f"nothing else leaves this machine, other messages are captured; {look}")
-    return "local mailboxes; " + "; ".join(relays)
+def _relays(config: Config) -> Iterator[str]:
+    for route in config.routes:
+        yield f"{', '.join('all others' if domain == '*' else domain for domain in route.domains)}: {route.to}"
+    if _captures(config):
+        yield "all others: captured, nothing leaves this machine"
+
+
+def _captures(config: Config) -> bool:
+    return not any("*" in route.domains for route in config.routes)
 
 
 def _trial(config: Config, url: str, ca: Path | None) -> list[str]:
