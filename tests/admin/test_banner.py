@@ -16,7 +16,10 @@ from graphpost.config import load
         ({"server.port": 443}, None, "https://localhost"),
         ({"server.tls": False, "server.port": 80}, None, "http://localhost"),
         ({"server.port": 0}, 5000, "https://localhost:5000"),
-        ({"server.names": ["mail.test"]}, None, "https://mail.test:8443"),
+        ({"server.names": ["graph.microsoft.com"]}, None, "https://localhost:8443"),
+        ({"server.names": ["mail.test"], "server.host": "0.0.0.0"}, None, "https://localhost:8443"),
+        ({"server.names": ["mail.test"], "server.host": "192.0.2.1"}, None, "https://192.0.2.1:8443"),
+        ({"server.names": ["mail.test"], "server.host": "2001:db8::1"}, None, "https://[2001:db8::1]:8443"),
     ],
 )
 def test_the_origin_is_how_clients_of_this_machine_reach_it(
@@ -35,11 +38,17 @@ def test_the_banner_tells_where_everything_is_and_no_secret(tmp_path: Path) -> N
         config.applications[0].client_id,
         "adele@example.test, alex@example.test",
         str(data / "ca/ca.pem"),
-        "* -> smtp://127.0.0.1:25",
+        "local mailboxes: their Inbox; all others: smtp://127.0.0.1:25",
     ):
         assert expected in text
     assert config.mailboxes[0].password not in text
     assert config.applications[0].secrets[0] not in text
+
+
+def test_without_a_relay_the_banner_says_that_nothing_leaves_the_machine(tmp_path: Path) -> None:
+    text = banner(load(None, data=tmp_path, environ={}, flags={}), "https://localhost:8443", None)
+    assert "captured, nothing leaves this machine" in text
+    assert "queue list" in text
 
 
 def test_the_line_to_try_is_a_shell_command(tmp_path: Path) -> None:

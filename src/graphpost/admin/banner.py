@@ -10,16 +10,31 @@ from pathlib import Path
 
 from graphpost import __version__
 from graphpost.config import Config
+from graphpost.config.checking import WILDCARDS, is_loopback
 
 
 def origin(config: Config, port: int | None = None) -> str:
-    """Scheme, name and port by which clients of this machine reach the server; `port` when it was chosen at start."""
-    names = config.server.names
-    name = "localhost" if "localhost" in names else names[0]
+    """Scheme, name and port by which clients of this machine reach the server; `port` when it was chosen at start.
+
+    Names that others use (such as graph.microsoft.com) may lead elsewhere from here, so they are taken only when a
+    certificate of the operator's own leaves no choice.
+    """
     scheme, usual = ("https", 443) if config.server.tls else ("http", 80)
     number = config.server.port if port is None else port
-    shown = f"[{name}]" if ":" in name and not name.startswith("[") else name
-    return f"{scheme}://{shown}" if number == usual else f"{scheme}://{shown}:{number}"
+    name = _local_name(config)
+    return f"{scheme}://{name}" if number == usual else f"{scheme}://{name}:{number}"
+
+
+def _local_name(config: Config) -> str:
+    server = config.server
+    if "localhost" in server.names:
+        return "localhost"
+    if server.certificate:
+        return server.names[0]
+    if server.host in WILDCARDS or is_loopback(server.host):
+        return "localhost"
+    host = server.host.strip("[]")
+    return f"[{host}]" if ":" in host else host
 
 
 def banner(config: Config, url: str, ca: Path | None) -> str:
@@ -46,16 +61,20 @@ def _rows(config: Config, url: str, ca: Path | None) -> Iterator[tuple[str, str]
     yield "Mailboxes", ", ".join(boxes[:5]) + (f" and {len(boxes) - 5} more" if len(boxes) > 5 else "")
     yield "Data", str(config.data)
     yield "CA file", str(ca) if ca else ""
-    yield "Mail", _mail(config)
+    yield "Mail to", "; ".join(["local mailboxes: their Inbox", *_relays(config)])
+    yield "Captured", f"{_with_data(config, 'queue list')}" if _captures(config) else ""
     yield "Settings", f'eval "$({_with_data(config, "env")})"' if config.applications else ""
 
 
-def _mail(config: Config) -> str:
-    look = f"see them with: {_with_data(config, 'queue list')}"
-    relays = [f"{', '.join(route.domains)} -> {route.to}" for route in config.routes]
-    if not any("*" in route.domains for route in config.routes):
-        relays.append(f"nothing else leaves this machine, other messages are captured; {look}")
-    return "local mailboxes; " + "; ".join(relays)
+def _relays(config: Config) -> Iterator[str]:
+    for route in config.routes:
+        yield f"{', '.join('all others' if domain == '*' else domain for domain in route.domains)}: {route.to}"
+    if _captures(config):
+        yield "all others: captured, nothing leaves this machine"
+
+
+def _captures(config: Config) -> bool:
+    return not any("*" in route.domains for route in config.routes)
 
 
 def _trial(config: Config, url: str, ca: Path | None) -> list[str]:

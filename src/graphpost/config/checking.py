@@ -27,6 +27,7 @@ from graphpost.errors import ConfigurationError
 _DOMAIN: Final = re.compile(r"(?=.{1,253}$)[^\W_]([\w-]{0,61}[^\W_])?(\.[^\W_]([\w-]{0,61}[^\W_])?)*")
 _LOCAL_PART: Final = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x20\x7f]{1,64}")
 _PERMISSION: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+WILDCARDS: Final = ("0.0.0.0", "::", "[::]")  # noqa: S104 - names of listeners, not a listener
 _ROUTE_KINDS: Final = ("smtp", "smtps", "local", "capture", "reject")
 _ZERO_ALLOWED: Final = {
     "server.port",

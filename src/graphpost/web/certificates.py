@@ -24,6 +24,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from graphpost.clock import Instant, to_datetime
 from graphpost.config import Config
+from graphpost.config.checking import WILDCARDS
 from graphpost.errors import ConfigurationError
 
 _BACKDATED: Final = timedelta(days=1)  # clients' clocks may be behind ours
@@ -31,7 +32,6 @@ _CA_LIFE: Final = timedelta(days=3650)
 _LEAF_LIFE: Final = timedelta(days=396)  # and the day before: 397
 _RENEWED_BEFORE: Final = timedelta(days=30)
 _ALWAYS: Final = ("localhost", "127.0.0.1", "::1")
-_WILDCARDS: Final = ("0.0.0.0", "::", "")  # noqa: S104 - names of listeners, not a listener
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def server_certificate(config: Config, now: Instant) -> CertificateFiles:
 def subject_names(host: str, names: Iterable[str]) -> list[str]:
     """Every name a client may reach the server by: the configured ones, the host, and the machine's own."""
     wanted = [*names, *_ALWAYS]
-    if host not in _WILDCARDS:
+    if host not in WILDCARDS:
         wanted.insert(0, host.strip("[]"))
     return list(dict.fromkeys(name.lower() for name in wanted))
 
