@@ -141,7 +141,7 @@ def test_a_header_without_end_is_refused() -> None:
         read_header(reader(b"x" * 1_100_000, 65_536)(0))
 
 
-@pytest.mark.parametrize("name", ["seed_mixed", "seed_text"])
+@pytest.mark.parametrize("name", ["documented_mixed", "documented_text"])
 def test_documented_submissions_are_stored_with_what_they_lack(name: str) -> None:
     data = stored((GOLDEN / "parse" / f"{name}.eml").read_bytes())
     message = parse(data)
