@@ -248,8 +248,9 @@ class SmtpPeer:
                 offered = "\n".join(["peer.test", *self._offered(state)]).split("\n")
                 text = "\n".join([*(f"250-{line}" for line in offered[:-1]), f"250 {offered[-1]}"])
                 await self._answer(lines, verb, rest, text)
-            case "STARTTLS" if self._tls is not None:
-                if await self._answer(lines, verb, rest, "220 2.0.0 go ahead"):
+            case "STARTTLS":
+                usual = "502 5.5.1 not known here" if self._tls is None else "220 2.0.0 go ahead"
+                if await self._answer(lines, verb, rest, usual) and self._tls is not None:
                     await lines.start_tls(self._tls)
                     state.is_tls = True
             case "AUTH":
