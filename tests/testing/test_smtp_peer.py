@@ -48,7 +48,7 @@ def test_what_came_is_kept_exactly(segments: str) -> None:
         ("a@x.test", "b@x.test"),
         DATA,
     )
-    assert message.parameters == (f"size={len(DATA) + 2}", "BODY=8BITMIME")
+    assert message.parameters == (f"size={len(DATA)}", "BODY=8BITMIME")
     assert peer.commands[-1].upper() == "QUIT"
 
 

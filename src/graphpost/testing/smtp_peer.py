@@ -226,7 +226,7 @@ class SmtpPeer:
         lines = Lines(reader, writer, self._segments)
         try:
             await self._converse(lines, state)
-        except (_HangupError, OSError, EOFError, asyncio.CancelledError):
+        except (_HangupError, OSError, EOFError, ValueError, asyncio.CancelledError):
             pass  # the end of this conversation, not of the peer
         finally:
             lines.abort()
@@ -325,7 +325,9 @@ class SmtpPeer:
             return
         mechanism, _, initial = rest.partition(" ")
         if mechanism.upper() == "LOGIN":
-            username = await self._challenge(lines, "VXNlcm5hbWU6")
+            username = (
+                b64decode(initial).decode() if initial else await self._challenge(lines, "VXNlcm5hbWU6")
+            )
             password = await self._challenge(lines, "UGFzc3dvcmQ6")
         elif mechanism.upper() == "XOAUTH2":
             user, bearer = b64decode(initial).decode().split("\x01")[:2]
