@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from anyio.lowlevel import checkpoint
 
 from graphpost.clock import SECOND, Clock
 from graphpost.testing.clock import START, JumpingClock
@@ -20,7 +21,7 @@ def anyio_backend() -> str:
 async def test_time_stands_still_until_it_is_advanced() -> None:
     clock: Clock = JumpingClock()
     assert clock.now() == START
-    await asyncio.sleep(0)
+    await checkpoint()
     assert clock.now() == START
 
 
@@ -77,7 +78,7 @@ async def test_a_jump_of_the_machines_clock_wakes_nobody() -> None:
     task = asyncio.create_task(clock.sleep(10))
     await clock.until_sleeping()
     clock.jump_to(5000 * SECOND)
-    await asyncio.sleep(0)
+    await checkpoint()
     assert not task.done()
     clock.jump_to(0)
     await clock.advance(1010)
