@@ -30,8 +30,10 @@ from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
+from graphpost.delivery.outlets import Outlets, host_name
 from graphpost.delivery.reports import Reporter
-from graphpost.delivery.routing import Router
+from graphpost.delivery.rerouting import Rerouter
+from graphpost.delivery.routing import LOCAL, Router
 from graphpost.delivery.settler import Settler
 from graphpost.delivery.submit import Submitter
 from graphpost.delivery.worker import Worker
@@ -41,7 +43,6 @@ from graphpost.graph.call import Services
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
-from graphpost.delivery.outlets import Outlets, host_name
 from graphpost.store import accounts
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
@@ -160,6 +161,7 @@ class Server:
         filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
         outlets = Outlets(config.routes, config.delivery, hostname)
         self._stack.push_async_callback(outlets.close)
+        router = Router(people.directory, config.tenant.domains, config.routes)
         owner = numbers.next()
         attempts = Attempts(
             store=store,
@@ -175,6 +177,13 @@ class Server:
             store=store,
             attempts=attempts,
             settler=Settler(store, clock, log, owner),
+            rerouter=Rerouter(
+                store=store,
+                destination_of=router.destination,
+                is_known=lambda destination: destination == LOCAL or outlets.find(destination) is not None,
+                log=log,
+                owner=owner,
+            ),
             settings=config.delivery,
             limit_of=outlets.limit,
             clock=clock,
@@ -186,7 +195,7 @@ class Server:
             blobs=blobs,
             inline_limit=config.store.inline_limit,
             settings=config.delivery,
-            router=Router(people.directory, config.tenant.domains, config.routes),
+            router=router,
             worker=worker,
             numbers=numbers,
             clock=clock,
