@@ -51,6 +51,11 @@ def is_password(password: str, kept: str) -> bool:
     return right and bool(kept)
 
 
+def is_slow(kept: str) -> bool:
+    """Whether comparing with this hash takes long."""
+    return not kept.startswith("sha256$")
+
+
 def _scrypt(password: str, salt: bytes) -> bytes:
     return hashlib.scrypt(
         password.encode("utf-8", "surrogatepass"), salt=salt, n=_COST, r=_BLOCK, p=1, maxmem=64 * 1024 * 1024
