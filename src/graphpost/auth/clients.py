@@ -1,4 +1,4 @@
-"""Applications at the token endpoint: which one asks, and the proof that it does."""
+"""Applications at the token endpoint: which one asks, and its proof."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys that sign tokens: RSA keys with a certificate each, in files only the owner may read.
+"""The keys that sign tokens: RSA keys in files only the owner may read.
 
 The directory has one PEM file per key; the last by name signs, all of them verify, so a key is retired by adding a new
 one and removing the old one a token's lifetime later.  The first start makes the first key.

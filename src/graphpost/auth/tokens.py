@@ -1,4 +1,4 @@
-"""Access tokens checked: signature, algorithm, issuer, tenant, audience and lifetime; then who they speak for.
+"""Access tokens checked, and whom they speak for.
 
 `verify` trusts nothing in a token before its signature is right, and takes the algorithm from the kind of the key, not
 from the token.  It raises Unauthenticated in Graph's words (a challenge without claims: a client would answer one by

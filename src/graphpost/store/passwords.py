@@ -1,4 +1,4 @@
-"""How passwords and client secrets are kept: salted scrypt, or SHA-256 for secrets that were generated.
+"""How passwords and secrets are kept: scrypt, or SHA-256 of generated ones.
 
 A password or a secret somebody chose is hashed with scrypt (about 50 ms and 16 MB; call it from a thread).  A generated
 secret has 256 random bits, so a plain digest is as good and costs nothing.  Comparing takes constant time.
