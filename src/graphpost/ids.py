@@ -8,6 +8,7 @@ ValueError; one that is ours but names nothing is for the caller to find out.
 
 from __future__ import annotations
 
+import os
 import secrets
 import uuid
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -45,7 +46,10 @@ class Numbers:
 
 
 def new_guid() -> str:
-    return str(uuid.uuid4())
+    """A random GUID (RFC 9562, version 4) in its usual form."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 @dataclass(frozen=True, slots=True)

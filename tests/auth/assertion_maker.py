@@ -12,9 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from tests.auth.world import CLIENT, ORIGIN, START, TENANT
 
 from graphpost.clock import SECOND
-from tests.auth.world import CLIENT, ORIGIN, START, TENANT
 
 NOW = START // SECOND
 ENDPOINT = f"{ORIGIN}/{TENANT}/oauth2/v2.0/token"

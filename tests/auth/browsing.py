@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import parse_qsl, urlsplit
 
-from graphpost.auth.issuer import IssuerReply
 from tests.auth.world import ORIGIN, World
+
+from graphpost.auth.issuer import IssuerReply
 
 
 class _Form(HTMLParser):

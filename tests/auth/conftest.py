@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from tests.auth.browsing import TextBrowser
+from tests.auth.world import START, SetClock, World, make_world, seed
 
 from graphpost.auth.keys import SigningKeys, open_keys
 from graphpost.config import IssuerSettings
 from graphpost.store.sqlite import SqliteStore
-from tests.auth.browsing import TextBrowser
-from tests.auth.world import START, SetClock, World, make_world, seed
 
 
 @pytest.fixture(scope="session")

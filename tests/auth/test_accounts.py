@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.auth.world import CLIENT, START, declared
 
 from graphpost.config import ApplicationSettings, Config, MailboxSettings
 from graphpost.errors import ConfigurationError
@@ -18,12 +20,11 @@ from graphpost.store import accounts, folders, grants
 from graphpost.store.declared import apply_settings
 from graphpost.store.grants import Facts, Grant, grant_id_of
 from graphpost.store.passwords import generate_secret, hash_generated, hash_password, is_password
-from graphpost.store.postgres import PostgresStore
 from graphpost.store.sqlite import SqliteStore
 from graphpost.store.store import Store
-from graphpost.testing.postgres import PostgresServer
-from tests.auth.world import CLIENT, START, declared
+from graphpost.testing.postgres import PostgresServer, find_binaries
 
+_SCHEMAS = itertools.count(1)
 NUMBERS = Numbers(lambda: START)
 
 
@@ -40,12 +41,21 @@ class Runner:
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
-    try:
-        server = PostgresServer.start()
-    except FileNotFoundError as error:
-        pytest.skip(str(error))
-    with server:
+    pytest.importorskip("psycopg")
+    if find_binaries() is None:
+        pytest.skip("no PostgreSQL binaries on this machine")
+    with PostgresServer.start() as server:
         yield server
+
+
+def new_schema(server: PostgresServer) -> str:
+    """The URL of an empty schema."""
+    import psycopg
+
+    schema = f"accounts{next(_SCHEMAS)}"
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+    return f"{server.url}&options=-csearch_path%3D{schema}"
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -54,8 +64,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runner]:
         if request.param == "sqlite":
             opened: Store = SqliteStore.open(tmp_path / "graphpost.db", readers=1)
         else:
-            server: PostgresServer = request.getfixturevalue("postgres")
-            opened = PostgresStore.open(server.new_database(), connections=2)
+            from graphpost.store.postgres import PostgresStore
+
+            opened = PostgresStore.open(new_schema(request.getfixturevalue("postgres")), connections=2)
         yield Runner(loop, opened)
         loop.run(opened.close())
 
@@ -172,6 +183,28 @@ def test_every_change_counts_the_revision(store: Runner) -> None:
         seen.append(store.read(accounts.revision))
     assert seen == sorted(set(seen))
     assert store.read(accounts.list_applications) == [msgspec.structs.replace(application, enabled=False)]
+
+
+def test_an_application_goes_with_all_it_had(store: Runner) -> None:
+    apply(store, Config(applications=[ApplicationSettings(client_id=CLIENT, secrets=["a"])]))
+    store.write(lambda tx: grants.add(tx, grant()))
+    store.write(lambda tx: grants.add_consent(tx, CLIENT, "u", frozenset({"a"})))
+    assert store.write(lambda tx: accounts.remove_application(tx, CLIENT.upper()))
+    assert not store.write(lambda tx: accounts.remove_application(tx, CLIENT))
+    assert store.read(lambda tx: accounts.credentials(tx, CLIENT)) == []
+    assert store.read(lambda tx: grants.find(tx, "refresh", "s")) is None
+    assert store.read(lambda tx: grants.consent_of(tx, CLIENT, "u")) == frozenset()
+
+
+def test_a_certificate_whose_key_cannot_sign_assertions_is_refused(store: Runner, tmp_path: Path) -> None:
+    import trustme
+
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ec.pem"))
+    config = Config(
+        applications=[ApplicationSettings(client_id=CLIENT, certificates=[str(tmp_path / "ec.pem")])]
+    )
+    with pytest.raises(ConfigurationError, match="only RSA keys"):
+        apply(store, config)
 
 
 def grant(secret: str = "s", **changes: Any) -> Grant:

@@ -8,14 +8,14 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
+from tests.auth.assertion_maker import ENDPOINT, NOW, TYPE, encode, make_assertion
+from tests.auth.world import CLIENT, DOMAIN, ORIGIN, PRIVATE, PUBLIC, SECRET, START, TENANT, SetClock, World
 
 from graphpost.auth.issuer import IssuerRequest
 from graphpost.config import IssuerSettings
 from graphpost.store import accounts
 from graphpost.store.accounts import Credential
 from graphpost.store.passwords import generate_secret, hash_generated
-from tests.auth.assertion_maker import ENDPOINT, NOW, TYPE, encode, make_assertion
-from tests.auth.world import CLIENT, DOMAIN, ORIGIN, PRIVATE, PUBLIC, SECRET, START, TENANT, SetClock, World
 
 DEFAULT = "https://graph.microsoft.com/.default"
 PS256_HEAD = encode(b'{"alg":"PS256"}')

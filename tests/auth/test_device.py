@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-
 from tests.auth.browsing import Page, TextBrowser
 from tests.auth.world import ADELE, CLIENT, ORIGIN, PASSWORD, PRIVATE, PUBLIC, SECRET, TENANT, SetClock, World
 

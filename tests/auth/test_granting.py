@@ -9,8 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 from joserfc import jwt
-
-from graphpost.store import accounts
 from tests.auth.browsing import TextBrowser
 from tests.auth.test_signin import consented
 from tests.auth.world import (
@@ -28,6 +26,8 @@ from tests.auth.world import (
     World,
     authorize_url,
 )
+
+from graphpost.store import accounts
 
 GRAPH = "https://graph.microsoft.com/"
 
@@ -123,7 +123,7 @@ def test_an_id_token_has_a_nonce_exactly_when_asked(
 def test_an_id_token_is_no_access_token(world: World) -> None:
     from graphpost.errors import Unauthenticated
 
-    with pytest.raises(Unauthenticated, match="Invalid audience|validation failure"):
+    with pytest.raises(Unauthenticated, match="Access token validation failure"):
         world.verifier.verify(by_password(world)[1]["id_token"])
 
 
@@ -307,7 +307,10 @@ def test_guessing_passwords_is_stopped_even_for_the_right_one(world: World) -> N
 
 def test_version_1_gives_a_refresh_token_and_answers_in_texts(world: World) -> None:
     form = {
-        **{"grant_type": "password", "client_id": CLIENT, "username": ADELE, "password": PASSWORD},
+        "grant_type": "password",
+        "client_id": CLIENT,
+        "username": ADELE,
+        "password": PASSWORD,
         "resource": "00000003-0000-0000-c000-000000000000",
     }
     body = json.loads(world.ask("POST", f"/{TENANT}/oauth2/token", form=form).body)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.auth.world import ADELE, CLIENT, DOMAIN, NAMES, ORIGIN, SECRET, TENANT, World
 
 from graphpost.auth.issuer import IssuerRequest
-from tests.auth.world import ADELE, CLIENT, DOMAIN, NAMES, ORIGIN, SECRET, TENANT, World
 
 
 @pytest.mark.parametrize("version", ["v2.0/", ""])

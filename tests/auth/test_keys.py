@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.auth.world import START
 
 from graphpost.auth.keys import add_key, open_keys, to_jwk
 from graphpost.clock import SECOND
 from graphpost.errors import ConfigurationError
-from tests.auth.world import START
 
 
 def test_the_first_start_makes_a_key_that_only_the_owner_reads(tmp_path: Path) -> None:

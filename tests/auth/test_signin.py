@@ -6,9 +6,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
-
-from graphpost.auth.signin import is_registered
-from graphpost.store import accounts
 from tests.auth.browsing import Page, TextBrowser
 from tests.auth.world import (
     ADELE,
@@ -23,6 +20,9 @@ from tests.auth.world import (
     World,
     authorize_url,
 )
+
+from graphpost.auth.signin import is_registered
+from graphpost.store import accounts
 
 
 def sign_in(browser: TextBrowser, url: str = "", user: str = ADELE, password: str = PASSWORD) -> Page:

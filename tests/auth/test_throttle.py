@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from graphpost.auth.throttle import PER_ACCOUNT, PER_ACCOUNT_AND_ADDRESS, PER_ADDRESS, Throttle
 from tests.auth.world import SetClock
+
+from graphpost.auth.throttle import PER_ACCOUNT, PER_ACCOUNT_AND_ADDRESS, PER_ADDRESS, Throttle
 
 
 def fail(throttle: Throttle, times: int, account: str = "a", remote: str = "192.0.2.1") -> None:

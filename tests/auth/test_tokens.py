@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
+from tests.auth.world import CLIENT, NAMES, ORIGIN, START, TENANT, SetClock
 
 from graphpost.auth.keys import SigningKeys
 from graphpost.auth.tokens import MAX_TOKEN, TokenVerifier, TrustedIssuer, own_issuer
 from graphpost.clock import SECOND
 from graphpost.errors import Unauthenticated
-from tests.auth.world import CLIENT, NAMES, ORIGIN, START, TENANT, SetClock
 
 NOW = START // SECOND
 OID = "33333333-0000-4000-8000-000000000001"

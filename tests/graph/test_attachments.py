@@ -20,6 +20,7 @@ from tests.graph.shelf import (
 
 from graphpost.errors import BadRequest, MethodNotAllowed, NotFound, StoreError
 from graphpost.graph.attachments import get_attachment, get_attachment_value, list_attachments
+from graphpost.graph.messages import get_message
 from graphpost.ids import attachment_id_text
 
 CONTEXT = f"{BASE}/$metadata#users('{ADELE.object_id}')/messages('{message_id(RICH).replace('=', '%3D')}')/attachments"
@@ -57,6 +58,24 @@ def test_a_list_has_pages_on_demand(shelf):
     answer = shelf.call(list_attachments, "$top=2&$skip=1&$select=name", message=message_id(RICH))
     assert [each["name"] for each in answer.values] == ["groß.bin", "As it came"]
     assert answer.json["@odata.nextLink"].endswith("$top=2&$skip=3&$select=name")
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("$filter=isInline eq true", ["l.png"]),
+        ("$filter=contentType eq 'TEXT/plain' or size gt 1000", ["a.txt", "groß.bin"]),
+        ("$filter=contentId ne null", ["l.png"]),
+        ("$filter=lastModifiedDateTime gt 2026-01-01T00:00:01Z&$orderby=name desc&$top=2", ["Link", "l.png"]),
+    ],
+)
+def test_attachments_are_filtered_and_ordered(shelf, query, names):
+    answer = shelf.call(list_attachments, query + "&$select=name", message=message_id(RICH))
+    assert [each["name"] for each in answer.values] == names
+    nested = query.removeprefix("$").replace("&", ";") + ";$select=name"
+    if "$top" not in query:
+        value = shelf.call(get_message, f"$expand=attachments({nested})", message=message_id(RICH)).json
+        assert [each["name"] for each in value["attachments"]] == names
 
 
 def test_a_file_has_its_properties_in_order(shelf):

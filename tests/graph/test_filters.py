@@ -71,6 +71,7 @@ filters = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(handler=st.sampled_from([list_messages, list_users, list_folders]), text=filters, order=names)
 def test_a_query_is_answered_or_refused(shelf, handler, text, order):

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphpost.clock import from_datetime
@@ -36,6 +36,7 @@ def test_html_becomes_a_document_that_names_its_charset(content, expected):
     assert document(expected) == expected
 
 
+@settings(deadline=None)
 @given(st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)))
 def test_an_instant_is_written_to_the_second(moment):
     text = time_text(from_datetime(moment.replace(tzinfo=UTC)))

@@ -1,7 +1,7 @@
 """The Prefer header."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphpost.graph.prefer import Preferences, read_preferences
@@ -34,6 +34,7 @@ def test_what_was_done_is_said():
     }
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_header_does_any_harm(text):
     assert read_preferences({"prefer": text}).page_size <= 1000

@@ -94,6 +94,7 @@ def test_the_list_has_everybody(shelf):
         ("mail eq 'ADELEV@contoso.test'", [ADELE]),
         ("userPrincipalName eq 'o''alex@contoso.test'", [ALEX]),
         ("startswith(displayName,'adele')", [ADELE]),
+        ("createdDateTime gt 2023-01-01", [ADELE]),
         ("accountEnabled eq true and surname eq null", [ALEX]),
         (f"id eq '{ALEX.object_id}'", [ALEX]),
     ],

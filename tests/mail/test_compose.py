@@ -28,6 +28,7 @@ from graphpost.mail.parse import parse
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Zl", "Zp")), max_size=60)
 LOCAL = st.text(alphabet="abcdefghijklmnop", min_size=1, max_size=8)
 ADDRESS = st.builds(lambda local, name: Address(f"{local}@example.test", name), LOCAL, WORDS)
+FILE_NAMES = WORDS.filter(lambda name: "<" not in name)  # the standard library takes <…> for quotes
 PLAIN = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"), include_characters="\n\t"), max_size=300
 )
@@ -93,7 +94,7 @@ def test_what_is_composed_is_parsed_back(
 
 
 @given(
-    st.lists(st.tuples(WORDS, st.binary(max_size=200), st.booleans()), min_size=1, max_size=4),
+    st.lists(st.tuples(FILE_NAMES, st.binary(max_size=200), st.booleans()), min_size=1, max_size=4),
     st.sampled_from(["text", "html"]),
 )
 def test_attachments_come_out_as_they_went_in(files: list[tuple[str, bytes, bool]], kind: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.mail.golden import cases
+from tests.mail.golden import GOLDEN, cases
 
 from graphpost.errors import MimeError
 from graphpost.mail.parse import parse
@@ -139,3 +139,14 @@ def test_a_small_message_is_one_chunk() -> None:
 def test_a_header_without_end_is_refused() -> None:
     with pytest.raises(MimeError, match="does not end"):
         read_header(reader(b"x" * 1_100_000, 65_536)(0))
+
+
+@pytest.mark.parametrize("name", ["documented_mixed", "documented_text"])
+def test_documented_submissions_are_stored_with_what_they_lack(name: str) -> None:
+    data = stored((GOLDEN / "parse" / f"{name}.eml").read_bytes())
+    message = parse(data)
+    assert b"X-MS-Exchange-Organization" not in data
+    assert message.date
+    assert message.internet_message_id.startswith("<")
+    assert message.to
+    assert data.replace(b"\r\n", b"").count(b"\n") == 0

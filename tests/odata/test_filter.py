@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.odata.printing import printed
 
@@ -201,6 +201,8 @@ conditions = st.recursive(
 )
 
 
+@pytest.mark.slow
+@settings(deadline=None)
 @given(conditions)
 def test_what_is_printed_parses_to_the_same_tree(node):
     assert parse_filter(printed(node)) == node
@@ -229,6 +231,7 @@ WORDS = [
 ]
 
 
+@settings(deadline=None)
 @given(
     st.text() | st.lists(st.sampled_from(WORDS)).map("".join) | st.lists(st.sampled_from(WORDS)).map(" ".join)
 )

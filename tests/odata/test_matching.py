@@ -4,7 +4,7 @@ import pytest
 
 from graphpost.odata.errors import ODataError
 from graphpost.odata.filter import parse_filter
-from graphpost.odata.matching import matches
+from graphpost.odata.matching import matches, paths
 
 PERSON = {
     "mail": "Adele@contoso.test",
@@ -53,3 +53,9 @@ def test_a_condition_holds_or_does_not(text, expected):
 def test_what_cannot_be_asked_is_an_odata_error(text):
     with pytest.raises(ODataError):
         matches(parse_filter(text), read)
+
+
+def test_the_properties_of_a_condition_are_known_without_asking():
+    text = "not (a eq b/c) and contains(tolower(d),'x') or e/any(v:v eq f and v/x eq 1) or g"
+    found = {"/".join(path.segments) for path in paths(parse_filter(text))}
+    assert found == {"a", "b/c", "d", "e", "f", "g"}

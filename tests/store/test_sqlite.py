@@ -86,6 +86,61 @@ async def test_a_full_disk_fails_what_does_not_fit_and_nothing_else(sqlite_store
     assert await sqlite_store.read(lambda tx: messages.count(tx, 7)) == 3
 
 
+LIMITED = """
+import asyncio, resource, signal, sys
+from pathlib import Path
+from graphpost.errors import StoreError
+from graphpost.store import contents, messages
+from graphpost.store.blobs import FileBlobs
+from graphpost.store.sqlite import SqliteStore
+from tests.store.made import item
+
+async def write(store, number):
+    content = contents.Content(1, 50_000, "", bytes(50_000))
+    try:
+        await store.write(lambda tx: (messages.add(tx, item(number)), contents.add(tx, 7, number, [content])))
+    except StoreError:
+        return f"refused {number}"
+    return f"stored {number}"
+
+async def main(directory):
+    store, blobs = SqliteStore.open(directory / "mail.db"), FileBlobs(directory / "blobs")
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    for start in range(0, 60, 10):
+        print(*await asyncio.gather(*(write(store, n) for n in range(start, start + 10))), sep="\\n")
+    try:
+        blobs.write([bytes(2_000_000)])
+    except StoreError:
+        print("refused blob")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    print(await write(store, 60), blobs.write([b"x"]).size, sep="\\n", flush=True)
+    await store.close()
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.slow
+async def test_a_disk_that_takes_no_more_is_survived(tmp_path: Path) -> None:
+    """The operating system refuses to write more to a file: what was refused is not there, the rest is."""
+    command = [sys.executable, "-c", LIMITED, str(tmp_path)]
+    done = await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False
+    )
+    assert done.stderr == ""
+    *lines, last, size = done.stdout.splitlines()
+    assert (last, size, lines.pop()) == ("stored 60", "1", "refused blob")
+    stored = {int(line.split()[1]) for line in [*lines, last] if line.startswith("stored")}
+    assert 5 < len(stored) < 55
+    store = SqliteStore.open(tmp_path / "mail.db")
+    found = await store.read(lambda tx: messages.find(tx, 7, top=100))
+    assert {each.message_id for each in found} == stored
+    assert await store.read(lambda tx: tx.one("PRAGMA integrity_check")) == ("ok",)
+    await store.close()
+
+
 CHILD = """
 import asyncio, sys
 from pathlib import Path
@@ -170,6 +225,10 @@ PLANS: list[tuple[Callable[[Tx], object], str]] = [
         "deliveries USING PRIMARY KEY (bucket=? AND message_id=? AND position=?)",
     ),
     (lambda tx: contents.blobs_of(tx, 7), "contents USING INDEX contents_in_blobs (mailbox_id=?)"),
+    (
+        lambda tx: deliveries.listed(tx, state=0, mailbox_id=None),
+        "deliveries USING COVERING INDEX deliveries_queued (bucket=?)",
+    ),
     (lambda tx: deliveries.depth(tx), "deliveries USING COVERING INDEX deliveries_queued"),
 ]
 

@@ -257,6 +257,7 @@ conditions = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(node=conditions)
 def test_the_database_finds_what_python_finds(matches, node):
@@ -324,6 +325,7 @@ def test_what_cannot_be_asked_is_a_filter_error(text):
         condition(parse_filter(text))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_no_value_gets_into_the_sql(text):
     with contextlib.suppress(FilterError):

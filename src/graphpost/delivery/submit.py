@@ -7,7 +7,7 @@ Nothing after that point is reported to the client: failures come back as mail.
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -32,6 +32,7 @@ from graphpost.store.deliveries import Delivery, Recipient
 from graphpost.store.store import Store, Tx
 
 ROW_OVERHEAD: Final = 512  # what an item takes beside its texts, for `size`
+NOBODY: Final = Address("")
 IN_THREAD: Final = 262_144  # contents above this are hashed and written outside the event loop
 
 
@@ -79,33 +80,37 @@ class Submitter:
         """Make it durable and return the item as stored.  Raises StoreError; then nothing was kept."""
         now = self._clock.now()
         item = self._item(submission, now)
-        kept = await self._prepare(submission.contents)
+        kept = await self._prepare(submission.contents) if submission.contents else []
         queued = self._deliveries(item, submission, now)
-        reserved = [self._worker.reserve(delivery) for delivery in queued]
         try:
-            await self._store.write(_adding(item, kept, reserved))
+            await self._store.write(_adding(item, kept, queued))
         except BaseException:
-            self._worker.unreserve(reserved)
+            self._worker.unreserve(queued)
             raise
         self._log.accepted(
             submission.request_id,
             submission.mailbox.address,
             item.message_id,
-            item.message.sender.address if item.message.sender else "",
-            sum(len(delivery.recipients) for delivery in reserved),
+            queued[0].sender if queued else "",
+            sum([len(delivery.recipients) for delivery in queued]),
             item.size,
+            (self._clock.now() - now) / SECOND,
         )
         held = {content.content_id: content for content in kept}
-        self._worker.hand_over([Job(delivery, item, held) for delivery in reserved])
+        for delivery in queued:
+            if delivery.owner:
+                self._worker.hand_over(Job(delivery, item, held))
         return item
 
     def _item(self, submission: Submission, now: Instant) -> Item:
         message = submission.message
         number = self._numbers.next()
         index = message.conversation_index
-        if conversation_of(index) is None:
-            index = new_index(now, secrets.token_bytes(16))
-        if not (message.internet_message_id and message.date and index is message.conversation_index):
+        conversation = conversation_of(index)
+        if conversation is None:
+            conversation = os.urandom(16)
+            index = new_index(now, conversation)
+        if not message.internet_message_id or not message.date or index is not message.conversation_index:
             message = replace(
                 message,
                 internet_message_id=message.internet_message_id
@@ -122,10 +127,8 @@ class Submitter:
             modified_at=now,
             received_at=now,
             sent_at=now,
-            size=ROW_OVERHEAD
-            + len(message.body.content)
-            + sum(len(content) for content in submission.contents.values()),
-            conversation_id=conversation_of(index) or b"",
+            size=ROW_OVERHEAD + len(message.body.content) + sum(map(len, submission.contents.values())),
+            conversation_id=conversation,
         )
 
     async def _prepare(self, given: Mapping[int, bytes]) -> list[Content]:
@@ -141,33 +144,40 @@ class Submitter:
         ]
 
     def _deliveries(self, item: Item, submission: Submission, now: Instant) -> list[Delivery]:
-        groups: dict[str, list[Recipient]] = {}
-        for address in unique(item.message.recipients):
-            groups.setdefault(self._router.destination(address), []).append(
-                Recipient(address, "queued", None)
+        """One delivery per destination, leased to the worker where it has room."""
+        message, groups = item.message, dict[str, list[Recipient]]()
+        for address in unique(message.recipients):
+            destination = self._router.destination(address)
+            group = groups.get(destination)
+            if group is None:
+                groups[destination] = [Recipient(address)]
+            else:
+                group.append(Recipient(address))
+        expires_at = now + int(self._settings.expiry_seconds * SECOND)
+        queued = []
+        for position, (destination, recipients) in enumerate(groups.items()):
+            owner, attempts, due_at = self._worker.reserve(destination, now)
+            queued.append(
+                Delivery(
+                    mailbox_id=item.mailbox_id,
+                    message_id=item.message_id,
+                    position=position,
+                    destination=destination,
+                    due_at=due_at,
+                    owner=owner,
+                    attempts=attempts,
+                    created_at=now,
+                    expires_at=expires_at,
+                    sender=(message.sender or message.from_ or NOBODY).address,
+                    recipients=tuple(recipients),
+                    subject=message.subject[:255],
+                    internet_message_id=message.internet_message_id,
+                    siblings=len(groups),
+                    wants_success=message.is_delivery_receipt_requested or False,
+                    hidden=not submission.save,
+                )
             )
-        message = item.message
-        sender = (message.sender or message.from_ or Address("")).address
-        return [
-            Delivery(
-                mailbox_id=item.mailbox_id,
-                message_id=item.message_id,
-                position=position,
-                destination=destination,
-                state=deliveries.QUEUED,
-                due_at=now,
-                created_at=now,
-                expires_at=now + int(self._settings.expiry_seconds * SECOND),
-                sender=sender,
-                recipients=tuple(recipients),
-                subject=message.subject[:255],
-                internet_message_id=message.internet_message_id,
-                siblings=len(groups),
-                wants_success=bool(message.is_delivery_receipt_requested),
-                hidden=not submission.save,
-            )
-            for position, (destination, recipients) in enumerate(groups.items())
-        ]
+        return queued
 
 
 def unique(addresses: Iterable[Address]) -> list[str]:
@@ -180,7 +190,7 @@ def unique(addresses: Iterable[Address]) -> list[str]:
 
 def new_message_id(number: int, address: str) -> str:
     """A Message-ID in the sender's domain; the random part keeps queue numbers from being guessed from it."""
-    return f"<{number:016x}.{secrets.token_hex(4)}@{domain_of(address)}>"
+    return f"<{number:016x}.{os.urandom(4).hex()}@{domain_of(address)}>"
 
 
 def _adding(item: Item, kept: list[Content], queued: list[Delivery]) -> Callable[[Tx], None]:

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
-from msgspec.structs import replace
-
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import DeliverySettings
 from graphpost.delivery.attempt import Attempts
@@ -99,19 +97,17 @@ class Worker:
 
     # -- fresh submissions -----------------------------------------------------------------------------------------
 
-    def reserve(self, delivery: Delivery) -> Delivery:
-        """The delivery as it shall be inserted: leased to us when there is room in memory, else simply due."""
-        lane = self._lane(delivery.destination)
-        if not self._running or lane.is_held(delivery.due_at) or lane.room() == 0:
+    def reserve(self, destination: str, now: Instant) -> tuple[int, int, Instant]:
+        """How a fresh delivery shall be inserted, as (owner, attempts, due_at).
+
+        It is leased to us when there is room for it in memory, and otherwise simply due.
+        """
+        lane = self._lanes.get(destination) or self._lane(destination)
+        if not self._running or lane.is_held(now) or lane.room() == 0:
             lane.more_in_store = True
-            return delivery
+            return 0, 0, now
         lane.reserved += 1
-        return replace(
-            delivery,
-            owner=self._owner,
-            attempts=1,
-            due_at=delivery.due_at + int(self._settings.lease_seconds * SECOND),
-        )
+        return self._owner, 1, now + int(self._settings.lease_seconds * SECOND)
 
     def unreserve(self, reserved: Iterable[Delivery]) -> None:
         """The insertion failed: nothing will be handed over."""
@@ -119,13 +115,10 @@ class Worker:
             if delivery.owner:
                 self._lane(delivery.destination).reserved -= 1
 
-    def hand_over(self, jobs: Iterable[Job]) -> None:
-        """Deliveries that `reserve` leased, now durable."""
-        for job in jobs:
-            delivery = job.delivery
-            if delivery.owner:
-                self._lane(delivery.destination).reserved -= 1
-                self._take(job)
+    def hand_over(self, job: Job) -> None:
+        """A delivery that `reserve` leased, now durable."""
+        self._lanes[job.delivery.destination].reserved -= 1
+        self._take(job)
 
     # -- lanes -----------------------------------------------------------------------------------------------------
 

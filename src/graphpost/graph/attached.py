@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from graphpost.errors import MimeError
+from graphpost.graph.inmemory import matching, sorted_by
 from graphpost.graph.render import View, message_entity, message_fields, time_value
 from graphpost.graph.schema import MESSAGE, EntityType, Kind, Property, Shown, entity
 from graphpost.graph.streaming import Embedded
@@ -15,6 +16,7 @@ from graphpost.ids import attachment_id_text
 from graphpost.mail.encoding import decode
 from graphpost.mail.message import Attachment, ContentRef, Item
 from graphpost.mail.parse import parse
+from graphpost.odata.query import Options
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content, opener
 
@@ -70,6 +72,17 @@ class AttachmentForm:
     beta: bool
     embedded: Embedded
     with_item: bool = False
+
+    def chosen(self, item: Item, options: Options) -> list[Attachment]:
+        """The message's attachments that meet the `$filter`, in the order of `$orderby`."""
+
+        def value(attachment: Attachment, name: str) -> Any:
+            if name == "lastModifiedDateTime":
+                return attachment.modified_at or item.modified_at
+            return self._members(item, attachment).get(name)
+
+        found = matching(list(item.message.attachments), options, ATTACHMENT, value, beta=self.beta)
+        return sorted_by(found, options, ATTACHMENT, value, beta=self.beta)
 
     def entity(self, item: Item, attachment: Attachment, stored: Stored) -> dict[str, Any]:
         """One attachment; a file's bytes are in it unless `$select` leaves them out."""

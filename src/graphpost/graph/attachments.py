@@ -11,7 +11,7 @@ from urllib.parse import quote
 from graphpost.errors import MethodNotAllowed, NotFound
 from graphpost.graph.attached import ATTACHMENT, AttachmentForm, Stored
 from graphpost.graph.call import Call, Reply
-from graphpost.graph.envelope import DEFAULT_PAGE, context, keyed, page, user_context
+from graphpost.graph.envelope import collection, context, keyed, user_context
 from graphpost.graph.keys import attachment_number, attachment_of, folder_key, item_at, message_key
 from graphpost.graph.prefer import read_preferences
 from graphpost.graph.render import View, message_id, view_of
@@ -31,17 +31,19 @@ async def list_attachments(call: Call) -> Reply:
     options = read_options(call)
     form = _form(call, options)
     item, stored = await _find(call)
-    entities = await _entities(form, item, item.message.attachments, stored)
+    found = form.chosen(item, options)
+    skip, top = options.skip, options.top or read_preferences(call.headers).page_size or max(1, len(found))
+    entities = await _entities(form, item, found[skip : skip + top], stored)
     where = context(call, *_place(call, item, form.view), select=form.names)
-    top = options.top or read_preferences(call.headers).page_size or max(DEFAULT_PAGE, len(entities))
-    return json_reply(page(call, where, entities, options.skip, top, count=options.count), form.embedded)
+    total, more = len(found) if options.count else None, skip + top if len(found) > skip + top else None
+    return json_reply(collection(call, where, entities, count=total, next_skip=more), form.embedded)
 
 
 async def get_attachment(call: Call) -> Reply:
     """GET …/attachments/{attachment}."""
     form, number = _form(call, read_options(call)), attachment_number(call)
     item, stored = await _find(call)
-    (entity,) = await _entities(form, item, (attachment_of(item, number),), stored)
+    (entity,) = await _entities(form, item, [attachment_of(item, number)], stored)
     where = context(call, *_place(call, item, form.view), select=form.names, single=True)
     return json_reply({"@odata.context": where, **entity}, form.embedded)
 
@@ -79,7 +81,7 @@ async def _find(call: Call) -> tuple[Item, Stored]:
 
 
 async def _entities(
-    form: AttachmentForm, item: Item, chosen: tuple[Attachment, ...], stored: Stored
+    form: AttachmentForm, item: Item, chosen: list[Attachment], stored: Stored
 ) -> list[dict[str, Any]]:
     """In a thread when attached messages have to be read."""
 

@@ -1,4 +1,4 @@
-"""A message out of a JSON body: one reader per row of the property table, made at import.
+"""A message out of a JSON body, by readers made from the property table.
 
 Lenient as clients need it (§1.6): names in any letter case, read-only and unknown properties ignored, placeholders and
 empty objects as if they were not there.  Whatever ends in a header is on one line.

@@ -1,4 +1,4 @@
-"""A Call is one Graph request, already authenticated and addressed; a Reply is its answer.
+"""A Call is one authenticated, addressed request; a Reply is its answer.
 
 Handlers are `async def handler(call: Call) -> Reply`, or raise a GraphError.  They never see ASGI.  These are Structs
 because one of each is made for every request.

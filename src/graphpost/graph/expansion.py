@@ -29,16 +29,16 @@ _EXTENSIONS: Final = "extensions"
 class Expansion:
     """What is put into each message: (property, the condition on it) for extended properties."""
 
-    attachments: AttachmentForm | None
+    attachments: tuple[AttachmentForm, Options] | None
     extended: tuple[tuple[str, Node], ...]
     has_extensions: bool
     embedded: Embedded
 
     def add(self, entity: dict[str, Any], item: Item, stored: Stored) -> None:
         """Put it into a message's entity."""
-        form = self.attachments
-        if form is not None:
-            entity[_ATTACHMENTS] = [form.entity(item, each, stored) for each in item.message.attachments]
+        if self.attachments is not None:
+            form, options = self.attachments
+            entity[_ATTACHMENTS] = [form.entity(item, each, stored) for each in form.chosen(item, options)]
         for name, condition in self.extended:
             values = [
                 extended_value(each) for each in item.message.extended if _is_asked(each, name, condition)
@@ -57,14 +57,18 @@ def read_expand(call: Call, expand: tuple[Expand, ...], view: View) -> Expansion
     if names and is_basic(call):
         raise AccessDenied
     beta = call.version == "beta"
-    form = None
-    if _ATTACHMENTS in names:
-        selected = select_names(ATTACHMENT, names[_ATTACHMENTS].select, beta=beta)
-        form = AttachmentForm(view, selected, beta, embedded)
+    attachments = _attachments(names[_ATTACHMENTS], beta, view, embedded) if _ATTACHMENTS in names else None
     extended = tuple(
         (name, _property_filter(name, names[name])) for name in (_SINGLE, _MULTI) if name in names
     )
-    return Expansion(form, extended, _EXTENSIONS in names, embedded)
+    return Expansion(attachments, extended, _EXTENSIONS in names, embedded)
+
+
+def _attachments(
+    options: Options, beta: bool, view: View, embedded: Embedded
+) -> tuple[AttachmentForm, Options]:
+    check_expand(options.expand)
+    return AttachmentForm(view, select_names(ATTACHMENT, options.select, beta=beta), beta, embedded), options
 
 
 def _property_filter(name: str, options: Options) -> Node:

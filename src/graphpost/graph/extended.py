@@ -1,4 +1,4 @@
-"""Extended properties (MAPI) of a body: their ids normalised, their values checked by type.
+"""Extended properties (MAPI) of a body: ids normalised, values checked.
 
 Ids are `{type} 0x{tag}`, `{type} {guid} Id 0x{number}` and `{type} {guid} Name {text}` (MS-OXPROPS types as Graph
 spells them).  They come back normalised: canonical type, numbers without leading zeros, GUIDs in lower case.

@@ -107,9 +107,8 @@ async def _list(call: Call, parent: int, place: tuple[str, ...]) -> Reply:
         found = folders.children(
             tx, call.box.mailbox_id, folder_at(tx, call.box, parent).folder_id, form.hidden
         )
-        found = sorted_by(
-            matching(found, options, FOLDER, form.value, call), options, FOLDER, form.value, call
-        )
+        found = matching(found, options, FOLDER, form.value, beta=form.beta)
+        found = sorted_by(found, options, FOLDER, form.value, beta=form.beta)
         return [form.entity(tx, each) for each in found[options.skip : options.skip + top]], len(found)
 
     entities, total = await call.services.store.read(fetch)

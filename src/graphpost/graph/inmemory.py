@@ -1,4 +1,4 @@
-"""`$filter` and `$orderby` on entities that are in memory: users and folders."""
+"""`$filter` and `$orderby` on entities that are in memory: users, folders, attachments."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from graphpost.errors import BadRequest
-from graphpost.graph.call import Call
 from graphpost.graph.schema import EntityType
 from graphpost.graph.selection import find_property
 from graphpost.odata.errors import ODataError
-from graphpost.odata.matching import Value, matches
+from graphpost.odata.matching import Value, matches, paths
 from graphpost.odata.query import Options
 from graphpost.odata.tree import Path
 
@@ -18,7 +17,7 @@ T = TypeVar("T")
 Get = Callable[[T, str], Any]  # an entity's property by its own name
 
 
-def matching(entities: list[T], options: Options, kind: EntityType, get: Get[T], call: Call) -> list[T]:
+def matching(entities: list[T], options: Options, kind: EntityType, get: Get[T], *, beta: bool) -> list[T]:
     """Those that meet the `$filter`; 400 when it cannot be asked of them."""
     node = options.filter
     if node is None:
@@ -26,33 +25,35 @@ def matching(entities: list[T], options: Options, kind: EntityType, get: Get[T],
 
     def holds(each: T) -> bool:
         def read(path: Path) -> Value:
-            value: Value = get(each, _name(path.segments, kind, call))
+            value: Value = get(each, _name(path.segments, kind, beta))
             return value
 
         return matches(node, read)
 
     try:
+        for path in paths(node):
+            _name(path.segments, kind, beta)
         return [each for each in entities if holds(each)]
     except ODataError as error:
         raise BadRequest(f"Invalid filter clause: {error.message}") from error
 
 
-def sorted_by(entities: list[T], options: Options, kind: EntityType, get: Get[T], call: Call) -> list[T]:
+def sorted_by(entities: list[T], options: Options, kind: EntityType, get: Get[T], *, beta: bool) -> list[T]:
     """In the order of `$orderby`; as they are without it.  Texts are ordered without letter case, null first."""
     found = list(entities)
     for item in reversed(options.order):
         try:
-            name = _name(item.path, kind, call)
+            name = _name(item.path, kind, beta)
         except ODataError as error:
             raise BadRequest(f"Invalid order by clause: {error.message}") from error
         found.sort(key=lambda each, name=name: _key(get(each, name)), reverse=item.descending)  # type: ignore[misc]
     return found
 
 
-def _name(path: tuple[str, ...], kind: EntityType, call: Call) -> str:
+def _name(path: tuple[str, ...], kind: EntityType, beta: bool) -> str:
     if len(path) != 1:
         raise ODataError(f"Could not find a property named '{'/'.join(path)[:80]}' on type '{kind.name}'.")
-    return find_property(kind, path[0], beta=call.version == "beta").name
+    return find_property(kind, path[0], beta=beta).name
 
 
 def _key(value: Any) -> tuple[bool, Any]:

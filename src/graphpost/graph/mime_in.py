@@ -1,4 +1,4 @@
-"""A message out of a MIME body: its bytes are kept, its properties read, its author checked.
+"""A message out of a MIME body: bytes kept, properties read, author checked.
 
 The bytes are stored as they came but for what `mail.relay.normalise` mends.  A message without From gets the mailbox's.
 """

@@ -1,4 +1,4 @@
-"""A request's bytes as JSON or as MIME: content type, byte order mark, depth, base64.
+"""Request bytes as JSON or MIME: content type, encoding, depth, base64.
 
 Broken JSON, hostile nesting and lone surrogates end as 400 here; nothing below meets them.
 """

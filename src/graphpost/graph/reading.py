@@ -1,4 +1,4 @@
-"""What the readers of a body carry along: limits, the present, and the contents found on the way."""
+"""What the readers of a body carry along: limits, the present, contents."""
 
 from __future__ import annotations
 

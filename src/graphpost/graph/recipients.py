@@ -1,4 +1,4 @@
-"""Recipient objects of a body as addresses, each checked; who sends, and whether anybody is written to.
+"""Recipient objects of a body as addresses, each checked.
 
 An address that is none, or a list in one address, ends as ErrorInvalidRecipients, which every client knows.  So does
 exceeding the limit of recipients: its real code is not known (docs/quirks.md).

@@ -1,4 +1,4 @@
-"""The table of contents: which path and method is which handler, and what it takes to be let in.
+"""The table of contents: path and method to handler and permission.
 
 In templates `U` stands for `/me` and for `/users/{user}`; `F` for a folder at any depth below its `mailFolders`;
 `M` for a message, reached through its mailbox or through a folder.  Names match without regard to letter case, keys

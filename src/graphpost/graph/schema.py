@@ -1,4 +1,4 @@
-"""Entity types as tables of properties: wire name, type, field, column, when it may be written, when it is shown.
+"""Entity types as tables of properties: name, type, field, column, access.
 
 One table drives reading bodies, `$select`, `$filter`, `$orderby`, the read-only checks and the documentation.  Source:
 the v1.0 CSDL of Microsoft Graph.  Wire names live here and nowhere below.

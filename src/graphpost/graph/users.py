@@ -96,15 +96,17 @@ async def list_users(call: Call) -> Reply:
         raise _denied()
     options = read_options(call, max_top=_MAX_TOP)
     check_expand(options.expand)
-    names = select_names(USER, options.select, beta=call.version == "beta")
+    beta = call.version == "beta"
+    names = select_names(USER, options.select, beta=beta)
     boxes = sorted(
         call.services.directory().by_id.values(), key=lambda box: (box.name.casefold(), box.mailbox_id)
     )
 
     def value(box: Mailbox, name: str) -> Any:
-        return _value(box, name, basic=_is_basic(call, box))
+        found = _value(box, name, basic=_is_basic(call, box))
+        return box.created_at if found and name == "createdDateTime" else found
 
-    boxes = sorted_by(matching(boxes, options, USER, value, call), options, USER, value, call)
+    boxes = sorted_by(matching(boxes, options, USER, value, beta=beta), options, USER, value, beta=beta)
     entities = [user_entity(box, names, basic=_is_basic(call, box)) for box in boxes]
     where = context(call, "users", select=names)
     return Reply(

@@ -1,4 +1,4 @@
-"""JSON values of a request body as plain values, or RequestBodyRead in Graph's words.
+"""JSON values as plain values, or RequestBodyRead in Graph's words.
 
 Lenient where real clients need it: names in any letter case (the last of equal ones counts), booleans as strings,
 enum words in any case, the documentation's placeholder `String` for "not given".  Strict about everything else.

@@ -1,8 +1,8 @@
 """Mail addresses: lists of them read leniently, single ones checked strictly.
 
-`parse_address_list` takes what is found in header fields (RFC 5322 with its obsolete forms, groups, comments, RFC 2047
-names, missing quotes) in time linear in the text, and never raises.  `is_valid_address` is RFC 5321's Mailbox with RFC 6531's
-characters, without address literals: what may become an envelope address.
+`parse_address_list` takes what is found in header fields (RFC 5322 with its obsolete forms, groups, comments,
+RFC 2047 names, missing quotes) in time linear in the text, and never raises.  `is_valid_address` is RFC
+5321's Mailbox with RFC 6531's characters, without address literals: what may become an envelope address.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Bytes of a named character set to text, whatever the name and the bytes are.
 
-Never raises.  Names mean what browsers take them to mean (ISO-8859-1 is read as Windows-1252, GB2312 as GB18030);
-codecs that are not character sets, or that take quadratic time (punycode, IDNA), are not used.
+Never raises.  Names mean what browsers take them to mean (ISO-8859-1 is read as Windows-1252, GB2312 as
+GB18030); codecs that are not character sets, or that take quadratic time (punycode, IDNA), are not used.
 """
 
 from __future__ import annotations

@@ -1,16 +1,17 @@
 """A message as RFC 5322 and MIME bytes: the same bytes every time, streamed.
 
-`compose` takes messages written as JSON (`raw` None); those that came as MIME are relayed (`relay`).  Message-ID,
-Date and boundaries follow from the message alone.  The contract of the mapping:
+`compose` takes messages written as JSON (`raw` None); those that came as MIME are relayed (`relay`).
+Message-ID, Date and boundaries follow from the message alone.  The contract of the mapping:
 
-- From, Sender (when it is somebody else), To, Cc, Reply-To; `To: undisclosed-recipients:;` when there are only Bcc
-  recipients.  Bcc itself is written only when not for the wire.
-- Subject, Thread-Topic, Thread-Index, Date, Message-ID, In-Reply-To, References, Importance (low and high only),
-  Sensitivity, Disposition-Notification-To and Return-Receipt-To (to the sender), List-Unsubscribe.
+- From, Sender (when it is somebody else), To, Cc, Reply-To; `To: undisclosed-recipients:;` when there are
+  only Bcc recipients. Bcc itself is written only when not for the wire.
+- Subject, Thread-Topic, Thread-Index, Date, Message-ID, In-Reply-To, References, Importance (low and high
+  only), Sensitivity, Disposition-Notification-To and Return-Receipt-To (to the sender), List-Unsubscribe.
 - Custom headers and extended properties in PS_INTERNET_HEADERS, unless the name is written here, belongs to
   transport, or is reserved (X-MS-Exchange-Organization-*, X-MS-Exchange-Forest-*).
-- Not sent: categories (Exchange keeps them from outsiders), the flag, reference attachments (a link belongs to the body).
-- An HTML body gets a text alternative.  Inline attachments with a Content-ID are related to it.
+- Not sent: categories (Exchange keeps them from outsiders), the flag, reference attachments (a link belongs
+  to the body).
+- An HTML body gets a text alternative. Inline attachments with a Content-ID are related to it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A parsed message's body, and its attachments as slices of the data.
 
-The body is the HTML of an alternative if there is one, else the text; further texts beside a text body go on with it.
-Everything else is attached, so that nothing is lost; attached messages are not opened.  Nothing here raises.
+The body is the HTML of an alternative if there is one, else the text; further texts beside a text body go on
+with it. Everything else is attached, so that nothing is lost; attached messages are not opened.  Nothing here
+raises.
 """
 
 from __future__ import annotations

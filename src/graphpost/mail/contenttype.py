@@ -1,7 +1,7 @@
 """Content-Type and Content-Disposition: a value and its parameters.
 
-RFC 2045, 2183 and 2231: continuations and percent encoding are undone; of a repeated parameter the first counts.  Never raises; linear in the
-text.
+RFC 2045, 2183 and 2231: continuations and percent encoding are undone; of a repeated parameter the first
+counts.  Never raises; linear in the text.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Content-transfer-encodings as streams: chunks in, chunks out.
 
-The whole is never in memory.  Decoding is lenient and never raises: octets that do not belong are skipped, a broken end gives what is there.  Encoding
-is RFC 2045: lines of 76 characters and CRLF.  An encoding's name is '' (none), 'base64', 'quoted-printable' or
-'uuencode'.
+The whole is never in memory.  Decoding is lenient and never raises: octets that do not belong are skipped, a
+broken end gives what is there.  Encoding is RFC 2045: lines of 76 characters and CRLF.  An encoding's name is
+'' (none), 'base64', 'quoted-printable' or 'uuencode'.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Writing header fields: one value in, complete folded lines out.
 
-Nothing written here can begin another field.  Lines are at most 78 characters where there is somewhere to fold, and never over 998 (RFC 5322 2.1.1).  CR, LF, NUL and
-other control characters become spaces whatever the field, which is the last defence: callers refuse them earlier.
-The result is a str of ASCII, but for addresses that need SMTPUTF8.
+Nothing written here can begin another field.  Lines are at most 78 characters where there is somewhere to
+fold, and never over 998 (RFC 5322 2.1.1).  CR, LF, NUL and other control characters become spaces whatever
+the field, which is the last defence: callers refuse them earlier. The result is a str of ASCII, but for
+addresses that need SMTPUTF8.
 """
 
 from __future__ import annotations

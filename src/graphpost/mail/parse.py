@@ -1,7 +1,8 @@
 """A message read from MIME: the properties Graph shows.
 
-Never raises for what the bytes say but MimeError (a limit; no header field at all).  Attachments are numbered from 1 in
-their order, and their contents refer to content 0, the data itself.  The mapping of fields is MS-OXCMAIL 2.2.3's.
+Never raises for what the bytes say but MimeError (a limit; no header field at all).  Attachments are numbered
+from 1 in their order, and their contents refer to content 0, the data itself.  The mapping of fields is
+MS-OXCMAIL 2.2.3's.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """MIME parts being written: texts, files, messages, multiparts.
 
-A part is pieces that stream: octets, or a `Streamed` content.  Sizes are known without generating anything, but that an attached message
-is read once beforehand: it must not be encoded (RFC 2046 5.2.1), so its line ends are made CRLF and 8-bit octets
-looked for.  Boundaries hold `=_`, which neither base64 nor quoted-printable can; what is written as it is gets searched.
+A part is pieces that stream: octets, or a `Streamed` content.  Sizes are known without generating anything,
+but that an attached message is read once beforehand: it must not be encoded (RFC 2046 5.2.1), so its line
+ends are made CRLF and 8-bit octets looked for.  Boundaries hold `=_`, which neither base64 nor
+quoted-printable can; what is written as it is gets searched.
 """
 
 from __future__ import annotations

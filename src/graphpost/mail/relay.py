@@ -1,8 +1,8 @@
 """Messages that came as MIME: what is stored, and what goes over the wire.
 
-Stored is what the client sent, with CRLF line ends, without NUL and reserved fields, with Date and Message-ID.  Over
-the wire goes what is stored but Bcc.  Nothing else is touched: signed parts keep their signature, fields their order
-and folding.  Lines over 998 octets are passed on as they are.
+Stored is what the client sent, with CRLF line ends, without NUL and reserved fields, with Date and
+Message-ID.  Over the wire goes what is stored but Bcc.  Nothing else is touched: signed parts keep their
+signature, fields their order and folding.  Lines over 998 octets are passed on as they are.
 """
 
 from __future__ import annotations

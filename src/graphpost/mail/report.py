@@ -1,8 +1,9 @@
 """Reports about deliveries (RFC 3464), for people and for programs.
 
-A report has three parts: words for the sender, a delivery-status with the remote reply in full, and the original
-(whole when small, else its header).  It answers the original (In-Reply-To, References) and is marked as automatic, so that
-nothing answers it; its envelope sender is the null address, which is for whoever sends it.
+A report has three parts: words for the sender, a delivery-status with the remote reply in full, and the
+original (whole when small, else its header).  It answers the original (In-Reply-To, References) and is marked
+as automatic, so that nothing answers it; its envelope sender is the null address, which is for whoever sends
+it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The parts of a message by byte offsets: header fields and multipart boundaries.
 
-Nothing is decoded or copied.  Lenient as mail is: bare LF, empty values, values after a fold, a line that is no field (the body begins there), a
-multipart whose boundary never comes (a leaf), one that is never closed.  Time is linear in the data for each level of
-nesting, and the levels are limited.  Raises MimeError for what exceeds a limit, and for no message at all.
+Nothing is decoded or copied.  Lenient as mail is: bare LF, empty values, values after a fold, a line that is
+no field (the body begins there), a multipart whose boundary never comes (a leaf), one that is never closed.
+Time is linear in the data for each level of nesting, and the levels are limited.  Raises MimeError for what
+exceeds a limit, and for no message at all.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Text out of HTML, and the preview of a body; linear in the input, never raises.
 
-The text is what a reader of plain mail wants: blocks on their own lines, links with their target beside them, list
-items starred; scripts, styles, comments and the title left out.  The result holds no markup but is not sanitised HTML:
-treat it as text.
+The text is what a reader of plain mail wants: blocks on their own lines, links with their target beside them,
+list items starred; scripts, styles, comments and the title left out.  The result holds no markup but is not
+sanitised HTML: treat it as text.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 from graphpost.mail.message import Body
 
 PREVIEW_LENGTH: Final = 255
+_PREVIEWED: Final = 262_144  # characters of HTML that a preview looks at
 RULE: Final = "_" * 32
 
 _TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*+)((?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+)>")
@@ -56,10 +57,10 @@ _MEANINGFUL: Final = _BREAKS | _PARAGRAPHS | _SKIPPED.keys() | {"a", "img", "td"
 
 
 def preview(body: Body) -> str:
-    """The first 255 characters of the body as text."""
+    """The first 255 characters of the body as text; what comes late in much markup is not looked for."""
     content = body.content
     if body.kind == "html":
-        return _Writer(PREVIEW_LENGTH * 2).read(content).strip()[:PREVIEW_LENGTH]
+        return _Writer(PREVIEW_LENGTH * 2).read(content[:_PREVIEWED]).strip()[:PREVIEW_LENGTH]
     if len(content) <= PREVIEW_LENGTH:
         return content.strip()
     return content[:1024].lstrip()[:PREVIEW_LENGTH].rstrip()

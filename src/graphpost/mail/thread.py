@@ -1,8 +1,9 @@
 """Conversations: the conversation index, the topic, and the conversation's GUID.
 
-An index (MS-OXOMSG 2.2.1.3) is a 22-byte header, 01 + the top five bytes of a big-endian FILETIME + a 16-byte GUID,
-and five bytes for every reply: a time difference and a level.  Outlook on the desktop writes the top six bytes of the
-FILETIME without the constant 01; the first of them is 01 too, so that only the time is read differently.
+An index (MS-OXOMSG 2.2.1.3) is a 22-byte header, 01 + the top five bytes of a big-endian FILETIME + a 16-byte
+GUID, and five bytes for every reply: a time difference and a level.  Outlook on the desktop writes the top
+six bytes of the FILETIME without the constant 01; the first of them is 01 too, so that only the time is read
+differently.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """RFC 2047 encoded words: header text that is not ASCII or would be misread.
 
-Reading is lenient (spaces inside words, words inside quoted strings, characters split between words); writing is
-strict: UTF-8, whole characters in each word, at most 75 characters a word, only what a phrase allows.
+Reading is lenient (spaces inside words, words inside quoted strings, characters split between words); writing
+is strict: UTF-8, whole characters in each word, at most 75 characters a word, only what a phrase allows.
 """
 
 from __future__ import annotations

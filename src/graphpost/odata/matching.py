@@ -6,7 +6,7 @@ Text is compared without letter case, as directory and mailbox names are.  A com
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from graphpost.odata.errors import ODataError
@@ -43,6 +43,27 @@ def matches(node: Node, read: Read) -> bool:
             return _each(node, read)
         case Function() | Path():
             return _value(node, read) is True
+
+
+def paths(node: Node | Operand) -> Iterator[Path]:
+    """The properties a condition asks for; what a lambda's variable stands for is not among them."""
+    match node:
+        case Path():
+            yield node
+        case And() | Or() | Comparison():
+            yield from paths(node.left)
+            yield from paths(node.right)
+        case Not():
+            yield from paths(node.operand)
+        case Function():
+            for argument in node.arguments:
+                yield from paths(argument)
+        case Lambda():
+            yield node.path
+            if node.condition is not None:
+                yield from (path for path in paths(node.condition) if path.segments[0] != node.variable)
+        case Literal():
+            return
 
 
 def _each(node: Lambda, read: Read) -> bool:

@@ -1,4 +1,4 @@
-"""A resource path as segments with their keys; what the segments mean is for the caller.
+"""A resource path as segments with their keys; no meaning attached.
 
 Follows OData 4.01 URL Conventions: a path is cut at its slashes first and percent-decoded after, so an encoded slash
 stays inside its key.  `users('x')`, `users/x`, doubled quotes, `id='x'` and qualified names (`microsoft.graph.send`) are

@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from graphpost.clock import SECOND, Instant
 from graphpost.errors import StoreError
+from graphpost.store.directories import make_directory, sync_directory
 
 _CHUNK: Final = 256 * 1024
 _NAME: Final = re.compile(r"[0-9a-f]{64}\Z")
@@ -58,10 +59,8 @@ class FileBlobs:
         self.root = root
         self._incoming = root / "incoming"
         try:
-            root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._incoming.mkdir(mode=0o700, exist_ok=True)
-            self._lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.close(self._lock)
+            make_directory(self._incoming)
+            os.close(os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except OSError as error:
             raise _translated(error) from error
 
@@ -103,7 +102,12 @@ class FileBlobs:
     def sweep(
         self, referenced: Callable[[Collection[str]], Collection[str]], now: Instant, grace_seconds: float
     ) -> int:
-        limit = now / SECOND - grace_seconds
+        try:
+            return self._sweep(referenced, now / SECOND - grace_seconds)
+        except OSError as error:
+            raise _translated(error) from error
+
+    def _sweep(self, referenced: Callable[[Collection[str]], Collection[str]], limit: float) -> int:
         removed = 0
         for directory in self._directories():
             old = {name for name in _names(directory) if _is_older(directory / name, limit)}
@@ -127,15 +131,13 @@ class FileBlobs:
     def _place(self, part: Path, blob: Blob) -> None:
         """Give the spooled file its name, or freshen the one that has it."""
         path = self.path(blob.sha256)
-        if not path.parent.is_dir():
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            _sync_directory(self.root)
+        make_directory(path.parent)
         with self._locked(fcntl.LOCK_SH):
             if path.exists() and path.stat().st_size == blob.size:
                 os.utime(path)
             else:
                 part.rename(path)
-        _sync_directory(path.parent)  # even if it was there: whoever put it there may not have come so far
+        sync_directory(path.parent)  # even if it was there: whoever put it there may not have come so far
 
     @contextmanager
     def _locked(self, how: int) -> Iterator[None]:
@@ -170,14 +172,6 @@ def _is_older(path: Path, limit: float) -> bool:
         return path.stat().st_mtime < limit
     except FileNotFoundError:
         return False
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _translated(error: OSError) -> StoreError:

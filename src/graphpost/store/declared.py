@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from graphpost.clock import Instant, from_datetime
@@ -52,6 +53,8 @@ def read_certificate(path: Path, client_id: str) -> Credential:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
         raise ConfigurationError("certificates", f"{path}: not a readable PEM certificate") from error
+    if not isinstance(certificate.public_key(), RSAPublicKey):
+        raise ConfigurationError("certificates", f"{path}: only RSA keys sign client assertions")
     der = certificate.public_bytes(Encoding.DER)
     return Credential(
         client_id=client_id,

@@ -133,6 +133,10 @@ _HOLD: Final = (
     "INSERT INTO destinations (bucket, destination, not_before, failures) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (bucket, destination) DO UPDATE SET not_before = excluded.not_before, failures = excluded.failures"
 )
+_LISTED: Final = (
+    "{read} AND (message_id, position) IN (SELECT message_id, position FROM deliveries"
+    " WHERE bucket = ?{conditions} ORDER BY message_id + 0 DESC, position LIMIT ?)"
+).replace("{read}", _READ)
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Document).decode
 
@@ -249,13 +253,17 @@ def listed(
 ) -> list[Delivery]:
     """Deliveries for people to look at: the newest first, of one state and one mailbox when given."""
     found: list[Delivery] = []
+    conditions, params = "", []
+    if state is not None:
+        conditions += (
+            f" AND state = {int(state)}"  # in the text, or the index of the queued ones is of no use
+        )
+    if mailbox_id is not None:
+        conditions += " AND mailbox_id = ?"
+        params.append(mailbox_id)
+    sql = _LISTED.replace("{conditions}", conditions)
     for bucket in range(BUCKETS) if mailbox_id is None else (bucket_of(mailbox_id),):
-        sql, params = _READ, [bucket]
-        for column, value in (("state", state), ("mailbox_id", mailbox_id)):
-            if value is not None:
-                sql, params = f"{sql} AND {column} = ?", [*params, value]
-        rows = tx.all(f"{sql} ORDER BY message_id DESC, position LIMIT ?", (*params, limit))
-        found.extend(map(_delivery, rows))
+        found.extend(map(_delivery, tx.all(sql, (bucket, bucket, *params, limit))))
     return sorted(found, key=lambda d: (-d.message_id, d.position))[:limit]
 
 

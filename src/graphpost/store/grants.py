@@ -69,9 +69,8 @@ def add(tx: Tx, grant: Grant) -> bool:
 
 def find(tx: Tx, kind: Kind, secret: str) -> Grant | None:
     """The grant a secret stands for, in whatever state, expired or not."""
-    row = tx.one(
-        f"SELECT {_COLUMNS} FROM grants WHERE grant_id = ? AND kind = ?", (grant_id_of(secret), kind)
-    )  # noqa: S608
+    sql = f"SELECT {_COLUMNS} FROM grants WHERE grant_id = ? AND kind = ?"  # noqa: S608
+    row = tx.one(sql, (grant_id_of(secret), kind))
     return _grant(row) if row else None
 
 

@@ -31,7 +31,10 @@ def hash_password(password: str) -> str:
 
 
 def hash_generated(secret: str) -> str:
-    """The text to keep for a secret that generate_secret made."""
+    """The text to keep for a secret that generate_secret made.
+
+    For applications only: a person's password that is compared faster than an unknown person's tells who there is.
+    """
     return f"sha256${hashlib.sha256(secret.encode()).hexdigest()}"
 
 

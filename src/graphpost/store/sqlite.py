@@ -22,6 +22,7 @@ import apsw
 from graphpost.errors import StoreBusy, StoreError
 from graphpost.store import migrate
 from graphpost.store.commits import Submissions, run_jobs
+from graphpost.store.directories import make_directory
 from graphpost.store.store import Dialect, Params, Row, Tx
 from graphpost.store.transaction import Transaction, Work, widened
 
@@ -55,7 +56,7 @@ class SqliteStore:
             raise StoreError(f"SQLite {apsw.sqlite_lib_version()} is too old to be safe")
         lock = -1
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(path.parent)
             lock = _lock(path)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             writer = SqliteSession.writer(path)
@@ -120,7 +121,7 @@ class SqliteSession:
     def writer(cls, path: Path) -> SqliteSession:
         """The one connection that writes; migrates."""
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX
-        session = cls._open(path, flags, 32_768)
+        session = cls._open(path, flags, 16_384)
         try:
             # The page size takes effect in a new file only, and before it becomes a WAL database.
             session.query("PRAGMA page_size = 16384", ())
@@ -140,7 +141,7 @@ class SqliteSession:
 
     @classmethod
     def reader(cls, path: Path) -> SqliteSession:
-        return cls._open(path, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_NOMUTEX, 8_192)
+        return cls._open(path, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_NOMUTEX, 4_096)
 
     @classmethod
     def _open(cls, path: Path, flags: int, cache_kilobytes: int) -> SqliteSession:
@@ -155,6 +156,7 @@ class SqliteSession:
         return session
 
     def begin(self) -> None:
+        self.rollback()  # of no effect, unless a roll-back failed before
         self.change("BEGIN IMMEDIATE", ())
 
     def commit(self) -> None:

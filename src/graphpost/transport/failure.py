@@ -145,7 +145,9 @@ def outcome_of_error(phase: Phase, error: BaseException, host: str) -> Deferred:
 def _words(error: BaseException) -> str:
     match error:
         case ssl.SSLCertVerificationError():
-            return one_line(f"the certificate is not trusted: {getattr(error, 'verify_message', '') or error}")
+            return one_line(
+                f"the certificate is not trusted: {getattr(error, 'verify_message', '') or error}"
+            )
         case ssl.SSLError():
             return one_line(f"TLS failed: {getattr(error, 'reason', '') or error}")
         case ConnectionRefusedError():

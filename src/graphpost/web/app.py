@@ -10,6 +10,7 @@ Errors that arise here (a body too large, a wrong Host) have Graph's shape too.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from functools import lru_cache
 from time import perf_counter
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
@@ -22,7 +23,7 @@ from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Request
 from graphpost.ids import new_guid
 from graphpost.maillog import MailLog
-from graphpost.web.body import Disconnected, Receive, read_body
+from graphpost.web.body import BodyReader, Disconnected, Receive
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -31,6 +32,8 @@ ADMIN_PATHS: Final = ("/healthz", "/readyz", "/metrics", "/admin")
 GRAPH_PATHS: Final = ("/v1.0", "/beta")
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 FORM_FIELDS: Final = 100
+UNAVAILABLE: Final = "The service is temporarily unavailable. Please try again later."
+RETRY: Final = {"Retry-After": "5"}
 
 
 class Answer:
@@ -42,8 +45,13 @@ class Answer:
         self, status: int, headers: Iterable[tuple[str, str]], body: bytes | AsyncIterator[bytes] | None
     ) -> None:
         self.status = status
-        self.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        self.headers = [(_wire_name(name), value.encode("latin-1")) for name, value in headers]
         self.body = body
+
+
+@lru_cache(maxsize=256)
+def _wire_name(name: str) -> bytes:
+    return name.lower().encode("latin-1")
 
 
 class Application:
@@ -65,56 +73,57 @@ class Application:
         self._limits = limits
         self._log = log
         self._hosts = hosts
+        self._bodies = BodyReader(limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         started = perf_counter()
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        body, fault = b"", None
+        try:
+            if host_name(headers.get("host", "")) not in self._hosts:
+                raise BadRequest("Bad Request - Invalid Hostname")
+            body = await self._bodies.read(receive, headers)
+        except Disconnected:
+            return
+        except GraphError as error:
+            fault = error
         request = Request(
             method=scope["method"],
             path=scope["raw_path"].decode("latin-1"),
             query_string=scope["query_string"].decode("latin-1"),
             headers=headers,
-            body=b"",
+            body=body,
             origin=f"{scope['scheme']}://{headers.get('host', '')}",
             request_id=new_guid(),
         )
-        try:
-            answer = await self._answer(scope, request, receive)
-        except Disconnected:
-            return
-        except GraphError as error:
-            answer = self._refusal(request, error)
-        except StoreError as error:
-            self._log.problem(f"request {request.request_id}", error)
-            answer = self._refusal(
-                request,
-                Unavailable("The service is temporarily unavailable. Please try again later.", headers=RETRY),
-            )
+        answer = self._refusal(request, fault) if fault else await self._answer(scope, request)
         seconds = perf_counter() - started
         self._log.request(
             request.method, request.path, answer.status, seconds, request.request_id, _mount(request.path)
         )
         await _respond(send, answer, is_head=request.method == "HEAD")
 
-    async def _answer(self, scope: Scope, request: Request, receive: Receive) -> Answer:
-        if host_name(request.headers.get("host", "")) not in self._hosts:
-            raise BadRequest("Bad Request - Invalid Hostname")
-        path = request.path
-        body = await read_body(receive, request.headers, self._limits)
-        if path.startswith(GRAPH_PATHS):
-            return await self._graph_answer(request, body)
-        if path.startswith(ADMIN_PATHS):
-            status, extra, data = await self._admin.handle(
-                request.method, path, request.query_string, request.headers, body
-            )
-            return Answer(status, extra.items(), data)
-        client = scope.get("client")
-        return await self._issuer_answer(request, body, client[0] if client else "")
+    async def _answer(self, scope: Scope, request: Request) -> Answer:
+        if request.path.startswith(GRAPH_PATHS):
+            return await self._graph_answer(request)
+        try:
+            if request.path.startswith(ADMIN_PATHS):
+                status, extra, data = await self._admin.handle(
+                    request.method, request.path, request.query_string, request.headers, request.body
+                )
+                return Answer(status, extra.items(), data)
+            client = scope.get("client")
+            return await self._issuer_answer(request, client[0] if client else "")
+        except GraphError as error:
+            return self._refusal(request, error)
+        except StoreError as error:
+            self._log.problem(f"request {request.request_id}", error)
+            return self._refusal(request, Unavailable(UNAVAILABLE, headers=RETRY))
 
-    async def _graph_answer(self, request: Request, body: bytes) -> Answer:
-        reply = await self._graph.handle(_with_body(request, body) if body else request)
+    async def _graph_answer(self, request: Request) -> Answer:
+        reply = await self._graph.handle(request)
         if reply.status >= 400:
             self._log.refused(request.method, request.path, reply.status, "", request.request_id)
         headers = list(reply.headers.items())
@@ -122,7 +131,7 @@ class Application:
             headers.append(("content-type", reply.content_type))
         return Answer(reply.status, headers, reply.body)
 
-    async def _issuer_answer(self, request: Request, body: bytes, remote: str) -> Answer:
+    async def _issuer_answer(self, request: Request, remote: str) -> Answer:
         """The issuer's answer; its pages and tokens have their own shapes."""
         if self._issuer is not None:
             is_form = request.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM_TYPE
@@ -131,7 +140,7 @@ class Application:
                     method=request.method,
                     path=unquote(request.path),
                     query=_pairs(request.query_string),
-                    form=_pairs(body.decode("utf-8", "replace")) if is_form else {},
+                    form=_pairs(request.body.decode("utf-8", "replace")) if is_form else {},
                     headers=request.headers,
                     origin=request.origin,
                     remote=remote,
@@ -153,21 +162,6 @@ class Application:
         return Answer(reply.status, headers, reply.body)
 
 
-RETRY: Final = {"Retry-After": "5"}
-
-
-def _with_body(request: Request, body: bytes) -> Request:
-    return Request(
-        method=request.method,
-        path=request.path,
-        query_string=request.query_string,
-        headers=request.headers,
-        body=body,
-        origin=request.origin,
-        request_id=request.request_id,
-    )
-
-
 def _mount(path: str) -> str:
     """Which mount a path belongs to: the label of the latency histogram, so that it has few values."""
     if path.startswith(GRAPH_PATHS):
@@ -182,6 +176,7 @@ def _pairs(encoded: str) -> dict[str, str]:
         raise BadRequest("The request has too many fields.") from error
 
 
+@lru_cache(maxsize=256)
 def host_name(host: str) -> str:
     """The Host header's name without its port and IPv6 brackets, lower case."""
     if host.startswith("["):

@@ -26,22 +26,61 @@ class Disconnected(Exception):
     """The client went away before its request was complete; nobody is left to answer."""
 
 
-async def read_body(receive: Receive, headers: Mapping[str, str], limits: LimitSettings) -> bytes:
-    """The whole body, expanded.  Raises TooLarge, Timeout, BadRequest, UnsupportedMedia or Disconnected."""
-    encoding = headers.get("content-encoding", "").strip().lower()
-    if encoding not in ("", "identity", "gzip", "x-gzip"):
-        raise UnsupportedMedia(f"The content encoding '{encoding[:40]}' is not supported; use gzip or none.")
-    length = headers.get("content-length", "")
-    if length.isdigit() and len(length) < 20 and int(length) > limits.request_bytes:
-        raise too_large(limits.request_bytes)
-    if length == "0" or ("content-length" not in headers and "transfer-encoding" not in headers):
-        return b""
-    try:
-        async with asyncio.timeout(limits.request_seconds):
-            data = await _received(receive, limits.request_bytes)
-    except TimeoutError as error:
-        raise Timeout("The request's body did not arrive in time.") from error
-    return _expanded(data, limits.expanded_bytes) if encoding in ("gzip", "x-gzip") else data
+class BodyReader:
+    """Reads bodies within the limits.
+
+    One timer watches over all bodies that are being read, because a timer for each costs as much as reading it.
+    """
+
+    def __init__(self, limits: LimitSettings) -> None:
+        self._limits = limits
+        self._deadlines: dict[asyncio.Task[object], float] = {}
+        self._late: set[asyncio.Task[object]] = set()
+        self._is_watching = False
+
+    async def read(self, receive: Receive, headers: Mapping[str, str]) -> bytes:
+        """The whole body, expanded.  Raises TooLarge, Timeout, BadRequest, UnsupportedMedia or Disconnected."""
+        limits = self._limits
+        encoding = headers.get("content-encoding", "").strip().lower()
+        if encoding not in ("", "identity", "gzip", "x-gzip"):
+            raise UnsupportedMedia(
+                f"The content encoding '{encoding[:40]}' is not supported; use gzip or none."
+            )
+        length = headers.get("content-length", "")
+        if length.isdigit() and (len(length) > 18 or int(length) > limits.request_bytes):
+            raise too_large(limits.request_bytes)
+        if length == "0" or (not length and "transfer-encoding" not in headers):
+            return b""
+        data = await self._in_time(receive)
+        return _expanded(data, limits.expanded_bytes) if encoding in ("gzip", "x-gzip") else data
+
+    async def _in_time(self, receive: Receive) -> bytes:
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None
+        self._deadlines[task] = loop.time() + self._limits.request_seconds
+        if not self._is_watching:
+            self._watch(loop)
+        try:
+            return await _received(receive, self._limits.request_bytes)
+        except asyncio.CancelledError as error:
+            if task not in self._late or task.uncancel() > 0:
+                raise
+            raise Timeout("The request's body did not arrive in time.") from error
+        finally:
+            del self._deadlines[task]
+            self._late.discard(task)
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Cancel the reading of what is late; again after a while as long as anything is being read."""
+        now = loop.time()
+        for task, deadline in self._deadlines.items():
+            if deadline <= now and task not in self._late:
+                self._late.add(task)
+                task.cancel()
+        self._is_watching = bool(self._deadlines)
+        if self._is_watching:
+            loop.call_later(min(1.0, self._limits.request_seconds / 4), self._watch, loop)
 
 
 def too_large(limit: int) -> TooLarge:

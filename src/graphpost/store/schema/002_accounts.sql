@@ -1,4 +1,4 @@
--- Who there is, how they prove it, and what they were granted.  Lists are JSON; secrets are hashed.
+-- Who there is, how they prove it, and what they were granted.  Lists are JSON, secrets are hashed.
 
 CREATE TABLE mailboxes (
     mailbox_id {bigint} NOT NULL PRIMARY KEY,
@@ -9,7 +9,7 @@ CREATE TABLE mailboxes (
     created_at {bigint} NOT NULL
 ) {clustered};
 
--- position 0 is the primary address; address is casefolded, spelling is as it was given
+-- position 0 is the primary address, address is casefolded, spelling is as it was given
 CREATE TABLE addresses (
     address {text} NOT NULL PRIMARY KEY,
     mailbox_id {bigint} NOT NULL,
@@ -24,7 +24,7 @@ CREATE TABLE applications (
     document {text} NOT NULL
 ) {clustered};
 
--- kind: secret | certificate; origin: settings | command
+-- kind: secret | certificate, origin: settings | command
 CREATE TABLE credentials (
     client_id {text} NOT NULL,
     credential_id {text} NOT NULL,
@@ -35,7 +35,7 @@ CREATE TABLE credentials (
     PRIMARY KEY (client_id, credential_id)
 ) {clustered};
 
--- kind: code | refresh | device | session | assertion; grant_id is the SHA-256 of the secret its holder has
+-- kind: code | refresh | device | session | assertion, grant_id is the SHA-256 of the secret its holder has
 CREATE TABLE grants (
     grant_id {text} NOT NULL PRIMARY KEY,
     kind {text} NOT NULL,
