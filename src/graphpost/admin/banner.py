@@ -47,9 +47,10 @@ def banner(config: Config, url: str, ca: Path | None) -> str:
 
 
 def command_name() -> str:
-    """How to call this program from a shell: as it was called, unless its name suffices."""
-    program = Path(sys.argv[0])
-    if shutil.which("graphpost") or not program.is_file():
+    """How to call this program from another shell: by its path when it is in an environment of its own."""
+    program = Path(sys.argv[0]).absolute()
+    in_environment = sys.prefix != sys.base_prefix
+    if not program.is_file() or (shutil.which("graphpost") and not in_environment):
         return "graphpost"
     if program.name == "__main__.py":
         return f"{shlex.quote(sys.executable)} -m graphpost"
