@@ -32,6 +32,7 @@ from graphpost.store.store import Store, Tx
 
 ROW_OVERHEAD: Final = 512  # what an item takes beside its texts, for `size`
 NOBODY: Final = Address("")
+KEPT_IN_MEMORY: Final = 16_384  # larger messages are read back when their turn comes
 IN_THREAD: Final = 262_144  # contents above this are hashed and written outside the event loop
 
 
@@ -96,9 +97,10 @@ class Submitter:
             (self._clock.now() - now) / SECOND,
         )
         held = {content.content_id: content for content in kept}
+        is_small = item.size <= KEPT_IN_MEMORY
         for delivery in queued:
             if delivery.owner:
-                self._worker.hand_over(Job(delivery, item, held))
+                self._worker.hand_over(Job(delivery, item, held) if is_small else Job(delivery))
         return item
 
     def _item(self, submission: Submission, now: Instant) -> Item:
