@@ -1,4 +1,4 @@
-"""One attempt at one delivery: read it, put its bytes together, hand it to a courier, conclude.
+"""One attempt at one delivery: read, compose, hand to a courier, conclude.
 
 Whatever goes wrong ends in a conclusion.  A message that cannot be read or composed is set aside (state `held`, listed
 by the queue) and never deleted.  A failure that its sender cannot be told of at the moment is not one yet: the
@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from graphpost.clock import SECOND, Clock, Instant
@@ -108,7 +109,7 @@ class Attempts:
         self._directory = directory
         self._settings = settings
         self._clock = clock
-        self._chance = random.SystemRandom().random
+        self._chance = random.Random().random  # noqa: S311 - spreads retries, keeps no secret
 
     async def make(self, job: Job) -> Attempt:
         """Try the delivery once.  Always returns a conclusion, except when it is cancelled."""
@@ -135,7 +136,7 @@ class Attempts:
             return self._set_aside(delivery, error)
         except (StoreError, OSError) as error:
             return self._postponed(delivery, started, f"the message cannot be read at the moment: {error}")
-        except (GraphpostError, ValueError) as error:
+        except (GraphpostError, msgspec.MsgspecError, ValueError) as error:
             return self._set_aside(delivery, error)
         except Exception as error:  # a defect of ours is no reason to give up somebody's mail
             attempt = self._postponed(

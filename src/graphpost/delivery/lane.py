@@ -15,7 +15,7 @@ from graphpost.store.contents import Content
 from graphpost.store.deliveries import Delivery
 from graphpost.transport.courier import Reply
 
-BACKLOG_PER_CONNECTION: Final = 50
+BACKLOG_PER_CONNECTION: Final = 250
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from graphpost.delivery.schedule import hold_until
 from graphpost.delivery.settler import Settler
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import deliveries
+from graphpost.store import deliveries, messages
 from graphpost.store.deliveries import Delivery
 from graphpost.store.store import Store, Tx
 
@@ -279,11 +279,19 @@ class Worker:
         claimed = await self._claim(bucket, destination, now, now, room)
         lane.more_in_store = lane.more_in_store or len(claimed) == room
         if self._rerouter.is_known(destination):
-            for delivery in claimed:
-                self._take(Job(delivery))
+            for job in await self._read(claimed):
+                self._take(job)
         elif claimed:
             await self._rerouter.reroute(claimed, now)
             self._wake.set()
+
+    async def _read(self, claimed: list[Delivery]) -> list[Job]:
+        """The deliveries with their messages, or without when one is unreadable: its own attempt finds out."""
+        try:
+            return await self._store.read(lambda tx: _jobs(tx, claimed))
+        except Exception as error:
+            self._log.problem("queue", error)
+            return [Job(delivery) for delivery in claimed]
 
     async def _claim(
         self, bucket: int, destination: str, due: Instant, now: Instant, limit: int
@@ -314,6 +322,16 @@ def _drained(lane: Lane) -> list[Job]:
 
 def _key(delivery: Delivery) -> Key:
     return delivery.mailbox_id, delivery.message_id, delivery.position
+
+
+def _jobs(tx: Tx, claimed: list[Delivery]) -> list[Job]:
+    """Claimed deliveries with their messages; contents are read when their turn comes."""
+    jobs = []
+    for delivery in claimed:
+        item = messages.get(tx, delivery.mailbox_id, delivery.message_id)
+        plain = item is not None and item.message.raw is None and not item.message.attachments
+        jobs.append(Job(delivery, item, {}) if plain else Job(delivery))
+    return jobs
 
 
 def _due(tx: Tx, now: Instant) -> list[tuple[int, str]]:
