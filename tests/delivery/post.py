@@ -113,9 +113,12 @@ class BreakableStore:
         self.dialect: Dialect = store.dialect
         self.breaks: Callable[[Callable[[Tx], Any]], BaseException | None] = lambda fn: None
         self.broke = 0
+        self.polls = 0
 
     async def read(self, fn: Callable[[Tx], T]) -> T:
-        return await self.store.read(fn)
+        result = await self.store.read(fn)
+        self.polls += "_claim_due" in fn.__qualname__
+        return result
 
     async def write(self, fn: Callable[[Tx], T]) -> T:
         error = self.breaks(fn)
@@ -131,6 +134,11 @@ class BreakableStore:
 def settling(fn: Callable[[Tx], Any]) -> StoreError | None:
     """Breaks what the settler writes."""
     return StoreError("the disk is full") if fn.__module__ == "graphpost.delivery.settler" else None
+
+
+def claiming(fn: Callable[[Tx], Any]) -> StoreError | None:
+    """Lets a worker claim nothing more, as if its process hung."""
+    return StoreError("locked") if "Worker._claim." in fn.__qualname__ else None
 
 
 def accepting(fn: Callable[[Tx], Any]) -> StoreError | None:
@@ -266,6 +274,18 @@ class Office:
             return len(courier.taken) >= number and not any(d.owner for d in await self.queue(state=0))
 
         await self.until(are_settled)
+
+    async def settle_down(self) -> None:
+        """Until the worker has looked at the queue, and done what can be done now."""
+        await asyncio.sleep(0)
+        polls = self.store.polls + 2  # one of them began after we were called
+
+        async def is_idle() -> bool:
+            if self.store.polls < polls or self.worker._tasks:
+                return False
+            return not any(delivery.owner for delivery in await self.queue(state=deliveries.QUEUED))
+
+        await self.until(is_idle)
 
     def said(self) -> str:
         self.log.flush()

@@ -92,7 +92,7 @@ class Worker:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        await self._settler.stop()
+        await self._settler.stop(grace_seconds)
         await self._give_back([job for lane in self._lanes.values() for job in _drained(lane)])
 
     def forget_holds(self) -> None:
