@@ -1,4 +1,4 @@
-"""The composition root: a Config goes in, a running server comes out; start and stop have one order each.
+"""The composition root: a Config goes in, a running server comes out.
 
 Start: data directory, store, accounts, keys, couriers, worker, and the web last, because it is what lets mail in.
 Stop: the web first (what was begun is answered), then the worker (attempts under way end), then the store.
@@ -31,6 +31,7 @@ from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
+from graphpost.delivery.outlets import Outlets, host_name
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.routing import Router
 from graphpost.delivery.settler import Settler
@@ -42,7 +43,6 @@ from graphpost.graph.call import Services
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
-from graphpost.delivery.outlets import Outlets, host_name
 from graphpost.store import accounts
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
