@@ -53,6 +53,8 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deliveries.claim, (7, "smtp://relay.test:25", 100, 200, 1, 10), {}),
     (deliveries.settle, (delivery(1, attempts=1), 1), {}),
     (deliveries.settle_all, ([delivery(1, attempts=1)], 1), {}),
+    (deliveries.give_back, (delivery(1, attempts=1), 1, 100), {}),
+    (deliveries.renew, ([delivery(1)], 1, 200), {}),
     (deliveries.get, (7, 1), {}),
     (deliveries.listed, (), {}),
     (deliveries.listed, (), {"state": 0, "mailbox_id": 7}),
