@@ -121,14 +121,14 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes], log: Path, sec
     raise RuntimeError(f"the server is not ready: {log.read_text()}")
 
 
-def send_mail_request(found: Product, *, body_size: int = 330, to: str = "frannis@example.org") -> bytes:
+def send_mail_request(found: Product, *, body_size: int = 330, recipients: int = 2) -> bytes:
     """A sendMail request as it goes over the wire; a body of 330 characters makes about 600 bytes of JSON."""
+    people = [{"emailAddress": {"address": f"person{number}@example.org"}} for number in range(recipients)]
     message = {
         "message": {
             "subject": "Meet for lunch?",
             "body": {"contentType": "Text", "content": "x" * body_size},
-            "toRecipients": [{"emailAddress": {"address": to}}],
-            "ccRecipients": [{"emailAddress": {"address": "danas@example.org"}}],
+            "toRecipients": people,
         },
         "saveToSentItems": True,
     }
