@@ -1,4 +1,4 @@
-"""One attempt at one delivery: read, compose, hand to a courier, conclude.
+"""One attempt at one delivery: read it, compose it, give it to a courier.
 
 Whatever goes wrong ends in a conclusion.  A message that cannot be read or composed is set aside (state `held`, listed
 by the queue) and never deleted.  A failure that its sender cannot be told of at the moment is not one yet: the

@@ -1,4 +1,4 @@
-"""The worker: claims what is due, per destination, and takes each delivery to its outcome.
+"""The worker: claims what is due, per destination, and sees it to its outcome.
 
 Every delivery it works on is leased: its row says when the lease ends, and nobody else touches it before.  A fresh
 submission is inserted already leased (`reserve`) and handed over in memory, so that the usual message is never read
@@ -113,7 +113,7 @@ class Worker:
             lane.more_in_store = True
             return 0, 0, now
         lane.reserved += 1
-        return self._owner, 1, now + int(self._settings.lease_seconds * SECOND)
+        return self._owner, 1, self._lease_end(now)
 
     def unreserve(self, reserved: Iterable[Delivery]) -> None:
         """The insertion failed: nothing will be handed over."""
@@ -296,7 +296,7 @@ class Worker:
     async def _claim(
         self, bucket: int, destination: str, due: Instant, now: Instant, limit: int
     ) -> list[Delivery]:
-        lease_end = now + int(self._settings.lease_seconds * SECOND)
+        lease_end = self._lease_end(now)
         return await self._store.write(
             lambda tx: deliveries.claim(tx, bucket, destination, due, lease_end, self._owner, limit)
         )
@@ -307,11 +307,14 @@ class Worker:
             await self._renew(list(self._mine.values()))
 
     async def _renew(self, held: list[Delivery]) -> None:
-        lease_end = self._clock.now() + int(self._settings.lease_seconds * SECOND)
+        lease_end = self._lease_end(self._clock.now())
         try:
             await self._store.write(lambda tx: deliveries.renew(tx, held, self._owner, lease_end))
         except Exception as error:  # there is time for another try before the leases end
             self._log.problem("lease", error)
+
+    def _lease_end(self, now: Instant) -> Instant:
+        return now + int(self._settings.lease_seconds * SECOND)
 
 
 def _drained(lane: Lane) -> list[Job]:
