@@ -113,3 +113,36 @@ def check_mime(file: Path, subject: str, picture: Path, report: Path, bcc: list[
     message = message_from_bytes(file.read_bytes(), policy=policy.default)
     check_content(message, subject, picture, report)  # type: ignore[arg-type]
     assert people(message["bcc"]) == bcc
+
+
+def check_short(mail: Delivered, kind: str) -> None:
+    """The short text that each credential sends."""
+    assert mail.sender == ADELE
+    assert mail.recipients == ("zoe@remote.example",)
+    assert mail.message.get_content_type() == "text/plain"
+    assert mail.message.get_content().replace("\r\n", "\n") == f"Grüße,\n.\n.von {kind}\n"
+
+
+MIME = (
+    "From: =?utf-8?q?Ad=C3=A8le?= <AdeleV@contoso.test>\r\n"
+    "To: zoe@remote.example\r\n"
+    "Bcc: archive@remote.example,\r\n hidden@remote.example\r\n"
+    "Subject: =?iso-8859-1?Q?Gr=FC=DFe?=\r\n =?utf-8?q?_as_MIME_{id}?=\r\n"
+    "Date: Thu, 01 Jan 2026 08:09:10 +0100\r\n"
+    "Message-ID: <{id}@contoso.test>\r\n"
+    "X-Signed:  kept\tas it is\r\n"
+    "MIME-Version: 1.0\r\n"
+    'Content-Type: multipart/signed; boundary="b"; protocol="application/pkcs7-signature"\r\n\r\n'
+    "--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+    "Grüße \r\n.\r\n..two dots\r\n\r\n"
+    "--b\r\nContent-Type: application/pkcs7-signature; name=smime.p7s\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    "AAECAw==\r\n--b--\r\n"
+)
+HIDDEN = "Bcc: archive@remote.example,\r\n hidden@remote.example\r\n"
+
+
+def check_relayed(mail: Delivered, number: str) -> None:
+    """The MIME message, every byte of it but Bcc."""
+    assert mail.sender == ADELE
+    assert set(mail.recipients) == {"zoe@remote.example", "archive@remote.example", "hidden@remote.example"}
+    assert mail.data == MIME.format(id=number).replace(HIDDEN, "").encode()

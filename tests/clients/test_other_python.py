@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 from tests.clients.person import Person
 from tests.clients.proxy import leading_to
-from tests.clients.world import ADELE, ADELE_NAME, World
+from tests.clients.world import ADELE, ADELE_NAME, World, python_script
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ def test_msal_with_a_certificate_sends_json_and_mime(world: World, tmp_path: Pat
 
 @pytest.mark.parametrize("how", ["code", "device"])
 def test_msal_with_a_signed_in_user_sends_as_them(world: World, adele: Person, how: str) -> None:
-    with world.talking("msal_user.py", how, f"By {how}") as program:
+    with world.talking(python_script("msal_user.py"), how, f"By {how}") as program:
         if how == "code":
             (address,) = program.hear("OPEN")
             program.say(f"http://localhost:5000/?{urlencode(adele.sign_in(address))}")

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -98,17 +98,28 @@ class World:
 
     def python(self, script: str, *arguments: object, **more: str) -> Any:
         """Run a program of `python/`; the JSON it prints last."""
-        command = [sys.executable, str(HERE / "python" / script), *map(str, arguments)]
-        return answer(command, self.environment(**more))
+        return self.run(python_script(script), *arguments, **more)
+
+    def run(self, command: list[str], *arguments: object, **more: str) -> Any:
+        """Run a program with these arguments and variables; the JSON it prints last."""
+        done = subprocess.run(
+            [*command, *map(str, arguments)],
+            env=self.environment(**more),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+        ended = f"{command[-1]} ended with {done.returncode}"
+        assert done.returncode == 0, f"{ended}:\n{done.stdout}\n{done.stderr}"
+        return json.loads(done.stdout.splitlines()[-1])
 
     @contextmanager
-    def talking(self, script: str, *arguments: object, **more: str) -> Iterator[Talk]:
+    def talking(self, command: list[str], *arguments: object) -> Iterator[Talk]:
         """Run a program that asks for something in between, by its standard input and output."""
-        command = [sys.executable, "-u", str(HERE / "python" / script), *map(str, arguments)]
-        environment = self.environment(**more)
+        environment = self.environment(PYTHONUNBUFFERED="1")
         pipe, out = subprocess.PIPE, subprocess.STDOUT
         with subprocess.Popen(
-            command, env=environment, stdin=pipe, stdout=pipe, stderr=out, text=True
+            [*command, *map(str, arguments)], env=environment, stdin=pipe, stdout=pipe, stderr=out, text=True
         ) as process:
             try:
                 yield Talk(process)
@@ -144,13 +155,9 @@ class Talk:
         return json.loads(out.splitlines()[-1])
 
 
-def answer(command: list[str], environment: Mapping[str, str], directory: Path | None = None) -> Any:
-    """Run a program to its end; the JSON in its last line of output."""
-    done = subprocess.run(
-        command, env=environment, cwd=directory, capture_output=True, text=True, timeout=SECONDS
-    )
-    assert done.returncode == 0, f"{command[1:]} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
-    return json.loads(done.stdout.splitlines()[-1])
+def python_script(name: str) -> list[str]:
+    """The command that runs a program of `python/`."""
+    return [sys.executable, str(HERE / "python" / name)]
 
 
 @contextmanager
