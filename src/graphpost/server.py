@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import sys
@@ -283,9 +284,21 @@ async def serve(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, tell, number.name)
     await server.start()
+    _settle_memory()
     print(banner(config, server.url, server.ca.ca if server.ca else None), flush=True)
     await told.wait()
     await server.stop(why)
+
+
+def _settle_memory() -> None:
+    """Spare the collector what lives as long as the process, and let it look at the rest less often.
+
+    Nearly everything that a request makes is freed by reference counting; looking for cycles after every 700 objects
+    took a fifth of the time of a request.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def run(config: Config) -> int:

@@ -1,4 +1,4 @@
-"""Client assertions: a JWT an application signs with its certificate's key instead of sending a secret.
+"""Client assertions: JWTs signed by an application's certificate.
 
 Read as it was received: azure-identity's asynchronous client leaves the base64 padding in and signs over it, so
 nothing is stripped before the signature is checked.  RS256 and PS256 only.  Standards: RFC 7523, RFC 7515.

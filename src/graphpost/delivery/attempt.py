@@ -98,7 +98,7 @@ class Attempts:
         self._directory = directory
         self._settings = settings
         self._clock = clock
-        self._chance = random.SystemRandom().random
+        self._chance = random.Random().random  # noqa: S311 - spreads retries, keeps no secret
 
     async def make(self, job: Job) -> Attempt:
         """Try the delivery once.  Always returns a conclusion, except when it is cancelled."""

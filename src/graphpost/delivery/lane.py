@@ -14,7 +14,7 @@ from graphpost.mail.message import Item
 from graphpost.store.contents import Content
 from graphpost.store.deliveries import Delivery
 
-BACKLOG_PER_CONNECTION: Final = 50
+BACKLOG_PER_CONNECTION: Final = 250
 
 
 @dataclass(slots=True)

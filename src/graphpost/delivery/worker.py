@@ -22,7 +22,7 @@ from graphpost.delivery.schedule import hold_until
 from graphpost.delivery.settler import Settler
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import deliveries
+from graphpost.store import deliveries, messages
 from graphpost.store.deliveries import Delivery
 from graphpost.store.store import Store, Tx
 
@@ -223,8 +223,8 @@ class Worker:
                 )
             )
             lane.more_in_store = lane.more_in_store or len(claimed) == room
-            for delivery in claimed:
-                self._take(Job(delivery))
+            for job in await self._store.read(lambda tx, c=claimed: _jobs(tx, c)):  # type: ignore[misc]
+                self._take(job)
 
     async def _renew_forever(self) -> None:
         while True:
@@ -239,6 +239,16 @@ class Worker:
 
 def _key(delivery: Delivery) -> Key:
     return delivery.mailbox_id, delivery.message_id, delivery.position
+
+
+def _jobs(tx: Tx, claimed: list[Delivery]) -> list[Job]:
+    """Claimed deliveries with their messages; contents are read when their turn comes."""
+    jobs = []
+    for delivery in claimed:
+        item = messages.get(tx, delivery.mailbox_id, delivery.message_id)
+        plain = item is not None and item.message.raw is None and not item.message.attachments
+        jobs.append(Job(delivery, item, {}) if plain else Job(delivery))
+    return jobs
 
 
 def _due(tx: Tx, now: Instant) -> list[tuple[int, str]]:

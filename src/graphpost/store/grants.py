@@ -1,4 +1,4 @@
-"""Grants: authorization codes, refresh tokens, device codes, sign-in sessions, used assertions, and consents.
+"""Grants: codes, refresh tokens, sessions, used assertions; and consents.
 
 A grant is found by the SHA-256 of the secret its holder has, so the table tells nobody a secret.  What may happen
 once only (redeeming, approving, an assertion's id) is one conditional statement: whoever changes the row was first.
