@@ -1,4 +1,4 @@
-"""Everything that can go wrong and has a name; each Graph error holds its HTTP status and code.
+"""Everything that can go wrong and has a name, with HTTP status and Graph code.
 
     GraphpostError
     ├── ConfigurationError            one line that names the key; the command ends with status 2

@@ -1,4 +1,4 @@
-"""The composition root: a Config goes in, a running server comes out; start and stop have one order each.
+"""The composition root: a Config goes in, a running server comes out.
 
 Start: data directory, store, accounts, keys, couriers, worker, and the web last, because it is what lets mail in.
 Stop: the web first (what was begun is answered), then the worker (attempts under way end), then the store.

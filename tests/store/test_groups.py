@@ -32,7 +32,7 @@ def job(steps: list[Step], number: int) -> Callable[[Tx], None]:
             elif step == "many":
                 tx.executemany(INSERT, [(1, str(key), 0, number)])
             elif step == "upsert":
-                deliveries.hold_destination(tx, 1, str(key), 0, number)
+                deliveries.hold_destination(tx, str(key), 0, number)
             elif step == "delete":
                 tx.executemany(DELETE, [(1, str(key))])
             elif step == "fail":

@@ -1,4 +1,4 @@
-"""One attempt at one delivery: read it, put its bytes together, hand it to a courier, conclude.
+"""One attempt at one delivery: read it, compose it, give it to a courier.
 
 Whatever goes wrong ends in a conclusion.  A message that cannot be read or composed is set aside (state `held`, listed
 by the queue) and never deleted.

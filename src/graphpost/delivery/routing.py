@@ -1,4 +1,4 @@
-"""Where mail for an address goes: a destination key per address, a courier per key.
+"""Where mail goes: a destination key per address, a courier per key.
 
 A destination key is text that stays the same over restarts, because it is stored in the queue: `local`, `unknown`
 (our domain, no such mailbox), `capture`, `reject`, or a next hop such as `smtp://127.0.0.1:2525`.  The first route

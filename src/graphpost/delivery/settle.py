@@ -1,4 +1,4 @@
-"""Settle: what an attempt's outcomes make of a delivery, and the reports that go to the sender's Inbox.
+"""Settle: what an attempt's outcomes make of a delivery, and the reports on it.
 
 `conclude` is pure: a delivery, its outcomes and the time in; the delivery's next state and who reached it out.
 `apply` writes many of them in one transaction, each with what it files, so that a bounce exists exactly when its

@@ -1,4 +1,4 @@
-"""The settler: writes the conclusions of attempts, many in one transaction, and says what happened.
+"""The settler: writes attempts' conclusions, many in one transaction.
 
 It never forgets a conclusion: when the store cannot write, the conclusions wait and are tried again, because losing
 one means delivering its message twice.

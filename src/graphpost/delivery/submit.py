@@ -1,4 +1,4 @@
-"""Submit: a complete message becomes durable, with one delivery per destination, in one transaction.
+"""Submit: a message becomes durable, with its deliveries, in one transaction.
 
 When `submit` returns, the message is on disk: in Sent Items (or in no folder when no copy is wanted) and in the queue.
 Nothing after that point is reported to the client: failures come back as mail.

@@ -1,4 +1,4 @@
-"""The worker: claims what is due, per destination, and takes each delivery to its outcome.
+"""The worker: claims what is due, per destination, and sees it to its outcome.
 
 Every delivery it works on is leased: its row says when the lease ends, and nobody else touches it before.  A fresh
 submission is inserted already leased (`reserve`) and handed over in memory, so that the usual message is never read
@@ -107,7 +107,7 @@ class Worker:
             lane.more_in_store = True
             return 0, 0, now
         lane.reserved += 1
-        return self._owner, 1, now + int(self._settings.lease_seconds * SECOND)
+        return self._owner, 1, self._lease_end(now)
 
     def unreserve(self, reserved: Iterable[Delivery]) -> None:
         """The insertion failed: nothing will be handed over."""
@@ -207,8 +207,7 @@ class Worker:
 
     async def _claim_due(self) -> None:
         now = self._clock.now()
-        due = await self._store.read(lambda tx: _due(tx, now))
-        for bucket, destination in due:
+        for bucket, destination in await self._store.read(lambda tx: _due(tx, now)):
             lane = self._lane(destination)
             if lane.is_held(now):
                 continue
@@ -216,25 +215,31 @@ class Worker:
             if room == 0:
                 lane.more_in_store = True
                 continue
-            lease_end = now + int(self._settings.lease_seconds * SECOND)
-            claimed = await self._store.write(
-                lambda tx, b=bucket, d=destination, r=room: deliveries.claim(  # type: ignore[misc]
-                    tx, b, d, now, lease_end, self._owner, r
-                )
-            )
-            lane.more_in_store = lane.more_in_store or len(claimed) == room
-            for job in await self._store.read(lambda tx, c=claimed: _jobs(tx, c)):  # type: ignore[misc]
+            jobs = await self._claim(bucket, destination, now, room)
+            lane.more_in_store = lane.more_in_store or len(jobs) == room
+            for job in jobs:
                 self._take(job)
+
+    async def _claim(self, bucket: int, destination: str, now: Instant, limit: int) -> list[Job]:
+        lease_end = self._lease_end(now)
+        claimed = await self._store.write(
+            lambda tx: deliveries.claim(tx, bucket, destination, now, lease_end, self._owner, limit)
+        )
+        return await self._store.read(lambda tx: _jobs(tx, claimed))
 
     async def _renew_forever(self) -> None:
         while True:
             await self._clock.sleep(self._settings.lease_seconds / RENEWALS_PER_LEASE)
-            held = list(self._mine.values())
-            lease_end = self._clock.now() + int(self._settings.lease_seconds * SECOND)
             try:
-                await self._store.write(lambda tx: deliveries.renew(tx, held, self._owner, lease_end))
+                await self._renew(list(self._mine.values()), self._lease_end(self._clock.now()))
             except StoreError as error:
                 self._log.problem("lease", error)
+
+    async def _renew(self, held: list[Delivery], lease_end: Instant) -> None:
+        await self._store.write(lambda tx: deliveries.renew(tx, held, self._owner, lease_end))
+
+    def _lease_end(self, now: Instant) -> Instant:
+        return now + int(self._settings.lease_seconds * SECOND)
 
 
 def _key(delivery: Delivery) -> Key:

@@ -1,4 +1,4 @@
-"""Large contents in files named by their SHA-256: written once, durable when `write` returns.
+"""Large contents in files named by SHA-256, durable when `write` returns.
 
 A file is written beside the others, synced, renamed into place, and its directory synced.  The same bytes are the
 same file.  Unreferenced files are removed by `sweep` after a grace period; writing content that is there already

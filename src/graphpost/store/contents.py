@@ -1,4 +1,4 @@
-"""Contents: the bytes of attachments and MIME messages, small ones in the database, large ones in blobs."""
+"""Contents: bytes of attachments and MIME, in the database or in blobs."""
 
 from __future__ import annotations
 

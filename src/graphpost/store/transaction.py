@@ -1,4 +1,4 @@
-"""A transaction as store functions see it: rows to insert are gathered, counts added up.
+"""A transaction as store functions see it: rows gathered, counts added up.
 
 `executemany` of an INSERT only gathers (inserts can change places with each other); the rows go to the database before
 any other statement of the group, or at its end, many to a statement.  So an error of such a row shows up later than the

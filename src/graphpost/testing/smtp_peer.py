@@ -1,4 +1,4 @@
-"""A scripted SMTP peer: it takes mail as told, remembers what came, and misbehaves by rules.
+"""A scripted SMTP peer: takes mail as told, remembers it, misbehaves by rules.
 
     with SmtpPeer() as peer:
         peer.rule("RCPT", "550 5.1.1 no such user", match="bob@*")

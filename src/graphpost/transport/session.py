@@ -1,4 +1,4 @@
-"""From a host's name to a connection ready for MAIL: connect, greeting, EHLO, STARTTLS, AUTH.
+"""From a host's name to a connection ready for MAIL: EHLO, STARTTLS, AUTH.
 
 RFC 5321 §3.1-3.2, RFC 3207, RFC 4954, XOAUTH2 as Google and Microsoft describe it.
 

@@ -1,4 +1,4 @@
-"""The ASGI application: one request id, one body reader, and three mounts in one visible list.
+"""The ASGI application: one request id, one body reader, three mounts in a list.
 
     /v1.0 /beta                        the Graph API
     /healthz /readyz /metrics /admin   the administrator's surface
