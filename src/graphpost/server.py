@@ -22,7 +22,7 @@ from graphpost.admin.http import AdminApi
 from graphpost.admin.metrics_port import serve_metrics
 from graphpost.admin.operations import Operations
 from graphpost.auth.issuer import Issuer
-from graphpost.auth.keys import open_keys
+from graphpost.auth.keys import SigningKeys, open_keys
 from graphpost.auth.tokens import TokenVerifier, own_issuer
 from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
@@ -44,6 +44,7 @@ from graphpost.maillog import MailLog
 from graphpost.store import accounts
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
+from graphpost.store.directories import locked
 from graphpost.store.opening import open_blobs, open_store
 from graphpost.store.store import Store
 from graphpost.web.app import Application
@@ -135,8 +136,10 @@ class Server:
         await people.refresh()
         self._background(people.watch())
         worker, submitter = await self._start_delivery(store, blobs, people, numbers)
-        application = self._application(store, blobs, people, numbers, worker, submitter)
-        self.ca = server_certificate(config, clock.now()) if config.server.tls else None
+        with locked(config.data):  # what two first starts would make twice
+            keys = open_keys(config.data / "keys", clock.now())
+            self.ca = server_certificate(config, clock.now()) if config.server.tls else None
+        application = self._application(store, blobs, people, numbers, worker, submitter, keys)
         await self._start_web(application, listener)
         announce(config.data, self.url)
         self._stack.callback(withdraw, config.data)
@@ -196,9 +199,9 @@ class Server:
         numbers: Numbers,
         worker: Worker,
         submitter: Submitter,
+        keys: SigningKeys,
     ) -> Application:
         config, clock = self.config, self._clock
-        keys = open_keys(config.data / "keys", clock.now())
         names = subject_names(config.server.host, config.server.names)
         tenant = config.tenant.id
         graph = GraphApi(

@@ -82,7 +82,9 @@ def request(config: Config, running: Running, method: str, path: str, **content:
         return answer.json()
     problem = _refusal(answer)
     key, _, detail = problem.partition(": ")
-    if answer.status_code == 400 and detail:  # an argument is at fault, as the operation itself would have raised
+    if (
+        answer.status_code == 400 and detail
+    ):  # an argument is at fault, as the operation itself would have raised
         raise ConfigurationError(key, detail)
     raise GraphpostError(problem)
 

@@ -47,7 +47,12 @@ class ServerProcess:
             env={**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})},
         )
         server = cls(process, data)
-        server.url = server.wait_for(_READY)[1]
+        try:
+            server.url = server.wait_for(_READY)[1]
+        except RuntimeError:
+            process.kill()
+            server.wait()
+            raise
         return server
 
     @property
