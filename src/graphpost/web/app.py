@@ -180,7 +180,8 @@ def _pairs(encoded: str) -> dict[str, str]:
 def host_name(host: str) -> str:
     """The Host header's name without its port and IPv6 brackets, lower case."""
     if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
+        name, bracket, _ = host[1:].partition("]")
+        return name.lower() if bracket else ""
     return host.partition(":")[0].lower()
 
 
