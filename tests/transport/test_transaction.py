@@ -32,6 +32,21 @@ class Wire(asyncio.Transport):
         self.is_aborted = True
 
 
+class Nobody:
+    """A dispatcher for whom nothing waits."""
+
+    has_waiting = False
+
+    def next_for(self, connection: Connection) -> Transaction | None:
+        return None
+
+    def release(self, connection: Connection) -> None:
+        pass
+
+    def retry(self, transaction: Transaction) -> None:
+        raise AssertionError("the connection was fresh")
+
+
 @pytest.fixture(scope="module")
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop = asyncio.new_event_loop()
@@ -48,7 +63,9 @@ def play(
     connection.connection_made(wire)
     connection.extensions = Extensions(pipelining=pipelining)
     connection.needs_reset = needs_reset
-    transaction = Transaction(connection, envelope("a@x.test", "b@x.test", "c@x.test"), "mx.test", 300.0)
+    sent = envelope("a@x.test", "b@x.test", "c@x.test")
+    transaction = Transaction(sent, Nobody(), "mx.test", 300.0, loop)
+    assert transaction.suits(connection)
     transaction.start()
     for segment in segments:
         if not wire.is_aborted:
@@ -57,7 +74,9 @@ def play(
     connection.connection_lost(None)
     connection.is_open = was_open
     assert transaction.result.done()
-    return transaction.result.result(), wire, connection
+    outcomes = transaction.result.result()
+    assert outcomes is not None
+    return outcomes, wire, connection
 
 
 codes = st.sampled_from(
