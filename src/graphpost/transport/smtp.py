@@ -187,7 +187,9 @@ class SmtpCourier:
         return None
 
     def _forget(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+        if connection not in self._connections:
+            return  # it never got as far as to be of use
+        self._connections.remove(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         self._serve()
