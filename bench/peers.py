@@ -111,7 +111,7 @@ def _configure(base: Path, port: int, relay_port: int | None) -> None:
         "smtp_host_lookup": "native",
         "alias_maps": "",
         "alias_database": "",
-        "maillog_file": "/dev/null" if False else str(base / "mail.log"),
+        "maillog_file": str(base / "mail.log"),
         "maillog_file_prefixes": str(base),
     }
     if not relay_port:

@@ -75,11 +75,22 @@ def product(*options: str, config: str = "", environment: dict[str, str] | None 
     base = Path(tempfile.mkdtemp(prefix="graphpost-bench-"))
     port = free_port()
     data = base / "data"
-    command = [PYTHON, "-m", "graphpost", "serve", "--data", str(data), "--port", str(port), "--no-tls", *options]
+    command = [
+        PYTHON,
+        "-m",
+        "graphpost",
+        "serve",
+        "--data",
+        str(data),
+        "--port",
+        str(port),
+        "--no-tls",
+        *options,
+    ]
     if config:
         (base / "settings.toml").write_text(config)
         command += ["--config", str(base / "settings.toml")]
-    log = open(base / "log", "wb")
+    log = (base / "log").open("wb")
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
     try:
@@ -101,20 +112,23 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes], log: Path, sec
     while time.perf_counter() < end:
         if process.poll() is not None:
             raise RuntimeError(f"the server ended: {log.read_text()}")
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1):
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1),
+        ):
             return time.perf_counter()
         time.sleep(0.01)
     raise RuntimeError(f"the server is not ready: {log.read_text()}")
 
 
-def send_mail_request(found: Product, *, body_size: int = 330, to: str = "frannis@example.org") -> bytes:
+def send_mail_request(found: Product, *, body_size: int = 330, recipients: int = 2) -> bytes:
     """A sendMail request as it goes over the wire; a body of 330 characters makes about 600 bytes of JSON."""
+    people = [{"emailAddress": {"address": f"person{number}@example.org"}} for number in range(recipients)]
     message = {
         "message": {
             "subject": "Meet for lunch?",
             "body": {"contentType": "Text", "content": "x" * body_size},
-            "toRecipients": [{"emailAddress": {"address": to}}],
-            "ccRecipients": [{"emailAddress": {"address": "danas@example.org"}}],
+            "toRecipients": people,
         },
         "saveToSentItems": True,
     }

@@ -45,9 +45,30 @@ class Numbers:
             return self._last << 12 | self._node
 
 
+class Random:
+    """Random bytes from the system, fetched many at a time: every fetch gives up the interpreter lock, which under load
+    costs more than all else that a request does."""
+
+    def __init__(self, fetched: int = 8192) -> None:
+        self._fetched = fetched
+        self._pool = b""
+        self._used = 0
+        self._lock = Lock()
+
+    def take(self, count: int) -> bytes:
+        with self._lock:
+            start, self._used = self._used, self._used + count
+            if self._used > len(self._pool):
+                self._pool, start, self._used = os.urandom(self._fetched), 0, count
+            return self._pool[start : start + count]
+
+
+random_bytes: Final = Random().take
+
+
 def new_guid() -> str:
     """A random GUID (RFC 9562, version 4) in its usual form."""
-    digits = os.urandom(16).hex()
+    digits = random_bytes(16).hex()
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 

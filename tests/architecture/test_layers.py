@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ SOURCE = Path(__file__).parents[2] / "src/graphpost"
 
 # From the top down; a line may import what stands below it.
 LAYERS = (
+    ("__main__",),
     ("cli", "testing"),
     ("server",),
     ("web",),
@@ -24,6 +26,7 @@ LAYERS = (
 HEIGHT = {name: -index for index, names in enumerate(LAYERS) for name in names}
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Dotted name below graphpost -> file; the package itself is ''."""
     found = {}
@@ -52,6 +55,7 @@ def imports(file: Path) -> Iterator[str]:
                 yield ".".join(below)
 
 
+@cache
 def edges() -> dict[str, set[str]]:
     return {name: {target for target in imports(file) if target != name} for name, file in modules().items()}
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.auth.world import START
 
 from graphpost.auth.keys import add_key, open_keys, to_jwk
 from graphpost.clock import SECOND
 from graphpost.errors import ConfigurationError
+
+EC_KEY = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+    Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+)
 
 
 def test_the_first_start_makes_a_key_that_only_the_owner_reads(tmp_path: Path) -> None:
@@ -37,7 +43,9 @@ def test_only_the_public_half_is_published(tmp_path: Path) -> None:
     assert not {"d", "p", "q", "dp", "dq", "qi"} & set(jwk)
 
 
-@pytest.mark.parametrize("text", [b"", b"-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n"])
+@pytest.mark.parametrize(
+    "text", [b"", EC_KEY, b"-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n"]
+)
 def test_a_file_that_is_no_key_is_named(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "signing-1.pem").write_bytes(text)
     with pytest.raises(ConfigurationError, match=r"signing-1\.pem: not a readable signing key"):

@@ -71,6 +71,7 @@ def test_shell_snippets_name_commands_and_options_that_exist() -> None:
             assert option in options
 
 
+@pytest.mark.slow
 def test_the_python_snippet_names_what_the_sdk_has() -> None:
     (snippet,) = snippets("python")
     for node in ast.walk(ast.parse(snippet)):

@@ -125,8 +125,6 @@ async def test_due_destinations_are_those_with_something_due_and_not_held_back(s
     )
 
     def gates(tx: Tx) -> None:
-        deliveries.register_destination(tx, 7, "b")
-        deliveries.register_destination(tx, 7, "b")
         deliveries.hold_destination(tx, "c", 200, 3)
         deliveries.hold_destination(tx, "c", 250, 4)
         deliveries.hold_destination(tx, "d", 100, 1)
@@ -134,20 +132,6 @@ async def test_due_destinations_are_those_with_something_due_and_not_held_back(s
     await store.write(gates)
     assert await due(store, 100) == ["a", "b", "d"]
     assert await due(store, 250) == ["a", "b", "c", "d"]
-    assert await store.read(lambda tx: [deliveries.failures_of(tx, 7, n) for n in names]) == [0, 0, 4, 1]
-
-
-async def test_a_registered_destination_keeps_its_gate(store: Store) -> None:
-    await put(store, delivery())
-    await store.write(lambda tx: deliveries.hold_destination(tx, RELAY, 500, 2))
-    await store.write(lambda tx: deliveries.register_destination(tx, 7, RELAY))
-    assert await due(store, 499) == []
-
-
-async def test_open_deliveries_are_counted(store: Store) -> None:
-    await put(store, delivery(position=0), delivery(position=1, state=HELD), delivery(position=2, state=DONE))
-    assert await store.read(lambda tx: deliveries.open_count(tx, 7, 1)) == 2
-    assert await store.read(lambda tx: deliveries.open_count(tx, 7, 2)) == 0
 
 
 async def test_retrying_now_makes_the_waiting_due_and_opens_the_gate(store: Store) -> None:

@@ -240,3 +240,35 @@ async def test_counts_of_a_group_are_added_up_and_those_of_a_failure_are_not(sto
     folder = await store.read(lambda tx: folders.get(tx, 7, 6))
     assert folder is not None
     assert (folder.total_count, folder.unread_count) == (4, 3)
+
+
+UPSERT = (
+    "INSERT INTO destinations (bucket, destination, not_before, failures) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (bucket, destination) DO UPDATE SET failures = destinations.failures + excluded.failures"
+)
+INSERT = UPSERT[: UPSERT.index(" ON")]
+DELETE = "DELETE FROM destinations WHERE bucket = ? AND destination = ?"
+
+
+async def test_statements_for_many_rows_keep_their_order(store: Store) -> None:
+    def in_order(tx: Tx) -> None:
+        tx.executemany(INSERT, [(1, "a", 0, 1), (1, "b", 0, 1)])
+        tx.executemany(DELETE, [(1, "a")])
+        tx.executemany(INSERT, ((1, name, 0, 2) for name in "ac"))
+        tx.executemany(UPSERT, [(1, "a", 0, 10), (1, "a", 0, 100), (1, "d", 0, 7)])
+        tx.executemany(DELETE, [(1, "d")])
+        tx.executemany(INSERT, [])
+
+    await store.write(in_order)
+    rows = await store.read(
+        lambda tx: tx.all(
+            "SELECT destination, failures FROM destinations WHERE bucket = ? ORDER BY destination", (1,)
+        )
+    )
+    assert rows == [("a", 112), ("b", 1), ("c", 2)]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 5, 63, 64, 65, 150])
+async def test_any_number_of_rows_arrives(store: Store, number: int) -> None:
+    assert await store.write(adding(*range(1, number + 1))) == number
+    assert await stored(store) == list(range(1, number + 1))

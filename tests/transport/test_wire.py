@@ -147,6 +147,7 @@ def test_any_text_is_extensions_and_a_status(text: bytes) -> None:
         (b"a\x1b[31mb\tc\x00", "", "a [31mb c"),
         ("Größe".encode(), "", "Größe"),
         (b"Gr\xf6sse", "", "Gr\ufffdsse"),
+        ("a\x85b\u2028c".encode(), "", "a b c"),
     ],
 )
 def test_a_status_is_taken_off_the_words(text: bytes, status: str, words: str) -> None:
@@ -174,6 +175,8 @@ def test_a_command_with_a_control_character_is_refused(text: str) -> None:
         ("bob@example.org\u2028", False),
         ('"a\r\n"@example.org', False),
         ('"open@example.org', False),
+        ("bob\ud800@example.org", False),
+        ('"\udc80"@example.org', False),
     ],
 )
 def test_a_path_cannot_end_the_brackets_or_the_line(address: str, is_path: bool) -> None:

@@ -47,8 +47,14 @@ def banner(config: Config, url: str, ca: Path | None) -> str:
 
 
 def command_name() -> str:
-    """How to call this program from a shell: by its name, or by its path when it is not on PATH."""
-    return "graphpost" if shutil.which("graphpost") else shlex.quote(sys.argv[0])
+    """How to call this program from another shell: by its path when it is in an environment of its own."""
+    program = Path(sys.argv[0]).absolute()
+    in_environment = sys.prefix != sys.base_prefix
+    if not program.is_file() or (shutil.which("graphpost") and not in_environment):
+        return "graphpost"
+    if program.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m graphpost"
+    return shlex.quote(str(program))
 
 
 def _rows(config: Config, url: str, ca: Path | None) -> Iterator[tuple[str, str]]:

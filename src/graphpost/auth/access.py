@@ -1,4 +1,4 @@
-"""Who may do what: the Principal a token stands for, and the rules for mailboxes and senders.
+"""Who may do what: the Principal of a token, and the rules for mailboxes.
 
 A user acts in the own mailbox.  An application acts in any mailbox of the tenant, or in those of its scope when it has
 one.  Full Access, Send As and Send on Behalf rights between mailboxes are not there yet: without them everything else

@@ -1,4 +1,4 @@
-"""Client assertions: a JWT an application signs with its certificate's key instead of sending a secret.
+"""Client assertions: JWTs signed by an application's certificate.
 
 Read as it was received: azure-identity's asynchronous client leaves the base64 padding in and signs over it, so
 nothing is stripped before the signature is checked.  RS256 and PS256 only.  Standards: RFC 7523, RFC 7515.
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.jwk import RSAKey
 from joserfc.jws import JWSRegistry
@@ -110,10 +111,9 @@ def _is_named(header: dict[str, Any], credential: Credential) -> bool:
 
 def _is_signed_by(assertion: Assertion, credential: Credential) -> bool:
     public = x509.load_der_x509_certificate(b64decode(credential.value)).public_key()
-    try:
-        key = RSAKey.import_key(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    except ValueError:
+    if not isinstance(public, RSAPublicKey):
         return False
+    key = RSAKey.import_key(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     algorithm = JWSRegistry(algorithms=_ALGORITHMS).get_alg(assertion.header["alg"])
     return algorithm.verify(assertion.signed, assertion.signature, key)
 

@@ -1,4 +1,4 @@
-"""The issuer's names: its tenant under every alias, the URLs of its endpoints, and the documents that list them.
+"""The issuer's names: tenant aliases, endpoints, and the documents about them.
 
 Everything lies under the origin the client came to, so that a client that checks the issuer against its authority
 (scheme, host and port) is content whichever of the server's names it uses.  Standards: OpenID Connect Discovery 1.0,
@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from graphpost.auth.protocol import INSTANCE, TENANT_NOT_FOUND, OAuthError
-from graphpost.auth.tokens import GRAPH_APPLICATION
+from graphpost.store.accounts import GRAPH_APPLICATION
 
 SHARED_TENANTS: Final = frozenset({"common", "organizations"})
 GRAPH: Final = "https://graph.microsoft.com"

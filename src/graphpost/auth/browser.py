@@ -1,4 +1,4 @@
-"""The browser's side of signing in: its cookies, who is signed in there, and forms that only we can have shown.
+"""The browser's side of signing in: cookies, sessions, and forms of our own.
 
 Two cookies: one names the browser from its first page on, one is the sign-in.  A form carries an HMAC over both and
 over what it is for (step and parameters), so that neither another site nor another page of ours can have it sent.

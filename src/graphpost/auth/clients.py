@@ -1,4 +1,4 @@
-"""Applications at the token endpoint: which one asks, and the proof that it does."""
+"""Applications at the token endpoint: which one asks, and its proof."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from graphpost.mail.mailbox import Application
 from graphpost.store import accounts, grants
 from graphpost.store.accounts import Credential
 from graphpost.store.grants import Grant, grant_id_of
+from graphpost.store.passwords import is_slow
 
 
 def find_application(realm: Realm, client_id: str) -> Application:
@@ -69,6 +70,7 @@ def _basic(request: IssuerRequest) -> tuple[str, str]:
 
 async def _check_secret(realm: Realm, application: Application, secret: str, remote: str) -> None:
     kept = [c for c in await _credentials(realm, application) if c.kind == "secret"]
+    kept.sort(key=lambda credential: is_slow(credential.value))
     if not kept and application.public:
         raise OAuthError(protocol.PUBLIC_SECRET)
     account = (

@@ -1,4 +1,4 @@
-"""Signing in on another device: the device's code, and the page where a user enters it.  RFC 8628."""
+"""Signing in on another device: its code, and the page to enter it (RFC 8628)."""
 
 from __future__ import annotations
 

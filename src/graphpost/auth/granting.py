@@ -1,5 +1,6 @@
-"""The token endpoint: a grant in, tokens out.  RFC 6749, 7636 (PKCE), 8628 (device), 7523 (assertions).
+"""The token endpoint: a grant in, tokens out.
 
+RFC 6749, 7636 (PKCE), 8628 (device), 7523 (assertions).
 Refresh tokens rotate.  A token that was exchanged already is taken again for a minute, because clients that run in
 several processes share one, and answers get lost; after that using it ends everything that came of the sign-in, and so
 does a second redemption of a code.  Entra would go on; a copied token is the worse thing here.

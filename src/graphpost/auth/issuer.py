@@ -1,5 +1,6 @@
-"""The embedded issuer: OAuth 2.0 and OpenID Connect in the shape of Microsoft Entra ID, so that MSAL works unchanged.
+"""The embedded issuer: OAuth 2.0 and OpenID Connect in Entra ID's shape.
 
+MSAL and azure-identity work with it unchanged.
 One request goes in, one reply comes out, and None for a path that is not the issuer's.  Every path begins with a
 tenant: `common`, `organizations`, the tenant's id or one of its domains, in any letter case.  Refusals are answered as
 AADSTS errors and never with 5xx; a store that fails is the caller's to answer.

@@ -1,4 +1,4 @@
-"""Tokens made: access tokens with the claims of Graph's own (version 1), and id_tokens (version 2)."""
+"""Tokens made: access tokens with Graph's own claims, and id_tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes into the issuer and comes out: requests, replies, and its errors with Entra's AADSTS numbers.
+"""The issuer's requests, replies, and errors with Entra's AADSTS numbers.
 
 An OAuthError is a row of the table below plus what its text names.  Its answer is JSON (RFC 6749 section 5.2 with
 Entra's members) at the token endpoints, and parameters of a redirect or a page at the others.  No status is ever 5xx:

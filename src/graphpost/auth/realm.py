@@ -1,4 +1,4 @@
-"""What all endpoints of the issuer work with, and the sign-in that two of them share."""
+"""What all endpoints of the issuer work with, and signing in by password."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The issuer's pages shown: templates with everything escaped, under a policy that runs no script of anybody else."""
+"""The issuer's pages shown: everything escaped, under a strict policy."""
 
 from __future__ import annotations
 

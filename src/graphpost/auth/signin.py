@@ -1,5 +1,6 @@
-"""The authorization endpoint: sign-in, choice of account, consent, and the code.  RFC 6749, 7636; OpenID Connect Core.
+"""The authorization endpoint: sign-in, account, consent, and the code.
 
+RFC 6749 and 7636; OpenID Connect Core.
 The request's parameters stay in the address; every form goes back to it and says which step it is.  Until the redirect
 URI is known to be the application's, refusals are shown on a page and nothing is redirected.
 """

@@ -1,4 +1,4 @@
-"""Wrong passwords and codes slowed down: so many for an account, an address, or both, in ten minutes.
+"""Wrong passwords and codes slowed down: so many in ten minutes.
 
 It is kept in memory and bounded: when full, the oldest counters go, and the counter of the address that filled it is
 a recent one.  Only what was wrong counts, so that many right ones at the same time are no trouble.

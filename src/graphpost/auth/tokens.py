@@ -1,4 +1,4 @@
-"""Access tokens checked: signature, algorithm, issuer, tenant, audience and lifetime; then who they speak for.
+"""Access tokens checked, and whom they speak for.
 
 `verify` trusts nothing in a token before its signature is right, and takes the algorithm from the kind of the key, not
 from the token.  It raises Unauthenticated in Graph's words (a challenge without claims: a client would answer one by
@@ -23,8 +23,8 @@ from joserfc.jws import JWSRegistry
 from graphpost.auth.access import Principal
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.errors import Unauthenticated
+from graphpost.store.accounts import GRAPH_APPLICATION
 
-GRAPH_APPLICATION: Final = "00000003-0000-0000-c000-000000000000"
 GRAPH_AUDIENCES: Final = frozenset(
     {"https://graph.microsoft.com", "https://graph.microsoft.com/", GRAPH_APPLICATION}
 )

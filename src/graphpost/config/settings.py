@@ -60,7 +60,7 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     hostname: str = ""  # EHLO name; "" = the machine's
     concurrency: int = 20  # connections to one destination
-    messages_per_connection: int = 100
+    messages_per_connection: int = 1000
     connect_seconds: float = 30.0
     reply_seconds: float = 300.0
     retry_seconds: list[float] = field(default_factory=lambda: [60, 300, 900, 1800, 3600, 7200, 14_400])

@@ -1,4 +1,4 @@
-"""Housekeeping: finished deliveries are forgotten after a while, and blobs that nothing refers to are removed."""
+"""Housekeeping: finished deliveries are forgotten, unreferenced blobs removed."""
 
 from __future__ import annotations
 

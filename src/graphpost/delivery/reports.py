@@ -1,4 +1,4 @@
-"""Reports: a conclusion's failures, delays and successes as mail for the sender's Inbox (RFC 3464)."""
+"""Reports: failures, delays, successes, as mail for the sender (RFC 3464)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When to try again: pure functions of the settings, the number of attempts and the time."""
+"""When to try again: pure functions of settings, number of attempts and time."""
 
 from __future__ import annotations
 

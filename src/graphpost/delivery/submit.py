@@ -1,4 +1,4 @@
-"""Submit: a complete message becomes durable, with one delivery per destination, in one transaction.
+"""Submit: a message becomes durable, with its deliveries, in one transaction.
 
 When `submit` returns, the message is on disk: in Sent Items (or in no folder when no copy is wanted) and in the queue.
 Nothing after that point is reported to the client: failures come back as mail.
@@ -7,7 +7,6 @@ Nothing after that point is reported to the client: failures come back as mail.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -19,7 +18,7 @@ from graphpost.config import DeliverySettings
 from graphpost.delivery.lane import Job
 from graphpost.delivery.routing import Router
 from graphpost.delivery.worker import Worker
-from graphpost.ids import Numbers
+from graphpost.ids import Numbers, random_bytes
 from graphpost.mail.address import domain_of
 from graphpost.mail.mailbox import NO_FOLDER, SENT_ITEMS, Mailbox
 from graphpost.mail.message import Address, Item, Message
@@ -33,6 +32,7 @@ from graphpost.store.store import Store, Tx
 
 ROW_OVERHEAD: Final = 512  # what an item takes beside its texts, for `size`
 NOBODY: Final = Address("")
+KEPT_IN_MEMORY: Final = 16_384  # larger messages are read back when their turn comes
 IN_THREAD: Final = 262_144  # contents above this are hashed and written outside the event loop
 
 
@@ -97,9 +97,10 @@ class Submitter:
             (self._clock.now() - now) / SECOND,
         )
         held = {content.content_id: content for content in kept}
+        is_small = item.size <= KEPT_IN_MEMORY
         for delivery in queued:
             if delivery.owner:
-                self._worker.hand_over(Job(delivery, item, held))
+                self._worker.hand_over(Job(delivery, item, held) if is_small else Job(delivery))
         return item
 
     def _item(self, submission: Submission, now: Instant) -> Item:
@@ -108,7 +109,7 @@ class Submitter:
         index = message.conversation_index
         conversation = conversation_of(index)
         if conversation is None:
-            conversation = os.urandom(16)
+            conversation = random_bytes(16)
             index = new_index(now, conversation)
         if not message.internet_message_id or not message.date or index is not message.conversation_index:
             message = replace(
@@ -190,7 +191,7 @@ def unique(addresses: Iterable[Address]) -> list[str]:
 
 def new_message_id(number: int, address: str) -> str:
     """A Message-ID in the sender's domain; the random part keeps queue numbers from being guessed from it."""
-    return f"<{number:016x}.{os.urandom(4).hex()}@{domain_of(address)}>"
+    return f"<{number:016x}.{random_bytes(4).hex()}@{domain_of(address)}>"
 
 
 def _adding(item: Item, kept: list[Content], queued: list[Delivery]) -> Callable[[Tx], None]:

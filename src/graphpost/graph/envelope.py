@@ -1,4 +1,4 @@
-"""What stands around entities: `@odata.context`, `@odata.count`, `@odata.nextLink` and `value`."""
+"""What stands around entities: `@odata.context`, count, nextLink and `value`."""
 
 from __future__ import annotations
 

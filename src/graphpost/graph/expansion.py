@@ -1,4 +1,4 @@
-"""`$expand` on messages: attachments, extended properties by id, and the extensions nobody has."""
+"""`$expand` on messages: attachments, extended properties, and no extensions."""
 
 from __future__ import annotations
 

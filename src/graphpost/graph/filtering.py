@@ -1,4 +1,4 @@
-"""A `$filter` on messages: wire names become columns, ids become what is stored, then the store makes SQL of it."""
+"""A `$filter` on messages: wire names to columns, ids to what is stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading mail folders: the top level, one by id or well-known name, and child folders."""
+"""Reading mail folders: the top level, one by id or name, and child folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Message bodies as Graph shows them: HTML as a whole document, text as it is, or turned into each other."""
+"""Message bodies as Graph shows them: HTML documents, text, or one as the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`$filter` and `$orderby` on entities that are in memory: users, folders, attachments."""
+"""`$filter` and `$orderby` on entities in memory: users, folders, attachments."""
 
 from __future__ import annotations
 

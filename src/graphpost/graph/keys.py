@@ -1,4 +1,4 @@
-"""The keys in a path as what they name: a message, an attachment, a folder of this mailbox.
+"""The keys in a path as what they name: a message, an attachment, a folder.
 
 A text that is no id of ours is 400 ErrorInvalidIdMalformed.  One that names something of another mailbox, something that
 is gone, or a place where the message no longer is, is 404 ErrorItemNotFound: whoever asks learns nothing from it.

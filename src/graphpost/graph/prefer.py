@@ -1,4 +1,4 @@
-"""What a `Prefer` header asks for (RFC 7240), and the `Preference-Applied` that answers it."""
+"""What a `Prefer` header asks for (RFC 7240), and what is answered to it."""
 
 from __future__ import annotations
 

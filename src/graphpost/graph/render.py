@@ -1,4 +1,4 @@
-"""Messages as JSON entities: one getter per property, compiled into one list per `$select`.
+"""Messages as JSON entities: a getter per property, compiled for each `$select`.
 
 The order of keys is that of real answers, which is the order of `schema.MESSAGE`; `@odata.etag` and `id` are always
 there.  Ids depend on how they were asked for (Prefer: IdType), bodies too; both are in the `View`.

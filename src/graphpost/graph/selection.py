@@ -1,4 +1,4 @@
-"""Query options put to an entity type: which properties, in which order, and faults in Graph's words.
+"""Query options put to an entity type: which properties, in which order.
 
 Everything about which property may be selected or ordered by comes from the property table.
 """

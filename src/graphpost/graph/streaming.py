@@ -1,4 +1,4 @@
-"""Bytes from the store as an answer: streamed as they are, or as base64 inside JSON.
+"""Bytes from the store as an answer: streamed as they are, or as base64 in JSON.
 
 The store's iterators read files, so each step happens in a thread.  JSON with contents in it is written first with marks in
 their place; what the marks stand for is put in while it is sent, so that no content is in memory as a whole.

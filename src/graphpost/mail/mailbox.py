@@ -1,4 +1,4 @@
-"""Mailboxes, their folders, the applications that use them, and the directory that finds them.
+"""Mailboxes, folders, applications, and the directory that finds them.
 
 The directory is an immutable snapshot: looking somebody up never waits.  The server swaps in a new one when an
 account changes.

@@ -1,4 +1,4 @@
-"""The message as this server knows it: content, attachments, and its place in a mailbox.
+"""The message as this server knows it: content, attachments, place in a mailbox.
 
 These are plain values without wire names (those live in `graph/schema.py`) and without SQL names (`store/`).  They are
 msgspec Structs because a stored message is the MessagePack of `Message`: one encode when it is accepted, one decode

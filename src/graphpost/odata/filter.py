@@ -1,4 +1,4 @@
-"""`parse_filter`: the text of a `$filter` as a tree (OData 4.01, part 2, §5.1.1), by recursive descent.
+"""`parse_filter`: a `$filter` as a tree (OData 4.01, part 2), recursive descent.
 
 Operators, functions and `any`/`all` are read in any letter case.  `x in (a,b)` becomes `x eq a or x eq b`.  A chain of
 `and` or of `or` becomes a balanced tree, so that depth is bounded: by `MAX_DEPTH` parentheses, and by the logarithm of

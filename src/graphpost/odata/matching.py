@@ -1,4 +1,4 @@
-"""Whether values in memory meet a filter: for collections too small to be worth SQL.
+"""Whether values in memory meet a filter: for collections too small for SQL.
 
 Text is compared without letter case, as directory and mailbox names are.  A comparison with null is true only for
 `eq` between nulls and `ne` between null and something; it never fails.

@@ -1,4 +1,4 @@
-"""Query options: a query string as names and values, and the `$`-options among them as typed values.
+"""Query options: a query string as names and values, `$`-options as typed ones.
 
 OData 4.01, part 2, §5.  `split_query` is what every request goes through; `parse_options` is for handlers that read.
 Both raise ODataError and nothing else.

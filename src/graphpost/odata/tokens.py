@@ -1,4 +1,4 @@
-"""The words of a `$filter` expression: literals, names, punctuation, each with its position.
+"""The words of a `$filter`: literals, names, punctuation, with their positions.
 
 Literals follow the OData 4.01 ABNF, leniently where clients are: 0 to 12 fraction digits, seconds or zone left out (then
 UTC), and a zone written ` 02:00`, which is what an unescaped `+02:00` in a query string arrives as.

@@ -1,4 +1,4 @@
-"""A `$filter` expression as a tree: what the parser makes and the store turns into SQL."""
+"""A `$filter` as a tree: what the parser makes and the store turns into SQL."""
 
 from __future__ import annotations
 

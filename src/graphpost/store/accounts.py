@@ -52,6 +52,11 @@ def revision(tx: Tx) -> int:
     return int(row[0]) if row else 0
 
 
+def hold_directory(tx: Tx) -> None:
+    """Keep the directory from being changed by others until the transaction ends."""
+    tx.one(f"SELECT revision FROM directory_revision WHERE one = 1{tx.dialect.for_update}")
+
+
 def list_mailboxes(tx: Tx) -> list[Mailbox]:
     """Every mailbox, oldest first."""
     addresses: dict[int, list[str]] = {}
@@ -128,6 +133,15 @@ def put_application(tx: Tx, application: Application) -> None:
         values,
     )
     _changed(tx)
+
+
+def remove_application(tx: Tx, client_id: str) -> bool:
+    """Remove an application with its credentials and all it was granted; False when there is none."""
+    for table in ("credentials", "grants", "consents"):
+        tx.execute(f"DELETE FROM {table} WHERE client_id = ?", (client_id.lower(),))  # noqa: S608
+    removed = tx.execute("DELETE FROM applications WHERE client_id = ?", (client_id.lower(),))
+    _changed(tx)
+    return removed == 1
 
 
 def check_application(application: Application) -> None:

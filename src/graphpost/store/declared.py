@@ -2,7 +2,7 @@
 
 What the file names is created or updated; what it does not name stays.  Only the credentials it once declared and
 names no longer are removed, because taking a secret out of the file means that it shall not work any more.  Unchanged
-accounts are not written.
+accounts are not written.  Servers that start at the same time on one database take turns.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from graphpost.clock import Instant, from_datetime
@@ -31,6 +32,7 @@ def apply_settings(tx: Tx, config: Config, numbers: Numbers, now: Instant) -> No
 
     Raises ConfigurationError with the path of the key.
     """
+    accounts.hold_directory(tx)
     directory = accounts.load_directory(tx)
     for index, mailbox in enumerate(config.mailboxes):
         with_key = f"mailboxes[{index}]"
@@ -52,6 +54,8 @@ def read_certificate(path: Path, client_id: str) -> Credential:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
         raise ConfigurationError("certificates", f"{path}: not a readable PEM certificate") from error
+    if not isinstance(certificate.public_key(), RSAPublicKey):
+        raise ConfigurationError("certificates", f"{path}: only RSA keys sign client assertions")
     der = certificate.public_bytes(Encoding.DER)
     return Credential(
         client_id=client_id,

@@ -1,4 +1,4 @@
-"""The delivery queue: one row for a message and a destination, its recipients inside.
+"""The delivery queue: one row for a message and a destination.
 
 A row is queued (0), done (1) or held (2).  To claim is to lease: `due_at` moves to the lease's end and `owner` is set,
 so an attempt that never comes back is due again by itself.  `settle` writes only while owner and attempts are still
@@ -165,26 +165,9 @@ def due_destinations(tx: Tx, bucket: int, now: Instant) -> list[str]:
     return [row[0] for row in tx.all(_DUE, (bucket, bucket, bucket, now, bucket, now))]
 
 
-def register_destination(tx: Tx, bucket: int, destination: str) -> None:
-    """Give a destination its row, unless it has one.  Nothing depends on it: no row means not held back."""
-    tx.executemany(
-        "INSERT INTO destinations (bucket, destination, not_before, failures) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT DO NOTHING",
-        ((bucket, destination, 0, 0),),
-    )
-
-
 def hold_destination(tx: Tx, destination: str, not_before: Instant, failures: int) -> None:
     """Attempt nothing to a destination, from any bucket, before that instant; 0 and 0 when it works again."""
     tx.executemany(_HOLD, [(bucket, destination, not_before, failures) for bucket in range(BUCKETS)])
-
-
-def failures_of(tx: Tx, bucket: int, destination: str) -> int:
-    """How many times in a row a destination as a whole did not work."""
-    row = tx.one(
-        "SELECT failures FROM destinations WHERE bucket = ? AND destination = ?", (bucket, destination)
-    )
-    return row[0] if row else 0
 
 
 def settle(tx: Tx, delivery: Delivery, owner: int) -> bool:
@@ -231,15 +214,6 @@ def settle_all(tx: Tx, settled: Iterable[Delivery], owner: int) -> set[tuple[int
                 (row[0], row[1]) for row in tx.all(_settle_all(len(part)), (*params, bucket, owner))
             )
     return written
-
-
-def open_count(tx: Tx, mailbox_id: int, message_id: int) -> int:
-    """How many of a message's deliveries are not done."""
-    row = tx.one(
-        "SELECT COUNT(*) FROM deliveries WHERE bucket = ? AND message_id = ? AND state <> 1",
-        (bucket_of(mailbox_id), message_id),
-    )
-    return row[0] if row else 0
 
 
 def get(tx: Tx, mailbox_id: int, message_id: int) -> list[Delivery]:

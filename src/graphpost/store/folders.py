@@ -1,4 +1,4 @@
-"""Mailboxes' folders.  Their counts are kept by `Tx.count_folder`, seen after the commit."""
+"""Mailboxes' folders; `Tx.count_folder` keeps their counts."""
 
 from __future__ import annotations
 

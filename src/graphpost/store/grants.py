@@ -1,4 +1,4 @@
-"""Grants: authorization codes, refresh tokens, device codes, sign-in sessions, used assertions, and consents.
+"""Grants: codes, refresh tokens, sessions, used assertions; and consents.
 
 A grant is found by the SHA-256 of the secret its holder has, so the table tells nobody a secret.  What may happen
 once only (redeeming, approving, an assertion's id) is one conditional statement: whoever changes the row was first.
@@ -69,9 +69,8 @@ def add(tx: Tx, grant: Grant) -> bool:
 
 def find(tx: Tx, kind: Kind, secret: str) -> Grant | None:
     """The grant a secret stands for, in whatever state, expired or not."""
-    row = tx.one(
-        f"SELECT {_COLUMNS} FROM grants WHERE grant_id = ? AND kind = ?", (grant_id_of(secret), kind)
-    )  # noqa: S608
+    sql = f"SELECT {_COLUMNS} FROM grants WHERE grant_id = ? AND kind = ?"  # noqa: S608
+    row = tx.one(sql, (grant_id_of(secret), kind))
     return _grant(row) if row else None
 
 

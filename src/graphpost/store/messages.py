@@ -1,4 +1,4 @@
-"""Messages in mailboxes: one row each, the document and copies of what is filtered and ordered by.
+"""Messages in mailboxes: the document, and copies of what is filtered by.
 
 The document (MessagePack of `Message`) is the truth.  The text columns are casefolded copies, `subject` cut to 255
 characters, `categories` between unit separators; enumerations are their position (`IMPORTANCE`, …); booleans 0 and 1.

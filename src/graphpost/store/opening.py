@@ -1,4 +1,4 @@
-"""Opening the store that the settings name: the database's and the blobs' URL to an object."""
+"""Opening the store that the settings name: a URL to an object."""
 
 from __future__ import annotations
 

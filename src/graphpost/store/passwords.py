@@ -1,4 +1,4 @@
-"""How passwords and client secrets are kept: salted scrypt, or SHA-256 for secrets that were generated.
+"""How passwords and secrets are kept: scrypt, or SHA-256 of generated ones.
 
 A password or a secret somebody chose is hashed with scrypt (about 50 ms and 16 MB; call it from a thread).  A generated
 secret has 256 random bits, so a plain digest is as good and costs nothing.  Comparing takes constant time.
@@ -31,7 +31,10 @@ def hash_password(password: str) -> str:
 
 
 def hash_generated(secret: str) -> str:
-    """The text to keep for a secret that generate_secret made."""
+    """The text to keep for a secret that generate_secret made.
+
+    For applications only: a person's password that is compared faster than an unknown person's tells who there is.
+    """
     return f"sha256${hashlib.sha256(secret.encode()).hexdigest()}"
 
 
@@ -46,6 +49,11 @@ def is_password(password: str, kept: str) -> bool:
     salt, _, digest = rest.partition("$")
     right = hmac.compare_digest(_scrypt(password, b64decode(salt)), b64decode(digest))
     return right and bool(kept)
+
+
+def is_slow(kept: str) -> bool:
+    """Whether comparing with this hash takes long."""
+    return not kept.startswith("sha256$")
 
 
 def _scrypt(password: str, salt: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The scale-out store: PostgreSQL through psycopg, a few connections that write and a few that read.
+"""The scale-out store: PostgreSQL through psycopg, writers and readers.
 
 Each writer thread takes the functions that came together and runs them as one transaction (READ COMMITTED; rows read
 with the dialect's `for_update` stay as they are); what needs no result is sent in one pipeline with BEGIN and COMMIT.

@@ -1,4 +1,4 @@
-"""The embedded store: one SQLite file, one writer thread with group commit, a few reader threads.
+"""The embedded store: one SQLite file, one writer with group commit, readers.
 
 Durable means WAL with synchronous=FULL: an answered write is in the log and synced.  Readers have read-only
 connections and see one snapshot each; they never wait for the writer, nor it for them.  One process owns the file

@@ -1,4 +1,4 @@
-"""The Store seam: functions that take a transaction, run by a store on SQLite or PostgreSQL.
+"""The Store seam: functions that take a transaction, run on either database.
 
 Store functions are plain synchronous functions `fn(tx, ...)` in the modules beside this one; they hold the SQL, one
 text for both databases.  `?` is the parameter mark everywhere.  A function given to `write` may be run more than once

@@ -1,8 +1,9 @@
-"""A transaction as store functions see it: rows to insert are gathered, counts added up.
+"""A transaction as store functions see it: rows gathered, counts added up.
 
-`executemany` only gathers; the rows go to the database before the next other statement of the group, or at its end,
-many to a statement.  So an error of such a row shows up later than the call, but always before anything is durable,
-and only the function that gave the row gets it.  `count_folder` is written once per group, in key order.
+`executemany` of an INSERT only gathers (inserts can change places with each other); the rows go to the database before
+any other statement of the group, or at its end, many to a statement.  So an error of such a row shows up later than the
+call, but always before anything is durable, and only the function that gave the row gets it.  `count_folder` is written
+once per group, in key order.
 """
 
 from __future__ import annotations
@@ -97,10 +98,13 @@ class Transaction:
         work = self._work or _ended()
         self.wrote = True
         gathered = work.rows.get(sql)
-        if gathered is None:
+        if gathered is not None:
+            gathered.extend(rows)
+        elif is_plain_insert(sql):
             work.rows[sql] = list(rows)
         else:
-            gathered.extend(rows)
+            work.flush()
+            work.session.change_many([(sql, list(rows))])
 
     def all(self, sql: str, params: Params = ()) -> list[Row]:
         work = self._work or _ended()
@@ -127,12 +131,18 @@ def _ended() -> Work:
 
 
 @lru_cache(maxsize=512)
+def is_plain_insert(sql: str) -> bool:
+    """Whether a statement adds rows and never changes one, so that the order among such statements is no matter."""
+    return _VALUES.match(sql) is not None and "DO UPDATE" not in sql
+
+
+@lru_cache(maxsize=512)
 def widened(sql: str, rows: int) -> str | None:
     """The INSERT … VALUES (?, …) with that many rows of values; None when the statement is not of that form."""
     if rows == 1:
         return sql
     found = _VALUES.match(sql)
-    if found is None:
+    if found is None or not is_plain_insert(sql):
         return None
     head, values, tail = found.groups()
     return head + ",".join([values] * rows) + tail

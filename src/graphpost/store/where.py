@@ -1,4 +1,4 @@
-"""A filter tree whose paths are columns of `messages`, as an SQL condition and its parameters.
+"""A filter tree over columns of `messages`, as an SQL condition and parameters.
 
 The same text and the same answers on SQLite and PostgreSQL.  Only the columns named here get into the SQL, and no value
 ever does.  Contracts of the columns (see `store/messages.py`): text is kept casefolded, so text literals are casefolded

@@ -1,1 +1,1 @@
-"""Test doubles that ship: a scripted SMTP peer, a jumping clock, servers for tests."""
+"""Test doubles that ship: a scripted SMTP peer, a jumping clock, servers."""

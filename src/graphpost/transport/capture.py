@@ -1,4 +1,4 @@
-"""The courier that keeps: every message counts as delivered, and nothing leaves the machine."""
+"""The courier that keeps: all is delivered, and nothing leaves the machine."""
 
 from __future__ import annotations
 

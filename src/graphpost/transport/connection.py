@@ -1,4 +1,4 @@
-"""One SMTP connection: an asyncio protocol with one handler at a time and one watchdog.
+"""One SMTP connection: an asyncio protocol, one handler and one watchdog.
 
 Whoever talks over it is its handler and is told of replies, of room to write, and of the end.  No reply is awaited
 through a task of its own: the handler acts inside the loop's callback, which is what makes small messages cheap.

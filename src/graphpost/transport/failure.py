@@ -1,4 +1,4 @@
-"""The failure table: a reply or an exception, and where it happened, to an Outcome.
+"""The failure table: a reply or exception, and where it happened, to an Outcome.
 
 First match wins, in both tables.  The basic code decides; an enhanced status of another class is put right to it
 (RFC 5321 §4.2.1, RFC 2034 §4).  What no line names is Deferred: mail is given up only when somebody clearly said so,

@@ -1,4 +1,4 @@
-"""From a host's name to a connection ready for MAIL: connect, greeting, EHLO, STARTTLS, AUTH.
+"""From a host's name to a connection ready for MAIL: EHLO, STARTTLS, AUTH.
 
 RFC 5321 §3.1-3.2, RFC 3207, RFC 4954, XOAUTH2 as Google and Microsoft describe it.
 
@@ -13,6 +13,7 @@ Raises SessionError, whose outcome says why: always Deferred, for it says nothin
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
@@ -31,7 +32,7 @@ Mechanism = Literal["", "plain", "login", "xoauth2"]
 
 @dataclass(frozen=True, slots=True)
 class SmtpTarget:
-    """Where mail goes and how; `hostname` is ours, for EHLO.  `auth` '' is the best of PLAIN and LOGIN."""
+    """Where mail goes and how; `hostname` is ours, for EHLO ('' is the machine's).  `auth` '' is the best of PLAIN and LOGIN."""
 
     host: str
     port: int = 25
@@ -135,7 +136,7 @@ class _Opening:
         return connection
 
     async def _greet(self, connection: Connection) -> None:
-        name = self._target.hostname
+        name = self._target.hostname or socket.gethostname()
         code, text = await self._ask(Phase.EHLO, command(f"EHLO {name}"))
         if 500 <= code < 600 and not connection.is_secure:
             await self._expect_success(Phase.EHLO, command(f"HELO {name}"))

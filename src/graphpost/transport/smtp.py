@@ -1,4 +1,4 @@
-"""The courier that speaks SMTP to one host: a pool of connections, one transaction per envelope.
+"""The courier that speaks SMTP to one host, through a pool of connections.
 
 How many deliveries run at once is the caller's matter; there are as many connections as that, reused newest first,
 closed after `messages_per_connection` messages or `idle_seconds` without one.  A connection that turns out to be

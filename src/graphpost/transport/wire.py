@@ -18,9 +18,12 @@ LINES_KEPT: Final = 100
 REPLY_LIMIT: Final = 1 << 20  # octets of one reply, kept or not
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_BREAKING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # what some reader of a log takes for a line end
 _STATUS = re.compile(rb"([245])\.(\d{1,3})\.(\d{1,3})(?:[ \t]+|$)")
 # A quoted string may hold anything printable; outside of one, nothing that ends the path or the line.
-_PATH = re.compile(r'(?:"(?:[^"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*"|[^"\\<>\s\x00-\x1f\x7f])+')
+_PATH = re.compile(
+    r'(?:"(?:[^"\\\x00-\x1f\x7f\ud800-\udfff]|\\[^\x00-\x1f\x7f\ud800-\udfff])*"|[^"\\<>\s\x00-\x1f\x7f\ud800-\udfff])+'
+)
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _NOT_XTEXT = re.compile(r"[^!-*,-<>-~]")
 _NOT_UNITEXT = re.compile(r"[\x00-\x20+=\\\x7f]")
@@ -144,7 +147,7 @@ def parse_status(text: bytes) -> tuple[str, str]:
 def one_line(text: bytes | str) -> str:
     """Foreign text made safe for a log line and a bounce: UTF-8 or replaced, no control characters."""
     decoded = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    return _CONTROL.sub(" ", decoded).strip()
+    return _BREAKING.sub(" ", decoded).strip()
 
 
 def command(text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Reading a request's body: bounded in bytes, in time and, when it is compressed, in what it expands to."""
+"""Reading a request's body, bounded in bytes, in time and in what it expands to."""
 
 from __future__ import annotations
 

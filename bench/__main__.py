@@ -1,0 +1,34 @@
+"""`python -m bench [NAME …]`: measure each figure the design names, and print the ratios.
+
+    accept      1  durable accept against bare uvicorn and Postfix
+    latency     2  one connection, 64 connections, beside large messages
+    delivered   3  POST to smtp-sink against Postfix and smtp-source
+    memory      4  idle, start, a large attachment
+
+Peers run on the same machine in the same run; Postfix's are left out where it is not installed.  Beside these are
+`bench.graph`, `bench.mail`, `bench.store` and `bench.transport`: one part each.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+LINES = ("accept", "latency", "delivered", "memory")
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in LINES]
+    if unknown:
+        print(f"bench: no such figure: {', '.join(unknown)}; there are {', '.join(LINES)}", file=sys.stderr)
+        return 2
+    rows: list[str] = []
+    for name in names or LINES:
+        print(f"{name}:", flush=True)
+        rows += import_module(f"bench.{name}").run()
+    print()
+    print("\n".join(rows))
+    return 0
+
+
+sys.exit(main(sys.argv[1:]))

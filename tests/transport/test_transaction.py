@@ -1,0 +1,124 @@
+"""One transaction, fed with any bytes: it always ends, and only a clear yes to the content is a delivery."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.transport.letters import HELLO, envelope
+
+from graphpost.transport.connection import Connection
+from graphpost.transport.courier import Deferred, Delivered, Failed, Outcome
+from graphpost.transport.transaction import Transaction
+from graphpost.transport.wire import Extensions
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.is_aborted = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert not self.is_aborted
+        self.written += bytes(data)
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()
+
+
+def play(
+    loop: asyncio.AbstractEventLoop, segments: list[bytes], *, pipelining: bool, needs_reset: bool = False
+) -> tuple[tuple[Outcome, ...], Wire, Connection]:
+    """Three recipients, the peer's segments, and then the end of the connection."""
+    connection = Connection(loop, lambda _: None)
+    wire = Wire()
+    connection.connection_made(wire)
+    connection.extensions = Extensions(pipelining=pipelining)
+    connection.needs_reset = needs_reset
+    transaction = Transaction(connection, envelope("a@x.test", "b@x.test", "c@x.test"), "mx.test", 300.0)
+    transaction.start()
+    for segment in segments:
+        if not wire.is_aborted:
+            connection.data_received(segment)
+    was_open = connection.is_open
+    connection.connection_lost(None)
+    connection.is_open = was_open
+    assert transaction.result.done()
+    return transaction.result.result(), wire, connection
+
+
+codes = st.sampled_from(
+    [200, 220, 250, 251, 299, 334, 354, 354, 250, 421, 450, 451, 452, 503, 550, 552, 554, 100]
+)
+replies = st.builds(
+    lambda code, text: b"%d %s\r\n" % (code, text), codes, st.sampled_from([b"ok", b"5.1.1 no", b""])
+)
+answers = st.lists(st.one_of(replies, st.binary(max_size=10)), max_size=10)
+
+
+@settings(max_examples=400)
+@given(answers, st.booleans(), st.booleans())
+def test_whatever_the_peer_says_there_is_an_outcome_for_everybody(
+    loop: asyncio.AbstractEventLoop, segments: list[bytes], pipelining: bool, needs_reset: bool
+) -> None:
+    outcomes, wire, _ = play(loop, segments, pipelining=pipelining, needs_reset=needs_reset)
+    assert len(outcomes) == 3
+    for outcome in outcomes:
+        assert isinstance(outcome, Delivered | Deferred | Failed)
+        if isinstance(outcome, Delivered):
+            assert 200 <= outcome.reply.code < 300
+            assert wire.written.endswith(HELLO + b".\r\n")
+        if isinstance(outcome, Failed):
+            assert 500 <= outcome.reply.code < 600
+
+
+@given(st.lists(codes, min_size=6, max_size=6), st.lists(st.integers(0, 200), max_size=5))
+def test_a_full_set_of_replies_leaves_the_connection_in_step(
+    loop: asyncio.AbstractEventLoop, said: list[int], cuts: list[int]
+) -> None:
+    """MAIL, three RCPT, DATA and the content: whoever was accepted shares the last reply."""
+    mail, *recipients, data, final = said
+    script = [mail, *recipients, data] + ([final] if data == 354 else [])
+    sent = b"".join(b"%d x\r\n" % code for code in script)
+    places = sorted(min(cut, len(sent)) for cut in cuts)
+    segments = [sent[a:b] for a, b in zip([0, *places], [*places, len(sent)], strict=True)]
+    outcomes, wire, connection = play(loop, segments, pipelining=True)
+    if connection.is_open:
+        assert data == 354 or 400 <= data < 600
+    is_taken = mail // 100 == 2 and 421 not in script and data == 354 and final // 100 == 2
+    for code, outcome in zip(recipients, outcomes, strict=True):
+        assert isinstance(outcome, Delivered) is (is_taken and code // 100 == 2)
+    if data == 354 and 421 not in script and not any(code // 100 == 2 for code in recipients):
+        assert wire.written.endswith(b"DATA\r\n.\r\n")
+
+
+def test_without_pipelining_a_reset_is_answered_before_mail(loop: asyncio.AbstractEventLoop) -> None:
+    _, wire, _ = play(loop, [], pipelining=False, needs_reset=True)
+    assert wire.written == b"RSET\r\n"
+    _, wire, _ = play(loop, [b"250 ok\r\n"], pipelining=False, needs_reset=True)
+    assert wire.written == b"RSET\r\nMAIL FROM:<adele@example.test>\r\n"
+
+
+def test_with_pipelining_a_reset_leaves_with_the_rest(loop: asyncio.AbstractEventLoop) -> None:
+    _, wire, _ = play(loop, [], pipelining=True, needs_reset=True)
+    assert wire.written.startswith(b"RSET\r\nMAIL FROM:")
+    assert wire.written.endswith(b"DATA\r\n")
+
+
+def test_a_refused_reset_ends_the_connection(loop: asyncio.AbstractEventLoop) -> None:
+    outcomes, wire, _ = play(loop, [b"502 what\r\n"], pipelining=False, needs_reset=True)
+    assert all(isinstance(outcome, Deferred) for outcome in outcomes)
+    assert wire.is_aborted
