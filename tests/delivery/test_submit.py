@@ -4,9 +4,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from tests.delivery.conftest import MakeOffice
 from tests.delivery.post import ADELE, ALEX, LATER, ONE, TWO, YES, Office, accepting, letter
 
 from graphpost.clock import SECOND
+from graphpost.config import RouteSettings
 from graphpost.delivery.submit import Submission, unique
 from graphpost.errors import StoreError
 from graphpost.mail.mailbox import NO_FOLDER, SENT_ITEMS
@@ -34,7 +36,10 @@ def attached(content_id: int, size: int) -> Attachment:
         (["a@one.test"], ["a@one.test"]),
         (["a@one.test", "A@ONE.test", "a@One.Test"], ["a@one.test"]),
         (["b@one.test", "a@one.test", "b@one.test"], ["b@one.test", "a@one.test"]),
-        (["ß@one.test", "SS@one.test"], ["ß@one.test"]),
+        (["ß@one.test", "SS@one.test"], ["ß@one.test", "SS@one.test"]),
+        (["a@faß.test", "a@fass.test"], ["a@xn--fa-hia.test", "a@fass.test"]),
+        (["a@Bücher.test", "A@xn--bcher-kva.test"], ["a@xn--bcher-kva.test"]),
+        (["ü@bücher.test"], ["ü@bücher.test"]),
         ([], []),
     ],
 )
@@ -67,6 +72,17 @@ async def test_there_is_one_delivery_per_destination_with_its_recipients_inside(
         assert delivery.internet_message_id == item.message.internet_message_id
         assert delivery.expires_at == delivery.created_at + 172_800 * SECOND
         assert not delivery.hidden
+
+
+async def test_the_envelope_has_internationalised_domains_in_ascii(make_office: MakeOffice) -> None:
+    """So that a relay without SMTPUTF8 can take the message."""
+    office = make_office(routes=(RouteSettings(domains=["bücher.test"], to=ONE),))
+    await office.worker.start()
+    await office.send("a@Bücher.test")
+    await office.until_done()
+    ((_, envelope, _),) = office.one.taken
+    assert envelope.recipients == ("a@xn--bcher-kva.test",)
+    assert not envelope.needs_smtputf8
 
 
 async def test_what_is_missing_is_filled_in_and_what_is_given_stays(office: Office) -> None:

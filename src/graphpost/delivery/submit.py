@@ -19,7 +19,7 @@ from graphpost.delivery.lane import Job
 from graphpost.delivery.routing import Router
 from graphpost.delivery.worker import Worker
 from graphpost.ids import Numbers, random_bytes
-from graphpost.mail.address import domain_of
+from graphpost.mail.address import domain_of, to_wire
 from graphpost.mail.mailbox import NO_FOLDER, SENT_ITEMS, Mailbox
 from graphpost.mail.message import Address, Item, Message
 from graphpost.mail.thread import conversation_of, new_index
@@ -169,7 +169,7 @@ class Submitter:
                     attempts=attempts,
                     created_at=now,
                     expires_at=expires_at,
-                    sender=(message.sender or message.from_ or NOBODY).address,
+                    sender=to_wire((message.sender or message.from_ or NOBODY).address),
                     recipients=tuple(recipients),
                     subject=message.subject[:255],
                     internet_message_id=message.internet_message_id,
@@ -182,10 +182,14 @@ class Submitter:
 
 
 def unique(addresses: Iterable[Address]) -> list[str]:
-    """Each address once, the first spelling kept; letter case does not make two of one."""
+    """Each address once, as SMTP has it, the first spelling kept; letter case does not make two of one.
+
+    Lower case, not casefolded: straße and strasse are two people.
+    """
     found: dict[str, str] = {}
     for address in addresses:
-        found.setdefault(address.address.casefold(), address.address)
+        spelled = to_wire(address.address)
+        found.setdefault(spelled.lower(), spelled)
     return list(found.values())
 
 
