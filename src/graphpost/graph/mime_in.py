@@ -22,6 +22,9 @@ from graphpost.mail.message import Address, Attachment, ContentRef, Message
 from graphpost.mail.parse import ParseLimits, parse
 from graphpost.mail.relay import normalise
 
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|\((?:[^()\\]|\\.)*+\)')
+_ANGLE: Final = re.compile(r"<([^<>]*)>")
+
 # A From or Sender field with its folded lines, wherever it stands before the first empty line.
 _AUTHOR: Final = re.compile(
     rb"^(from|sender)[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.IGNORECASE | re.MULTILINE
@@ -56,11 +59,20 @@ def _authored(call: Call, data: bytes) -> bytes:
     for name, raw in fields:
         value = raw.decode("utf-8", "replace").strip()
         if value or name.lower() == b"from":
-            for address in [author.address for author in parse_address_list(value)] or [""]:
+            for address in _authors(value):
                 check_sender(call.principal, call.box, address)
     if any(name.lower() == b"from" for name, _ in fields):
         return data
     return address_field("From", [Address(call.box.address, call.box.name)]).encode() + data
+
+
+def _authors(value: str) -> list[str]:
+    """The addresses of a field, and whatever else stands in angle brackets; '' when there is none.
+
+    Of `<a@x> <b@x>`, or a source route, some readers show what others pass over.
+    """
+    angles = [angle.strip() for angle in _ANGLE.findall(_QUOTED.sub("", value))]
+    return [author.address for author in parse_address_list(value)] + angles or [""]
 
 
 def _header_end(data: bytes) -> int:
