@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Callable, Collection
 from typing import Final
 
-from graphpost.clock import SECOND, Clock
+from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import DeliverySettings
+from graphpost.delivery.settle import remove_unwanted
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
 from graphpost.store import contents, deliveries
 from graphpost.store.blobs import Blobs
-from graphpost.store.store import Store
+from graphpost.store.store import Store, Tx
 
 INTERVAL_SECONDS: Final = 3600.0
 GRACE_SECONDS: Final = 86_400.0
@@ -49,7 +50,7 @@ class Maintenance:
         """Prune the queue and sweep the blobs now."""
         before = self._clock.now() - int(self._settings.retention_seconds * SECOND)
         for bucket in range(deliveries.BUCKETS):
-            while await self._store.write(lambda tx, b=bucket: deliveries.prune(tx, b, before)):  # type: ignore[misc]
+            while await self._store.write(lambda tx, b=bucket: forget(tx, b, before)):  # type: ignore[misc]
                 pass
         boxes = list(self._directory().by_id)
         loop = asyncio.get_running_loop()
@@ -61,3 +62,15 @@ class Maintenance:
             return asyncio.run_coroutine_threadsafe(reading, loop).result().intersection(names)
 
         await asyncio.to_thread(self._blobs.sweep, referenced, self._clock.now(), GRACE_SECONDS)
+
+
+def forget(tx: Tx, bucket: int, before: Instant) -> int:
+    """Prune finished deliveries; how many.
+
+    A message that nobody wanted a copy of, and that was captured or cancelled, goes with the last of its deliveries.
+    """
+    pruned = deliveries.prune(tx, bucket, before)
+    for delivery in pruned:
+        if delivery.hidden and not deliveries.get(tx, delivery.mailbox_id, delivery.message_id):
+            remove_unwanted(tx, delivery)
+    return len(pruned)

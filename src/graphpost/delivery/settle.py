@@ -168,6 +168,11 @@ def _forget(tx: Tx, delivery: Delivery) -> None:
         others = deliveries.get(tx, delivery.mailbox_id, delivery.message_id)
         if any(other.state != deliveries.DONE or _is_captured(other) for other in others):
             return
+    remove_unwanted(tx, delivery)
+
+
+def remove_unwanted(tx: Tx, delivery: Delivery) -> None:
+    """Remove the message of a hidden delivery, if it is still there."""
     item = messages.get(tx, delivery.mailbox_id, delivery.message_id)
     if item is not None:
         contents.remove(tx, item.mailbox_id, item.message_id)
