@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, Final, TextIO
 
 from graphpost import __version__
@@ -289,8 +290,8 @@ class Server:
         self._stack.push_async_callback(end)
 
 
-async def serve(config: Config) -> None:
-    """Run until SIGTERM or SIGINT."""
+async def serve(config: Config, file: Path | None = None) -> None:
+    """Run until SIGTERM or SIGINT.  `file` is where the settings are from."""
     server = Server(config)
     told = asyncio.Event()
     why = "asked to"
@@ -305,7 +306,7 @@ async def serve(config: Config) -> None:
         loop.add_signal_handler(number, tell, number.name)
     await server.start()
     _tune_interpreter()
-    print(banner(config, server.url, server.ca.ca if server.ca else None), flush=True)
+    print(banner(config, server.url, server.ca.ca if server.ca else None, file), flush=True)
     await told.wait()
     await server.stop(why)
 
@@ -332,13 +333,13 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def run(config: Config) -> int:
+def run(config: Config, file: Path | None = None) -> int:
     """What `graphpost serve` does; the exit status.  Uses uvloop when it is installed."""
     raise_file_limit()
     try:
         import uvloop
     except ImportError:
-        asyncio.run(serve(config))
+        asyncio.run(serve(config, file))
     else:
-        uvloop.run(serve(config))
+        uvloop.run(serve(config, file))
     return 0

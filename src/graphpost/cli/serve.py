@@ -41,4 +41,4 @@ def command(
     config = read_config(file, data, flags)
     from graphpost.server import run
 
-    return run(config)
+    return run(config, file)
