@@ -106,7 +106,7 @@ class Application:
         await _respond(send, answer, is_head=request.method == "HEAD")
 
     async def _answer(self, scope: Scope, request: Request) -> Answer:
-        if request.path.startswith(GRAPH_PATHS):
+        if _is_graph(request.path):
             return await self._graph_answer(request)
         try:
             if request.path.startswith(ADMIN_PATHS):
@@ -125,7 +125,7 @@ class Application:
     async def _graph_answer(self, request: Request) -> Answer:
         reply = await self._graph.handle(request)
         if reply.status >= 400:
-            self._log.refused(request.method, request.path, reply.status, "", request.request_id)
+            self._log.refused(request.method, request.path, reply.status, reply.code, request.request_id)
         headers = list(reply.headers.items())
         if reply.content_type:
             headers.append(("content-type", reply.content_type))
@@ -162,9 +162,13 @@ class Application:
         return Answer(reply.status, headers, reply.body)
 
 
+def _is_graph(path: str) -> bool:
+    return path[:5].lower().startswith(GRAPH_PATHS)
+
+
 def _mount(path: str) -> str:
     """Which mount a path belongs to: the label of the latency histogram, so that it has few values."""
-    if path.startswith(GRAPH_PATHS):
+    if _is_graph(path):
         return "sendMail" if path[-9:].lower() == "/sendmail" else "graph"
     return "admin" if path.startswith(ADMIN_PATHS) else "issuer"
 
