@@ -37,7 +37,7 @@ class Conclusion(Struct, frozen=True):
     failed: tuple[Recipient, ...] = ()
     deferred: tuple[Recipient, ...] = ()
     delayed: tuple[Recipient, ...] = ()  # still deferred, and the sender is to be told so now
-    holds_destination: bool = False  # the host was the reason, not this message
+    destination_said: Reply | None = None  # the host was the reason, not this message: hold it back
 
 
 def apply(tx: Tx, concluded: Iterable[tuple[Delivery, Sequence[Filing]]], owner: int) -> set[Key]:
@@ -64,7 +64,7 @@ def conclude(
     expired = now >= delivery.expires_at
     settled: list[Recipient] = []
     reached: dict[str, list[Recipient]] = {"delivered": [], "relayed": [], "failed": [], "deferred": []}
-    whole = False
+    whole: Reply | None = None
     for recipient in delivery.recipients:
         if recipient.state not in ("queued", "deferred"):
             settled.append(recipient)
@@ -78,7 +78,8 @@ def conclude(
                 reached["relayed"].append(after)
         else:
             reached[after.state].append(after)
-        whole = whole or (isinstance(outcome, Deferred) and outcome.whole_destination)
+        if isinstance(outcome, Deferred) and outcome.whole_destination:
+            whole = outcome.reply
     waiting = bool(reached["deferred"])
     warn = (
         waiting
@@ -100,8 +101,20 @@ def conclude(
         failed=tuple(reached["failed"]),
         deferred=tuple(reached["deferred"]),
         delayed=tuple(reached["deferred"]) if warn else (),
-        holds_destination=whole,
+        destination_said=whole,
     )
+
+
+def unfiled(conclusion: Conclusion) -> Conclusion:
+    """What a local delivery comes to when its filings cannot be stored: nobody has it yet, and it is set aside."""
+    recipients = tuple(
+        replace(recipient, state="queued", reply=None) if recipient in conclusion.delivered else recipient
+        for recipient in conclusion.delivery.recipients
+    )
+    delivery = replace(
+        conclusion.delivery, state=deliveries.HELD, recipients=recipients, due_at=0, finished_at=0
+    )
+    return Conclusion(delivery)
 
 
 def _after(

@@ -18,6 +18,7 @@ LARGE: Final = 262_144  # bytes; reading a larger body would hold up other reque
 
 _BOM: Final = b"\xef\xbb\xbf"
 _SPACE: Final = b" \t\r\n\x0b\x0c"
+_SLICE: Final = 1024 * 1024  # a multiple of four
 _decoder: Final = msgspec.json.Decoder()
 
 
@@ -57,7 +58,8 @@ def read_json(body: bytes, depth: int) -> dict[str, Any]:
             "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid "
             "JSON format."
         ) from error
-    if data.count(b"{") + data.count(b"[") > depth:
+    # Counting brackets is the quick test; in a large body it would take longer than looking at the values.
+    if len(data) > LARGE or data.count(b"{") + data.count(b"[") > depth:
         _check_depth(value, depth)
     if type(value) is not dict:
         raise BadRequest("were unable to deserialize ", "UnableToDeserializePostBody")
@@ -66,9 +68,8 @@ def read_json(body: bytes, depth: int) -> dict[str, Any]:
 
 def read_mime(body: bytes) -> bytes:
     """The message a base64 body holds.  White space is of no account; anything else foreign is an error."""
-    data = body.removeprefix(_BOM)
     try:
-        return a2b_base64(data.translate(None, _SPACE), strict_mode=True)
+        return _decode(_without_space(body.removeprefix(_BOM)))
     except ValueError as error:
         raise BadRequest(
             "Invalid base64 string for MIME content.", "ErrorMimeContentInvalidBase64String"
@@ -78,13 +79,30 @@ def read_mime(body: bytes) -> bytes:
 def read_base64(text: str) -> bytes | None:
     """The bytes of a base64 string, white space aside; None when it is none."""
     try:
-        return a2b_base64(text, strict_mode=True)
-    except ValueError:
-        pass
-    try:
-        return a2b_base64(text.encode("ascii").translate(None, _SPACE), strict_mode=True)
+        data = text.encode("ascii")
+        try:
+            return _decode(data)
+        except ValueError:
+            return _decode(_without_space(data))
     except ValueError:
         return None
+
+
+def _without_space(data: bytes) -> bytes:
+    return b"".join([data[at : at + _SLICE].translate(None, _SPACE) for at in range(0, len(data), _SLICE)])
+
+
+def _decode(data: bytes) -> bytes:
+    """Strict base64; ValueError when it is none.
+
+    Slice by slice: one call would keep every other thread from running until all of a large attachment is done.
+    """
+    if len(data) <= _SLICE:
+        return a2b_base64(data, strict_mode=True)
+    slices = [data[at : at + _SLICE] for at in range(0, len(data), _SLICE)]
+    if any(part.endswith(b"=") for part in slices[:-1]):
+        raise ValueError("padding before the end")
+    return b"".join([a2b_base64(part, strict_mode=True) for part in slices])
 
 
 def _check_depth(value: Any, depth: int) -> None:
