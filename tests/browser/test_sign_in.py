@@ -59,6 +59,7 @@ class Visit:
         assert self.page.evaluate("document.documentElement.scrollWidth") <= width
         assert "owned" not in self.page.title()
         assert self.page.locator("main img, main script").count() == 0
+        assert "\u202e" not in self.page.locator("body").inner_text()
         assert "49" not in self.page.locator("h1").inner_text()
 
     def post(self, path: str, form: dict[str, str]) -> Answer:
