@@ -3,6 +3,7 @@
 #   make serve   run the server          ARGS="--port 9000 --relay smtp://127.0.0.1:2525"
 #   make test    run every test          ARGS="-k sendmail"
 #   make check   format, lint, types, architecture, documentation
+#   make crash   kill -9 under load, at length
 #   make bench   measure                 ARGS="accept"
 
 UV ?= $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
@@ -10,7 +11,7 @@ ARGS ?=
 TEST = $(UV) run --group dev
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
-.PHONY: serve test check format bench
+.PHONY: serve test crash check format bench
 .DEFAULT_GOAL := serve
 
 serve: $(UV)
@@ -18,6 +19,9 @@ serve: $(UV)
 
 test: $(UV)
 	$(TEST) pytest -n $(CORES) --dist loadgroup $(ARGS)
+
+crash: $(UV)
+	$(TEST) pytest -m crash tests/crash $(ARGS)
 
 check: $(UV)
 	$(TEST) ruff format --check .

@@ -3,7 +3,8 @@
     GraphpostError
     ├── ConfigurationError            one line that names the key; the command ends with status 2
     ├── StoreError                    the database or the disk did not do it; the client sees 503
-    │   └── StoreBusy
+    │   ├── StoreBusy
+    │   └── ContentLost
     ├── MimeError                     bytes that are not a message
     └── GraphError(status, code, message)
         ├── BadRequest 400            any 400; the code says which
@@ -41,6 +42,10 @@ class StoreError(GraphpostError):
 
 class StoreBusy(StoreError):
     """Somebody else holds what is needed; trying again may help."""
+
+
+class ContentLost(StoreError):
+    """What was stored is not there any more, and trying again will not bring it back."""
 
 
 class MimeError(GraphpostError):

@@ -121,6 +121,11 @@ class MailLog:
         self.metrics.delivery_seconds.observe(seconds)
         self._write(_INFO, "captured", {"message": f"{message_id:016x}", "recipient": recipient})
 
+    def rerouted(self, message_id: int, destination: str, now_to: str) -> None:
+        """Queued mail goes another way, because the settings changed."""
+        fields: dict[str, Value] = {"message": f"{message_id:016x}", "from": destination, "to": now_to}
+        self._write(_INFO, "rerouted", fields)
+
     def set_aside(self, message_id: int, destination: str, error: BaseException) -> None:
         """A message that cannot be read or composed: kept, not tried again by itself, listed by the queue."""
         fields: dict[str, Value] = {"message": f"{message_id:016x}", "to": destination}

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any, Final, TextIO
-
-import uvicorn
 
 from graphpost import __version__
 from graphpost.admin.access import administrator_token, announce, withdraw
 from graphpost.admin.banner import banner, origin
 from graphpost.admin.http import AdminApi
+from graphpost.admin.metrics_port import serve_metrics
 from graphpost.admin.operations import Operations
 from graphpost.auth.issuer import Issuer
-from graphpost.auth.keys import open_keys
+from graphpost.auth.keys import SigningKeys, open_keys
 from graphpost.auth.tokens import TokenVerifier, own_issuer
 from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
@@ -33,11 +33,11 @@ from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
 from graphpost.delivery.outlets import Outlets, host_name
 from graphpost.delivery.reports import Reporter
-from graphpost.delivery.routing import Router
+from graphpost.delivery.rerouting import Rerouter
+from graphpost.delivery.routing import LOCAL, Router
 from graphpost.delivery.settler import Settler
 from graphpost.delivery.submit import Submitter
 from graphpost.delivery.worker import Worker
-from graphpost.errors import ConfigurationError
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Services
 from graphpost.ids import Numbers
@@ -46,14 +46,14 @@ from graphpost.maillog import MailLog
 from graphpost.store import accounts
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
+from graphpost.store.directories import locked
 from graphpost.store.opening import open_blobs, open_store
 from graphpost.store.store import Store
 from graphpost.web.app import Application
 from graphpost.web.certificates import CertificateFiles, server_certificate, subject_names
+from graphpost.web.listener import Listener, listen
 
-GRACE_SECONDS: Final = 10
 REFRESH_SECONDS: Final = 2.0
-BACKLOG: Final = 2048
 
 
 class Accounts:
@@ -86,14 +86,6 @@ class Accounts:
                 self._log.problem("directory", error)
 
 
-class _Http(uvicorn.Server):
-    """Signals are the server's business, not uvicorn's."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 class Server:
     """One process: start it, use `url`, stop it."""
 
@@ -102,6 +94,7 @@ class Server:
         self.url = ""
         self.port = 0
         self.ca: CertificateFiles | None = None
+        self.store: Store | None = None  # open from start to stop
         self._clock = clock or SystemClock()
         self._log = MailLog(config.log, stream or sys.stdout, self._clock.now)
         self._stack = contextlib.AsyncExitStack()
@@ -132,11 +125,11 @@ class Server:
         config, clock = self.config, self._clock
         config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._log.started(__version__)
-        listener = _listen(config)
+        listener = listen("server", config.server.host, config.server.port)
         self._stack.callback(listener.close)
         self.port = listener.getsockname()[1]
         self.url = origin(config, self.port)
-        store = await asyncio.to_thread(open_store, config.store, config.data)
+        store = self.store = await asyncio.to_thread(open_store, config.store, config.data)
         self._stack.push_async_callback(store.close)
         blobs = open_blobs(config.store, config.data)
         numbers = Numbers(clock.now)
@@ -145,9 +138,11 @@ class Server:
         await people.refresh()
         self._background(people.watch())
         worker, submitter = await self._start_delivery(store, blobs, people, numbers)
-        application = self._application(store, blobs, people, numbers, worker, submitter)
-        self.ca = server_certificate(config, clock.now()) if config.server.tls else None
-        await self._start_http(application, listener)
+        with locked(config.data):  # what two first starts would make twice
+            keys = open_keys(config.data / "keys", clock.now())
+            self.ca = server_certificate(config, clock.now()) if config.server.tls else None
+        application = self._application(store, blobs, people, numbers, worker, submitter, keys)
+        await self._start_web(application, listener)
         announce(config.data, self.url)
         self._stack.callback(withdraw, config.data)
         self._is_ready = True
@@ -161,6 +156,7 @@ class Server:
         filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
         outlets = Outlets(config.routes, config.delivery, hostname)
         self._stack.push_async_callback(outlets.close)
+        router = Router(people.directory, config.tenant.domains, config.routes)
         owner = numbers.next()
         attempts = Attempts(
             store=store,
@@ -176,6 +172,13 @@ class Server:
             store=store,
             attempts=attempts,
             settler=Settler(store, clock, log, owner),
+            rerouter=Rerouter(
+                store=store,
+                destination_of=router.destination,
+                is_known=lambda destination: destination == LOCAL or outlets.find(destination) is not None,
+                log=log,
+                owner=owner,
+            ),
             settings=config.delivery,
             limit_of=outlets.limit,
             clock=clock,
@@ -187,7 +190,7 @@ class Server:
             blobs=blobs,
             inline_limit=config.store.inline_limit,
             settings=config.delivery,
-            router=Router(people.directory, config.tenant.domains, config.routes),
+            router=router,
             worker=worker,
             numbers=numbers,
             clock=clock,
@@ -206,9 +209,9 @@ class Server:
         numbers: Numbers,
         worker: Worker,
         submitter: Submitter,
+        keys: SigningKeys,
     ) -> Application:
         config, clock = self.config, self._clock
-        keys = open_keys(config.data / "keys", clock.now())
         names = subject_names(config.server.host, config.server.names)
         tenant = config.tenant.id
         graph = GraphApi(
@@ -258,37 +261,16 @@ class Server:
             hosts=frozenset(names),
         )
 
-    async def _start_http(self, application: Application, listener: socket.socket) -> None:
-        files = self.ca
-        http = _Http(
-            uvicorn.Config(
-                application,
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                access_log=False,
-                log_level="error",
-                server_header=False,
-                proxy_headers=bool(self.config.server.forwarded_allow_ips),
-                forwarded_allow_ips=self.config.server.forwarded_allow_ips or None,
-                backlog=BACKLOG,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-                ssl_certfile=str(files.certificate) if files else None,
-                ssl_keyfile=str(files.key) if files else None,
-            )
-        )
-        serving = asyncio.create_task(http.serve(sockets=[listener]))
-
-        async def finish() -> None:
-            http.should_exit = True
-            await serving
-
-        self._stack.push_async_callback(finish)
-        while not http.started:
-            if serving.done():
-                serving.result()
-                raise ConfigurationError("server", "the web server ended before it began")
-            await asyncio.sleep(0.005)
+    async def _start_web(self, web: Application, listener: socket.socket) -> None:
+        """The metrics first: who watches sees the server before it takes mail."""
+        config = self.config
+        if config.metrics.port:
+            metrics = await serve_metrics(web.admin, config.metrics)
+            self._stack.callback(metrics.close)
+        allowed = config.server.forwarded_allow_ips
+        served = Listener(web, listener, files=self.ca, forwarded_allow_ips=allowed)
+        self._stack.push_async_callback(served.stop)
+        await served.start()
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -298,22 +280,6 @@ class Server:
             await asyncio.gather(task, return_exceptions=True)
 
         self._stack.push_async_callback(end)
-
-
-def _listen(config: Config) -> socket.socket:
-    """A bound socket; port 0 takes any free one."""
-    server = config.server
-    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((server.host.strip("[]"), server.port))
-    except OSError as error:
-        listener.close()
-        raise ConfigurationError(
-            "server.port", f"cannot listen on {server.host} port {server.port}: {error.strerror}"
-        ) from error
-    return listener
 
 
 async def serve(config: Config) -> None:
@@ -331,21 +297,24 @@ async def serve(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, tell, number.name)
     await server.start()
-    _settle_memory()
+    _tune_interpreter()
     print(banner(config, server.url, server.ca.ca if server.ca else None), flush=True)
     await told.wait()
     await server.stop(why)
 
 
-def _settle_memory() -> None:
+def _tune_interpreter() -> None:
     """Spare the collector what lives as long as the process, and let it look at the rest less often.
 
     Nearly everything that a request makes is freed by reference counting; looking for cycles after every 700 objects
     took a fifth of the time of a request.
     """
+    sys.setswitchinterval(0.001)  # a thread that decodes a large attachment lets the loop run sooner
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)  # glibc only: hashing passwords at the start left 16 MB of nothing
 
 
 def run(config: Config) -> int:

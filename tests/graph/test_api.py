@@ -62,6 +62,13 @@ def test_the_version_is_repeated_as_it_was_written() -> None:
     assert answer["query"] == {"$top": "3", "$select": "id"}
 
 
+def test_a_second_slash_after_the_version_is_ignored_as_msgraph_sdk_writes_it() -> None:
+    reply = get(desk_with(thing), "/v1.0//me/thing")
+    assert isinstance(reply.body, bytes)
+    assert json.loads(reply.body)["path"] == "/me/thing"
+    assert get(desk_with(thing), "/v1.0///me/thing").status == 400
+
+
 @pytest.mark.parametrize(
     ("given", "echoed"),
     [

@@ -12,7 +12,7 @@ import pytest
 from tests.store.made import delivery, item
 
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, Folder
-from graphpost.store import contents, deliveries, folders, messages
+from graphpost.store import contents, deliveries, folders, messages, rerouting
 from graphpost.store.contents import Content
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
 from graphpost.store.transaction import COUNT
@@ -63,6 +63,11 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deliveries.release, (7, 100), {}),
     (deliveries.depth, (), {}),
     (deliveries.prune, (7, 100), {}),
+    (deliveries.give_back, (delivery(1, attempts=1), 1, 100), {}),
+    (deliveries.renew, ([delivery(1, attempts=1)], 1, 100), {}),
+    (deliveries.add, (delivery(2, destination="old"),), {}),
+    (deliveries.claim, (7, "old", 100, 200, 1, 10), {}),
+    (rerouting.put_in_place, (delivery(2, attempts=1), 1, [delivery(2), delivery(2)]), {}),
 ]
 
 
@@ -141,7 +146,7 @@ def test_the_check_finds_what_it_is_for(text: str, wrong: int) -> None:
 
 def test_no_function_is_left_out() -> None:
     called = {function for function, _, _ in CALLS}
-    modules: Sequence[ModuleType] = (messages, contents, folders, deliveries)
+    modules: Sequence[ModuleType] = (messages, contents, folders, deliveries, rerouting)
     public = {
         function
         for module in modules

@@ -1,4 +1,4 @@
-"""`GET /metrics` on a port of its own, for a collector that has no token.
+"""`GET /metrics` (and /healthz) on a port of its own, for a collector that has no token.
 
 The smallest HTTP that a collector needs: one request to a connection, bounded in bytes and time, then it is closed.
 """
@@ -42,8 +42,10 @@ async def _answer(api: AdminApi, head: bytes) -> bytes:
     path = rest.partition(b" ")[0].partition(b"?")[0]
     if method not in (b"GET", b"HEAD"):
         return _reply("405 Method Not Allowed", b"only GET\n")
+    if path == b"/healthz":
+        return _reply("200 OK", b"ok\n", is_head=method == b"HEAD")
     if path != b"/metrics":
-        return _reply("404 Not Found", b"there is only /metrics\n")
+        return _reply("404 Not Found", b"there are only /metrics and /healthz\n")
     try:
         body = await api.metrics()
     except StoreError as error:

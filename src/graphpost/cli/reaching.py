@@ -7,7 +7,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from graphpost.errors import GraphpostError
+from graphpost.errors import ConfigurationError, GraphpostError
 
 if TYPE_CHECKING:
     import httpx2
@@ -80,7 +80,13 @@ def request(config: Config, running: Running, method: str, path: str, **content:
         raise GraphpostError(f"{running.url}: {error}") from error
     if answer.is_success:
         return answer.json()
-    raise GraphpostError(_refusal(answer))
+    problem = _refusal(answer)
+    key, _, detail = problem.partition(": ")
+    if (
+        answer.status_code == 400 and detail
+    ):  # an argument is at fault, as the operation itself would have raised
+        raise ConfigurationError(key, detail)
+    raise GraphpostError(problem)
 
 
 def _refusal(answer: httpx2.Response) -> str:

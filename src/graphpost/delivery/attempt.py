@@ -1,15 +1,18 @@
 """One attempt at one delivery: read it, compose it, give it to a courier.
 
 Whatever goes wrong ends in a conclusion.  A message that cannot be read or composed is set aside (state `held`, listed
-by the queue) and never deleted.
+by the queue) and never deleted.  A failure that its sender cannot be told of at the moment is not one yet: the
+recipient is tried again.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from graphpost.clock import SECOND, Clock, Instant
@@ -20,7 +23,7 @@ from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.routing import LOCAL
 from graphpost.delivery.settle import Conclusion, conclude
-from graphpost.errors import GraphpostError, MimeError, StoreError
+from graphpost.errors import ContentLost, GraphpostError, MimeError, StoreError
 from graphpost.mail import relay
 from graphpost.mail.address import needs_smtputf8
 from graphpost.mail.compose import compose
@@ -33,11 +36,10 @@ from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
 from graphpost.store.deliveries import Delivery, Saying
 from graphpost.store.store import Store, Tx
-from graphpost.transport.courier import Courier, Data, Deferred, Envelope, Outcome, Reply
+from graphpost.transport.courier import Courier, Data, Deferred, Envelope, Failed, Outcome, Reply
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """What was concluded, and what is to be filed with it."""
 
     conclusion: Conclusion
@@ -49,8 +51,10 @@ class Attempt:
         """One line per recipient that this attempt decided."""
         conclusion = self.conclusion
         number, destination = conclusion.delivery.message_id, conclusion.delivery.destination
-        if self.problem is not None:
+        if self.problem is not None and conclusion.delivery.state == deliveries.HELD:
             log.set_aside(number, destination, self.problem)
+        elif self.problem is not None:
+            log.problem(f"delivery {number:016x}", self.problem)
         for recipient in conclusion.delivered:
             said = recipient.reply or NOTHING
             if recipient.state == "captured":
@@ -68,11 +72,16 @@ class Attempt:
             )
         for filing in self.filings:
             log.filed(filing.item.message_id, filing.mailbox, "inbox")
+        if conclusion.delayed:
+            log.warned(number, conclusion.delivery.sender)
         if conclusion.failed and conclusion.delivery.sender:
             log.bounced(number, conclusion.delivery.sender)
 
 
 NOTHING = Saying(0, "", "", "")
+NEVER: Final = 2**62
+Result = tuple[tuple[Outcome, ...], tuple[Filing, ...]]
+Deliver = Callable[[Envelope, str, Instant], Awaitable[Result]]
 
 
 class Attempts:
@@ -102,30 +111,45 @@ class Attempts:
 
     async def make(self, job: Job) -> Attempt:
         """Try the delivery once.  Always returns a conclusion, except when it is cancelled."""
+        return await self._carefully(job, self._tried)
+
+    async def hold_back(self, job: Job, said: Reply | None) -> Attempt:
+        """Conclude without trying, because the whole destination does not work; `said` is why."""
+        reply = said or Reply(0, "4.4.1", "the destination does not work")
+
+        async def as_before(envelope: Envelope, destination: str, now: Instant) -> Result:
+            return (Deferred(reply),) * len(envelope.recipients), ()
+
+        return await self._carefully(job, as_before)
+
+    async def _carefully(self, job: Job, deliver: Deliver) -> Attempt:
         started = self._clock.now()
+        delivery = job.delivery
         try:
             item, held = await self._loaded(job)
             data = outgoing(item, held, contents.opener(self._blobs, held))
-        except StoreError as error:
-            reply = Reply(0, "4.3.0", f"the message cannot be read at the moment: {error}")
-            return self._concluded(
-                job.delivery, [Deferred(reply)] * len(open_addresses(job.delivery)), started, ()
+            outcomes, filings = await deliver(envelope_of(delivery, data), delivery.destination, started)
+            attempt = self._concluded(delivery, outcomes, started, filings)
+        except ContentLost as error:
+            return self._set_aside(delivery, error)
+        except (StoreError, OSError) as error:
+            return self._postponed(delivery, started, f"the message cannot be read at the moment: {error}")
+        except (GraphpostError, msgspec.MsgspecError, ValueError) as error:
+            return self._set_aside(delivery, error)
+        except Exception as error:  # a defect of ours is no reason to give up somebody's mail
+            attempt = self._postponed(
+                delivery, started, "an internal error; the server's log has the details"
             )
-        except (GraphpostError, ValueError, OSError) as error:
-            return self._set_aside(job.delivery, error)
-        delivery = job.delivery
-        envelope = envelope_of(delivery, data)
-        outcomes: tuple[Outcome, ...]
-        filings: tuple[Filing, ...] = ()
-        if delivery.destination == LOCAL:
-            outcomes, filings = await self._local.deliver(envelope, started)
-        else:
-            outcomes = await self._relayed(delivery.destination, envelope)
-        attempt = self._concluded(delivery, outcomes, started, filings)
+            return replace(attempt, problem=error)
         conclusion = attempt.conclusion
         if conclusion.failed or conclusion.delayed or (delivery.wants_success and conclusion.relayed):
-            return await self._with_reports(attempt, item, data)
+            return self._reported(delivery, outcomes, attempt, item, data)
         return attempt
+
+    async def _tried(self, envelope: Envelope, destination: str, now: Instant) -> Result:
+        if destination == LOCAL:
+            return await self._local.deliver(envelope, now)
+        return await self._relayed(destination, envelope), ()
 
     async def _relayed(self, destination: str, envelope: Envelope) -> tuple[Outcome, ...]:
         courier = self._couriers(destination)
@@ -153,7 +177,7 @@ class Attempts:
     def _concluded(
         self,
         delivery: Delivery,
-        outcomes: tuple[Outcome, ...] | list[Outcome],
+        outcomes: Sequence[Outcome],
         started: Instant,
         filings: tuple[Filing, ...],
     ) -> Attempt:
@@ -161,13 +185,37 @@ class Attempts:
         conclusion = conclude(delivery, outcomes, now, self._settings, self._chance())
         return Attempt(conclusion, (now - started) / SECOND, filings)
 
-    async def _with_reports(self, attempt: Attempt, item: Item, data: Data) -> Attempt:
+    def _postponed(self, delivery: Delivery, started: Instant, why: str) -> Attempt:
+        outcomes = [Deferred(Reply(0, "4.3.0", why))] * len(open_addresses(delivery))
+        return self._concluded(delivery, outcomes, started, ())
+
+    def _reported(
+        self, delivery: Delivery, outcomes: Sequence[Outcome], attempt: Attempt, item: Item, data: Data
+    ) -> Attempt:
+        try:
+            return self._with_reports(attempt, item, data)
+        except (StoreError, OSError) as error:
+            return self._untold(delivery, outcomes, attempt, error)
+        except Exception as error:  # what became of the delivery stands, also when nobody can be told
+            return replace(attempt, problem=error)
+
+    def _untold(
+        self, delivery: Delivery, outcomes: Sequence[Outcome], attempt: Attempt, error: BaseException
+    ) -> Attempt:
+        """The attempt without what cannot be reported at the moment: nobody is given up, nor told of a delay."""
+        softer = [Deferred(said.reply) if isinstance(said, Failed) else said for said in outcomes]
+        patient = replace(delivery, expires_at=NEVER, warned=True)
+        conclusion = conclude(patient, softer, self._clock.now(), self._settings, self._chance())
+        after = replace(conclusion.delivery, expires_at=delivery.expires_at, warned=delivery.warned)
+        return replace(attempt, conclusion=replace(conclusion, delivery=after), problem=error)
+
+    def _with_reports(self, attempt: Attempt, item: Item, data: Data) -> Attempt:
         now = self._clock.now()
         mailbox = self._directory().by_id.get(item.mailbox_id)
         if mailbox is None or not attempt.conclusion.delivery.sender:
             return attempt
         reports = tuple(self._reporter.filings(attempt.conclusion, mailbox, item, header_of(data), now))
-        return Attempt(attempt.conclusion, attempt.seconds, attempt.filings + reports)
+        return replace(attempt, filings=attempt.filings + reports)
 
     def _set_aside(self, delivery: Delivery, error: BaseException) -> Attempt:
         conclusion = Conclusion(delivery=replace(delivery, state=deliveries.HELD))
@@ -199,7 +247,7 @@ def envelope_of(delivery: Delivery, data: Data) -> Envelope:
 
 def open_addresses(delivery: Delivery) -> tuple[str, ...]:
     """The recipients that still wait, in order."""
-    return tuple(r.address for r in delivery.recipients if r.state in ("queued", "deferred"))
+    return tuple([r.address for r in delivery.recipients if r.state in deliveries.OPEN])
 
 
 def header_of(data: Data) -> bytes:

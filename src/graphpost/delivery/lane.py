@@ -1,6 +1,6 @@
 """A lane: the deliveries that wait in memory for one destination, and its gate.
 
-The gate is on the destination, never on each message: while a destination is held, its deliveries are not looked at.
+The gate is on the destination, never on each message: while a destination is held, its deliveries are not attempted.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from graphpost.clock import Instant
 from graphpost.mail.message import Item
 from graphpost.store.contents import Content
 from graphpost.store.deliveries import Delivery
+from graphpost.transport.courier import Reply
 
 BACKLOG_PER_CONNECTION: Final = 250
 
@@ -37,6 +38,9 @@ class Lane:
     reserved: int = 0
     held_until: Instant = 0
     failures: int = 0
+    said: Reply | None = None  # the last one, because of which the gate was closed
+    look_at: Instant = 0  # when those behind the closed gate are looked at again
+    is_looking: bool = False
     more_in_store: bool = False  # deliveries were left in the database because there was no room
 
     def room(self) -> int:

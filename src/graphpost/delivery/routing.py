@@ -7,7 +7,7 @@ whose domains match wins; when none does, mail is captured.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from graphpost.config import RouteSettings
@@ -35,19 +35,22 @@ class Router:
         self, directory: Callable[[], Directory], domains: Iterable[str], routes: Sequence[RouteSettings]
     ) -> None:
         self._directory = directory
-        self._domains = {domain.casefold() for domain in domains}
-        self._routes: dict[str, str] = {}
-        self._everything = CAPTURE
-        seen_everything = False
-        for route in routes:
-            if seen_everything:
-                break
-            key = destination_key(route)
-            for domain in route.domains:
-                if domain == "*":
-                    self._everything, seen_everything = key, True
-                else:
-                    self._routes.setdefault(domain.casefold(), key)
+        self._domains = {_ascii(domain) for domain in domains}
+        self._routes: dict[
+            str, tuple[int, str]
+        ] = {}  # by domain, or `*.domain`: the place of its route, and the key
+        self._everything = (len(routes), CAPTURE)
+        for place, route in enumerate(routes):
+            self._add(route.domains, (place, destination_key(route)))
+
+    def _add(self, domains: Iterable[str], found: tuple[int, str]) -> None:
+        for domain in domains:
+            if domain == "*":
+                self._everything = min(self._everything, found)
+            elif domain.startswith("*."):
+                self._routes.setdefault("*." + _ascii(domain[2:]), found)
+            else:
+                self._routes.setdefault(_ascii(domain), found)
 
     def destination(self, address: str) -> str:
         """The destination key for a valid address."""
@@ -56,13 +59,20 @@ class Router:
         domain = domain_of(address)
         if domain in self._domains:
             return UNKNOWN
-        key = self._routes.get(domain) or self._parent_route(domain) or self._everything
+        _, key = min(self._matches(domain))
         return UNKNOWN if key == LOCAL else key
 
-    def _parent_route(self, domain: str) -> str | None:
-        """A route for `*.example.test` matches every domain below it, the longest match first."""
+    def _matches(self, domain: str) -> Iterator[tuple[int, str]]:
+        """The routes for a domain; one for `*.example.test` is for every domain below it."""
+        yield self._everything
+        if found := self._routes.get(domain):
+            yield found
         while "." in domain:
             domain = domain.partition(".")[2]
-            if key := self._routes.get("*." + domain):
-                return key
-        return None
+            if found := self._routes.get("*." + domain):
+                yield found
+
+
+def _ascii(domain: str) -> str:
+    """A domain as `domain_of` gives it."""
+    return domain_of(f"a@{domain}")

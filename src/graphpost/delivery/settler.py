@@ -10,10 +10,13 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from graphpost.clock import Clock
 from graphpost.delivery.attempt import Attempt
 from graphpost.delivery.filing import Filing
-from graphpost.delivery.settle import apply
+from graphpost.delivery.routing import LOCAL
+from graphpost.delivery.settle import apply, unfiled
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
 from graphpost.store.deliveries import Delivery
@@ -42,10 +45,14 @@ class Settler:
     def start(self) -> None:
         self._task = asyncio.create_task(self._settle_forever())
 
-    async def stop(self) -> None:
-        """Write what there is, then end."""
+    async def stop(self, grace_seconds: float = 10.0) -> None:
+        """Write what there is, then end; what the store cannot take in that time is tried again after the start."""
         if self._task is not None:
-            await self._idle.wait()
+            try:
+                async with asyncio.timeout(grace_seconds):
+                    await self._idle.wait()
+            except TimeoutError:
+                self._log.problem("settle", f"{len(self._waiting)} or more conclusions could not be written")
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
@@ -79,18 +86,30 @@ class Settler:
             self._waiting = batch + self._waiting
             return
         except Exception as error:
-            if len(batch) == 1:
-                self._log.problem("settle", error)
-                batch[0][1]()
+            if len(batch) > 1:
+                for entry in batch:
+                    await self._write([entry])
                 return
-            for entry in batch:
-                await self._write([entry])
+            self._log.problem("settle", error)
+            await self._write_without_filings(batch[0])
             return
         for attempt, when_written in batch:
             when_written()
             delivery = attempt.conclusion.delivery
             if (delivery.message_id, delivery.position) in ours:
                 attempt.say(self._log)
+
+    async def _write_without_filings(self, entry: Entry) -> None:
+        """Something of it cannot be stored.  What became of the delivery counts: it must not go out again."""
+        attempt, when_written = entry
+        if not attempt.filings:
+            when_written()
+            return
+        conclusion = attempt.conclusion
+        if conclusion.delivery.destination == LOCAL:
+            conclusion = unfiled(conclusion)
+        bare = replace(attempt, conclusion=conclusion, filings=())
+        await self._write([(bare, when_written)])
 
 
 def _concluded(batch: list[Entry]) -> Iterator[tuple[Delivery, Sequence[Filing]]]:

@@ -155,6 +155,7 @@ class GraphApi:
 def find_place(trees: Mapping[str, Node], method: str, path: str) -> Place:
     """What a method and an undecoded path name; BadRequest or MethodNotAllowed when they name nothing."""
     root, slash, rest = path[1:].partition("/")
+    rest = rest.removeprefix("/")  # msgraph-sdk for Python by its default base URL: /v1.0//users
     version = root.lower()
     if version not in trees:
         raise BadRequest(f"Invalid version: '{clip(root)}'.")

@@ -52,6 +52,11 @@ def revision(tx: Tx) -> int:
     return int(row[0]) if row else 0
 
 
+def hold_directory(tx: Tx) -> None:
+    """Keep the directory from being changed by others until the transaction ends."""
+    tx.one(f"SELECT revision FROM directory_revision WHERE one = 1{tx.dialect.for_update}")  # noqa: S608
+
+
 def list_mailboxes(tx: Tx) -> list[Mailbox]:
     """Every mailbox, oldest first."""
     addresses: dict[int, list[str]] = {}

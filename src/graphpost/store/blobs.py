@@ -20,7 +20,7 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from graphpost.clock import SECOND, Instant
-from graphpost.errors import StoreError
+from graphpost.errors import ContentLost, StoreError
 from graphpost.store.directories import make_directory, sync_directory
 
 _CHUNK: Final = 256 * 1024
@@ -79,6 +79,8 @@ class FileBlobs:
     def read(self, sha256: str, offset: int = 0, length: int = -1) -> Iterator[bytes]:
         try:
             file = self.path(sha256).open("rb", buffering=0)
+        except FileNotFoundError as error:
+            raise ContentLost("a stored content is not there any more") from error
         except OSError as error:
             raise _translated(error) from error
         with file:
@@ -88,7 +90,7 @@ class FileBlobs:
                 chunk = file.read(_CHUNK if left < 0 else min(_CHUNK, left))
                 if not chunk:
                     if left > 0:
-                        raise StoreError("a stored content is shorter than it was")
+                        raise ContentLost("a stored content is shorter than it was")
                     return
                 left = left - len(chunk) if left > 0 else left
                 yield chunk

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from msgspec import Struct
 
-from graphpost.errors import StoreError
+from graphpost.errors import ContentLost
 from graphpost.mail.message import ContentRef
 from graphpost.store.blobs import Blobs
 from graphpost.store.store import Tx
@@ -66,9 +66,10 @@ def opener(blobs: Blobs, contents: Mapping[int, Content]) -> Callable[[ContentRe
     def open_(ref: ContentRef) -> Iterator[bytes]:
         content = contents.get(ref.content_id)
         if content is None:
-            raise StoreError("a message names a content that it does not have")
+            raise ContentLost("a message names a content that it does not have")
         if content.data is None:
-            return blobs.read(content.sha256, ref.offset, ref.length)
+            length = ref.length if ref.length >= 0 else content.size - ref.offset
+            return blobs.read(content.sha256, ref.offset, length)
         end = content.size if ref.length < 0 else ref.offset + ref.length
         return iter((content.data[ref.offset : end],))
 

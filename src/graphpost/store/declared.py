@@ -2,7 +2,7 @@
 
 What the file names is created or updated; what it does not name stays.  Only the credentials it once declared and
 names no longer are removed, because taking a secret out of the file means that it shall not work any more.  Unchanged
-accounts are not written.
+accounts are not written.  Servers that start at the same time on one database take turns.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ def apply_settings(tx: Tx, config: Config, numbers: Numbers, now: Instant) -> No
 
     Raises ConfigurationError with the path of the key.
     """
+    accounts.hold_directory(tx)
     directory = accounts.load_directory(tx)
     for index, mailbox in enumerate(config.mailboxes):
         with_key = f"mailboxes[{index}]"

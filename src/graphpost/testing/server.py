@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import re
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
@@ -18,8 +19,41 @@ from typing import Any, TypeVar
 
 from graphpost.config import Config, load
 from graphpost.server import Server
+from graphpost.store.store import Store
 
 T = TypeVar("T")
+
+
+class Output(io.StringIO):
+    """What the server logs, for others to wait on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written = threading.Condition()
+
+    def write(self, text: str) -> int:
+        with self._written:
+            count = super().write(text)
+            self._written.notify_all()
+            return count
+
+    def mark(self) -> int:
+        """Where the output ends now, for `wait_for`."""
+        with self._written:
+            return len(self.getvalue())
+
+    def wait_for(self, pattern: str, since: int = 0, seconds: float = 30.0) -> str:
+        """The first line after `since` in which the regular expression is found; TimeoutError without one."""
+
+        def search() -> str | None:
+            lines = self.getvalue()[since:].splitlines()
+            return next((line for line in lines if re.search(pattern, line)), None)
+
+        with self._written:
+            found = self._written.wait_for(search, seconds)
+        if found is None:
+            raise TimeoutError(f"nothing like {pattern} in the output:\n{self.getvalue()[since:]}")
+        return found
 
 
 class ServerThread:
@@ -27,7 +61,7 @@ class ServerThread:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.output = io.StringIO()
+        self.output = Output()
         self.server = Server(config, stream=self.output)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="graphpost", daemon=True)
@@ -39,6 +73,12 @@ class ServerThread:
     @property
     def port(self) -> int:
         return self.server.port
+
+    @property
+    def store(self) -> Store:
+        """For `call`: the store lives in the server's event loop."""
+        assert self.server.store is not None
+        return self.server.store
 
     @property
     def ca_file(self) -> Path | None:

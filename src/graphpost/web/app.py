@@ -69,7 +69,7 @@ class Application:
     ) -> None:
         self._graph = graph
         self._issuer = issuer
-        self._admin = admin
+        self.admin = admin
         self._limits = limits
         self._log = log
         self._hosts = hosts
@@ -110,7 +110,7 @@ class Application:
             return await self._graph_answer(request)
         try:
             if request.path.startswith(ADMIN_PATHS):
-                status, extra, data = await self._admin.handle(
+                status, extra, data = await self.admin.handle(
                     request.method, request.path, request.query_string, request.headers, request.body
                 )
                 return Answer(status, extra.items(), data)

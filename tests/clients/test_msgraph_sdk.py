@@ -1,0 +1,84 @@
+"""msgraph-sdk and azure-identity, as released, each run as a program of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.clients import letters
+from tests.clients.person import Person
+from tests.clients.refusals import REFUSED, check_refusals
+from tests.clients.world import ADELE, ALEX, NARROW, World, python_script
+
+pytestmark = pytest.mark.slow
+SUBJECT = "Angebot №7 – Größe ✓ 寸法, and so long that the line has to be folded somewhere 📎"
+
+
+@pytest.fixture(scope="module")
+def sent(world: World, picture: Path, report: Path) -> str:
+    """The letter, sent with the SDK and delivered to everybody; its subject."""
+    mark = world.server.output.mark()
+    assert world.python("sdk_send.py", SUBJECT, picture, report) == {"answer": None}
+    world.server.output.wait_for(f"(delivered|filed).*{ALEX}", mark)
+    return SUBJECT
+
+
+def test_the_letter_arrives_as_it_was_written(world: World, sent: str, picture: Path, report: Path) -> None:
+    letters.check_on_the_wire(world.relay.wait_for(sent), sent, picture, report)
+
+
+def test_the_letter_is_in_sent_items_with_its_bcc(
+    world: World, sent: str, picture: Path, report: Path, tmp_path: Path
+) -> None:
+    seen = world.python("sdk_read.py", sent, ADELE, "sentitems", tmp_path / "sent.eml")
+    letters.check_read_back(seen, sent, picture, report)
+    assert seen["bcc"] == letters.BCC
+    assert seen["delivery_receipt"] is True
+    assert seen["message_id"] == world.relay.wait_for(sent).message["message-id"]
+    letters.check_mime(tmp_path / "sent.eml", sent, picture, report, letters.BCC)
+
+
+def test_the_letter_is_in_the_inbox_of_a_local_recipient_without_its_bcc(
+    world: World, sent: str, picture: Path, report: Path, tmp_path: Path
+) -> None:
+    seen = world.python("sdk_read.py", sent, ALEX, "inbox", tmp_path / "inbox.eml")
+    letters.check_read_back(seen, sent, picture, report)
+    assert seen["bcc"] == []
+    letters.check_mime(tmp_path / "inbox.eml", sent, picture, report, [])
+
+
+KINDS = ("secret", "certificate", "certificate-with-chain", "async-secret", "async-certificate")
+
+
+def test_every_credential_of_an_application_sends_and_none_saves(world: World, tmp_path: Path) -> None:
+    world.python("sdk_credentials.py", "Short", *KINDS)
+    for kind in KINDS:
+        letters.check_short(world.relay.wait_for(f"Short {kind}"), kind)
+    assert world.python("sdk_read.py", "Short secret", ADELE, "sentitems", tmp_path / "none.eml") is None
+
+
+def test_a_device_code_sends_as_its_user(world: World, adele: Person) -> None:
+    with world.talking(python_script("sdk_credentials.py"), "Short", "device") as program:
+        code, address = program.hear("CODE")
+        adele.enter_code(address, code)
+        assert program.answer() == "done"
+    assert world.relay.wait_for("Short device").sender == ADELE
+
+
+def test_mime_is_relayed_byte_for_byte_but_for_bcc(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "message.eml"
+    file.write_bytes(letters.MIME.format(id="sdk").encode())
+    assert world.python("sdk_mime.py", file) == "done"
+    letters.check_relayed(world.relay.wait_for_bytes(b"<sdk@contoso.test>"), "sdk")
+    copy = tmp_path / "copy.eml"
+    seen = world.python("sdk_read.py", "Grüße as MIME sdk", ADELE, "sentitems", copy)
+    assert copy.read_bytes() == file.read_bytes()
+    assert [address for _, address in seen["bcc"]] == ["archive@remote.example", "hidden@remote.example"]
+    assert seen["has_attachments"] is True
+
+
+def test_refusals_are_the_sdks_own_exceptions_with_the_code_in_them(world: World, sent: str) -> None:
+    seen = world.python("sdk_errors.py", NARROW=NARROW)
+    check_refusals(seen["graph"], REFUSED)
+    assert "Never sent" not in [mail.subject for mail in world.relay.delivered]
+    assert "AADSTS7000215" in seen["token"]

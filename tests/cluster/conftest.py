@@ -1,0 +1,111 @@
+"""Two server processes on one PostgreSQL database and one data directory."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.conformance.wire import Answer, Wire
+
+from graphpost.testing.postgres import PostgresServer, find_binaries
+from graphpost.testing.process import ServerProcess
+from graphpost.testing.smtp_peer import SmtpPeer
+
+COMMAND = Path(sys.executable).with_name("graphpost")
+QUICK = {
+    "GRAPHPOST_DELIVERY_LEASE_SECONDS": "2",
+    "GRAPHPOST_DELIVERY_POLL_SECONDS": "0.2",
+    "GRAPHPOST_DELIVERY_RETRY_SECONDS": "0.3",
+}
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Node:
+    """A server of the two, and how to ask it."""
+
+    server: ServerProcess
+    trust: ssl.SSLContext
+    token: str
+
+    def wire(self) -> Wire:
+        return Wire(self.server.url, self.trust)
+
+    def send(self, wire: Wire, subject: str, sender: str = "adele@example.test") -> Answer:
+        message = {
+            "subject": subject,
+            "toRecipients": [{"emailAddress": {"address": f"{subject}@else.test"}}],
+            "body": {"contentType": "Text", "content": "x"},
+        }
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        body = json.dumps({"message": message}).encode()
+        return wire.request("POST", f"/v1.0/users/{sender}/sendMail", headers, body)
+
+    def administer(self, method: str, path: str, body: object) -> int:
+        secret = (self.server.data / "admin.token").read_text().strip()
+        wire = self.wire()
+        answer = wire.request(
+            method, path, {"Authorization": f"Bearer {secret}"}, json.dumps(body).encode() if body else b""
+        )
+        wire.close()
+        return answer.status
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    pytest.importorskip("psycopg")
+    if find_binaries() is None:
+        pytest.skip("no PostgreSQL binaries on this machine")
+    with PostgresServer.start() as server:
+        yield server
+
+
+@pytest.fixture
+def relay() -> Iterator[SmtpPeer]:
+    with SmtpPeer() as peer:
+        yield peer
+
+
+@pytest.fixture
+def start(postgres_server: PostgresServer, relay: SmtpPeer, tmp_path: Path) -> Iterator[Callable[[], Node]]:
+    """Starts a node; any number of them, from any thread."""
+    import psycopg
+
+    schema = f"cluster{next(_numbers)}"
+    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+    url = f"{postgres_server.url}&options=-csearch_path%3D{schema}"
+    environ = {**QUICK, "GRAPHPOST_STORE_URL": url}
+    data = tmp_path / "data"
+    with ExitStack() as stack:
+
+        def run() -> Node:
+            options = ("--port", "0", "--relay", f"smtp://127.0.0.1:{relay.port}")
+            server = stack.enter_context(ServerProcess.start(data, *options, environ=environ))
+            trust = ssl.create_default_context(cafile=data / "ca/ca.pem")
+            return Node(server, trust, _token(data))
+
+        yield run
+
+
+@pytest.fixture
+def nodes(start: Callable[[], Node]) -> tuple[Node, Node]:
+    """Two, started at the same time for the first time."""
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: start(), range(2))
+    return first, second
+
+
+def _token(data: Path) -> str:
+    """Of the application, from whichever node the command finds."""
+    command = [str(COMMAND), "token", "--data", str(data)]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()

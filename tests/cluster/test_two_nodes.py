@@ -1,0 +1,108 @@
+"""Two servers share a database: both accept and deliver, nothing twice, and one takes over from the other."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from signal import SIGKILL
+
+import pytest
+from tests.cluster.conftest import Node
+
+from graphpost.testing.smtp_peer import Gate, Hold, SmtpPeer
+
+pytestmark = pytest.mark.slow
+MESSAGES = 500
+ASKED = 20_000  # how often at most
+
+
+def send_all(node: Node, subjects: Iterable[str]) -> list[int]:
+    wire = node.wire()
+    try:
+        return [node.send(wire, subject).status for subject in subjects]
+    finally:
+        wire.close()
+
+
+def test_both_accept_and_deliver_and_nothing_is_delivered_twice(
+    nodes: tuple[Node, Node], relay: SmtpPeer
+) -> None:
+    relay.rule("RCPT", "451 4.3.0 later", times=100)  # so that some go through the database
+    subjects = [f"m{number}" for number in range(MESSAGES)]
+    shares = [subjects[start::4] for start in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        answered = list(pool.map(send_all, itertools.cycle(nodes), shares))
+    assert {status for statuses in answered for status in statuses} == {202}
+    relay.wait_for_messages(MESSAGES, 60)
+    for node in nodes:
+        assert node.server.stop() == 0
+        assert " accepted " in node.server.output
+        assert " delivered " in node.server.output
+        assert "Traceback" not in node.server.output
+        assert " problem " not in node.server.output
+    counted = Counter(message.recipients[0].partition("@")[0] for message in relay.messages)
+    assert counted == Counter(subjects)
+
+
+def test_what_a_killed_node_was_delivering_is_taken_over_when_its_leases_end(
+    nodes: tuple[Node, Node], relay: SmtpPeer
+) -> None:
+    first, second = nodes
+    subjects = [f"m{number}" for number in range(10)]
+    gates = [Gate() for _ in subjects]
+    for gate in gates:
+        relay.rule("DATA", Hold(gate), times=1)
+    assert set(send_all(first, subjects)) == {202}
+    for gate in gates:
+        assert gate.reached.wait(30)
+    assert relay.messages == []
+    first.server.signal(SIGKILL)
+    first.server.wait()
+    received = relay.wait_for_messages(len(subjects), 60)
+    for gate in gates:
+        gate.open()
+    assert second.server.stop() == 0
+    assert Counter(m.recipients[0].partition("@")[0] for m in received) == Counter(subjects)
+    assert len(relay.messages) == len(subjects)
+
+
+def test_a_living_node_keeps_what_it_works_on_beyond_its_lease(
+    nodes: tuple[Node, Node], relay: SmtpPeer
+) -> None:
+    first, second = nodes
+    gate = Gate()
+    relay.rule("RCPT", Hold(gate), match="held@*")
+    relay.rule("RCPT", "451 4.3.0 later", match="tick@*", times=15)  # 0.3 s each: longer than two leases
+    assert send_all(first, ["held"]) == [202]
+    assert gate.reached.wait(30)
+    assert send_all(second, ["tick"]) == [202]
+    (ticked,) = relay.wait_for_messages(1, 60)
+    assert ticked.recipients == ("tick@else.test",)
+    gate.open()
+    relay.wait_for_messages(2)
+    for node in nodes:
+        assert node.server.stop() == 0
+    assert sum(command.startswith("RCPT TO:<held@") for command in relay.commands) == 1
+
+
+def test_accounts_changed_on_one_are_seen_by_the_other(nodes: tuple[Node, Node]) -> None:
+    first, second = nodes
+    wire = second.wire()
+    address = "new@example.test"
+    assert second.send(wire, "early", address).error[:2] == (404, "ErrorInvalidUser")
+    assert first.administer("POST", "/admin/mailboxes", {"address": address}) == 200
+    assert 202 in (second.send(wire, "known", address).status for _ in range(ASKED))
+    assert first.administer("PATCH", f"/admin/mailboxes/{address}", {"enabled": False}) == 200
+    assert 404 in (second.send(wire, "known", address).status for _ in range(ASKED))
+    wire.close()
+
+
+def test_a_token_of_one_is_good_on_the_other(
+    nodes: tuple[Node, Node], relay: SmtpPeer, start: Callable[[], Node]
+) -> None:
+    assert [send_all(node, ["hello"]) for node in nodes] == [[202], [202]]
+    late = start()
+    assert send_all(Node(late.server, late.trust, nodes[0].token), ["hello"]) == [202]
+    relay.wait_for_messages(3)

@@ -1,0 +1,116 @@
+"""The commands on a running server and on a stopped one: the same answers, errors of one line, exit status."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from graphpost.testing.process import ServerProcess
+from graphpost.testing.smtp_peer import SmtpPeer
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_message_is_followed_to_its_outcome_per_recipient(
+    serve: Any, graphpost: Any, relay: SmtpPeer
+) -> None:
+    relay.rule("RCPT", "550 5.1.1 no such user", match="nobody@*")
+    relay.rule("RCPT", "451 4.2.1 mailbox busy", match="busy@*")
+    server: ServerProcess = serve("--relay", f"smtp://127.0.0.1:{relay.port}")
+    words = ["--subject", "Grüße", "--cc", "alex@example.test", "--bcc", "hidden@else.test", "-"]
+    good = graphpost("send", "--to", "a@else.test", *words, text="from standard input\n")
+    assert (good.status, good.err) == (0, "")
+    outcomes = sorted(line.split()[:2] for line in good.out.splitlines()[1:])
+    assert outcomes == [
+        ["delivered", "a@else.test"],
+        ["delivered", "alex@example.test"],
+        ["delivered", "hidden@else.test"],
+    ]
+    assert b"hidden@else.test" not in relay.wait_for_messages(1)[0].data
+
+    bad = graphpost("send", "--to", "nobody@else.test", "--subject", "x", "text")
+    assert bad.status == 1
+    assert "failed    nobody@else.test  550 5.1.1 no such user (127.0.0.1)" in bad.out
+    slow = graphpost("send", "--to", "busy@else.test", "--subject", "x", "--wait", "1", "text")
+    assert slow.status == 1
+    assert "deferred  busy@else.test  451 4.2.1 mailbox busy (127.0.0.1)" in slow.out
+
+    queue_id = slow.out.split()[2].rstrip(".")
+    (waiting,) = graphpost("queue", "list", "--state", "queued", "--json").json
+    assert waiting["id"] == queue_id
+    relay.clear_rules()
+    assert graphpost("queue", "retry", queue_id).status == 0
+    relay.wait_for_messages(2)
+    server.wait_for(r" delivered .*busy@else\.test")
+    shown = graphpost("queue", "show", queue_id, "--json").json
+    assert [recipient["state"] for recipient in shown["recipients"]] == ["delivered"]
+    assert graphpost("queue", "cancel", queue_id).error[0] == 1
+    assert "Undeliverable: x" in graphpost.messages(server, "inbox")
+
+
+def test_a_cancelled_message_is_not_delivered(serve: Any, graphpost: Any, relay: SmtpPeer) -> None:
+    relay.rule("RCPT", "451 4.2.1 busy")
+    server: ServerProcess = serve("--relay", f"smtp://127.0.0.1:{relay.port}")
+    sent = graphpost("send", "--to", "a@else.test", "--subject", "x", "--wait", "0", "text")
+    queue_id = sent.out.split()[-1].rstrip(".")
+    server.wait_for(" deferred ")
+    cancelled = graphpost("queue", "cancel", queue_id, "--json").json
+    assert [recipient["state"] for recipient in cancelled["recipients"]] == ["cancelled"]
+    assert graphpost("queue", "retry", queue_id).error[0] == 1
+    assert graphpost.messages(server, "inbox") == []  # nobody gets a report
+
+
+LISTS = [("queue", "list"), ("mailbox", "list"), ("app", "list"), ("check",)]
+WRONG = {
+    ("queue", "show", "1"): (1, "graphpost: there is no message '1' in the queue"),
+    ("queue", "retry", "00000000000000ff"): (1, "graphpost: there is no message '00000000000000ff' in the queue"),
+    ("mailbox", "disable", "nobody@x.test"): (1, "graphpost: there is no mailbox nobody@x.test"),
+    ("mailbox", "add", "not an address"): (2, "graphpost: address: "),
+    ("mailbox", "add", "adele@example.test"): (2, "graphpost: address: adele@example.test belongs to another mailbox"),
+    ("app", "secret", "00000000-0000-4000-8000-000000000000"): (1, "graphpost: there is no application "),
+}  # fmt: skip
+
+
+def test_commands_do_the_same_with_a_server_and_without(serve: Any, graphpost: Any) -> None:
+    server: ServerProcess = serve()
+    assert graphpost("mailbox", "add", "new@example.test", "--json").json["address"] == "new@example.test"
+    added = graphpost("app", "add", "Robot", "--permission", "Mail.Send", "--json")
+    assert added.status == 0, added.err
+    secret = added.json["secret"]
+    online = {words: graphpost(*words, "--json").json for words in LISTS}
+    refused = {words: graphpost(*words).error for words in WRONG}
+    migrated = graphpost("migrate")
+    assert server.stop() == 0
+    offline = {words: graphpost(*words, "--json").json for words in LISTS}
+    assert {words: offline[words] for words in LISTS[:3]} == {words: online[words] for words in LISTS[:3]}
+    assert [row["ok"] for row in online[("check",)]] == [True] * len(online[("check",)])
+    for words, (status, line) in WRONG.items():
+        assert refused[words][0] == status, (words, refused[words])
+        assert refused[words][1].startswith(line)
+        assert graphpost(*words).error == refused[words]
+    assert (migrated.status, migrated.out) == (0, "The database is up to date.\n")
+    assert graphpost("migrate").out == migrated.out
+    assert secret not in json.dumps([online[("app", "list")], offline[("app", "list")]])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("token",),
+        ("token", "--user", "alex@example.test"),
+        ("send", "--to", "a@b.test", "--subject", "x", "t"),
+    ],
+)
+def test_what_needs_a_server_says_so_in_one_line(graphpost: Any, words: tuple[str, ...]) -> None:
+    status, line = graphpost(*words).error
+    assert status == 1
+    assert line.startswith("graphpost: no server is running on ")
+
+
+def test_wrong_settings_are_one_line_that_names_the_key(graphpost: Any, tmp_path: Any) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('[server]\nprot = 1\n[[mailboxes]]\naddress = "a@b.test"\n')
+    status, line = graphpost("serve", "--config", str(file)).error
+    assert (status, line) == (2, "graphpost: server.prot: is not a setting; did you mean `port`?")
