@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import ctypes
 import gc
+import logging
+import resource
 import signal
 import socket
 import sys
@@ -42,7 +44,7 @@ from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Services
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import Directory
-from graphpost.maillog import MailLog
+from graphpost.maillog import MailLog, ProblemHandler
 from graphpost.store import accounts
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
@@ -54,6 +56,7 @@ from graphpost.web.certificates import CertificateFiles, server_certificate, sub
 from graphpost.web.listener import Listener, listen
 
 REFRESH_SECONDS: Final = 2.0
+OPEN_FILES: Final = 65_536
 
 
 class Accounts:
@@ -125,6 +128,7 @@ class Server:
         config, clock = self.config, self._clock
         config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._log.started(__version__)
+        self._listen_to_logging()
         listener = listen("server", config.server.host, config.server.port)
         self._stack.callback(listener.close)
         self.port = listener.getsockname()[1]
@@ -261,14 +265,24 @@ class Server:
             hosts=frozenset(names),
         )
 
+    def _listen_to_logging(self) -> None:
+        handler, root = ProblemHandler(self._log), logging.getLogger()
+        root.addHandler(handler)
+        self._stack.callback(root.removeHandler, handler)
+
     async def _start_web(self, web: Application, listener: socket.socket) -> None:
         """The metrics first: who watches sees the server before it takes mail."""
         config = self.config
         if config.metrics.port:
             metrics = await serve_metrics(web.admin, config.metrics)
             self._stack.callback(metrics.close)
-        allowed = config.server.forwarded_allow_ips
-        served = Listener(web, listener, files=self.ca, forwarded_allow_ips=allowed)
+        served = Listener(
+            web,
+            listener,
+            files=self.ca,
+            forwarded_allow_ips=config.server.forwarded_allow_ips,
+            head_seconds=config.limits.request_seconds,
+        )
         self._stack.push_async_callback(served.stop)
         await served.start()
 
@@ -317,8 +331,17 @@ def _tune_interpreter() -> None:
         ctypes.CDLL(None).malloc_trim(0)  # glibc only: hashing passwords at the start left 16 MB of nothing
 
 
+def raise_file_limit() -> None:
+    """Allow as many open files as we may have: every connection is one, and so is every blob being read."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def run(config: Config) -> int:
     """What `graphpost serve` does; the exit status.  Uses uvloop when it is installed."""
+    raise_file_limit()
     try:
         import uvloop
     except ImportError:

@@ -51,6 +51,7 @@ def check_content(message: EmailMessage, subject: str, picture: Path, report: Pa
     assert [[name, message[name]] for name, _ in HEADERS] == HEADERS
     assert message["importance"].lower() == "high"
     assert message["disposition-notification-to"] == f"{ADELE_NAME} <{ADELE}>"
+    assert message["return-receipt-to"] == f"{ADELE_NAME} <{ADELE}>"
     html = message.get_body(("html",))
     assert html is not None
     assert html.get_content().rstrip("\r\n") == HTML

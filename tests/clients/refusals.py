@@ -11,6 +11,7 @@ REFUSED = {
     "me without a user": (400, "BadRequest"),
     "a token nobody signed": (401, "InvalidAuthenticationToken"),
     "no permission": (403, "ErrorAccessDenied"),
+    "too large": (413, "RequestEntityTooLarge"),
     "no such user": (404, "ErrorInvalidUser"),
     "no such message": (400, "ErrorInvalidIdMalformed"),
     "a message of somebody else": (404, "ErrorItemNotFound"),

@@ -65,6 +65,28 @@ def test_a_device_code_sends_as_its_user(world: World, adele: Person) -> None:
     assert world.relay.wait_for("Short device").sender == ADELE
 
 
+def test_a_message_is_attached_to_another(world: World, picture: Path) -> None:
+    assert world.python("sdk_attached.py", "About this", picture) == "done"
+    mail = world.relay.wait_for("About this")
+    (part,) = [part for part in mail.message.walk() if part.get_content_type() == "message/rfc822"]
+    (inner,) = part.get_payload()
+    assert inner["subject"] == "Frühere Nachricht"
+    assert inner["from"] == "Zoë Müller <zoe@remote.example>"
+    assert inner.get_body(("html",)).get_content().strip() == "<p>früher</p>"
+    (logo,) = inner.iter_attachments()
+    assert logo.get_payload(decode=True) == picture.read_bytes()
+
+
+def test_many_sent_at_once_arrive_once_each(world: World) -> None:
+    count = 60
+    assert world.python("sdk_many.py", "Many", count) == "done"
+    expected = [f"Many {number}" for number in range(count)]
+    for subject in expected:
+        world.relay.wait_for(subject)
+    came = [mail.subject for mail in world.relay.delivered if mail.subject.startswith("Many ")]
+    assert sorted(came) == sorted(expected)
+
+
 def test_mime_is_relayed_byte_for_byte_but_for_bcc(world: World, tmp_path: Path) -> None:
     file = tmp_path / "message.eml"
     file.write_bytes(letters.MIME.format(id="sdk").encode())

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from tests.clients.letters import check_short
 from tests.clients.person import Person
 from tests.clients.proxy import leading_to
 from tests.clients.world import ADELE, ADELE_NAME, World, python_script
@@ -69,6 +70,14 @@ def test_plain_http_with_gzip_and_chunks(world: World, tmp_path: Path) -> None:
     assert world.relay.wait_for("chunked-mime").data == mime.read_bytes()
     international = world.relay.wait_for("Plain SMTPUTF8")
     assert set(international.recipients) == {"jürgen@remote.example", "info@bücher.example"}
+
+
+def test_a_password_sends_as_its_user(world: World) -> None:
+    """msal asks for the user's realm at the authority's name without its port: the proxy stands in for port 443."""
+    with leading_to(world.server.port) as (proxy, asked):
+        assert world.python("sdk_credentials.py", "Short", "password", HTTPS_PROXY=proxy) == "done"
+    assert "localhost:443" in asked
+    check_short(world.relay.wait_for("Short password"), "password")
 
 
 def test_a_client_that_knows_only_microsofts_names_is_served(world: World) -> None:

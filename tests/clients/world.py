@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -169,6 +170,8 @@ def running_world(directory: Path, relay: Relay) -> Iterator[World]:
     with running_server(directory / "data", file=file) as server:
         variables = environment(server.config)
         yield World(server, relay, certificate, variables)
+    lines = server.output.getvalue().splitlines()
+    assert [line for line in lines if re.match(r"\S+ (problem|failed|deferred|bounced) ", line)] == []
 
 
 def settings(certificate: Path, port: int) -> str:

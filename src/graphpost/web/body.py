@@ -12,6 +12,8 @@ from graphpost.errors import BadRequest, GraphError, TooLarge, UnsupportedMedia
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 GZIP: Final = 16 + zlib.MAX_WBITS
+GZIP_MEMBERS: Final = 100
+DISCARDED: Final = 64 * 1024 * 1024  # of a body that is too large: who still sends does not read our answer
 TOO_LARGE: Final = "The maximum request length supported is {}."
 
 
@@ -48,13 +50,17 @@ class BodyReader:
             )
         length = headers.get("content-length", "")
         if length.isdigit() and (len(length) > 18 or int(length) > limits.request_bytes):
+            if "expect" not in headers and len(length) < 10 and int(length) <= DISCARDED:
+                await self._in_time(receive, 0)
             raise too_large(limits.request_bytes)
         if length == "0" or (not length and "transfer-encoding" not in headers):
             return b""
-        data = await self._in_time(receive)
+        data = await self._in_time(receive, limits.request_bytes)
+        if data is None:
+            raise too_large(limits.request_bytes)
         return _expanded(data, limits.expanded_bytes) if encoding in ("gzip", "x-gzip") else data
 
-    async def _in_time(self, receive: Receive) -> bytes:
+    async def _in_time(self, receive: Receive, limit: int) -> bytes | None:
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None
@@ -62,7 +68,7 @@ class BodyReader:
         if not self._is_watching:
             self._watch(loop)
         try:
-            return await _received(receive, self._limits.request_bytes)
+            return await _received(receive, limit)
         except asyncio.CancelledError as error:
             if task not in self._late or task.uncancel() > 0:
                 raise
@@ -88,13 +94,12 @@ def too_large(limit: int) -> TooLarge:
     return TooLarge(TOO_LARGE.format(f"{megabytes}MB" if not rest else f"{limit} bytes"))
 
 
-async def _received(receive: Receive, limit: int) -> bytes:
+async def _received(receive: Receive, limit: int) -> bytes | None:
+    """The body, or None when it is larger than the limit; what is too much was read, up to a bound, and forgotten."""
     event = await receive()
     if event["type"] == "http.request" and not event.get("more_body"):
         first: bytes = event.get("body", b"")
-        if len(first) > limit:
-            raise too_large(limit)
-        return first
+        return first if len(first) <= limit else None
     parts: list[bytes] = []
     size = 0
     while True:
@@ -102,11 +107,12 @@ async def _received(receive: Receive, limit: int) -> bytes:
             raise Disconnected
         part: bytes = event.get("body", b"")
         size += len(part)
-        if size > limit:
-            raise too_large(limit)
-        parts.append(part)
-        if not event.get("more_body"):
-            return b"".join(parts)
+        if size <= limit:
+            parts.append(part)
+        else:
+            parts.clear()
+        if not event.get("more_body") or size > limit + DISCARDED:
+            return b"".join(parts) if size <= limit else None
         event = await receive()
 
 
@@ -115,6 +121,8 @@ def _expanded(data: bytes, limit: int) -> bytes:
     out: list[bytes] = []
     room = limit
     while data:
+        if len(out) == GZIP_MEMBERS:  # each costs a copy of what is left
+            raise BadRequest("The request's gzip body has too many members.")
         stream = zlib.decompressobj(GZIP)
         try:
             part = stream.decompress(data, room + 1)

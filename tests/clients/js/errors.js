@@ -31,6 +31,8 @@ async function refused(call) {
 async function main() {
   const client = clientOf();
   const good = mail("zoe@remote.example");
+  const large = mail("zoe@remote.example");
+  large.message.attachments = [{ name: "x.bin", contentBytes: Buffer.alloc(4_000_000).toString("base64") }];
   const newest = (await client.api(`${own}/messages`).top(1).get()).value[0].id;
   const calls = {
     "no recipients": client.api(`${own}/sendMail`).post(mail()),
@@ -38,6 +40,7 @@ async function main() {
     "me without a user": client.api("/me/sendMail").post(good),
     "a token nobody signed": clientOf("secret", wornOut).api(`${own}/sendMail`).post(good),
     "no permission": clientOf("secret", secretOf(env.NARROW, env.CLIENT_SECRET)).api(`${own}/sendMail`).post(good),
+    "too large": client.api(`${own}/sendMail`).post(large),
     "no such user": client.api("/users/nobody@contoso.test/sendMail").post(good),
     "no such message": client.api(`${own}/messages/AAMkAGEwYWI`).get(),
     "a message of somebody else": client.api(`/users/alex@contoso.test/messages/${newest}`).get(),

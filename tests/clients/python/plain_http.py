@@ -45,7 +45,7 @@ def main(subject, mime):
     international = message(subject + " SMTPUTF8", "jürgen@remote.example", "info@bücher.example")
     answers = [
         client.post(user + "/sendMail", content=zipped, headers=packed),
-        client.post(user + "/sendMail", json=international),
+        client.post(user.replace("v1.0", "beta") + "/microsoft.graph.sendMail", json=international),
         client.post(
             user + "/sendMail", content=in_lines(mime.read_bytes()), headers={"Content-Type": "text/plain"}
         ),

@@ -11,6 +11,7 @@ from azure.identity import ClientSecretCredential
 from connecting import WHERE, client_of, env
 from msgraph.generated.models.body_type import BodyType
 from msgraph.generated.models.email_address import EmailAddress
+from msgraph.generated.models.file_attachment import FileAttachment
 from msgraph.generated.models.item_body import ItemBody
 from msgraph.generated.models.message import Message
 from msgraph.generated.models.o_data_errors.o_data_error import ODataError
@@ -27,11 +28,12 @@ class WornOut:
         return AccessToken("eyJhbGciOiJub25lIn0.e30.", 4_102_444_800)
 
 
-def body(address):
+def body(address, content=b""):
     message = Message(
         subject="Never sent",
         body=ItemBody(content_type=BodyType.Text, content="text"),
         to_recipients=[Recipient(email_address=EmailAddress(address=address))] if address else [],
+        attachments=[FileAttachment(name="x.bin", content_bytes=content)] if content else None,
     )
     return SendMailPostRequestBody(message=message)
 
@@ -77,6 +79,7 @@ async def main():
         .users.by_user_id(env["MAILBOX"])
         .send_mail.post(body("zoe@remote.example")),
         "no permission": narrow.users.by_user_id(env["MAILBOX"]).send_mail.post(body("zoe@remote.example")),
+        "too large": own.send_mail.post(body("zoe@remote.example", b"x" * 4_000_000)),
         "no such user": users.by_user_id("nobody@contoso.test").send_mail.post(body("zoe@remote.example")),
         "no such message": own.messages.by_message_id("AAMkAGEwYWI").get(),
         "a message of somebody else": users.by_user_id("alex@contoso.test")
