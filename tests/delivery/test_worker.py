@@ -20,6 +20,7 @@ from tests.delivery.post import (
     YES,
     Office,
     claiming,
+    furnish,
     settling,
 )
 
@@ -320,6 +321,38 @@ async def test_two_workers_on_one_store_never_claim_the_same(make_office: MakeOf
     await asyncio.gather(*(outside.send(f"a{number}@one.test") for number in range(300)))
     await here.until_done(300)
     assert Counter(here.one.addresses + there.one.addresses) == Counter(f"a{n}@one.test" for n in range(300))
+
+
+@pytest.mark.slow
+async def test_two_nodes_on_one_postgresql_never_deliver_the_same(make_nodes: MakeOffice) -> None:
+    here, there, outside = make_nodes(), make_nodes(), make_nodes()
+    await furnish(outside.store)
+    await here.worker.start()
+    await there.worker.start()
+    number = 300
+    await asyncio.gather(*(outside.send(f"a{n}@one.test", "b@two.test") for n in range(number)))
+    await here.until_done(2 * number)
+    assert Counter(here.one.addresses + there.one.addresses) == Counter(
+        f"a{n}@one.test" for n in range(number)
+    )
+    assert len(here.two.taken) + len(there.two.taken) == number
+
+
+@pytest.mark.slow
+async def test_the_work_of_a_node_that_died_is_taken_over_when_its_lease_ends(make_nodes: MakeOffice) -> None:
+    died, other = make_nodes(), make_nodes()
+    await furnish(died.store)
+    await died.worker.start()
+    await other.worker.start()
+    died.one.gate.clear()
+    await died.send("a@one.test")
+    await died.until(lambda: died.one.under_way == 1)
+    died.store.breaks = lambda fn: StoreError("this node is gone")
+    await other.settle_down_without_leases()
+    assert other.one.taken == []
+    other.clock.jump_to(other.clock.now() + 601 * SECOND)
+    await other.until_done()
+    assert other.one.addresses == ["a@one.test"]
 
 
 async def test_what_an_earlier_process_left_behind_is_tried_again_at_the_start(
