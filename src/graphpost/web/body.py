@@ -27,11 +27,7 @@ class Timeout(GraphError):
 
 
 class TooLong(TooLarge):
-    """Too large as it came: the connection ends.  `unfinished`: the client may still be sending."""
-
-    def __init__(self, limit: int, *, unfinished: bool) -> None:
-        super().__init__(_too_large(limit))
-        self.unfinished = unfinished
+    """Too large, and not read to its end: the client may still be sending."""
 
 
 class Disconnected(Exception):
@@ -60,7 +56,7 @@ class BodyReader:
             )
         length = headers.get("content-length", "")
         if length.isdigit() and (len(length) > 18 or int(length) > limits.request_bytes):
-            raise TooLong(limits.request_bytes, unfinished="expect" not in headers)
+            raise TooLong(_too_large(limits.request_bytes))
         if length == "0" or (not length and "transfer-encoding" not in headers):
             return b""
         data = await self._in_time(receive)
@@ -119,7 +115,7 @@ async def _received(receive: Receive, limit: int) -> bytes:
     if event["type"] == "http.request" and not event.get("more_body"):
         first: bytes = event.get("body", b"")
         if len(first) > limit:
-            raise TooLong(limit, unfinished=False)
+            raise TooLarge(_too_large(limit))
         return first
     parts: list[bytes] = []
     size = 0
@@ -129,7 +125,7 @@ async def _received(receive: Receive, limit: int) -> bytes:
         part: bytes = event.get("body", b"")
         size += len(part)
         if size > limit:
-            raise TooLong(limit, unfinished=event.get("more_body", False))
+            raise TooLong(_too_large(limit)) if event.get("more_body") else TooLarge(_too_large(limit))
         parts.append(part)
         if not event.get("more_body"):
             return b"".join(parts)
