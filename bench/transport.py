@@ -2,8 +2,9 @@
 
     python bench/transport.py [--messages 20000] [--concurrency 20] [--rounds 3]
 
-Prints messages a second for smtp-source (connections reused), for the courier on asyncio and on uvloop, and the
-ratios of their medians.  Needs Postfix's test programs.
+Prints messages a second for smtp-source (connections reused), for the courier on asyncio and on uvloop, the ratios of
+their medians, and the CPU time a message costs the sender (user and system).  The courier has `concurrency`
+connections and twice as many deliveries under way, as the worker gives it.  Needs Postfix's test programs.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import resource
 import shutil
 import socket
 import statistics
@@ -45,8 +47,16 @@ CONTENT = Content(
 )
 
 
-async def courier(port: int, messages: int, concurrency: int) -> float:
-    target = SmtpTarget("127.0.0.1", port, tls="none", messages_per_connection=messages)
+@dataclass(frozen=True)
+class Figures:
+    rate: float  # messages a second
+    cost: float  # microseconds of CPU a message
+
+
+async def courier(port: int, messages: int, concurrency: int) -> Figures:
+    target = SmtpTarget(
+        "127.0.0.1", port, tls="none", messages_per_connection=messages, connections=concurrency
+    )
     smtp = SmtpCourier(target)
     left = iter(range(messages))
 
@@ -55,24 +65,24 @@ async def courier(port: int, messages: int, concurrency: int) -> float:
             outcomes = await smtp.deliver(Envelope("a@example.test", ("b@example.test",), CONTENT))
             assert isinstance(outcomes[0], Delivered), outcomes
 
-    start = time.perf_counter()
-    await asyncio.gather(*(worker() for _ in range(concurrency)))
-    took = time.perf_counter() - start
+    start, cpu = time.perf_counter(), time.process_time()
+    await asyncio.gather(*(worker() for _ in range(2 * concurrency)))
+    took, cost = time.perf_counter() - start, time.process_time() - cpu
     await smtp.close()
-    return messages / took
+    return Figures(messages / took, cost / messages * 1e6)
 
 
-def on_asyncio(port: int, messages: int, concurrency: int) -> float:
+def on_asyncio(port: int, messages: int, concurrency: int) -> Figures:
     return asyncio.run(courier(port, messages, concurrency))
 
 
-def on_uvloop(port: int, messages: int, concurrency: int) -> float:
+def on_uvloop(port: int, messages: int, concurrency: int) -> Figures:
     import uvloop
 
     return uvloop.run(courier(port, messages, concurrency))
 
 
-def smtp_source(port: int, messages: int, concurrency: int) -> float:
+def smtp_source(port: int, messages: int, concurrency: int) -> Figures:
     command = [
         "smtp-source",
         "-d",
@@ -84,9 +94,14 @@ def smtp_source(port: int, messages: int, concurrency: int) -> float:
         "600",
         f"127.0.0.1:{port}",
     ]
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), children_cpu()
     subprocess.run(command, check=True)
-    return messages / (time.perf_counter() - start)
+    return Figures(messages / (time.perf_counter() - start), (children_cpu() - cpu) / messages * 1e6)
+
+
+def children_cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def wait_until_open(port: int, sink: subprocess.Popen[bytes]) -> None:
@@ -106,12 +121,12 @@ def main() -> None:
     args = parser.parse_args()
     if not shutil.which("smtp-sink"):
         parser.exit(1, "smtp-sink is not installed (Debian: postfix)\n")
-    runs: dict[str, Callable[[int, int, int], float]] = {
+    runs: dict[str, Callable[[int, int, int], Figures]] = {
         "smtp-source": smtp_source,
         "courier, asyncio": on_asyncio,
         "courier, uvloop": on_uvloop,
     }
-    figures: dict[str, list[float]] = {name: [] for name in runs}
+    figures: dict[str, list[Figures]] = {name: [] for name in runs}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -125,11 +140,13 @@ def main() -> None:
     finally:
         sink.terminate()
         sink.wait()
-    base = statistics.median(figures["smtp-source"])
+    base = statistics.median(figure.rate for figure in figures["smtp-source"])
     for name, values in figures.items():
-        rate = statistics.median(values)
+        rates = [figure.rate for figure in values]
+        rate, cost = statistics.median(rates), statistics.median(figure.cost for figure in values)
         print(
-            f"{name:18} {rate:8.0f}/s   {rate / base:5.2f} x smtp-source   ({min(values):.0f}-{max(values):.0f})"
+            f"{name:18} {rate:8.0f}/s   {rate / base:5.2f} x smtp-source   {cost:5.1f} us of CPU a message"
+            f"   ({min(rates):.0f}-{max(rates):.0f})"
         )
 
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ctypes
 import gc
+import resource
 import signal
 import socket
 import sys
@@ -54,6 +55,7 @@ from graphpost.web.certificates import CertificateFiles, server_certificate, sub
 from graphpost.web.listener import Listener, listen
 
 REFRESH_SECONDS: Final = 2.0
+OPEN_FILES: Final = 65_536
 
 
 class Accounts:
@@ -267,8 +269,13 @@ class Server:
         if config.metrics.port:
             metrics = await serve_metrics(web.admin, config.metrics)
             self._stack.callback(metrics.close)
-        allowed = config.server.forwarded_allow_ips
-        served = Listener(web, listener, files=self.ca, forwarded_allow_ips=allowed)
+        served = Listener(
+            web,
+            listener,
+            files=self.ca,
+            forwarded_allow_ips=config.server.forwarded_allow_ips,
+            head_seconds=config.limits.request_seconds,
+        )
         self._stack.push_async_callback(served.stop)
         await served.start()
 
@@ -317,8 +324,17 @@ def _tune_interpreter() -> None:
         ctypes.CDLL(None).malloc_trim(0)  # glibc only: hashing passwords at the start left 16 MB of nothing
 
 
+def raise_file_limit() -> None:
+    """Allow as many open files as we may have: every connection is one, and so is every blob being read."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def run(config: Config) -> int:
     """What `graphpost serve` does; the exit status.  Uses uvloop when it is installed."""
+    raise_file_limit()
     try:
         import uvloop
     except ImportError:

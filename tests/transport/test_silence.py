@@ -10,7 +10,7 @@ from anyio.lowlevel import checkpoint
 from tests.transport.letters import Endless, envelope
 
 from graphpost.testing.smtp_peer import Gate, Hold, SmtpPeer
-from graphpost.transport.courier import Deferred, Delivered, Envelope
+from graphpost.transport.courier import Deferred, Delivered, Envelope, Outcome
 from graphpost.transport.smtp import SmtpCourier
 
 pytestmark = pytest.mark.anyio
@@ -57,10 +57,12 @@ async def test_a_silence_is_deferred_and_says_where(
     peer = smtp_peer(users={"adele": "secret"})
     gate = Gate()
     peer.rule(step, Hold(gate))
-    one = courier(peer.port, tls="none", username="adele", password="secret")
+    one = courier(peer.port, tls="none", username="adele", password="secret", connect_seconds=1e9)
     delivery = asyncio.create_task(one.deliver(envelope()))
     await asyncio.to_thread(gate.reached.wait)
-    let_pass(301)
+    while not delivery.done():  # a peer can have accepted a connection that we do not know of yet
+        let_pass(301)
+        await checkpoint()
     [outcome] = await delivery
     assert isinstance(outcome, Deferred)
     assert (outcome.reply.code, outcome.reply.status) == (0, "4.4.2")
@@ -109,3 +111,62 @@ async def test_an_idle_connection_is_closed_with_quit(smtp_peer: MakePeer, couri
     assert peer.commands[-1] == "QUIT"
     assert not one._connections
     assert not one._idle
+
+
+def begin(one: SmtpCourier, *names: str) -> list[asyncio.Task[tuple[Outcome, ...]]]:
+    return [asyncio.create_task(one.deliver(envelope(sender=f"{name}@x.test"))) for name in names]
+
+
+async def test_a_silence_is_of_the_message_before_not_of_its_follower(
+    smtp_peer: MakePeer, courier: MakeCourier
+) -> None:
+    peer = smtp_peer()
+    gate = Gate()
+    peer.rule("content", Hold(gate, "451 4.3.0 never mind"), times=1)
+    deliveries = begin(courier(peer.port, connections=1), "a", "b")
+    await asyncio.to_thread(gate.reached.wait)
+    let_pass(301)
+    [[first], [second]] = await asyncio.gather(*deliveries)
+    assert isinstance(first, Deferred)
+    assert first.reply.text.startswith(
+        "nothing happened for 300 s while waiting for the reply to the message"
+    )
+    assert isinstance(second, Delivered)
+    assert [(message.sender, message.connection) for message in peer.messages] == [("b@x.test", 2)]
+    gate.open()
+
+
+async def test_a_silence_after_the_answer_to_the_message_before_is_the_followers(
+    smtp_peer: MakePeer, courier: MakeCourier
+) -> None:
+    peer = smtp_peer()
+    gate = Gate()
+    peer.rule("MAIL", Hold(gate), match="b@*")
+    first, second = begin(courier(peer.port, connections=1), "a", "b")
+    await asyncio.to_thread(gate.reached.wait)
+    assert isinstance((await first)[0], Delivered)
+    let_pass(301)
+    [outcome] = await second
+    assert isinstance(outcome, Deferred)
+    assert outcome.reply.text.startswith("nothing happened for 300 s while waiting for the reply to MAIL")
+    assert outcome.whole_destination
+    assert peer.connections == 1
+
+
+async def test_a_follower_has_all_the_time_from_the_answer_before_it(
+    smtp_peer: MakePeer, courier: MakeCourier
+) -> None:
+    peer = smtp_peer()
+    content, mail = Gate(), Gate()
+    peer.rule("content", Hold(content), times=1)
+    peer.rule("MAIL", Hold(mail), match="b@*")
+    first, second = begin(courier(peer.port, connections=1), "a", "b")
+    await asyncio.to_thread(content.reached.wait)
+    let_pass(250)
+    content.open()
+    assert isinstance((await first)[0], Delivered)
+    await asyncio.to_thread(mail.reached.wait)
+    let_pass(250)
+    mail.open()
+    assert isinstance((await second)[0], Delivered)
+    assert peer.connections == 1

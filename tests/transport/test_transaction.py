@@ -32,11 +32,42 @@ class Wire(asyncio.Transport):
         self.is_aborted = True
 
 
+class Desk:
+    """A dispatcher with these waiting."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Transaction] = []
+        self.stale: list[Transaction] = []
+        self.released = 0
+
+    @property
+    def has_waiting(self) -> bool:
+        return bool(self.waiting)
+
+    def next_for(self, connection: Connection) -> Transaction | None:
+        if not self.waiting:
+            return None
+        transaction = self.waiting.pop(0)
+        assert transaction.suits(connection)
+        return transaction
+
+    def release(self, connection: Connection) -> None:
+        self.released += connection.is_open
+
+    def retry(self, transaction: Transaction) -> None:
+        self.stale.append(transaction)
+        transaction.result.set_result(None)
+
+
 @pytest.fixture(scope="module")
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop = asyncio.new_event_loop()
     yield loop
     loop.close()
+
+
+def make(loop: asyncio.AbstractEventLoop, desk: Desk, *recipients: str) -> Transaction:
+    return Transaction(envelope(*recipients), desk, "mx.test", 300.0, loop)
 
 
 def play(
@@ -48,7 +79,8 @@ def play(
     connection.connection_made(wire)
     connection.extensions = Extensions(pipelining=pipelining)
     connection.needs_reset = needs_reset
-    transaction = Transaction(connection, envelope("a@x.test", "b@x.test", "c@x.test"), "mx.test", 300.0)
+    transaction = make(loop, Desk(), "a@x.test", "b@x.test", "c@x.test")
+    assert transaction.suits(connection)
     transaction.start()
     for segment in segments:
         if not wire.is_aborted:
@@ -57,7 +89,9 @@ def play(
     connection.connection_lost(None)
     connection.is_open = was_open
     assert transaction.result.done()
-    return transaction.result.result(), wire, connection
+    outcomes = transaction.result.result()
+    assert outcomes is not None
+    return outcomes, wire, connection
 
 
 codes = st.sampled_from(
@@ -122,3 +156,92 @@ def test_a_refused_reset_ends_the_connection(loop: asyncio.AbstractEventLoop) ->
     outcomes, wire, _ = play(loop, [b"502 what\r\n"], pipelining=False, needs_reset=True)
     assert all(isinstance(outcome, Deferred) for outcome in outcomes)
     assert wire.is_aborted
+
+
+# Two of them
+
+
+def play_two(
+    loop: asyncio.AbstractEventLoop, segments: list[bytes]
+) -> tuple[tuple[Transaction, Transaction], Wire, Desk]:
+    """One recipient each, the second waits; the peer's segments, and then the end of the connection."""
+    connection = Connection(loop, lambda _: None)
+    wire = Wire()
+    connection.connection_made(wire)
+    connection.extensions = Extensions(pipelining=True)
+    desk = Desk()
+    first, second = make(loop, desk, "a@x.test"), make(loop, desk, "b@x.test")
+    assert first.suits(connection)
+    desk.waiting.append(second)
+    first.start()
+    for segment in segments:
+        if not wire.is_aborted:
+            connection.data_received(segment)
+            loop.run_until_complete(turn())
+    if desk.waiting and connection.is_open and first.result.done():
+        desk.waiting.clear()  # the connection was released before there was anything to follow
+        second.settle(None)
+    connection.connection_lost(None)
+    if desk.waiting:
+        second.settle(None)
+    return (first, second), wire, desk
+
+
+async def turn() -> None:
+    """Let the loop do what was left for its next turn."""
+    await asyncio.sleep(0)
+
+
+OPENING = b"MAIL FROM:<adele@example.test>\r\nRCPT TO:<%s@x.test>\r\nDATA\r\n"
+
+
+def test_the_next_ones_commands_are_behind_the_last_dot(loop: asyncio.AbstractEventLoop) -> None:
+    (first, second), wire, desk = play_two(loop, [b"250 x\r\n250 x\r\n354 x\r\n"])
+    assert wire.written == OPENING % b"a" + HELLO + b".\r\n" + OPENING % b"b"
+    assert isinstance((first.result.result() or ())[0], Deferred)
+    assert desk.stale == [second]
+
+
+def test_the_followers_content_waits_for_its_own_go_ahead(loop: asyncio.AbstractEventLoop) -> None:
+    both = b"250 x\r\n250 x\r\n354 x\r\n"
+    _, wire, _ = play_two(loop, [both, b"250 x\r\n250 x\r\n250 x\r\n"])
+    assert wire.written.endswith(OPENING % b"b")
+    _, wire, _ = play_two(loop, [both, b"250 x\r\n", both])
+    assert wire.written.endswith(OPENING % b"b" + HELLO + b".\r\n")
+
+
+@settings(max_examples=400)
+@given(answers)
+def test_whatever_the_peer_says_both_have_an_end(
+    loop: asyncio.AbstractEventLoop, segments: list[bytes]
+) -> None:
+    transactions, wire, desk = play_two(loop, [b"250 x\r\n250 x\r\n354 x\r\n", *segments])
+    delivered = 0
+    for transaction in transactions:
+        outcomes = transaction.result.result()
+        assert (outcomes is None) is (transaction in desk.stale)
+        delivered += outcomes is not None and isinstance(outcomes[0], Delivered)
+    assert wire.written.count(HELLO + b".\r\n") >= delivered
+    assert transactions[0] not in desk.stale
+
+
+@given(st.lists(codes, min_size=5, max_size=5), st.lists(st.integers(0, 200), max_size=5))
+def test_a_full_set_of_replies_to_two_keeps_them_apart(
+    loop: asyncio.AbstractEventLoop, said: list[int], cuts: list[int]
+) -> None:
+    """The reply to the first content, and MAIL, RCPT, DATA and the content of the second."""
+    end, mail, recipient, data, final = said
+    script = [250, 250, 354, *said] if data == 354 else [250, 250, 354, *said[:4]]
+    sent = b"".join(b"%d x\r\n" % code for code in script)
+    places = sorted(min(cut, len(sent)) for cut in cuts)
+    segments = [sent[a:b] for a, b in zip([0, *places], [*places, len(sent)], strict=True)]
+    (first, second), _, desk = play_two(loop, segments)
+    [outcome] = first.result.result() or ()
+    assert isinstance(outcome, Delivered) is (end // 100 == 2)
+    assert isinstance(outcome, Failed) is (end // 100 == 5)
+    is_in_step = end // 100 in (2, 4, 5) and end != 421
+    assert (second in desk.stale) is (not is_in_step or mail == 421)
+    is_taken = data == 354 and {mail // 100, recipient // 100, final // 100} == {2}
+    outcomes = second.result.result()
+    if outcomes is not None:
+        assert isinstance(outcomes[0], Delivered) is is_taken

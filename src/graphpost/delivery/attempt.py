@@ -7,13 +7,12 @@ recipient is tried again.
 
 from __future__ import annotations
 
-import dataclasses
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from graphpost.clock import SECOND, Clock, Instant
@@ -40,8 +39,7 @@ from graphpost.store.store import Store, Tx
 from graphpost.transport.courier import Courier, Data, Deferred, Envelope, Failed, Outcome, Reply
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """What was concluded, and what is to be filed with it."""
 
     conclusion: Conclusion
@@ -142,7 +140,7 @@ class Attempts:
             attempt = self._postponed(
                 delivery, started, "an internal error; the server's log has the details"
             )
-            return dataclasses.replace(attempt, problem=error)
+            return replace(attempt, problem=error)
         conclusion = attempt.conclusion
         if conclusion.failed or conclusion.delayed or (delivery.wants_success and conclusion.relayed):
             return self._reported(delivery, outcomes, attempt, item, data)
@@ -199,7 +197,7 @@ class Attempts:
         except (StoreError, OSError) as error:
             return self._untold(delivery, outcomes, attempt, error)
         except Exception as error:  # what became of the delivery stands, also when nobody can be told
-            return dataclasses.replace(attempt, problem=error)
+            return replace(attempt, problem=error)
 
     def _untold(
         self, delivery: Delivery, outcomes: Sequence[Outcome], attempt: Attempt, error: BaseException
@@ -209,7 +207,7 @@ class Attempts:
         patient = replace(delivery, expires_at=NEVER, warned=True)
         conclusion = conclude(patient, softer, self._clock.now(), self._settings, self._chance())
         after = replace(conclusion.delivery, expires_at=delivery.expires_at, warned=delivery.warned)
-        return dataclasses.replace(attempt, conclusion=replace(conclusion, delivery=after), problem=error)
+        return replace(attempt, conclusion=replace(conclusion, delivery=after), problem=error)
 
     def _with_reports(self, attempt: Attempt, item: Item, data: Data) -> Attempt:
         now = self._clock.now()
@@ -217,7 +215,7 @@ class Attempts:
         if mailbox is None or not attempt.conclusion.delivery.sender:
             return attempt
         reports = tuple(self._reporter.filings(attempt.conclusion, mailbox, item, header_of(data), now))
-        return dataclasses.replace(attempt, filings=attempt.filings + reports)
+        return replace(attempt, filings=attempt.filings + reports)
 
     def _set_aside(self, delivery: Delivery, error: BaseException) -> Attempt:
         conclusion = Conclusion(delivery=replace(delivery, state=deliveries.HELD))
@@ -249,7 +247,7 @@ def envelope_of(delivery: Delivery, data: Data) -> Envelope:
 
 def open_addresses(delivery: Delivery) -> tuple[str, ...]:
     """The recipients that still wait, in order."""
-    return tuple(r.address for r in delivery.recipients if r.state in ("queued", "deferred"))
+    return tuple([r.address for r in delivery.recipients if r.state in deliveries.OPEN])
 
 
 def header_of(data: Data) -> bytes:

@@ -17,6 +17,7 @@ from graphpost.transport.smtp import SmtpCourier
 
 SMTP_PORT: Final = 25
 SMTPS_PORT: Final = 465
+DELIVERIES_PER_CONNECTION: Final = 2
 
 
 class Outlets:
@@ -35,18 +36,27 @@ class Outlets:
             key = destination_key(route)
             if "://" in key and key not in self._couriers:
                 self._couriers[key] = SmtpCourier(target_of(route, settings, hostname))
-                self._limits[key] = route.concurrency
+                self._limits[key] = DELIVERIES_PER_CONNECTION * connections_of(route, settings)
 
     def find(self, destination: str) -> Courier | None:
         return self._couriers.get(destination)
 
     def limit(self, destination: str) -> int:
-        """How many deliveries to a destination may be under way at once."""
+        """How many deliveries to a destination may be under way at once.
+
+        Over SMTP that is twice as many as connections: the courier sends the commands of the next message together
+        with the content of the one before.
+        """
         return self._limits.get(destination) or self._settings.concurrency
 
     async def close(self) -> None:
         for courier in self._couriers.values():
             await courier.close()
+
+
+def connections_of(route: RouteSettings, settings: DeliverySettings) -> int:
+    """The most connections that a route may have at once."""
+    return route.concurrency or settings.concurrency
 
 
 def target_of(route: RouteSettings, settings: DeliverySettings, hostname: str) -> SmtpTarget:
@@ -66,6 +76,7 @@ def target_of(route: RouteSettings, settings: DeliverySettings, hostname: str) -
         connect_seconds=settings.connect_seconds,
         reply_seconds=settings.reply_seconds,
         messages_per_connection=settings.messages_per_connection,
+        connections=connections_of(route, settings),
     )
 
 

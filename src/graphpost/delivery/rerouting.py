@@ -74,7 +74,7 @@ def divided(delivery: Delivery, destination_of: Callable[[str], str], now: Insta
     groups: dict[str, list[Recipient]] = {}
     settled: list[Recipient] = []
     for recipient in delivery.recipients:
-        if recipient.state in ("queued", "deferred"):
+        if recipient.state in deliveries.OPEN:
             groups.setdefault(destination_of(recipient.address), []).append(recipient)
         else:
             settled.append(recipient)

@@ -63,45 +63,65 @@ def conclude(
     answers = iter(outcomes)
     expired = now >= delivery.expires_at
     settled: list[Recipient] = []
-    reached: dict[str, list[Recipient]] = {"delivered": [], "relayed": [], "failed": [], "deferred": []}
-    whole: Reply | None = None
+    delivered: list[Recipient] = []
+    relayed: list[Recipient] = []
+    failed: list[Recipient] = []
+    deferred: list[Recipient] = []
+    said: Reply | None = None
     for recipient in delivery.recipients:
-        if recipient.state not in ("queued", "deferred"):
+        if recipient.state not in deliveries.OPEN:
             settled.append(recipient)
             continue
         outcome = next(answers)
         after = _after(recipient, outcome, now, delivery, expired)
         settled.append(after)
-        if after.state in ("delivered", "captured"):
-            reached["delivered"].append(after)
-            if isinstance(outcome, Delivered) and not outcome.speaks_dsn and after.state == "delivered":
-                reached["relayed"].append(after)
+        if after.state == "deferred":
+            deferred.append(after)
+        elif after.state == "failed":
+            failed.append(after)
         else:
-            reached[after.state].append(after)
-        if isinstance(outcome, Deferred) and outcome.whole_destination:
-            whole = outcome.reply
-    waiting = bool(reached["deferred"])
-    warn = (
-        waiting
-        and not delivery.warned
-        and now >= delivery.created_at + int(settings.delay_warning_seconds * SECOND)
-    )
-    due = next_attempt(now, delivery.attempts, settings.retry_seconds, settings.retry_jitter, chance)
+            delivered.append(after)
+            if type(outcome) is Delivered and not outcome.speaks_dsn and after.state == "delivered":
+                relayed.append(after)
+        if type(outcome) is Deferred and outcome.whole_destination:
+            said = outcome.reply
+    warns = bool(deferred) and _is_warning_due(delivery, now, settings)
     return Conclusion(
-        delivery=replace(
-            delivery,
-            state=deliveries.QUEUED if waiting else deliveries.DONE,
-            due_at=min(due, delivery.expires_at) if waiting else 0,
-            finished_at=0 if waiting else now,
-            warned=delivery.warned or warn,
-            recipients=tuple(settled),
-        ),
-        delivered=tuple(reached["delivered"]),
-        relayed=tuple(reached["relayed"]),
-        failed=tuple(reached["failed"]),
-        deferred=tuple(reached["deferred"]),
-        delayed=tuple(reached["deferred"]) if warn else (),
-        destination_said=whole,
+        delivery=_renewed(delivery, tuple(settled), now, settings, chance, warns=warns)
+        if deferred
+        else _done(delivery, tuple(settled), now),
+        delivered=tuple(delivered),
+        relayed=tuple(relayed),
+        failed=tuple(failed),
+        deferred=tuple(deferred),
+        delayed=tuple(deferred) if warns else (),
+        destination_said=said,
+    )
+
+
+def _is_warning_due(delivery: Delivery, now: Instant, settings: DeliverySettings) -> bool:
+    return not delivery.warned and now >= delivery.created_at + int(settings.delay_warning_seconds * SECOND)
+
+
+def _done(delivery: Delivery, recipients: tuple[Recipient, ...], now: Instant) -> Delivery:
+    return replace(delivery, state=deliveries.DONE, due_at=0, finished_at=now, recipients=recipients)
+
+
+def _renewed(
+    delivery: Delivery,
+    recipients: tuple[Recipient, ...],
+    now: Instant,
+    settings: DeliverySettings,
+    chance: float,
+    *,
+    warns: bool,
+) -> Delivery:
+    due = next_attempt(now, delivery.attempts, settings.retry_seconds, settings.retry_jitter, chance)
+    return replace(
+        delivery,
+        due_at=min(due, delivery.expires_at),
+        warned=delivery.warned or warns,
+        recipients=recipients,
     )
 
 
@@ -135,9 +155,7 @@ def _after(
                     f"delivery time expired; last answer: {reply.text}",
                     reply.host,
                 )
-    return replace(
-        recipient, state=state, reply=Saying(reply.code, reply.status, reply.text, reply.host), at=now
-    )
+    return Recipient(recipient.address, state, Saying(reply.code, reply.status, reply.text, reply.host), now)
 
 
 def _is_captured(delivery: Delivery) -> bool:

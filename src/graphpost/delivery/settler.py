@@ -7,9 +7,10 @@ one means delivering its message twice.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
+
+from msgspec.structs import replace
 
 from graphpost.clock import Clock
 from graphpost.delivery.attempt import Attempt
@@ -107,7 +108,7 @@ class Settler:
         conclusion = attempt.conclusion
         if conclusion.delivery.destination == LOCAL:
             conclusion = unfiled(conclusion)
-        bare = dataclasses.replace(attempt, conclusion=conclusion, filings=())
+        bare = replace(attempt, conclusion=conclusion, filings=())
         await self._write([(bare, when_written)])
 
 

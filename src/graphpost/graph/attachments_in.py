@@ -16,6 +16,7 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from graphpost.errors import BadRequest
+from graphpost.graph.lifting import LongText
 from graphpost.graph.payload import read_base64
 from graphpost.graph.reading import Reading
 from graphpost.graph.values import (
@@ -111,7 +112,7 @@ def read_content(value: Any) -> bytes:
     """The bytes of `contentBytes`, which must be there."""
     if value is None:
         raise _missing("contentBytes")
-    text = read_string(value, "contentBytes")
+    text = value if isinstance(value, LongText) else read_string(value, "contentBytes")
     data = read_base64(text)
     if data is None:
         raise cannot_convert(text, "Edm.Binary")

@@ -12,13 +12,15 @@ from typing import Any, Final, Literal
 import msgspec
 
 from graphpost.errors import BadRequest, UnsupportedMedia
+from graphpost.graph.lifting import LongText, lift, put_back
 from graphpost.graph.values import READ, clip
 
 LARGE: Final = 262_144  # bytes; reading a larger body would hold up other requests, so it happens in a thread
 
 _BOM: Final = b"\xef\xbb\xbf"
 _SPACE: Final = b" \t\r\n\x0b\x0c"
-_SLICE: Final = 1024 * 1024  # a multiple of four
+_SLICE: Final = 128 * 1024  # a multiple of four
+_PADDING: Final = ord("=")
 _decoder: Final = msgspec.json.Decoder()
 
 
@@ -49,8 +51,11 @@ def media_kind(content_type: str | None, body: bytes) -> Literal["json", "mime"]
 def read_json(body: bytes, depth: int) -> dict[str, Any]:
     """The JSON object a body is, at most `depth` objects and arrays inside each other."""
     data = body.removeprefix(_BOM)
-    if not data or data.isspace():
+    if not data or (data[:4].isspace() and data.isspace()):
         raise BadRequest("Empty Payload. JSON content expected.")
+    lifted: dict[str, LongText] = {}
+    if len(data) > LARGE:
+        data, lifted = lift(data)
     try:
         value = _decoder.decode(data)
     except (ValueError, RecursionError) as error:  # msgspec's errors and UnicodeDecodeError are ValueErrors
@@ -63,13 +68,13 @@ def read_json(body: bytes, depth: int) -> dict[str, Any]:
         _check_depth(value, depth)
     if type(value) is not dict:
         raise BadRequest("were unable to deserialize ", "UnableToDeserializePostBody")
-    return value
+    return put_back(value, lifted) if lifted else value
 
 
 def read_mime(body: bytes) -> bytes:
     """The message a base64 body holds.  White space is of no account; anything else foreign is an error."""
     try:
-        return _decode(_without_space(body.removeprefix(_BOM)))
+        return _decode(_without(_SPACE, body.removeprefix(_BOM)))
     except ValueError as error:
         raise BadRequest(
             "Invalid base64 string for MIME content.", "ErrorMimeContentInvalidBase64String"
@@ -79,20 +84,28 @@ def read_mime(body: bytes) -> bytes:
 def read_base64(text: str) -> bytes | None:
     """The bytes of a base64 string, white space aside; None when it is none."""
     try:
-        data = text.encode("ascii")
-        try:
-            return _decode(data)
-        except ValueError:
-            return _decode(_without_space(data))
+        if isinstance(text, LongText):
+            # The decoder has not seen these characters: of white space JSON allows a string the blank alone.
+            return _decode_spaced(text.characters, b" ")
+        return _decode_spaced(text.encode("ascii"), _SPACE)
     except ValueError:
         return None
 
 
-def _without_space(data: bytes) -> bytes:
-    return b"".join([data[at : at + _SLICE].translate(None, _SPACE) for at in range(0, len(data), _SLICE)])
+def _decode_spaced(data: bytes | memoryview, space: bytes) -> bytes:
+    try:
+        return _decode(data)
+    except ValueError:
+        return _decode(_without(space, data))
 
 
-def _decode(data: bytes) -> bytes:
+def _without(space: bytes, data: bytes | memoryview) -> bytes:
+    return b"".join(
+        [bytes(data[at : at + _SLICE]).translate(None, space) for at in range(0, len(data), _SLICE)]
+    )
+
+
+def _decode(data: bytes | memoryview) -> bytes:
     """Strict base64; ValueError when it is none.
 
     Slice by slice: one call would keep every other thread from running until all of a large attachment is done.
@@ -100,7 +113,7 @@ def _decode(data: bytes) -> bytes:
     if len(data) <= _SLICE:
         return a2b_base64(data, strict_mode=True)
     slices = [data[at : at + _SLICE] for at in range(0, len(data), _SLICE)]
-    if any(part.endswith(b"=") for part in slices[:-1]):
+    if any(part[-1] == _PADDING for part in slices[:-1]):
         raise ValueError("padding before the end")
     return b"".join([a2b_base64(part, strict_mode=True) for part in slices])
 

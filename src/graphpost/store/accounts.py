@@ -54,7 +54,7 @@ def revision(tx: Tx) -> int:
 
 def hold_directory(tx: Tx) -> None:
     """Keep the directory from being changed by others until the transaction ends."""
-    tx.one(f"SELECT revision FROM directory_revision WHERE one = 1{tx.dialect.for_update}")
+    tx.one(f"SELECT revision FROM directory_revision WHERE one = 1{tx.dialect.for_update}")  # noqa: S608
 
 
 def list_mailboxes(tx: Tx) -> list[Mailbox]:

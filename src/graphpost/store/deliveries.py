@@ -24,6 +24,8 @@ DONE: Final = 1
 HELD: Final = 2
 _ROWS: Final = 32  # to a statement, at most
 
+OPEN: Final = frozenset({"queued", "deferred"})  # the states of a recipient that still waits
+
 RecipientState = Literal["queued", "delivered", "captured", "deferred", "failed", "cancelled"]
 
 
@@ -318,7 +320,7 @@ def _settlement(d: Delivery) -> tuple[Any, ...]:
 
 
 def _cancelled(recipient: Recipient, now: Instant) -> Recipient:
-    if recipient.state in ("queued", "deferred"):
+    if recipient.state in OPEN:
         return Recipient(recipient.address, "cancelled", recipient.reply, now)
     return recipient
 

@@ -27,6 +27,11 @@ class Lines:
         self._in = bytearray()
         self._out = bytearray()
 
+    @property
+    def has_more(self) -> bool:
+        """Whether something has arrived that was not read yet."""
+        return bool(self._in)
+
     async def read_line(self) -> str:
         """The next line, without its CRLF; a bare LF ends none."""
         while (end := self._in.find(b"\r\n")) < 0:

@@ -10,8 +10,8 @@ It runs in a thread with a loop of its own, so that it serves synchronous tests,
 processes alike.  Rules are tried in their order, the first that matches acts; without one the peer says yes.
 
 Steps: connect, EHLO, HELO, STARTTLS, AUTH, MAIL, RCPT, DATA, body (before the content is read), content (after its
-last dot), RSET, QUIT.  `match` is a pattern (fnmatch) for the address of MAIL and RCPT, and for the rest of the line
-elsewhere.
+last dot), RSET, QUIT.  `match` is a pattern (fnmatch) for the address of MAIL and RCPT, for the first recipient at body
+and content, and for the rest of the line elsewhere.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Say:
 
 @dataclass(frozen=True)
 class Drop:
-    """Reset the connection; after saying something, if given."""
+    """Reset the connection; after saying something, if given, and all that was said before."""
 
     text: str | bytes = b""
 
@@ -111,6 +111,7 @@ class Received:
     connection: int  # the how manieth, from 1
     is_tls: bool
     username: str
+    is_followed: bool  # more had come behind its last dot
 
 
 @dataclass
@@ -135,7 +136,10 @@ class _HangupError(Exception):
 
 
 class SmtpPeer:
-    """`users` (name: password) are for AUTH; a `tls` context makes it offer STARTTLS, or begin with TLS at once."""
+    """`users` (name: password) are for AUTH; a `tls` context makes it offer STARTTLS, or begin with TLS at once.
+
+    `needs_recipients`: DATA is refused when every recipient was; otherwise it is answered all the same.
+    """
 
     host = "127.0.0.1"
 
@@ -148,6 +152,7 @@ class SmtpPeer:
         users: dict[str, str] | None = None,
         segments: Segments = "reply",
         keep_content: bool = True,
+        needs_recipients: bool = True,
     ) -> None:
         self.port = 0
         self.extensions = tuple(extensions)
@@ -161,6 +166,7 @@ class SmtpPeer:
         self._users = users or {}
         self._segments = segments
         self._keep_content = keep_content
+        self._needs_recipients = needs_recipients
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -281,7 +287,7 @@ class SmtpPeer:
                 await lines.write("503 5.5.1 nested MAIL")
             elif await self._answer(lines, verb, address, "250 2.1.0 fine"):
                 state.sender, state.parameters = address, parameters_of(rest)
-        elif state.sender is None or (verb == "DATA" and not state.recipients):
+        elif state.sender is None or (verb == "DATA" and self._needs_recipients and not state.recipients):
             await lines.write("503 5.5.1 not now")
         elif verb == "RCPT":
             if await self._answer(lines, verb, address, "250 2.1.5 fine"):
@@ -290,7 +296,8 @@ class SmtpPeer:
             await self._take_content(lines, state)
 
     async def _take_content(self, lines: Lines, state: _State) -> None:
-        await self._act(lines, self._find_rule("body", ""))
+        first = state.recipients[0][0] if state.recipients else ""
+        await self._act(lines, self._find_rule("body", first))
         data, size = await lines.read_content(self._keep_content, self._count)
         message = Received(
             state.sender or "",
@@ -302,9 +309,10 @@ class SmtpPeer:
             state.number,
             state.is_tls,
             state.username,
+            lines.has_more,
         )
         state.forget()
-        if (rule := self._find_rule("content", "")) is not None and not _is_yes(rule.action):
+        if (rule := self._find_rule("content", first)) is not None and not _is_yes(rule.action):
             await self._act(lines, rule)
             return
         if rule is not None and isinstance(rule.action, Hold):
@@ -377,7 +385,7 @@ class SmtpPeer:
             case Drop(text=text):
                 if text:
                     await lines.write(text)
-                    await lines.flush()
+                await lines.flush()
                 raise _HangupError
             case Hang():
                 await lines.flush()

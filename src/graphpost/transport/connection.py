@@ -3,7 +3,7 @@
 Whoever talks over it is its handler and is told of replies, of room to write, and of the end.  No reply is awaited
 through a task of its own: the handler acts inside the loop's callback, which is what makes small messages cheap.
 
-The watchdog is one timer; `expect(seconds)` only moves its deadline.  An unexpected reply breaks the connection.
+The watchdog is one timer; `expect(seconds)` only moves its deadline, and so does every reply, by as much.  An unexpected reply breaks the connection.
 """
 
 from __future__ import annotations
@@ -66,6 +66,13 @@ class Connection(asyncio.Protocol):
         elif self._transport is None:
             self.loop.call_soon(self.fail, ConnectionResetError(_CLOSED))
 
+    def hand_over(self, handler: Handler) -> None:
+        """Make `handler`, whose commands are on their way already, the one who is told, from within `on_reply`."""
+        self._handler = handler
+
+    def is_held_by(self, handler: Handler) -> bool:
+        return self._handler is handler
+
     def end(self) -> None:
         """No handler any more; what comes now was not asked for."""
         self._handler = None
@@ -126,7 +133,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            self._reader.feed(data, self._on_reply)
+            if self._reader.feed(data, self._on_reply):
+                self._deadline = self.loop.time() + self._seconds
         except WireError as error:
             self.fail(error)
 

@@ -7,7 +7,6 @@ flattens it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 from msgspec import Struct
@@ -66,8 +65,7 @@ class Data(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Struct, frozen=True):
     """RFC 5321 envelope and content.  `sender` '' is the null reverse-path."""
 
     sender: str

@@ -111,6 +111,8 @@ def reply_of(phase: Phase, code: int, text: bytes, host: str) -> Reply:
 def outcome_of_reply(phase: Phase, code: int, text: bytes, host: str) -> Outcome:
     """What a reply means for the recipients it is about."""
     reply = reply_of(phase, code, text, host)
+    if phase is Phase.CONTENT and 200 <= code < 300:  # the usual end, as the table has it
+        return Delivered(reply)
     match find_verdict(phase, code, reply.status):
         case Verdict.DELIVERED:
             return Delivered(reply)

@@ -32,7 +32,10 @@ Mechanism = Literal["", "plain", "login", "xoauth2"]
 
 @dataclass(frozen=True, slots=True)
 class SmtpTarget:
-    """Where mail goes and how; `hostname` is ours, for EHLO ('' is the machine's).  `auth` '' is the best of PLAIN and LOGIN."""
+    """Where mail goes and how; `hostname` is ours, for EHLO ('' is the machine's).
+
+    `auth` '' is the best of PLAIN and LOGIN.  `connections` is how many there may be at once.
+    """
 
     host: str
     port: int = 25
@@ -47,6 +50,7 @@ class SmtpTarget:
     reply_seconds: float = 300.0
     idle_seconds: float = 15.0
     messages_per_connection: int = 100
+    connections: int = 20
 
     def __repr__(self) -> str:
         return f"SmtpTarget({self.host!r}, {self.port}, tls={self.tls!r})"

@@ -1,8 +1,12 @@
-"""The courier that speaks SMTP to one host, through a pool of connections.
+"""The courier that speaks SMTP to one host: a few connections, one transaction per envelope.
 
-How many deliveries run at once is the caller's matter; there are as many connections as that, reused newest first,
-closed after `messages_per_connection` messages or `idle_seconds` without one.  A connection that turns out to be
-dead before the peer said anything about an envelope is replaced once, without the caller noticing.
+There are at most `connections` of them, reused newest first, closed after `messages_per_connection` messages or
+`idle_seconds` without one.  Envelopes beyond that wait here in their order.  A peer with PIPELINING gets the commands
+of the next one that waits together with the content before it, which is what makes twice as many deliveries under
+way as connections the best use of them.
+
+A connection that turns out to be dead before the peer said anything about an envelope is replaced once, without the
+caller noticing.  An envelope whose content was sent and not answered is never sent again here.
 
 SMTPUTF8, DSN, SIZE, 8BITMIME, PIPELINING and STARTTLS are used as the peer offers them.
 """
@@ -10,43 +14,56 @@ SMTPUTF8, DSN, SIZE, 8BITMIME, PIPELINING and STARTTLS are used as the peer offe
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
 from graphpost.transport.connection import Connection
-from graphpost.transport.courier import Envelope, Outcome
+from graphpost.transport.courier import Deferred, Envelope, Outcome, Reply
 from graphpost.transport.session import SessionError, SmtpTarget, open_session, tls_context
-from graphpost.transport.transaction import StaleError, Transaction, find_obstacle
+from graphpost.transport.transaction import Transaction
 
 __all__ = ["SmtpCourier", "SmtpTarget"]
 
 _QUIT_SECONDS = 2.0
+_CLOSING = Deferred(Reply(0, "4.3.2", "we are closing"))
 
 
 class SmtpCourier:
-    """Delivers to `target`; one event loop.  ConfigurationError when the target's ca_file cannot be read."""
+    """Delivers to `target`; one event loop.  ConfigurationError when the target's ca_file cannot be read.
+
+    Places for connections: a delivery takes one (`_opening`) before it opens a connection, and the connection has it
+    (`_connections`) until it is lost.
+    """
 
     def __init__(self, target: SmtpTarget) -> None:
         self._target = target
         self._context = tls_context(target)
+        self._waiting: deque[Transaction] = deque()
         self._idle: list[Connection] = []
         self._connections: set[Connection] = set()
+        self._opening = 0
+        self._is_closed = False
 
     async def deliver(self, envelope: Envelope) -> tuple[Outcome, ...]:
         """One outcome per recipient, in their order; raises only what reading the content raises."""
-        connection = self._find_idle()
+        transaction = self._transaction(envelope)
+        self._waiting.append(transaction)
+        self._serve()
         try:
-            if connection is not None:
-                return await self._send(connection, envelope)
-        except StaleError:
-            pass
-        try:
-            connection = await open_session(self._target, self._context, self._forget)
-        except SessionError as refusal:
-            return (refusal.outcome,) * len(envelope.recipients)
-        self._connections.add(connection)
-        return await self._send(connection, envelope)
+            outcomes = await transaction.result
+        except asyncio.CancelledError:
+            self._cancel(transaction)
+            raise
+        if outcomes is not None:
+            return outcomes
+        return await self._deliver_freshly(envelope)
 
     async def close(self) -> None:
-        """Say QUIT on every idle connection; returns when all are closed, in a few seconds at most."""
+        """Say QUIT on every idle connection; returns when all are closed, in a few seconds at most.
+
+        Deliveries that are not finished are deferred, and so are those that come later.
+        """
+        self._is_closed = True
+        self._settle_waiting(_CLOSING)
         idle, self._idle = self._idle, []
         connections = list(self._connections)
         for connection in connections:
@@ -57,21 +74,110 @@ class SmtpCourier:
         if connections:
             await asyncio.wait([connection.lost for connection in connections], timeout=2 * _QUIT_SECONDS)
 
-    async def _send(self, connection: Connection, envelope: Envelope) -> tuple[Outcome, ...]:
-        target = self._target
-        obstacle = find_obstacle(envelope, connection.extensions, target.host)
-        if obstacle is not None:
-            self._keep(connection)
-            return (obstacle,) * len(envelope.recipients)
-        transaction = Transaction(connection, envelope, target.host, target.reply_seconds)
+    # What transactions ask for
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether anybody waits for a connection."""
+        return bool(self._waiting)
+
+    def next_for(self, connection: Connection) -> Transaction | None:
+        """The first that waits and has something to say to this peer; None when the connection had its share."""
+        if connection.messages >= self._target.messages_per_connection:
+            return None
+        while self._waiting:
+            transaction = self._waiting.popleft()
+            if not transaction.result.done() and transaction.suits(connection):
+                return transaction
+        return None
+
+    def release(self, connection: Connection) -> None:
+        """Keep it for another message, or let it go."""
+        if not connection.is_open:
+            return
+        if connection.messages >= self._target.messages_per_connection:
+            connection.quit(_QUIT_SECONDS)
+            return
+        connection.expect(self._target.idle_seconds)
+        self._idle.append(connection)
+        if self._waiting:
+            # Not now: were there another reply in this segment, it would pass for one to the next message.
+            connection.loop.call_soon(self._serve)
+
+    def retry(self, transaction: Transaction) -> None:
+        """Let its delivery open a connection of its own, whose place is taken from now."""
+        if self._is_closed:
+            transaction.settle(_CLOSING)
+        elif not transaction.result.done():
+            self._opening += 1
+            transaction.result.set_result(None)
+
+    # Connections
+
+    def _serve(self) -> None:
+        """Give those who wait the idle connections, and then the places for new ones."""
+        while self._waiting:
+            if self._is_closed:
+                self._settle_waiting(_CLOSING)
+            elif (connection := self._find_idle()) is not None:
+                transaction = self.next_for(connection)
+                if transaction is None:
+                    self._idle.append(connection)
+                else:
+                    transaction.start()
+            elif self._opening + len(self._connections) < self._target.connections:
+                self.retry(self._waiting.popleft())
+            else:
+                return
+
+    async def _deliver_freshly(self, envelope: Envelope) -> tuple[Outcome, ...]:
+        """On a new connection, whose place is taken."""
         try:
-            transaction.start()
-            outcomes = await transaction.result
+            connection = await open_session(self._target, self._context, self._forget)
+        except SessionError as refusal:
+            self._opening -= 1
+            self._on_refusal(refusal.outcome)
+            return (refusal.outcome,) * len(envelope.recipients)
         except BaseException:
-            connection.abort()
+            self._give_place()
             raise
-        self._keep(connection)
+        self._opening -= 1
+        self._connections.add(connection)
+        if self._is_closed:
+            connection.quit(_QUIT_SECONDS)
+            return (_CLOSING,) * len(envelope.recipients)
+        transaction = self._transaction(envelope)
+        if transaction.suits(connection):
+            transaction.start()
+        else:
+            self.release(connection)
+        try:
+            outcomes = await transaction.result
+        except asyncio.CancelledError:
+            self._cancel(transaction)
+            raise
+        assert outcomes is not None, "a first transaction is not stale"
         return outcomes
+
+    def _on_refusal(self, outcome: Outcome) -> None:
+        """No connection was to be had.  Those who wait may get one that there is; otherwise they need not try."""
+        if not self._connections and not self._opening:
+            self._settle_waiting(outcome)
+
+    def _settle_waiting(self, outcome: Outcome) -> None:
+        while self._waiting:
+            self._waiting.popleft().settle(outcome)
+
+    def _cancel(self, transaction: Transaction) -> None:
+        """The delivery was cancelled: waiting, under way, or with a place for a connection in its hand."""
+        if transaction.result.cancelled():
+            transaction.cancel()
+        elif transaction.result.exception() is None and transaction.result.result() is None:
+            self._give_place()
+
+    def _give_place(self) -> None:
+        self._opening -= 1
+        self._serve()
 
     def _find_idle(self) -> Connection | None:
         while self._idle:
@@ -80,16 +186,14 @@ class SmtpCourier:
                 return connection
         return None
 
-    def _keep(self, connection: Connection) -> None:
-        if not connection.is_open:
-            return
-        if connection.messages >= self._target.messages_per_connection:
-            connection.quit(_QUIT_SECONDS)
-        else:
-            connection.expect(self._target.idle_seconds)
-            self._idle.append(connection)
-
     def _forget(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+        if connection not in self._connections:
+            return  # it never got as far as to be of use
+        self._connections.remove(connection)
         if connection in self._idle:
             self._idle.remove(connection)
+        self._serve()
+
+    def _transaction(self, envelope: Envelope) -> Transaction:
+        target = self._target
+        return Transaction(envelope, self, target.host, target.reply_seconds, asyncio.get_running_loop())

@@ -1,8 +1,12 @@
-"""One envelope over one connection: a state machine driven by replies.
+"""One envelope over one connection: a state machine driven by replies, one future for all outcomes.
 
 With PIPELINING (RFC 2920) MAIL, every RCPT and DATA leave in one write, otherwise one by one; the replies are read
 the same way.  The content leaves in one write when it is small and in chunks, as fast as the peer takes them,
 when it is not.
+
+Where envelopes wait for a connection, the commands of the next one leave in one write with a small content, behind
+its last dot: under load a message is one write and one segment of replies.  The one behind (the follower) has sent
+no content, so whatever becomes of the connection before the peer answers it, nothing of it was done.
 
 One refused recipient never stops the others.  All accepted recipients share the reply to the content.
 """
@@ -11,81 +15,44 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Protocol
 
+from graphpost.transport.commands import find_obstacle, mail_line, recipient_line, refused
 from graphpost.transport.connection import Connection
-from graphpost.transport.courier import Data, Deferred, Delivered, Envelope, Failed, Outcome, Reply
+from graphpost.transport.courier import Data, Deferred, Delivered, Envelope, Outcome, Reply
 from graphpost.transport.failure import Phase, outcome_of_error, outcome_of_reply
-from graphpost.transport.wire import (
-    DotStuffer,
-    Extensions,
-    WireError,
-    is_path,
-    one_line,
-    original_recipient,
-    xtext,
-)
+from graphpost.transport.wire import DotStuffer, WireError, is_path, stuffed
 
 SMALL = 65_536  # octets; a message up to this size is one write
 _TURN = 262_144  # octets written in one turn of the event loop
 
 
-class StaleError(Exception):
-    """The connection was gone before the peer said anything about this envelope; nothing of it was done."""
+class Dispatcher(Protocol):
+    """Who knows what waits, and which connections there are."""
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether anybody waits for a connection."""
+        ...
 
-def find_obstacle(envelope: Envelope, offered: Extensions, host: str) -> Failed | None:
-    """Why a peer with these extensions cannot take the envelope at all; found out before anything is sent.
+    def next_for(self, connection: Connection) -> Transaction | None:
+        """The one to begin behind the last dot of the current one, if any waits; `suits` has said yes to it."""
+        ...
 
-    8-bit content and no 8BITMIME is permanent (RFC 6152 §3: convert or return; converting would break signatures).
-    """
-    data = envelope.data
-    if offered.size and data.size > offered.size:
-        return _failed("5.3.4", f"the message has {data.size} octets, {host} takes {offered.size}")
-    if data.is_8bit and not offered.eight_bit:
-        return _failed("5.6.3", f"the message is 8-bit and {host} does not offer 8BITMIME")
-    if not offered.smtputf8 and needs_smtputf8(envelope):
-        return _failed("5.6.7", f"an address or header needs SMTPUTF8 and {host} does not offer it")
-    if not is_path(envelope.sender) and envelope.sender:
-        return _failed("5.1.7", "the sender's address cannot be used in SMTP")
-    return None
+    def release(self, connection: Connection) -> None:
+        """A transaction is over and nobody follows; the connection, if it is open, is in step with the peer."""
+        ...
 
-
-def needs_smtputf8(envelope: Envelope) -> bool:
-    return (
-        envelope.needs_smtputf8
-        or not envelope.sender.isascii()
-        or not all(map(str.isascii, envelope.recipients))
-    )
-
-
-def mail_line(envelope: Envelope, offered: Extensions) -> str:
-    """The MAIL command with the parameters that the peer understands and the envelope needs."""
-    line = f"MAIL FROM:<{envelope.sender}>"
-    if offered.takes_size:
-        line += f" SIZE={envelope.data.size}"
-    if envelope.data.is_8bit:
-        line += " BODY=8BITMIME"
-    if offered.smtputf8 and needs_smtputf8(envelope):
-        line += " SMTPUTF8"
-    if offered.dsn and envelope.wants_success_report:
-        line += " RET=HDRS"
-        if envelope.envelope_id:
-            line += f" ENVID={xtext(envelope.envelope_id)}"
-    return line + "\r\n"
-
-
-def recipient_line(recipient: str, wants_report: bool) -> str:
-    """The RCPT command; `wants_report`: a success report is wanted and the peer speaks DSN."""
-    if wants_report:
-        return f"RCPT TO:<{recipient}> NOTIFY=SUCCESS,FAILURE ORCPT={original_recipient(recipient)}\r\n"
-    return f"RCPT TO:<{recipient}>\r\n"
+    def retry(self, transaction: Transaction) -> None:
+        """The connection was gone before the peer said anything about this envelope; nothing of it was done."""
+        ...
 
 
 class Transaction:
-    """`result` becomes one outcome per recipient, or raises StaleError, or what reading the content raised.
+    """`result` becomes one outcome per recipient, or None (try it on another connection), or what reading raised.
 
-    There must be no obstacle (`find_obstacle`).  `seconds` is how long the peer may take for each reply, and for
-    each stretch of the content.
+    It waits until `suits` said yes to a connection; then `start`, or `follow` another one.  `seconds` is how long the
+    peer may take for each reply, and for each stretch of the content.
     """
 
     __slots__ = (
@@ -93,8 +60,11 @@ class Transaction:
         "_asked",
         "_chunks",
         "_connection",
+        "_dispatcher",
         "_envelope",
+        "_follower",
         "_host",
+        "_is_follower",
         "_next",
         "_outcomes",
         "_phase",
@@ -108,46 +78,104 @@ class Transaction:
         "result",
     )
 
-    def __init__(self, connection: Connection, envelope: Envelope, host: str, seconds: float) -> None:
-        self.result: asyncio.Future[tuple[Outcome, ...]] = connection.loop.create_future()
-        self._connection = connection
+    _connection: Connection
+    _stuffer: DotStuffer
+
+    def __init__(
+        self,
+        envelope: Envelope,
+        dispatcher: Dispatcher,
+        host: str,
+        seconds: float,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.result: asyncio.Future[tuple[Outcome, ...] | None] = loop.create_future()
         self._envelope = envelope
+        self._dispatcher = dispatcher
         self._host = host
         self._seconds = seconds
-        self._reused = connection.messages > 0
-        self._pipelining = connection.extensions.pipelining
-        self._wants_report = envelope.wants_success_report and connection.extensions.dsn
-        self._resetting = connection.needs_reset
-        self._phase = Phase.MAIL
+        self._phase = Phase.CONNECT
+        self._reused = False
+        self._is_follower = False
+        self._resetting = False
         self._next = 0  # index into _asked of the recipient whose reply comes next
         self._outcomes: list[Outcome | None] = [None] * len(envelope.recipients)
         self._asked: list[int] = []
         self._accepted: list[int] = []
         self._refusal: Outcome | None = None  # of MAIL
         self._chunks: Iterator[bytes] | None = None
-        self._stuffer = DotStuffer()
+        self._follower: Transaction | None = None
+
+    # The beginning
+
+    def suits(self, connection: Connection) -> bool:
+        """Whether there is something to ask this peer for; if not, the result is there."""
+        envelope = self._envelope
+        extensions = connection.extensions
+        obstacle = find_obstacle(envelope, extensions, self._host)
+        if obstacle is None:
+            self._phase = Phase.MAIL
+            self._connection = connection
+            self._pipelining = extensions.pipelining
+            self._wants_report = envelope.wants_success_report and extensions.dsn
+            for index, recipient in enumerate(envelope.recipients):
+                if is_path(recipient):
+                    self._asked.append(index)
+                else:
+                    self._outcomes[index] = refused("5.1.3", "the address cannot be used in SMTP")
+        if not self._asked:
+            self.settle(obstacle)
+            return False
+        return True
 
     def start(self) -> None:
-        """Send what can be sent now."""
-        envelope = self._envelope
-        for index, recipient in enumerate(envelope.recipients):
-            if is_path(recipient):
-                self._asked.append(index)
-            else:
-                self._outcomes[index] = _failed("5.1.3", "the address cannot be used in SMTP")
-        if not self._asked:
-            return self._finish()
+        """Send what can be sent now; the connection is nobody's."""
         connection = self._connection
+        self._reused = connection.messages > 0
+        self._resetting = connection.needs_reset
         connection.messages += 1
         connection.needs_reset = True
+        reset = "RSET\r\n" if self._resetting else ""
         if self._pipelining:
-            reset = "RSET\r\n" if self._resetting else ""
-            lines = [recipient_line(envelope.recipients[i], self._wants_report) for i in self._asked]
-            mail = mail_line(envelope, connection.extensions)
-            connection.write(f"{reset}{mail}{''.join(lines)}DATA\r\n".encode())
+            connection.write((reset + self._commands()).encode())
         else:
-            self._write_line("RSET\r\n" if self._resetting else mail_line(envelope, connection.extensions))
-        return connection.begin(self, self._seconds)
+            connection.write((reset or self._mail_line()).encode())
+        connection.begin(self, self._seconds)
+
+    def follow(self) -> bytes:
+        """The commands to send behind another's last dot; the other one calls `take_over` when it is answered."""
+        self._reused = self._is_follower = True
+        self._connection.messages += 1
+        return self._commands().encode()
+
+    def take_over(self) -> None:
+        """The one before is answered: what comes now is for this one."""
+        if self.result.done():  # cancelled, and its DATA cannot be taken back
+            self._connection.abort()
+        else:
+            self._connection.needs_reset = True
+            self._connection.hand_over(self)
+
+    def cancel(self) -> None:
+        """Nobody waits for the result any more.  The one before it on the connection, if any, is left alone."""
+        if self._phase is not Phase.CONNECT and self._connection.is_held_by(self):
+            self._connection.abort()
+            self._pass_on()
+
+    def settle(self, outcome: Outcome | None) -> None:
+        """`outcome` is for everybody who has none."""
+        if not self.result.done():
+            rest = outcome or _UNKNOWN
+            self.result.set_result(tuple([own or rest for own in self._outcomes]))
+
+    def _commands(self) -> str:
+        """All that may leave in one group; nothing may come behind DATA before its reply (RFC 2920 §3.1)."""
+        recipients = self._envelope.recipients
+        lines = [recipient_line(recipients[index], self._wants_report) for index in self._asked]
+        return f"{self._mail_line()}{''.join(lines)}DATA\r\n"
+
+    def _mail_line(self) -> str:
+        return mail_line(self._envelope, self._connection.extensions)
 
     # Replies
 
@@ -168,11 +196,7 @@ class Transaction:
 
     def _on_mail(self, code: int, text: bytes) -> None:
         if self._resetting:
-            self._resetting = False
-            if not 200 <= code < 300:
-                self._give_up(outcome_of_reply(Phase.EHLO, code, text, self._host))
-            else:
-                self._write_line(mail_line(self._envelope, self._connection.extensions))
+            self._on_reset(code, text)
             return
         if not 200 <= code < 300:
             self._refusal = outcome_of_reply(Phase.MAIL, code, text, self._host)
@@ -180,7 +204,15 @@ class Transaction:
                 self._finish(self._refusal)
                 return
         self._phase = Phase.RCPT
-        self._ask_next()
+        if not self._pipelining:
+            self._ask_next()
+
+    def _on_reset(self, code: int, text: bytes) -> None:
+        self._resetting = False
+        if not 200 <= code < 300:
+            self._give_up(outcome_of_reply(Phase.EHLO, code, text, self._host))
+        elif not self._pipelining:
+            self._connection.write(self._mail_line().encode())
 
     def _on_recipient(self, code: int, text: bytes) -> None:
         index = self._asked[self._next]
@@ -192,21 +224,22 @@ class Transaction:
         else:
             self._outcomes[index] = outcome_of_reply(Phase.RCPT, code, text, self._host)
         if self._next < len(self._asked):
-            self._ask_next()
-        elif self._accepted or self._pipelining:
+            if not self._pipelining:
+                self._ask_next()
+        elif self._pipelining:
             self._phase = Phase.DATA
-            self._write_line("DATA\r\n")
+        elif self._accepted:
+            self._phase = Phase.DATA
+            self._connection.write(b"DATA\r\n")
         else:
             self._finish()
 
     def _on_data(self, code: int, text: bytes) -> None:
         if code == 354 and self._accepted:
-            self._send_content()
+            self._on_go_ahead()
         elif code == 354:
             # DATA was on its way before everything was refused: end it with nothing in it (RFC 2920 §3.1).
-            self._phase = Phase.CONTENT
-            self._connection.expect(self._seconds)
-            self._connection.write(b".\r\n")
+            self._write_end(b".\r\n")
         elif 400 <= code < 600:
             self._finish(self._refusal or outcome_of_reply(Phase.DATA, code, text, self._host))
         else:
@@ -227,35 +260,54 @@ class Transaction:
 
     def _on_farewell(self, outcome: Outcome) -> None:
         if self._reused and self._phase is Phase.MAIL:
-            self._fail(StaleError())
+            self._connection.abort()
+            self._dispatcher.retry(self)
         else:
             self._give_up(self._refusal or outcome)
 
     def _ask_next(self) -> None:
         recipient = self._envelope.recipients[self._asked[self._next]]
-        self._write_line(recipient_line(recipient, self._wants_report))
-
-    def _write_line(self, line: str) -> None:
-        """Send a command, unless it is on its way already; either way its reply is next."""
-        if not self._pipelining:
-            self._connection.write(line.encode())
-        self._connection.expect(self._seconds)
+        self._connection.write(recipient_line(recipient, self._wants_report).encode())
 
     # Content
 
-    def _send_content(self) -> None:
-        data = self._envelope.data
+    def _on_go_ahead(self) -> None:
+        """Send the content.
+
+        The 354 of a follower mostly comes in one segment with the reply to the one before it, whose caller is about
+        to come with the next envelope: its turn is first, so that this content does not leave without company.
+        """
         self._phase = Phase.SENDING
+        if self._is_follower and not self._dispatcher.has_waiting:
+            self._connection.loop.call_soon(self._send_content)
+        else:
+            self._send_content()
+
+    def _send_content(self) -> None:
+        if not self._connection.is_held_by(self):
+            return  # it was lost or cancelled since
+        data = self._envelope.data
         if data.size > SMALL:
+            self._stuffer = DotStuffer()
             self._chunks = _pieces(data)
             self._pump()
             return
         try:
-            content = b"".join(data)
+            content = stuffed(b"".join(data))
         except Exception as error:  # the caller's matter, who waits for it
             self._fail(error)
         else:
-            self._end_content(self._stuffer.feed(content))
+            self._write_end(content)
+
+    def _write_end(self, content: bytes) -> None:
+        """Send a small content with its last dot and, in the same write, the commands of the one who waits."""
+        self._phase = Phase.CONTENT
+        connection = self._connection
+        if self._pipelining:
+            follower = self._follower = self._dispatcher.next_for(connection)
+            if follower is not None:
+                content += follower.follow()
+        connection.write(content)
 
     def on_writable(self) -> None:
         if self._phase is Phase.SENDING:
@@ -280,23 +332,19 @@ class Transaction:
         chunk = next(chunks, None)
         if chunk is None:
             self._chunks = None
-            self._end_content(b"")
+            self._phase = Phase.CONTENT
+            self._connection.write(self._stuffer.finish())  # nobody is made to wait behind a large message
             return 0
         out = self._stuffer.feed(chunk)
         self._connection.write(out)
         return len(out)
-
-    def _end_content(self, rest: bytes) -> None:
-        self._phase = Phase.CONTENT
-        self._connection.write(rest + self._stuffer.finish())
-        self._connection.expect(self._seconds)
 
     # The end
 
     def on_lost(self, error: Exception) -> None:
         is_silent = isinstance(error, (TimeoutError, WireError))
         if self._reused and self._phase is Phase.MAIL and not is_silent:
-            self._fail(StaleError())
+            self._dispatcher.retry(self)
         else:
             self._finish(self._refusal or outcome_of_error(self._phase, error, self._host))
 
@@ -306,24 +354,32 @@ class Transaction:
         self._finish(outcome)
 
     def _finish(self, outcome: Outcome | None = None) -> None:
-        self._connection.end()
         self._chunks = None
-        if not self.result.done():
-            rest = outcome or _UNKNOWN
-            self.result.set_result(tuple([own or rest for own in self._outcomes]))
+        self._pass_on()
+        self.settle(outcome)
 
     def _fail(self, error: Exception) -> None:
         self._connection.abort()
         self._chunks = None
+        self._pass_on()
         if not self.result.done():
             self.result.set_exception(error)
 
+    def _pass_on(self) -> None:
+        """Give the connection to the follower, or back; when it is gone, nothing was done for the follower."""
+        connection = self._connection
+        follower, self._follower = self._follower, None
+        if follower is None:
+            connection.end()
+            self._dispatcher.release(connection)
+        elif connection.is_open:
+            follower.take_over()
+        else:
+            connection.end()
+            self._dispatcher.retry(follower)
+
 
 _UNKNOWN = Deferred(Reply(0, "4.0.0", "the peer's answer is unknown"))
-
-
-def _failed(status: str, text: str) -> Failed:
-    return Failed(Reply(0, status, one_line(text)))
 
 
 def _pieces(data: Data) -> Iterator[bytes]:

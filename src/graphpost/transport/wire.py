@@ -19,11 +19,16 @@ REPLY_LIMIT: Final = 1 << 20  # octets of one reply, kept or not
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _BREAKING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # what some reader of a log takes for a line end
-_STATUS = re.compile(rb"([245])\.(\d{1,3})\.(\d{1,3})(?:[ \t]+|$)")
+_STATUS = re.compile(rb"([245])\.(\d{1,3})\.(\d{1,3})(?:[ \t]+|$)", re.MULTILINE)
 # A quoted string may hold anything printable; outside of one, nothing that ends the path or the line.
 _PATH = re.compile(
-    r'(?:"(?:[^"\\\x00-\x1f\x7f\ud800-\udfff]|\\[^\x00-\x1f\x7f\ud800-\udfff])*"|[^"\\<>\s\x00-\x1f\x7f\ud800-\udfff])+'
+    r'(?:[^"\\<>\s\x00-\x1f\x7f\ud800-\udfff]++'
+    r'|"(?:[^"\\\x00-\x1f\x7f\ud800-\udfff]|\\[^\x00-\x1f\x7f\ud800-\udfff])*+")+'
 )
+# How the last line of a reply begins, and its code: `250 text`, `250` CR LF, `250` LF.
+_LAST_LINES: Final = {
+    str(code).encode() + separator: code for code in range(100, 600) for separator in (b" ", b"\r", b"")
+}
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _NOT_XTEXT = re.compile(r"[^!-*,-<>-~]")
 _NOT_UNITEXT = re.compile(r"[\x00-\x20+=\\\x7f]")
@@ -67,20 +72,29 @@ class ReplyReader:
         """Whether nothing of an unfinished reply has arrived."""
         return not self._rest and not self._lines
 
-    def feed(self, data: bytes, on_reply: Callable[[int, bytes], None]) -> None:
-        """Call `on_reply(code, text)` for each finished reply; the text's lines are separated by LF."""
-        start = 0
-        while (end := data.find(b"\n", start)) >= 0:
-            self._count(end - start)
-            line = data[start:end]
-            if self._rest:
-                line = self._rest if self._is_cut else self._rest + line
-                self._rest = b""
-                self._is_cut = False
-            start = end + 1
-            self._on_line(line, on_reply)
-        if start < len(data):
-            self._keep(data[start:] if start else data)
+    def feed(self, data: bytes, on_reply: Callable[[int, bytes], None]) -> bool:
+        """Call `on_reply(code, text)` for each finished reply; the text's lines are separated by LF.
+
+        Whether there was any.
+        """
+        lines = data.split(b"\n")
+        rest = lines.pop()
+        if lines and self._rest:
+            lines[0] = self._rest if self._is_cut else self._rest + lines[0]
+            self._rest = b""
+            self._is_cut = False
+        is_answered = False
+        for line in lines:
+            code = _LAST_LINES.get(line[:4])
+            if code is not None and not self._lines:  # nearly every reply is one line
+                self._octets = 0
+                is_answered = True
+                on_reply(code, line[4:LINE_KEPT].removesuffix(b"\r"))
+            elif self._on_line(line, on_reply):
+                is_answered = True
+        if rest:
+            self._keep(rest)
+        return is_answered
 
     def _keep(self, data: bytes) -> None:
         self._count(len(data))
@@ -95,23 +109,24 @@ class ReplyReader:
         if self._octets > REPLY_LIMIT:
             raise WireError(f"a reply of more than {REPLY_LIMIT} octets")
 
-    def _on_line(self, line: bytes, on_reply: Callable[[int, bytes], None]) -> None:
-        digits = line[:3]
-        separator = line[3:4]
-        if not digits.isdigit() or not b"100" <= digits < b"600" or separator not in b" -\r":
+    def _on_line(self, line: bytes, on_reply: Callable[[int, bytes], None]) -> bool:
+        """A line of a longer reply, or none; whether it was the reply's last."""
+        self._count(len(line))
+        code = _LAST_LINES.get(line[:4])
+        if code is None and (line[3:4] != b"-" or line[:3] not in _LAST_LINES):
             raise WireError(f"not an SMTP reply: {_shown(line)}")
         text = line[4:LINE_KEPT].removesuffix(b"\r")
         lines = self._lines
-        if separator == b"-":
+        if code is None:
             if len(lines) < LINES_KEPT:
                 lines.append(text)
-            return
-        if lines:
-            lines.append(text)
-            text = b"\n".join(lines)
-            lines.clear()
+            return False
+        lines.append(text)
+        text = b"\n".join(lines)
+        lines.clear()
         self._octets = 0
-        on_reply(int(digits), text)
+        on_reply(code, text)
+        return True
 
 
 def parse_extensions(text: bytes) -> Extensions:
@@ -136,9 +151,11 @@ def parse_extensions(text: bytes) -> Extensions:
 
 def parse_status(text: bytes) -> tuple[str, str]:
     """(enhanced status or '', the words in one line) of a reply's text; the status is taken off each line."""
+    found = _STATUS.match(text)
+    status = text[: found.end(3)].decode() if found else ""
+    if b"\n" not in text:
+        return status, one_line(text[found.end() :] if found else text)
     lines = text.split(b"\n")
-    found = _STATUS.match(lines[0])
-    status = b".".join(found.groups()).decode() if found else ""
     if found:
         lines = [_STATUS.sub(b"", line, count=1) if _STATUS.match(line) else line for line in lines]
     return status, one_line(b" ".join(line.strip() for line in lines))
@@ -147,6 +164,8 @@ def parse_status(text: bytes) -> tuple[str, str]:
 def one_line(text: bytes | str) -> str:
     """Foreign text made safe for a log line and a bounce: UTF-8 or replaced, no control characters."""
     decoded = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    if decoded.isascii() and decoded.isprintable():
+        return decoded.strip()
     return _BREAKING.sub(" ", decoded).strip()
 
 
@@ -196,8 +215,7 @@ class DotStuffer:
             chunk = chunk[:-1]
         if not chunk:
             return b""
-        ends = chunk.count(b"\r\n")
-        if chunk.count(b"\n") != ends or chunk.count(b"\r") != ends:
+        if _has_bare(chunk):
             chunk = _BARE.sub(b"\r\n", chunk)
         starts_with_dot = self._at_line_start and chunk.startswith(b".")
         self._at_line_start = chunk.endswith(b"\n")
@@ -208,6 +226,20 @@ class DotStuffer:
     def finish(self) -> bytes:
         """The end of the content: its last line end if that is missing, and the lone dot."""
         return b".\r\n" if self._at_line_start and not self._held else b"\r\n.\r\n"
+
+
+def stuffed(content: bytes) -> bytes:
+    """A whole content and its end, as DotStuffer has it."""
+    if not content.endswith(b"\r\n") or b"\n." in content or content.startswith(b".") or _has_bare(content):
+        stuffer = DotStuffer()
+        return stuffer.feed(content) + stuffer.finish()
+    return content + b".\r\n"
+
+
+def _has_bare(content: bytes) -> bool:
+    """Whether any CR or LF stands alone."""
+    ends = content.count(b"\r\n")
+    return content.count(b"\n") != ends or content.count(b"\r") != ends
 
 
 def _shown(line: bytes) -> str:

@@ -23,7 +23,7 @@ from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Request
 from graphpost.ids import new_guid
 from graphpost.maillog import MailLog
-from graphpost.web.body import BodyReader, Disconnected, Receive, Timeout, TooLong
+from graphpost.web.body import BodyReader, Disconnected, Receive
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -103,10 +103,7 @@ class Application:
         self._log.request(
             request.method, request.path, answer.status, seconds, request.request_id, _mount(request.path)
         )
-        if isinstance(fault, TooLong):
-            await _respond_early(send, answer, lambda: self._bodies.discard(receive))
-        else:
-            await _respond(send, answer, is_head=request.method == "HEAD")
+        await _respond(send, answer, is_head=request.method == "HEAD")
 
     async def _answer(self, scope: Scope, request: Request) -> Answer:
         if request.path.startswith(GRAPH_PATHS):
@@ -160,7 +157,7 @@ class Application:
         reply = self._graph.refuse(request, error)
         self._log.refused(request.method, request.path, reply.status, error.code, request.request_id)
         headers = [*reply.headers.items(), ("content-type", reply.content_type)]
-        if isinstance(error, (Timeout, TooLong)):
+        if error.status in (408, 413):
             headers.append(("connection", "close"))  # what is left of the body is not read
         return Answer(reply.status, headers, reply.body)
 
@@ -183,7 +180,8 @@ def _pairs(encoded: str) -> dict[str, str]:
 def host_name(host: str) -> str:
     """The Host header's name without its port and IPv6 brackets, lower case."""
     if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
+        name, bracket, _ = host[1:].partition("]")
+        return name.lower() if bracket else ""
     return host.partition(":")[0].lower()
 
 
@@ -200,14 +198,4 @@ async def _respond(send: Send, answer: Answer, *, is_head: bool) -> None:
     async for chunk in body:
         if not is_head:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def _respond_early(send: Send, answer: Answer, discard: Callable[[], Awaitable[None]]) -> None:
-    """Answer a client that is still sending; the end, which closes the connection, waits for the client."""
-    assert isinstance(answer.body, bytes)
-    headers = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body, "more_body": True})
-    await discard()
     await send({"type": "http.response.body", "body": b""})

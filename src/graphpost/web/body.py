@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -13,9 +12,9 @@ from graphpost.errors import BadRequest, GraphError, TooLarge, UnsupportedMedia
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 GZIP: Final = 16 + zlib.MAX_WBITS
+GZIP_MEMBERS: Final = 100
+DISCARDED: Final = 64 * 1024 * 1024  # of a body that is too large: who still sends does not read our answer
 TOO_LARGE: Final = "The maximum request length supported is {}."
-LINGER_SECONDS: Final = 10.0
-LINGER_FACTOR: Final = 16  # times limits.request_bytes
 
 
 class Timeout(GraphError):
@@ -23,10 +22,6 @@ class Timeout(GraphError):
 
     status = 408
     default_code = "RequestTimeout"
-
-
-class TooLong(TooLarge):
-    """Too large, and not read to its end: the client may still be sending."""
 
 
 class Disconnected(Exception):
@@ -55,27 +50,17 @@ class BodyReader:
             )
         length = headers.get("content-length", "")
         if length.isdigit() and (len(length) > 18 or int(length) > limits.request_bytes):
-            raise TooLong(_too_large(limits.request_bytes))
+            if "expect" not in headers and len(length) < 10 and int(length) <= DISCARDED:
+                await self._in_time(receive, 0)
+            raise too_large(limits.request_bytes)
         if length == "0" or (not length and "transfer-encoding" not in headers):
             return b""
-        data = await self._in_time(receive)
+        data = await self._in_time(receive, limits.request_bytes)
+        if data is None:
+            raise too_large(limits.request_bytes)
         return _expanded(data, limits.expanded_bytes) if encoding in ("gzip", "x-gzip") else data
 
-    async def discard(self, receive: Receive) -> None:
-        """Take in what a refused client still sends, for some seconds and up to some times the limit of a body.
-
-        Closing before that resets the connection, and most clients then report a broken connection and not the answer.
-        """
-        room = LINGER_FACTOR * self._limits.request_bytes
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_SECONDS):
-                more = True
-                while more and room > 0:
-                    event = await receive()
-                    room -= len(event.get("body", b""))
-                    more = event["type"] == "http.request" and event.get("more_body", False)
-
-    async def _in_time(self, receive: Receive) -> bytes:
+    async def _in_time(self, receive: Receive, limit: int) -> bytes | None:
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None
@@ -83,7 +68,7 @@ class BodyReader:
         if not self._is_watching:
             self._watch(loop)
         try:
-            return await _received(receive, self._limits.request_bytes)
+            return await _received(receive, limit)
         except asyncio.CancelledError as error:
             if task not in self._late or task.uncancel() > 0:
                 raise
@@ -104,18 +89,17 @@ class BodyReader:
             loop.call_later(min(1.0, self._limits.request_seconds / 4), self._watch, loop)
 
 
-def _too_large(limit: int) -> str:
+def too_large(limit: int) -> TooLarge:
     megabytes, rest = divmod(limit, 1024 * 1024)
-    return TOO_LARGE.format(f"{megabytes}MB" if not rest else f"{limit} bytes")
+    return TooLarge(TOO_LARGE.format(f"{megabytes}MB" if not rest else f"{limit} bytes"))
 
 
-async def _received(receive: Receive, limit: int) -> bytes:
+async def _received(receive: Receive, limit: int) -> bytes | None:
+    """The body, or None when it is larger than the limit; what is too much was read, up to a bound, and forgotten."""
     event = await receive()
     if event["type"] == "http.request" and not event.get("more_body"):
         first: bytes = event.get("body", b"")
-        if len(first) > limit:
-            raise TooLarge(_too_large(limit))
-        return first
+        return first if len(first) <= limit else None
     parts: list[bytes] = []
     size = 0
     while True:
@@ -123,11 +107,12 @@ async def _received(receive: Receive, limit: int) -> bytes:
             raise Disconnected
         part: bytes = event.get("body", b"")
         size += len(part)
-        if size > limit:
-            raise TooLong(_too_large(limit)) if event.get("more_body") else TooLarge(_too_large(limit))
-        parts.append(part)
-        if not event.get("more_body"):
-            return b"".join(parts)
+        if size <= limit:
+            parts.append(part)
+        else:
+            parts.clear()
+        if not event.get("more_body") or size > limit + DISCARDED:
+            return b"".join(parts) if size <= limit else None
         event = await receive()
 
 
@@ -136,13 +121,15 @@ def _expanded(data: bytes, limit: int) -> bytes:
     out: list[bytes] = []
     room = limit
     while data:
+        if len(out) == GZIP_MEMBERS:  # each costs a copy of what is left
+            raise BadRequest("The request's gzip body has too many members.")
         stream = zlib.decompressobj(GZIP)
         try:
             part = stream.decompress(data, room + 1)
         except zlib.error as error:
             raise BadRequest("The request's body is not valid gzip.") from error
         if len(part) > room:
-            raise TooLarge(_too_large(limit))
+            raise too_large(limit)
         if not stream.eof:
             raise BadRequest("The request's gzip body ends too early.")
         room -= len(part)

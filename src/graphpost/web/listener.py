@@ -17,10 +17,12 @@ import uvicorn
 
 from graphpost.errors import ConfigurationError
 from graphpost.web.certificates import CertificateFiles
+from graphpost.web.connection import Connection, connection_class
 
 GRACE_SECONDS: Final = 10
 CLOSING_SECONDS: Final = 0.5
 BACKLOG: Final = 2048
+CHECK_TICKS: Final = 5  # of a tenth of a second
 
 
 def listen(section: str, host: str, port: int) -> socket.socket:
@@ -50,12 +52,13 @@ class Listener:
         *,
         files: CertificateFiles | None = None,
         forwarded_allow_ips: str = "",
+        head_seconds: float = 60.0,
     ) -> None:
         self._socket = listener
         self._http = _Http(
             uvicorn.Config(
                 application,
-                http="httptools",
+                http=connection_class(head_seconds),
                 ws="none",
                 lifespan="off",
                 access_log=False,
@@ -91,6 +94,14 @@ class _Http(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % CHECK_TICKS == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, Connection):
+                    connection.check(now)
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         cutting = asyncio.create_task(self._cut_idle())

@@ -1,0 +1,59 @@
+"""An envelope in commands: what can be sent to a peer with these extensions, and the lines that say it."""
+
+from __future__ import annotations
+
+from graphpost.transport.courier import Envelope, Failed, Reply
+from graphpost.transport.wire import Extensions, is_path, one_line, original_recipient, xtext
+
+
+def find_obstacle(envelope: Envelope, offered: Extensions, host: str) -> Failed | None:
+    """Why a peer with these extensions cannot take the envelope at all; found out before anything is sent.
+
+    8-bit content and no 8BITMIME is permanent (RFC 6152 §3: convert or return; converting would break signatures).
+    """
+    data = envelope.data
+    if offered.size and data.size > offered.size:
+        return refused("5.3.4", f"the message has {data.size} octets, {host} takes {offered.size}")
+    if data.is_8bit and not offered.eight_bit:
+        return refused("5.6.3", f"the message is 8-bit and {host} does not offer 8BITMIME")
+    if not offered.smtputf8 and needs_smtputf8(envelope):
+        return refused("5.6.7", f"an address or header needs SMTPUTF8 and {host} does not offer it")
+    if not is_path(envelope.sender) and envelope.sender:
+        return refused("5.1.7", "the sender's address cannot be used in SMTP")
+    return None
+
+
+def needs_smtputf8(envelope: Envelope) -> bool:
+    return (
+        envelope.needs_smtputf8
+        or not envelope.sender.isascii()
+        or not all(map(str.isascii, envelope.recipients))
+    )
+
+
+def mail_line(envelope: Envelope, offered: Extensions) -> str:
+    """The MAIL command with the parameters that the peer understands and the envelope needs."""
+    line = f"MAIL FROM:<{envelope.sender}>"
+    if offered.takes_size:
+        line += f" SIZE={envelope.data.size}"
+    if envelope.data.is_8bit:
+        line += " BODY=8BITMIME"
+    if offered.smtputf8 and needs_smtputf8(envelope):
+        line += " SMTPUTF8"
+    if offered.dsn and envelope.wants_success_report:
+        line += " RET=HDRS"
+        if envelope.envelope_id:
+            line += f" ENVID={xtext(envelope.envelope_id)}"
+    return line + "\r\n"
+
+
+def recipient_line(recipient: str, wants_report: bool) -> str:
+    """The RCPT command; `wants_report`: a success report is wanted and the peer speaks DSN."""
+    if wants_report:
+        return f"RCPT TO:<{recipient}> NOTIFY=SUCCESS,FAILURE ORCPT={original_recipient(recipient)}\r\n"
+    return f"RCPT TO:<{recipient}>\r\n"
+
+
+def refused(status: str, text: str) -> Failed:
+    """Our own refusal, before anything is said to the peer."""
+    return Failed(Reply(0, status, one_line(text)))

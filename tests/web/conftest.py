@@ -1,0 +1,99 @@
+"""`site`: a running server in plain HTTP whose limits in time are short, for requests byte by byte."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from tests.client import ADELE, Client
+
+from graphpost.config import Config
+from graphpost.testing.server import ServerThread, running_server
+
+SECONDS = 0.6
+
+
+@dataclass
+class Reply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Site:
+    client: Client
+    server: ServerThread
+
+    @property
+    def port(self) -> int:
+        return self.client.port
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+    def say(self, *parts: bytes) -> bytes:
+        """All that comes back until the server closes the connection, which it must."""
+        with closing(self.connect()) as line:
+            for part in parts:
+                line.sendall(part)
+            return rest_of(line)
+
+    def head(
+        self, length: int | None = None, *more: str, path: str = f"/v1.0/users/{ADELE}/sendMail"
+    ) -> bytes:
+        """A sendMail's head."""
+        lines = [
+            f"POST {path} HTTP/1.1",
+            f"Host: localhost:{self.port}",
+            f"Authorization: Bearer {self.client.token()}",
+            "Content-Type: application/json",
+            *([f"Content-Length: {length}"] if length is not None else []),
+            *more,
+        ]
+        return "\r\n".join([*lines, "", ""]).encode()
+
+    def check_serves(self) -> None:
+        assert self.client.ask("GET", "/healthz").status == 200
+
+
+def rest_of(line: socket.socket) -> bytes:
+    received = bytearray()
+    while chunk := line.recv(65_536):
+        received += chunk
+    return bytes(received)
+
+
+def parsed(data: bytes) -> list[Reply]:
+    """The replies in what a connection gave; each has a Content-Length or no body."""
+    replies = []
+    while data:
+        head, _, data = data.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        length = int(headers.get("content-length", "0"))
+        replies.append(Reply(int(first.split()[1]), headers, data[:length]))
+        data = data[length:]
+    return replies
+
+
+def only(data: bytes) -> Reply:
+    (reply,) = parsed(data)
+    return reply
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    data = tmp_path_factory.mktemp("site")
+
+    def change(config: Config) -> Config:
+        changes: dict[str, Any] = {"request_seconds": SECONDS}
+        return replace(config, limits=replace(config.limits, **changes))
+
+    with running_server(data, flags={"server.tls": False}, change=change) as server:
+        yield Site(Client(server.port, data), server)
