@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import logging
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -261,6 +262,19 @@ def _quoted(value: str) -> str:
 
 def _json_line(stamp: str, event: str, fields: dict[str, Value]) -> str:
     return msgspec.json.encode({"time": stamp, "event": event, **fields}).decode(errors="replace") + "\n"
+
+
+class ProblemHandler(logging.Handler):
+    """What is said through `logging`, by libraries too, as problems of the log: there is one place to look."""
+
+    def __init__(self, log: MailLog) -> None:
+        super().__init__(logging.ERROR)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        text = record.getMessage()
+        self._log.problem(f"{record.name}: {text}" if error else record.name, error or text)
 
 
 class _Lines:

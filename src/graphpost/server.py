@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ctypes
 import gc
+import logging
 import resource
 import signal
 import socket
@@ -43,7 +44,7 @@ from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Services
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import Directory
-from graphpost.maillog import MailLog
+from graphpost.maillog import MailLog, ProblemHandler
 from graphpost.store import accounts
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
@@ -127,6 +128,7 @@ class Server:
         config, clock = self.config, self._clock
         config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._log.started(__version__)
+        self._listen_to_logging()
         listener = listen("server", config.server.host, config.server.port)
         self._stack.callback(listener.close)
         self.port = listener.getsockname()[1]
@@ -262,6 +264,11 @@ class Server:
             log=self._log,
             hosts=frozenset(names),
         )
+
+    def _listen_to_logging(self) -> None:
+        handler, root = ProblemHandler(self._log), logging.getLogger()
+        root.addHandler(handler)
+        self._stack.callback(root.removeHandler, handler)
 
     async def _start_web(self, web: Application, listener: socket.socket) -> None:
         """The metrics first: who watches sees the server before it takes mail."""

@@ -27,7 +27,7 @@ def needs_smtputf8(envelope: Envelope) -> bool:
     return (
         envelope.needs_smtputf8
         or not envelope.sender.isascii()
-        or not all(map(str.isascii, envelope.recipients))
+        or not "".join(envelope.recipients).isascii()
     )
 
 

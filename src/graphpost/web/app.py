@@ -9,6 +9,8 @@ Errors that arise here (a body too large, a wrong Host) have Graph's shape too.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from functools import lru_cache
 from time import perf_counter
@@ -32,6 +34,8 @@ ADMIN_PATHS: Final = ("/healthz", "/readyz", "/metrics", "/admin")
 GRAPH_PATHS: Final = ("/v1.0", "/beta")
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 FORM_FIELDS: Final = 100
+HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[\w.-]+))(?::\d{0,5})?", re.ASCII)
+SINGLE: Final = (b"host", b"authorization", b"content-type", b"content-encoding", b"cookie")
 UNAVAILABLE: Final = "The service is temporarily unavailable. Please try again later."
 RETRY: Final = {"Retry-After": "5"}
 
@@ -84,6 +88,8 @@ class Application:
         try:
             if host_name(headers.get("host", "")) not in self._hosts:
                 raise BadRequest("Bad Request - Invalid Hostname")
+            if len(headers) != len(scope["headers"]):
+                _check_single(scope["headers"])
             body = await self._bodies.read(receive, headers)
         except Disconnected:
             return
@@ -178,11 +184,16 @@ def _pairs(encoded: str) -> dict[str, str]:
 
 @lru_cache(maxsize=256)
 def host_name(host: str) -> str:
-    """The Host header's name without its port and IPv6 brackets, lower case."""
-    if host.startswith("["):
-        name, bracket, _ = host[1:].partition("]")
-        return name.lower() if bracket else ""
-    return host.partition(":")[0].lower()
+    """The Host header's name without its port and IPv6 brackets, lower case; '' when it is no host (RFC 9110, 7.2)."""
+    match = HOST.fullmatch(host)
+    return (match["v6"] or match["name"]).lower() if match else ""
+
+
+def _check_single(fields: Iterable[tuple[bytes, bytes]]) -> None:
+    """Fields that decide what a request means come once: others before us may have gone by the other one."""
+    found = Counter(name for name, _ in fields)
+    if any(found[name] > 1 for name in SINGLE):
+        raise BadRequest("The request has a header field more than once.")
 
 
 async def _respond(send: Send, answer: Answer, *, is_head: bool) -> None:

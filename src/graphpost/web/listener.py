@@ -62,6 +62,7 @@ class Listener:
                 ws="none",
                 lifespan="off",
                 access_log=False,
+                log_config=None,
                 log_level="error",
                 server_header=False,
                 proxy_headers=bool(forwarded_allow_ips),
