@@ -25,9 +25,7 @@ def find_obstacle(envelope: Envelope, offered: Extensions, host: str) -> Failed 
 
 def needs_smtputf8(envelope: Envelope) -> bool:
     return (
-        envelope.needs_smtputf8
-        or not envelope.sender.isascii()
-        or not "".join(envelope.recipients).isascii()
+        envelope.needs_smtputf8 or not envelope.sender.isascii() or not "".join(envelope.recipients).isascii()
     )
 
 
