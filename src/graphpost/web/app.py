@@ -25,7 +25,7 @@ from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Request
 from graphpost.ids import new_guid
 from graphpost.maillog import MailLog
-from graphpost.web.body import BodyReader, Disconnected, Receive
+from graphpost.web.body import BodyReader, Disconnected, Receive, TooLong
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -109,7 +109,10 @@ class Application:
         self._log.request(
             request.method, request.path, answer.status, seconds, request.request_id, _mount(request.path)
         )
-        await _respond(send, answer, is_head=request.method == "HEAD")
+        if isinstance(fault, TooLong):
+            await _respond_early(send, answer, lambda: self._bodies.discard(receive))
+        else:
+            await _respond(send, answer, is_head=request.method == "HEAD")
 
     async def _answer(self, scope: Scope, request: Request) -> Answer:
         if request.path.startswith(GRAPH_PATHS):
@@ -209,4 +212,14 @@ async def _respond(send: Send, answer: Answer, *, is_head: bool) -> None:
     async for chunk in body:
         if not is_head:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _respond_early(send: Send, answer: Answer, discard: Callable[[], Awaitable[None]]) -> None:
+    """Answer a client that is still sending; the end, which closes the connection, waits for the client."""
+    assert isinstance(answer.body, bytes)
+    headers = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+    await discard()
     await send({"type": "http.response.body", "body": b""})

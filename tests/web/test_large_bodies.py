@@ -1,0 +1,84 @@
+"""Bodies over the limit: the answer gets through although the client is still sending."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import ssl
+from collections.abc import Iterator
+from http.client import HTTPResponse
+
+import pytest
+
+from graphpost.testing.server import ServerThread, running_server
+
+pytestmark = pytest.mark.slow
+LIMIT = 4 * 1024 * 1024
+HEAD = "POST /v1.0/me/sendMail HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerThread]:
+    with running_server(tmp_path_factory.mktemp("large")) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: ServerThread) -> Iterator[ssl.SSLSocket]:
+    trust = ssl.create_default_context(cafile=server.ca_file)
+    plain = socket.create_connection(("localhost", server.port), timeout=30)
+    with trust.wrap_socket(plain, server_hostname="localhost") as connection:
+        yield connection
+
+
+def answer(client: ssl.SSLSocket) -> tuple[int, str, bool]:
+    """The status, the error's code, and whether the connection ends."""
+    response = HTTPResponse(client)
+    response.begin()
+    return response.status, json.loads(response.read())["error"]["code"], response.will_close
+
+
+def test_a_client_that_sends_everything_first_reads_the_answer(client: ssl.SSLSocket) -> None:
+    size = 3 * LIMIT
+    client.sendall(f"{HEAD}Content-Length: {size}\r\n\r\n".encode() + bytes(size))
+    assert answer(client) == (413, "RequestEntityTooLarge", True)
+    assert client.recv(1) == b""
+
+
+def test_a_client_that_sends_chunks_reads_the_answer(client: ssl.SSLSocket) -> None:
+    client.sendall(f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode())
+    for _ in range(3 * LIMIT // 65_536):
+        client.sendall(b"10000\r\n" + bytes(65_536) + b"\r\n")
+    client.sendall(b"0\r\n\r\n")
+    assert answer(client) == (413, "RequestEntityTooLarge", True)
+    assert client.recv(1) == b""
+
+
+def test_a_client_that_asks_first_is_answered_before_it_sends(client: ssl.SSLSocket) -> None:
+    client.sendall(f"{HEAD}Content-Length: {3 * LIMIT}\r\nExpect: 100-continue\r\n\r\n".encode())
+    assert answer(client) == (413, "RequestEntityTooLarge", True)
+
+
+def send_for_ever(client: ssl.SSLSocket) -> None:
+    while True:
+        client.sendall(bytes(LIMIT))
+
+
+def test_a_client_that_never_ends_is_cut_off(client: ssl.SSLSocket) -> None:
+    client.sendall(f"{HEAD}Content-Length: {1000 * LIMIT}\r\n\r\n".encode())
+    with pytest.raises(OSError, match=r"reset|[Bb]roken pipe|EOF|closed"):
+        send_for_ever(client)
+
+
+def test_a_body_that_expands_too_much_is_refused_at_once(client: ssl.SSLSocket) -> None:
+    packed = gzip.compress(bytes(2 * LIMIT))
+    head = f"{HEAD}Content-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+    client.sendall(head.encode() + packed)
+    assert answer(client) == (413, "RequestEntityTooLarge", True)
+
+
+def test_a_client_that_sends_nothing_is_answered_and_not_waited_for(client: ssl.SSLSocket) -> None:
+    client.sendall(f"{HEAD}Content-Length: {3 * LIMIT}\r\n\r\n".encode())
+    assert answer(client) == (413, "RequestEntityTooLarge", True)
+    assert client.recv(1) == b""
