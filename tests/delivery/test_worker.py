@@ -121,6 +121,32 @@ async def test_unknown_addresses_of_ours_come_back_and_known_ones_arrive(office:
     assert b"5.1.1" in await office.bytes_of(report)
 
 
+async def test_when_the_clock_goes_back_new_mail_goes_at_once_and_old_mail_waits(office: Office) -> None:
+    office.one.says(LATER, YES)
+    await office.send("a@one.test")
+    await office.until_attempts(office.one, 1)
+    due = (await office.queue())[0].due_at
+    office.clock.jump_to(office.clock.now() - round(HOUR) * SECOND)
+    await office.send("b@one.test")
+    await office.until_attempts(office.one, 2)
+    assert office.one.addresses == ["a@one.test", "b@one.test"]
+    await office.settle_down()
+    assert len(office.one.taken) == 2
+    office.clock.jump_to(due)
+    await office.until_done(2)
+    assert office.one.addresses[2:] == ["a@one.test"]
+
+
+async def test_when_the_clock_leaps_ahead_mail_is_tried_once_more_and_comes_back(office: Office) -> None:
+    office.one.says(LATER)
+    await office.send("a@one.test")
+    await office.until_attempts(office.one, 1)
+    office.clock.jump_to(office.clock.now() + 365 * 24 * round(HOUR) * SECOND)
+    await office.until_done()
+    assert len(office.one.taken) == 2
+    assert [item.message.subject for item in await office.inbox()] == ["Undeliverable: Lunch"]
+
+
 # The gate
 
 

@@ -101,7 +101,7 @@ def test_a_body_too_large_is_refused_before_it_is_sent(target: OwnTarget, wire: 
 
 
 def test_a_chunked_body_too_large_is_refused(target: OwnTarget, wire: Wire) -> None:
-    data = head(target, "Transfer-Encoding: chunked") + chunked(letter(LIMIT), 1000)
+    data = head(target, "Transfer-Encoding: chunked") + chunked(letter(2 * LIMIT), 1000)
     assert wire.send(data).error[0] == 413
     assert wire.is_closed
 

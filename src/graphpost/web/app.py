@@ -25,7 +25,7 @@ from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Request
 from graphpost.ids import new_guid
 from graphpost.maillog import MailLog
-from graphpost.web.body import BodyReader, Disconnected, Receive, TooLong
+from graphpost.web.body import BodyReader, Disconnected, Receive, Timeout, TooLong
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -166,7 +166,7 @@ class Application:
         reply = self._graph.refuse(request, error)
         self._log.refused(request.method, request.path, reply.status, error.code, request.request_id)
         headers = [*reply.headers.items(), ("content-type", reply.content_type)]
-        if error.status in (408, 413):
+        if isinstance(error, (Timeout, TooLong)):
             headers.append(("connection", "close"))  # what is left of the body is not read
         return Answer(reply.status, headers, reply.body)
 

@@ -14,10 +14,10 @@ from graphpost.errors import BadRequest, GraphError, TooLarge, UnsupportedMedia
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 GZIP: Final = 16 + zlib.MAX_WBITS
 GZIP_MEMBERS: Final = 100
-DISCARDED: Final = 64 * 1024 * 1024  # of a body that is too large: who still sends does not read our answer
-DISCARD_SECONDS: Final = 10.0
-SILENCE_SECONDS: Final = 1.0
 TOO_LARGE: Final = "The maximum request length supported is {}."
+LINGER_SECONDS: Final = 10.0
+SILENCE_SECONDS: Final = 1.0
+LINGER_FACTOR: Final = 16  # times limits.request_bytes
 
 
 class Timeout(GraphError):
@@ -57,20 +57,21 @@ class BodyReader:
             )
         length = headers.get("content-length", "")
         if length.isdigit() and (len(length) > 18 or int(length) > limits.request_bytes):
-            raise TooLong(too_large(limits.request_bytes))
+            raise TooLong(_too_large(limits.request_bytes))
         if length == "0" or (not length and "transfer-encoding" not in headers):
             return b""
         data = await self._in_time(receive)
         return _expanded(data, limits.expanded_bytes) if encoding in ("gzip", "x-gzip") else data
 
     async def discard(self, receive: Receive) -> None:
-        """Take in what a refused client still sends, until it has said all, is silent, or the bounds are reached.
+        """Take in what a refused client still sends, until it is silent, for some seconds, up to some times the limit.
 
         Closing before that resets the connection, and most clients then report a broken connection and not the answer.
         """
-        room, more = DISCARDED, True
+        room = LINGER_FACTOR * self._limits.request_bytes
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DISCARD_SECONDS):
+            async with asyncio.timeout(LINGER_SECONDS):
+                more = True
                 while more and room > 0:
                     event = await asyncio.wait_for(receive(), SILENCE_SECONDS)
                     room -= len(event.get("body", b""))
@@ -105,7 +106,7 @@ class BodyReader:
             loop.call_later(min(1.0, self._limits.request_seconds / 4), self._watch, loop)
 
 
-def too_large(limit: int) -> str:
+def _too_large(limit: int) -> str:
     megabytes, rest = divmod(limit, 1024 * 1024)
     return TOO_LARGE.format(f"{megabytes}MB" if not rest else f"{limit} bytes")
 
@@ -115,7 +116,7 @@ async def _received(receive: Receive, limit: int) -> bytes:
     if event["type"] == "http.request" and not event.get("more_body"):
         first: bytes = event.get("body", b"")
         if len(first) > limit:
-            raise TooLarge(too_large(limit))
+            raise TooLarge(_too_large(limit))
         return first
     parts: list[bytes] = []
     size = 0
@@ -125,7 +126,7 @@ async def _received(receive: Receive, limit: int) -> bytes:
         part: bytes = event.get("body", b"")
         size += len(part)
         if size > limit:
-            raise TooLong(too_large(limit)) if event.get("more_body") else TooLarge(too_large(limit))
+            raise TooLong(_too_large(limit)) if event.get("more_body") else TooLarge(_too_large(limit))
         parts.append(part)
         if not event.get("more_body"):
             return b"".join(parts)
@@ -145,7 +146,7 @@ def _expanded(data: bytes, limit: int) -> bytes:
         except zlib.error as error:
             raise BadRequest("The request's body is not valid gzip.") from error
         if len(part) > room:
-            raise TooLarge(too_large(limit))
+            raise TooLarge(_too_large(limit))
         if not stream.eof:
             raise BadRequest("The request's gzip body ends too early.")
         room -= len(part)
