@@ -20,7 +20,8 @@ def sent(world: World, picture: Path, report: Path) -> str:
     """The letter, sent with the SDK and delivered to everybody; its subject."""
     mark = world.server.output.mark()
     assert world.python("sdk_send.py", SUBJECT, picture, report) == {"answer": None}
-    world.server.output.wait_for(f"(delivered|filed).*{ALEX}", mark)
+    world.server.output.wait_for(f"delivered.*{ALEX}", mark)
+    world.server.output.wait_for("delivered.*zoe@remote.example", mark)
     return SUBJECT
 
 
