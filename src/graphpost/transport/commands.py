@@ -1,4 +1,4 @@
-"""An envelope in commands: what can be sent to a peer with these extensions, and the lines that say it."""
+"""An envelope in commands: whether a peer can take it, and the lines that say it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The courier that speaks SMTP to one host: a few connections, one transaction per envelope.
+"""The courier that speaks SMTP to one host, over a few connections.
 
 There are at most `connections` of them, reused newest first, closed after `messages_per_connection` messages or
 `idle_seconds` without one.  Envelopes beyond that wait here in their order.  A peer with PIPELINING gets the commands
