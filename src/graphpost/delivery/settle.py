@@ -46,7 +46,7 @@ def apply(tx: Tx, concluded: Iterable[tuple[Delivery, Sequence[Filing]]], owner:
     Of a delivery that somebody else holds by now nothing is written.
     """
     known = {(delivery.message_id, delivery.position): (delivery, filings) for delivery, filings in concluded}
-    written = deliveries.settle_all(tx, (delivery for delivery, _ in known.values()), owner)
+    written = deliveries.settle(tx, (delivery for delivery, _ in known.values()), owner)
     for key in written:
         delivery, filings = known[key]
         for one in filings:
