@@ -389,8 +389,6 @@ class SmtpPeer:
             case Hang():
                 await lines.flush()
                 await asyncio.get_running_loop().create_future()
-            case None:
-                pass
 
 
 def _is_yes(action: Action) -> bool:
