@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """`graphpost serve` in a process of its own, for what only a process has.
-=======
-"""`graphpost serve` in a process of its own, with signals, an end and output.
->>>>>>> review2
 
     with ServerProcess.start(data, "--port", "0") as server:
         ...  # server.url, server.output, server.stop()

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """An envelope in SMTP commands, as a peer with these extensions understands it."""
-=======
-"""An envelope in commands: whether a peer can take it, and the lines that say it."""
->>>>>>> review2
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """The courier that speaks SMTP to one host.
-=======
-"""The courier that speaks SMTP to one host, over a few connections.
->>>>>>> review2
 
 Every envelope is a transaction.  There are at most `connections` connections, reused newest first, closed after
 `messages_per_connection` messages or `idle_seconds` without one.  Envelopes beyond that wait here in their order.  A
