@@ -651,3 +651,13 @@ async def test_destinations_are_worked_on_side_by_side(office: Office) -> None:
     await office.until(lambda: office.two.addresses == ["b@two.test"])
     assert office.one.under_way == 1
     assert {delivery.destination for delivery in await office.queue()} == {ONE, TWO}
+
+
+async def test_the_time_of_a_delivery_counts_from_its_acceptance(office: Office) -> None:
+    office.one.says(LATER, YES)
+    await office.send("a@one.test")
+    await office.until_attempts(office.one, 1)
+    await office.clock.advance(SETTINGS.retry_seconds[0])
+    await office.until_done()
+    assert f"seconds={SETTINGS.retry_seconds[0]:.3f}" in office.said()
+    assert office.log.metrics.delivery_seconds.total == SETTINGS.retry_seconds[0]

@@ -1,4 +1,8 @@
-"""`graphpost serve` in a process of its own, for tests of what only a process has: signals, its end, its output.
+<<<<<<< HEAD
+"""`graphpost serve` in a process of its own, for what only a process has.
+=======
+"""`graphpost serve` in a process of its own, with signals, an end and output.
+>>>>>>> review2
 
     with ServerProcess.start(data, "--port", "0") as server:
         ...  # server.url, server.output, server.stop()

@@ -1,4 +1,8 @@
-"""An envelope in commands: what can be sent to a peer with these extensions, and the lines that say it."""
+<<<<<<< HEAD
+"""An envelope in SMTP commands, as a peer with these extensions understands it."""
+=======
+"""An envelope in commands: whether a peer can take it, and the lines that say it."""
+>>>>>>> review2
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A listening socket, and uvicorn serving an application on it until it is told to end.
+<<<<<<< HEAD
+"""A listening socket, and uvicorn serving an application on it until the end.
+=======
+"""A listening socket, and uvicorn serving an application on it until told to end.
+>>>>>>> review2
 
 Ending is graceful: nothing new is accepted, what was begun is answered, and connections on which nothing happens are
 closed.  A client that keeps an idle connection and reads nothing (a pool does) never answers the end of TLS, so such
