@@ -76,7 +76,7 @@ async def test_a_message_that_is_taken_later_is_not_reported(office: Office) -> 
         await office.until_attempts(office.one, number)
         (queued,) = await office.queue(state=QUEUED)
         office.clock.jump_to(queued.due_at)
-    await run_until_done(office)
+    await office.until_attempts(office.one, 3)
     assert office.one.times == [60, 300]
     assert await office.inbox() == []
 
