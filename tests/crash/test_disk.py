@@ -6,10 +6,12 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 from tests.client import ADELE, ALEX, Client, eventually
 
@@ -88,6 +90,24 @@ def test_a_full_disk_is_a_503_and_nothing_is_half_stored_and_room_makes_it_work_
         assert count(client, "sentitems", ADELE) == accepted
         assert "the disk is full" in said(server.output.getvalue())
         assert not list((data / "blobs" / "incoming").iterdir())
+
+
+def test_a_database_that_somebody_locks_lets_the_request_wait(tmp_path: Path) -> None:
+    with running_server(tmp_path, flags={"server.tls": False}) as server:
+        client = Client(server.port, tmp_path)
+        client.token()
+        intruder = apsw.Connection(str(tmp_path / "graphpost.db"))
+        intruder.execute("BEGIN IMMEDIATE")
+        answers: list[int] = []
+        posting = threading.Thread(target=lambda: answers.append(client.post(ALEX).status))
+        posting.start()
+        posting.join(0.3)
+        assert posting.is_alive()
+        intruder.execute("ROLLBACK")
+        intruder.close()
+        posting.join(30)
+        assert answers == [202]
+        eventually(lambda: count(client, "inbox", ALEX) == 1)
 
 
 def count(client: Client, folder: str, mailbox: str) -> int:

@@ -134,6 +134,7 @@ _LISTED: Final = (
     "{read} AND (message_id, position) IN (SELECT message_id, position FROM deliveries"
     " WHERE bucket = ?{conditions} ORDER BY message_id + 0 DESC, position LIMIT ?)"
 ).replace("{read}", _READ)
+_UNREADABLE: Final = _Document(0, False, "", (), "(this entry cannot be read)", "", 1, False, False)
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Document).decode
 
@@ -150,11 +151,21 @@ def add(tx: Tx, delivery: Delivery) -> None:
 def claim(
     tx: Tx, bucket: int, destination: str, now: Instant, lease_until: Instant, owner: int, limit: int
 ) -> list[Delivery]:
-    """Lease up to `limit` due deliveries to a destination, the longest due first; attempts are counted here."""
+    """Lease up to `limit` due deliveries to a destination, the longest due first; attempts are counted here.
+
+    A row that cannot be read is held, not returned.
+    """
     rows = tx.all(
         _claim(limit, tx.dialect.skip_locked), (bucket, destination, now, lease_until, owner, bucket)
     )
-    return sorted(map(_delivery, rows), key=lambda d: (d.created_at, d.message_id, d.position))
+    found = sorted(map(_delivery, rows), key=lambda d: (d.created_at, d.message_id, d.position))
+    if all(delivery.expires_at for delivery in found):
+        return found
+    tx.executemany(
+        "UPDATE deliveries SET state = 2, owner = 0 WHERE bucket = ? AND message_id = ? AND position = ?",
+        [(bucket, delivery.message_id, delivery.position) for delivery in found if not delivery.expires_at],
+    )
+    return [delivery for delivery in found if delivery.expires_at]
 
 
 def due_destinations(tx: Tx, bucket: int, now: Instant) -> list[str]:
@@ -353,7 +364,10 @@ def _row(d: Delivery) -> tuple[Any, ...]:
 
 
 def _delivery(row: Row) -> Delivery:
-    document = _decode(row[11])
+    try:
+        document = _decode(row[11])
+    except msgspec.DecodeError:
+        document = _UNREADABLE
     return Delivery(
         mailbox_id=row[3],
         message_id=row[1],

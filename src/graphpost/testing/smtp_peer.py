@@ -137,8 +137,7 @@ class _HangupError(Exception):
 
 class SmtpPeer:
     """`users` (name: password) are for AUTH; a `tls` context makes it offer STARTTLS, or begin with TLS at once.
-
-    `needs_recipients`: DATA is refused when every recipient was; otherwise it is answered all the same.
+    `needs_recipients`: DATA is refused when every recipient was.
     """
 
     host = "127.0.0.1"

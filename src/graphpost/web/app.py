@@ -25,7 +25,7 @@ from graphpost.graph.api import GraphApi, unavailable
 from graphpost.graph.call import Request
 from graphpost.ids import new_guid
 from graphpost.maillog import MailLog
-from graphpost.web.body import BodyReader, Disconnected, Receive
+from graphpost.web.body import BodyReader, Disconnected, Receive, Timeout, TooLong
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -107,7 +107,10 @@ class Application:
         self._log.request(
             request.method, request.path, answer.status, seconds, request.request_id, _mount(request.path)
         )
-        await _respond(send, answer, is_head=request.method == "HEAD")
+        if isinstance(fault, TooLong):
+            await _respond_early(send, answer, lambda: self._bodies.discard(receive))
+        else:
+            await _respond(send, answer, is_head=request.method == "HEAD")
 
     async def _answer(self, scope: Scope, request: Request) -> Answer:
         if request.path.startswith(GRAPH_PATHS):
@@ -161,7 +164,7 @@ class Application:
         reply = self._graph.refuse(request, error)
         self._log.refused(request.method, request.path, reply.status, error.code, request.request_id)
         headers = [*reply.headers.items(), ("content-type", reply.content_type)]
-        if error.status in (408, 413):
+        if isinstance(error, (Timeout, TooLong)):
             headers.append(("connection", "close"))  # what is left of the body is not read
         return Answer(reply.status, headers, reply.body)
 
@@ -207,4 +210,14 @@ async def _respond(send: Send, answer: Answer, *, is_head: bool) -> None:
     async for chunk in body:
         if not is_head:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _respond_early(send: Send, answer: Answer, discard: Callable[[], Awaitable[None]]) -> None:
+    """Answer a client that is still sending; the end, which closes the connection, waits for the client."""
+    assert isinstance(answer.body, bytes)
+    headers = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+    await discard()
     await send({"type": "http.response.body", "body": b""})

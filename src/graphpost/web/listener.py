@@ -1,4 +1,4 @@
-"""A listening socket, and uvicorn serving an application on it until told to end.
+"""A listening socket, and uvicorn serving an application on it until the end.
 
 Ending is graceful: nothing new is accepted, what was begun is answered, and connections on which nothing happens are
 closed.  A client that keeps an idle connection and reads nothing (a pool does) never answers the end of TLS, so such
