@@ -7,7 +7,7 @@ one and removing the old one a token's lifetime later.  The first start makes th
 from __future__ import annotations
 
 import hashlib
-from base64 import b64encode, urlsafe_b64encode
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,6 +28,7 @@ from cryptography.x509.oid import NameOID
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
+from graphpost.auth.protocol import base64url
 from graphpost.clock import SECOND, Instant, to_datetime
 from graphpost.errors import ConfigurationError
 from graphpost.files import make_directory, replace_file
@@ -110,7 +111,7 @@ def _read(path: Path) -> SigningKey:
         private = load_pem_private_key(text, password=None, unsafe_skip_rsa_key_validation=True)
         der = x509.load_pem_x509_certificate(text).public_bytes(Encoding.DER)
         thumbprint = hashlib.sha1(der, usedforsecurity=False).digest()
-        kid = urlsafe_b64encode(thumbprint).rstrip(b"=").decode()
+        kid = base64url(thumbprint)
         pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         key = RSAKey.import_key(pem, {"kid": kid, "use": "sig"})
     except (OSError, ValueError, TypeError, JoseError) as error:
