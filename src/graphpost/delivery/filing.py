@@ -14,7 +14,7 @@ from graphpost.config import LimitSettings
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import INBOX, Mailbox
 from graphpost.mail.message import Item, Message
-from graphpost.mail.parse import ParseLimits, parse
+from graphpost.mail.parse import ParseLimits, parse, rooted
 from graphpost.mail.thread import conversation_of, conversation_of_topic, new_index
 from graphpost.store import contents, messages
 from graphpost.store.blobs import Blobs
@@ -67,18 +67,6 @@ def add(tx: Tx, filing: Filing) -> None:
     """Put the filed message into its mailbox."""
     messages.add(tx, filing.item)
     contents.add(tx, filing.item.mailbox_id, filing.item.message_id, filing.contents)
-
-
-def rooted(message: Message, content_id: int) -> Message:
-    """The parsed message with its slices referring to the stored content instead of the bytes at hand."""
-    attachments = tuple(
-        replace(attachment, content=replace(attachment.content, content_id=content_id))
-        if attachment.content is not None
-        else attachment
-        for attachment in message.attachments
-    )
-    raw = replace(message.raw, content_id=content_id) if message.raw is not None else None
-    return replace(message, attachments=attachments, raw=raw)
 
 
 def conversation_index(message: Message, now: Instant) -> bytes:
