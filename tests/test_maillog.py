@@ -2,12 +2,13 @@
 
 import io
 import json
+import logging
 import os
 
 import pytest
 
 from graphpost.config.settings import LogSettings
-from graphpost.maillog import MailLog
+from graphpost.maillog import MailLog, ProblemHandler
 
 NOW = 1_700_000_000_123_000
 
@@ -140,3 +141,26 @@ def test_a_closed_stream_does_not_stop_the_server() -> None:
     stream.close()
     log.problem("x", "y")
     log.close()
+
+
+def test_what_libraries_say_is_a_problem_in_the_same_log() -> None:
+    log, stream = log_of()
+    logger = logging.Logger("asyncio")
+    logger.addHandler(ProblemHandler(log))
+    logger.warning("not worth a line")
+    logger.error("two\nlines")
+    try:
+        raise KeyError("x")
+    except KeyError:
+        logger.exception("while %s", "closing")
+    first, second = written(log, stream).splitlines()
+    assert first.endswith('problem where=asyncio error="two\\nlines"')
+    assert 'where="asyncio: while closing" error="KeyError: \'x\'"' in second
+
+
+def test_mail_that_goes_another_way_is_told() -> None:
+    log, stream = log_of()
+    log.rerouted(255, "smtp://old.test:25", "capture")
+    assert written(log, stream).endswith(
+        "rerouted message=00000000000000ff from=smtp://old.test:25 to=capture\n"
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import logging
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Final, TextIO
 
 import msgspec
 
-from graphpost.clock import SECOND, Instant, SystemClock, to_datetime
+from graphpost.clock import SECOND, Instant, SystemClock, to_text
 from graphpost.config.settings import LogSettings
 from graphpost.metrics import Metrics
 
@@ -106,7 +107,7 @@ class MailLog:
         """An attempt did not succeed and there will be another."""
         self.metrics.deferred += 1
         fields = _attempt(message_id, recipient, destination, reply_code, reply_text)
-        self._write(_WARNING, "deferred", {**fields, "next": instant_text(next_at)})
+        self._write(_WARNING, "deferred", {**fields, "next": to_text(next_at)})
 
     def failed(
         self, message_id: int, recipient: str, destination: str, reply_code: int, reply_text: str
@@ -206,9 +207,9 @@ class MailLog:
     def _time(self) -> str:
         second, micros = divmod(self._now(), SECOND)
         if second != self._second:
-            self._stamp = to_datetime(second * SECOND).strftime("%Y-%m-%dT%H:%M:%S.")
+            self._stamp = to_text(second * SECOND)[:-1]
             self._second = second
-        return f"{self._stamp}{micros // 1000:03d}Z"
+        return f"{self._stamp}.{micros // 1000:03d}Z"
 
 
 def _attempt(
@@ -222,11 +223,6 @@ def _attempt(
         "code": reply_code,
         "reply": reply_text,
     }
-
-
-def instant_text(instant: Instant) -> str:
-    """An instant as RFC 3339 text to the second."""
-    return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _problem_text(error: BaseException | str) -> str:
@@ -261,6 +257,19 @@ def _quoted(value: str) -> str:
 
 def _json_line(stamp: str, event: str, fields: dict[str, Value]) -> str:
     return msgspec.json.encode({"time": stamp, "event": event, **fields}).decode(errors="replace") + "\n"
+
+
+class ProblemHandler(logging.Handler):
+    """What is said through `logging`, by libraries too, as problems of the log: there is one place to look."""
+
+    def __init__(self, log: MailLog) -> None:
+        super().__init__(logging.ERROR)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        text = record.getMessage()
+        self._log.problem(f"{record.name}: {text}" if error else record.name, error or text)
 
 
 class _Lines:

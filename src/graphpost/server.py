@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ctypes
 import gc
+import logging
 import resource
 import signal
 import socket
@@ -40,15 +41,15 @@ from graphpost.delivery.routing import LOCAL, Router
 from graphpost.delivery.settler import Settler
 from graphpost.delivery.submit import Submitter
 from graphpost.delivery.worker import Worker
+from graphpost.files import locked
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Services
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import Directory
-from graphpost.maillog import MailLog
+from graphpost.maillog import MailLog, ProblemHandler
 from graphpost.store import accounts
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
-from graphpost.store.directories import locked
 from graphpost.store.opening import open_blobs, open_store
 from graphpost.store.store import Store
 from graphpost.web.app import Application
@@ -128,6 +129,7 @@ class Server:
         config, clock = self.config, self._clock
         config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._log.started(__version__)
+        self._listen_to_logging()
         listener = listen("server", config.server.host, config.server.port)
         self._stack.callback(listener.close)
         self.port = listener.getsockname()[1]
@@ -263,6 +265,11 @@ class Server:
             log=self._log,
             hosts=frozenset(names),
         )
+
+    def _listen_to_logging(self) -> None:
+        handler, root = ProblemHandler(self._log), logging.getLogger()
+        root.addHandler(handler)
+        self._stack.callback(root.removeHandler, handler)
 
     async def _start_web(self, web: Application, listener: socket.socket) -> None:
         """The metrics first: who watches sees the server before it takes mail."""

@@ -78,6 +78,7 @@ def target(
         own = OwnTarget(server)
         yield own
         own.wire.close()
+    assert [secret for secret in own.secrets if secret in server.output.getvalue()] == []
 
 
 @pytest.fixture

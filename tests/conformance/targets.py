@@ -99,6 +99,13 @@ class OwnTarget:
             pass
         return self.stored()
 
+    @property
+    def secrets(self) -> list[str]:
+        """What nobody may be told."""
+        administrators = (self.server.config.data / "admin.token").read_text().strip()
+        tokens = [token for name, token in self._tokens.items() if name not in EVERYBODYS]
+        return [administrators, *tokens, *PASSWORDS.values(), *SECRETS.values()]
+
     @cached_property
     def object_ids(self) -> dict[str, str]:
         return {box["address"]: box["object_id"] for box in self.administer("/admin/mailboxes")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from tests.conformance.targets import OwnTarget, Target
+from tests.conformance.targets import ADELE, OwnTarget, Target
 from tests.conformance.wire import Answer, Wire
 from tests.seeds.replay import Recorded, recorded
 
@@ -19,8 +19,8 @@ def printed(request: Recorded, line_end: bytes, target: Target, *, absolute: boo
     lines = request.wire.partition(b"\n\n")[0].decode().split("\n")
     method, url = lines[0].split(" ")
     path = url if absolute else re.sub(r"^https://[^/]+", "", url)
-    if isinstance(target, OwnTarget):
-        path = path.replace(PRINTED_ID, target.object_ids["AdeleV@contoso.com"])
+    adele = target.object_ids[ADELE] if isinstance(target, OwnTarget) else ADELE
+    path = path.replace(PRINTED_ID, adele)
     body = request.body.removesuffix(b"\n").replace(b"\n", line_end)
     fields = [line for line in lines[1:] if not line.lower().startswith("content-length")]
     host = "graph.microsoft.com" if isinstance(target, OwnTarget) else target.wire.host

@@ -6,6 +6,7 @@ somebody whom the fault is not about, before and after.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import ssl
 from collections.abc import Callable, Iterator
@@ -57,7 +58,10 @@ def make(tmp_path: Path) -> Iterator[Make]:
     with contextlib.ExitStack() as stack:
 
         def make_post(
-            route: dict[str, Any] | None = None, peer: dict[str, Any] | None = None, **delivery: Any
+            route: dict[str, Any] | None = None,
+            peer: dict[str, Any] | None = None,
+            host: str = "127.0.0.1",
+            **delivery: Any,
         ) -> Post:
             ours = stack.enter_context(SmtpPeer(**(peer or {})))
             other = stack.enter_context(SmtpPeer())
@@ -71,7 +75,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
                     **delivery,
                 }
                 routes = [
-                    RouteSettings(domains=["peer.test"], to=f"smtp://127.0.0.1:{ours.port}", **(route or {})),
+                    RouteSettings(domains=["peer.test"], to=f"smtp://{host}:{ours.port}", **(route or {})),
                     RouteSettings(domains=["*"], to=f"smtp://127.0.0.1:{other.port}"),
                 ]
                 return replace(config, delivery=replace(config.delivery, **settings), routes=routes)
@@ -214,6 +218,29 @@ def test_what_never_passes_expires_with_the_last_answer_in_the_report(
     (failed,) = [r for r in post.client.message(queue_id)["recipients"] if r["state"] == "failed"]
     assert failed["reply"]["status"] == "4.4.7"
     assert post.peer.messages == []
+
+
+def test_a_relay_that_stops_reading_in_the_middle_of_a_message_is_left_and_tried_again(make: Make) -> None:
+    post = make(reply_seconds=0.3)
+    post.peer.rule("body", Hang(), times=1)
+    large = {
+        "@odata.type": "#microsoft.graph.fileAttachment",
+        "name": "large.bin",
+        "contentBytes": base64.b64encode(bytes(2_900_000)).decode(),
+    }
+    queue_id = post.client.send("a@peer.test", attachments=[large])
+    post.check_undisturbed()
+    assert post.client.outcome(queue_id) == {"a@peer.test": "delivered"}
+    (message,) = post.peer.messages
+    assert len(message.data) > 2_900_000 * 4 / 3
+
+
+def test_a_relay_whose_name_is_not_found_ends_in_a_report(make: Make) -> None:
+    post = make(host="no-such-host.invalid", expiry_seconds=0.5)
+    queue_id = post.client.send("a@peer.test")
+    post.check_undisturbed()
+    assert post.client.outcome(queue_id) == {"a@peer.test": "failed"}
+    assert "no-such-host.invalid" in post.report()
 
 
 def test_nobody_listening_ends_in_a_report(make: Make) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from graphpost.testing.postgres import PostgresServer, find_binaries
 from graphpost.testing.process import ServerProcess
 from graphpost.testing.smtp_peer import SmtpPeer
 
@@ -65,11 +66,9 @@ def test_a_cancelled_message_is_not_delivered(serve: Any, graphpost: Any, relay:
 LISTS = [("queue", "list"), ("mailbox", "list"), ("app", "list"), ("check",)]
 WRONG = {
     ("queue", "show", "1"): (1, "graphpost: there is no message '1' in the queue"),
-    ("queue", "retry", "00000000000000ff"): (1, "graphpost: there is no message '00000000000000ff' in the queue"),
     ("mailbox", "disable", "nobody@x.test"): (1, "graphpost: there is no mailbox nobody@x.test"),
     ("mailbox", "add", "not an address"): (2, "graphpost: address: "),
     ("mailbox", "add", "adele@example.test"): (2, "graphpost: address: adele@example.test belongs to another mailbox"),
-    ("app", "secret", "00000000-0000-4000-8000-000000000000"): (1, "graphpost: there is no application "),
 }  # fmt: skip
 
 
@@ -114,3 +113,33 @@ def test_wrong_settings_are_one_line_that_names_the_key(graphpost: Any, tmp_path
     file.write_text('[server]\nprot = 1\n[[mailboxes]]\naddress = "a@b.test"\n')
     status, line = graphpost("serve", "--config", str(file)).error
     assert (status, line) == (2, "graphpost: server.prot: is not a setting; did you mean `port`?")
+
+
+def test_on_postgresql_commands_do_the_same_with_a_server_and_without(
+    serve: Any, graphpost: Any, data: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("psycopg")
+    if find_binaries() is None:
+        pytest.skip("no PostgreSQL binaries on this machine")
+    with PostgresServer.start() as postgres:
+        monkeypatch.setenv("GRAPHPOST_STORE_URL", postgres.url)
+        dry = graphpost("migrate", "--dry-run")
+        assert (dry.status, "would apply 001" in dry.out) == (0, True)
+        assert "applied 001" in graphpost("migrate").out
+        server: ServerProcess = serve()
+        assert not (data / "graphpost.db").exists()
+        sent = graphpost("send", "--to", "alex@example.test", "--subject", "x", "text")
+        assert (sent.status, "delivered alex@example.test" in sent.out) == (0, True)
+        online = [graphpost(*words, "--json").json for words in LISTS]
+        assert graphpost("migrate").out == "The database is up to date.\n"
+        assert server.stop() == 0
+        assert [graphpost(*words, "--json").json for words in LISTS][:3] == online[:3]
+        assert graphpost("mailbox", "add", "new@example.test").status == 0
+    status, line = graphpost("queue", "list").error
+    assert (status, line.startswith("graphpost: ")) == (1, True)
+    assert graphpost("check").status == 1
+    for words in (("serve", "--port", "0"), ("migrate",)):
+        done = graphpost(*words)
+        assert done.status == 1
+        (line,) = done.err.splitlines()
+        assert line.startswith("graphpost: the database cannot be reached: ")

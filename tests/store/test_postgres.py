@@ -134,3 +134,21 @@ def test_conflicts_are_busy_and_others_are_not() -> None:
 @pytest.mark.anyio
 async def test_an_acknowledged_write_is_synced_even_if_the_server_would_not(store: PostgresStore) -> None:
     assert await store.write(lambda tx: tx.one("SELECT current_setting('synchronous_commit')")) == ("on",)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("postgresql://u:geheim@127.0.0.1:1/x", "connection to server at .* refused"),
+        (
+            "postgresql:///x?host=/nonexistent&password=geheim",
+            "connection to server on socket .* No such file",
+        ),
+        ("postgresql://u:geheim@127.0.0.1:geheim/x", "its URL or host name cannot be used"),
+    ],
+)
+def test_a_database_that_cannot_be_reached_says_why_and_no_password(url: str, why: str) -> None:
+    with pytest.raises(StoreError, match=f"^the database cannot be reached: {why}") as raised:
+        PostgresStore.open(url, connections=1)
+    assert "geheim" not in str(raised.value)
+    assert "\n" not in str(raised.value)

@@ -224,11 +224,13 @@ def stuffed(*chunks: bytes) -> bytes:
 def test_content_is_stuffed_whole_and_byte_by_byte(data: bytes, sent: bytes) -> None:
     assert stuffed(data) == sent
     assert stuffed(*(data[i : i + 1] for i in range(len(data)))) == sent
+    assert wire.stuffed(data) == sent
 
 
 @given(st.lists(st.text("\r\n.a", max_size=8).map(str.encode), max_size=8))
 def test_no_content_ends_early_or_has_a_bare_line_end(chunks: list[bytes]) -> None:
     sent = stuffed(*chunks)
+    assert wire.stuffed(b"".join(chunks)) == sent
     assert (b"\r\n" + sent).find(b"\r\n.\r\n") == len(sent) - 3
     assert sent.count(b"\r") == sent.count(b"\n") == sent.count(b"\r\n")
 

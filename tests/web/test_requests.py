@@ -281,6 +281,19 @@ def test_idle_connections_disturb_nobody(site: Site) -> None:
     site.check_serves()
 
 
+def test_a_client_that_does_not_read_disturbs_nobody(site: Site) -> None:
+    for _ in range(20):
+        site.client.send("b@else.test", body={"contentType": "Text", "content": "x" * 50_000})
+    get = f"GET /v1.0/users/{ADELE}/messages?$top=100 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "
+    line = site.connect()
+    with closing(line):
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.sendall(f"{get}{site.client.token()}\r\n\r\n".encode() * 20)
+        for _ in range(20):
+            assert site.client.post("b@else.test").status == 202
+    site.check_serves()
+
+
 # Methods, targets, hosts
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib import resources
 from typing import Any, Final
+from unicodedata import category
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,6 +15,7 @@ from graphpost.auth.protocol import NO_STORE, IssuerReply
 
 FILES: Final = {"style.css": "text/css; charset=utf-8", "continue.js": "text/javascript; charset=utf-8"}
 FILES_PATH: Final = "/common/oauth2/pages/"
+JOINERS: Final = "\u200c\u200d"  # which Persian and emoji are written with
 
 DESCRIPTIONS: Final = {
     "Mail.Send": "Send mail as you",
@@ -92,9 +94,17 @@ def _source(uri: str) -> str:
 
 @cache
 def _pages() -> Environment:
-    return Environment(
+    pages = Environment(
         loader=PackageLoader("graphpost.auth", "pages"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
     )
+    pages.filters["plain"] = plain
+    return pages
+
+
+def plain(text: str) -> str:
+    """Without characters that are not seen themselves but change how others are: a name shows as what it is."""
+    spaced = " ".join(text.split())
+    return "".join(c for c in spaced if category(c) not in ("Cc", "Cf") or c in JOINERS)

@@ -1,4 +1,4 @@
-"""Rerouting: mail queued for a destination that the settings no longer know goes where they lead now.
+"""Rerouting: mail for a destination the settings no longer know goes elsewhere.
 
 A destination key is stored with each delivery.  When its route was taken out of the settings (or its relay has moved),
 the recipients that still wait are routed again; when they part ways, so does the delivery.  What was settled before

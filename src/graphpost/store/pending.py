@@ -36,6 +36,8 @@ def _in_sqlite(path: Path) -> dict[int, str]:
 def _in_postgres(url: str) -> dict[int, str]:
     try:
         import psycopg
+
+        from graphpost.store.postgres import why_unreachable
     except ImportError as error:
         raise ConfigurationError("store.url", "PostgreSQL needs the extra graphpost[postgres]") from error
     try:
@@ -45,4 +47,4 @@ def _in_postgres(url: str) -> dict[int, str]:
                 return {}
             return {row[0]: row[1] for row in connection.execute(_APPLIED).fetchall()}
     except psycopg.Error as error:
-        raise StoreError(" ".join(str(error).split())) from error
+        raise StoreError(f"the database cannot be reached: {why_unreachable(error)}") from error

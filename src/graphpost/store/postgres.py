@@ -129,6 +129,7 @@ class PostgresSession:
         self._unsent: list[tuple[str, list[Params]]] = []
         self._failures = 0
         self._not_before = 0.0
+        self._reason = ""
 
     def begin(self) -> None:
         if self._connection is None or not _is_alive(self._connection):
@@ -183,13 +184,14 @@ class PostgresSession:
     def _connect(self) -> None:
         self.close()
         if self._monotonic() < self._not_before:
-            raise ConnectionLostError("the database cannot be reached")
+            raise ConnectionLostError(f"the database cannot be reached: {self._reason}")
         try:
             self._connection = connection = _connected(self._url)
         except psycopg.Error as error:
             self._not_before = self._monotonic() + _PAUSES[min(self._failures, len(_PAUSES) - 1)]
             self._failures += 1
-            raise ConnectionLostError("the database cannot be reached") from error
+            self._reason = why_unreachable(error)
+            raise ConnectionLostError(f"the database cannot be reached: {self._reason}") from error
         if (
             not self.dialect.for_update
         ):  # reading: filters and pages differ so much that each wants its own plan
@@ -256,3 +258,10 @@ def _numbered(sql: str) -> bytes:
     """The statement with PostgreSQL's parameter marks: `?` to `$1` and so on.  No statement has a `?` in a literal."""
     first, *rest = sql.split("?")
     return "".join([first, *(f"${number}{part}" for number, part in enumerate(rest, 1))]).encode()
+
+
+def why_unreachable(error: psycopg.Error) -> str:
+    """Why in one line, when a server was tried; other texts quote the URL, which has the password."""
+    text = " ".join(str(error).split())
+    start = text.find("connection to server ")
+    return text[start:] if start >= 0 else "its URL or host name cannot be used"

@@ -1,4 +1,4 @@
-"""Giving queued mail another destination: a claimed delivery is replaced by others of the same message."""
+"""Giving queued mail another destination: others take a delivery's place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An envelope in commands: what can be sent to a peer with these extensions, and the lines that say it."""
+"""An envelope in SMTP commands, as a peer with these extensions understands it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ def find_obstacle(envelope: Envelope, offered: Extensions, host: str) -> Failed 
 
 def needs_smtputf8(envelope: Envelope) -> bool:
     return (
-        envelope.needs_smtputf8
-        or not envelope.sender.isascii()
-        or not all(map(str.isascii, envelope.recipients))
+        envelope.needs_smtputf8 or not envelope.sender.isascii() or not "".join(envelope.recipients).isascii()
     )
 
 

@@ -100,9 +100,9 @@ _HOST: Final = _SESSION | {Phase.MAIL}
 def reply_of(phase: Phase, code: int, text: bytes, host: str) -> Reply:
     """The peer's words as a Reply, with a status that fits the code."""
     given, words = parse_status(text)
-    kind = str(code // 100)
+    kind = "012345"[code // 100]
     if given:
-        return Reply(code, kind + given[1:], words, host)
+        return Reply(code, given if given[0] == kind else kind + given[1:], words, host)
     if code == 552 and phase is Phase.RCPT:
         return Reply(code, "5.2.2", words, host)
     return Reply(code, _STATUSES.get(code, f"{kind}.0.0" if kind in "245" else "4.5.0"), words, host)
@@ -111,7 +111,7 @@ def reply_of(phase: Phase, code: int, text: bytes, host: str) -> Reply:
 def outcome_of_reply(phase: Phase, code: int, text: bytes, host: str) -> Outcome:
     """What a reply means for the recipients it is about."""
     reply = reply_of(phase, code, text, host)
-    if phase is Phase.CONTENT and 200 <= code < 300:  # the usual end, as the table has it
+    if 200 <= code < 300 and phase is Phase.CONTENT:  # the usual end, as the table has it
         return Delivered(reply)
     match find_verdict(phase, code, reply.status):
         case Verdict.DELIVERED:

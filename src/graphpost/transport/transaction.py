@@ -1,4 +1,4 @@
-"""One envelope over one connection: a state machine driven by replies, one future for all outcomes.
+"""One envelope over one connection: a state machine driven by replies.
 
 With PIPELINING (RFC 2920) MAIL, every RCPT and DATA leave in one write, otherwise one by one; the replies are read
 the same way.  The content leaves in one write when it is small and in chunks, as fast as the peer takes them,
@@ -25,6 +25,10 @@ from graphpost.transport.wire import DotStuffer, WireError, is_path, stuffed
 
 SMALL = 65_536  # octets; a message up to this size is one write
 _TURN = 262_144  # octets written in one turn of the event loop
+
+# An enum's members are slow to look up, and these are looked at with every reply.
+_CONNECT, _MAIL, _RCPT = Phase.CONNECT, Phase.MAIL, Phase.RCPT
+_DATA, _SENDING, _CONTENT = Phase.DATA, Phase.SENDING, Phase.CONTENT
 
 
 class Dispatcher(Protocol):
@@ -94,7 +98,7 @@ class Transaction:
         self._dispatcher = dispatcher
         self._host = host
         self._seconds = seconds
-        self._phase = Phase.CONNECT
+        self._phase = _CONNECT
         self._reused = False
         self._is_follower = False
         self._resetting = False
@@ -114,7 +118,7 @@ class Transaction:
         extensions = connection.extensions
         obstacle = find_obstacle(envelope, extensions, self._host)
         if obstacle is None:
-            self._phase = Phase.MAIL
+            self._phase = _MAIL
             self._connection = connection
             self._pipelining = extensions.pipelining
             self._wants_report = envelope.wants_success_report and extensions.dsn
@@ -158,14 +162,18 @@ class Transaction:
 
     def cancel(self) -> None:
         """Nobody waits for the result any more.  The one before it on the connection, if any, is left alone."""
-        if self._phase is not Phase.CONNECT and self._connection.is_held_by(self):
+        if self._phase is not _CONNECT and self._connection.is_held_by(self):
             self._connection.abort()
             self._pass_on()
 
     def settle(self, outcome: Outcome | None) -> None:
         """`outcome` is for everybody who has none."""
-        if not self.result.done():
-            rest = outcome or _UNKNOWN
+        if self.result.done():
+            return
+        rest = outcome or _UNKNOWN
+        if len(self._accepted) == len(self._outcomes):
+            self.result.set_result((rest,) * len(self._outcomes))
+        else:
             self.result.set_result(tuple([own or rest for own in self._outcomes]))
 
     def _commands(self) -> str:
@@ -183,13 +191,13 @@ class Transaction:
         phase = self._phase
         if code == 421:
             self._on_farewell(outcome_of_reply(phase, code, text, self._host))
-        elif phase is Phase.MAIL:
+        elif phase is _MAIL:
             self._on_mail(code, text)
-        elif phase is Phase.RCPT:
+        elif phase is _RCPT:
             self._on_recipient(code, text)
-        elif phase is Phase.DATA:
+        elif phase is _DATA:
             self._on_data(code, text)
-        elif phase is Phase.CONTENT:
+        elif phase is _CONTENT:
             self._on_content(code, text)
         else:
             self._give_up(outcome_of_reply(phase, code, text, self._host))
@@ -199,11 +207,11 @@ class Transaction:
             self._on_reset(code, text)
             return
         if not 200 <= code < 300:
-            self._refusal = outcome_of_reply(Phase.MAIL, code, text, self._host)
+            self._refusal = outcome_of_reply(_MAIL, code, text, self._host)
             if not self._pipelining:
                 self._finish(self._refusal)
                 return
-        self._phase = Phase.RCPT
+        self._phase = _RCPT
         if not self._pipelining:
             self._ask_next()
 
@@ -222,14 +230,14 @@ class Transaction:
         elif 200 <= code < 300:
             self._accepted.append(index)
         else:
-            self._outcomes[index] = outcome_of_reply(Phase.RCPT, code, text, self._host)
+            self._outcomes[index] = outcome_of_reply(_RCPT, code, text, self._host)
         if self._next < len(self._asked):
             if not self._pipelining:
                 self._ask_next()
         elif self._pipelining:
-            self._phase = Phase.DATA
+            self._phase = _DATA
         elif self._accepted:
-            self._phase = Phase.DATA
+            self._phase = _DATA
             self._connection.write(b"DATA\r\n")
         else:
             self._finish()
@@ -241,16 +249,16 @@ class Transaction:
             # DATA was on its way before everything was refused: end it with nothing in it (RFC 2920 §3.1).
             self._write_end(b".\r\n")
         elif 400 <= code < 600:
-            self._finish(self._refusal or outcome_of_reply(Phase.DATA, code, text, self._host))
+            self._finish(self._refusal or outcome_of_reply(_DATA, code, text, self._host))
         else:
-            self._give_up(self._refusal or outcome_of_reply(Phase.DATA, code, text, self._host))
+            self._give_up(self._refusal or outcome_of_reply(_DATA, code, text, self._host))
 
     def _on_content(self, code: int, text: bytes) -> None:
         self._connection.needs_reset = False
         if not self._accepted:
             self._finish(self._refusal)
             return
-        outcome = outcome_of_reply(Phase.CONTENT, code, text, self._host)
+        outcome = outcome_of_reply(_CONTENT, code, text, self._host)
         if type(outcome) is Delivered and self._connection.extensions.dsn:
             outcome = Delivered(outcome.reply, speaks_dsn=True)
         if 200 <= code < 300 or 400 <= code < 600:
@@ -259,7 +267,7 @@ class Transaction:
             self._give_up(outcome)
 
     def _on_farewell(self, outcome: Outcome) -> None:
-        if self._reused and self._phase is Phase.MAIL:
+        if self._reused and self._phase is _MAIL:
             self._connection.abort()
             self._dispatcher.retry(self)
         else:
@@ -277,7 +285,7 @@ class Transaction:
         The 354 of a follower mostly comes in one segment with the reply to the one before it, whose caller is about
         to come with the next envelope: its turn is first, so that this content does not leave without company.
         """
-        self._phase = Phase.SENDING
+        self._phase = _SENDING
         if self._is_follower and not self._dispatcher.has_waiting:
             self._connection.loop.call_soon(self._send_content)
         else:
@@ -301,7 +309,7 @@ class Transaction:
 
     def _write_end(self, content: bytes) -> None:
         """Send a small content with its last dot and, in the same write, the commands of the one who waits."""
-        self._phase = Phase.CONTENT
+        self._phase = _CONTENT
         connection = self._connection
         if self._pipelining:
             follower = self._follower = self._dispatcher.next_for(connection)
@@ -310,7 +318,7 @@ class Transaction:
         connection.write(content)
 
     def on_writable(self) -> None:
-        if self._phase is Phase.SENDING:
+        if self._phase is _SENDING:
             self._pump()
 
     def _pump(self) -> None:
@@ -332,7 +340,7 @@ class Transaction:
         chunk = next(chunks, None)
         if chunk is None:
             self._chunks = None
-            self._phase = Phase.CONTENT
+            self._phase = _CONTENT
             self._connection.write(self._stuffer.finish())  # nobody is made to wait behind a large message
             return 0
         out = self._stuffer.feed(chunk)
@@ -343,7 +351,7 @@ class Transaction:
 
     def on_lost(self, error: Exception) -> None:
         is_silent = isinstance(error, (TimeoutError, WireError))
-        if self._reused and self._phase is Phase.MAIL and not is_silent:
+        if self._reused and self._phase is _MAIL and not is_silent:
             self._dispatcher.retry(self)
         else:
             self._finish(self._refusal or outcome_of_error(self._phase, error, self._host))

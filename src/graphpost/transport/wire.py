@@ -215,7 +215,8 @@ class DotStuffer:
             chunk = chunk[:-1]
         if not chunk:
             return b""
-        if _has_bare(chunk):
+        ends = chunk.count(b"\r\n")
+        if chunk.count(b"\n") != ends or chunk.count(b"\r") != ends:
             chunk = _BARE.sub(b"\r\n", chunk)
         starts_with_dot = self._at_line_start and chunk.startswith(b".")
         self._at_line_start = chunk.endswith(b"\n")
@@ -230,16 +231,22 @@ class DotStuffer:
 
 def stuffed(content: bytes) -> bytes:
     """A whole content and its end, as DotStuffer has it."""
-    if not content.endswith(b"\r\n") or b"\n." in content or content.startswith(b".") or _has_bare(content):
-        stuffer = DotStuffer()
-        return stuffer.feed(content) + stuffer.finish()
-    return content + b".\r\n"
+    if _is_usual(content):
+        return content + b".\r\n"
+    stuffer = DotStuffer()
+    return stuffer.feed(content) + stuffer.finish()
 
 
-def _has_bare(content: bytes) -> bool:
-    """Whether any CR or LF stands alone."""
-    ends = content.count(b"\r\n")
-    return content.count(b"\n") != ends or content.count(b"\r") != ends
+def _is_usual(content: bytes) -> bool:
+    """Whether it leaves as it is: CR and LF in pairs only, one at the end, and no dot at the start of a line.
+
+    A line ends with CR LF or with one of them alone; all are pairs when there are two of these octets a line.
+    """
+    if not content.endswith(b"\r\n"):
+        return False
+    lines = content.splitlines()
+    without = content.replace(b"\r", b"").replace(b"\n", b"")
+    return len(content) - len(without) == 2 * len(lines) and b"." not in [line[:1] for line in lines]
 
 
 def _shown(line: bytes) -> str:

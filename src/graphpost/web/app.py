@@ -9,6 +9,8 @@ Errors that arise here (a body too large, a wrong Host) have Graph's shape too.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from functools import lru_cache
 from time import perf_counter
@@ -18,12 +20,12 @@ from urllib.parse import parse_qsl, unquote
 from graphpost.admin.http import AdminApi
 from graphpost.auth.issuer import Issuer, IssuerRequest
 from graphpost.config import LimitSettings
-from graphpost.errors import BadRequest, GraphError, NotFound, StoreError, Unavailable
-from graphpost.graph.api import GraphApi
+from graphpost.errors import BadRequest, GraphError, NotFound, StoreError
+from graphpost.graph.api import GraphApi, unavailable
 from graphpost.graph.call import Request
 from graphpost.ids import new_guid
 from graphpost.maillog import MailLog
-from graphpost.web.body import BodyReader, Disconnected, Receive
+from graphpost.web.body import BodyReader, Disconnected, Receive, Timeout, TooLong
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -32,8 +34,8 @@ ADMIN_PATHS: Final = ("/healthz", "/readyz", "/metrics", "/admin")
 GRAPH_PATHS: Final = ("/v1.0", "/beta")
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 FORM_FIELDS: Final = 100
-UNAVAILABLE: Final = "The service is temporarily unavailable. Please try again later."
-RETRY: Final = {"Retry-After": "5"}
+HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[\w.-]+))(?::\d{0,5})?", re.ASCII)
+SINGLE: Final = (b"host", b"authorization", b"content-type", b"content-encoding", b"cookie")
 
 
 class Answer:
@@ -84,6 +86,8 @@ class Application:
         try:
             if host_name(headers.get("host", "")) not in self._hosts:
                 raise BadRequest("Bad Request - Invalid Hostname")
+            if len(headers) != len(scope["headers"]):
+                _check_single(scope["headers"])
             body = await self._bodies.read(receive, headers)
         except Disconnected:
             return
@@ -103,7 +107,10 @@ class Application:
         self._log.request(
             request.method, request.path, answer.status, seconds, request.request_id, _mount(request.path)
         )
-        await _respond(send, answer, is_head=request.method == "HEAD")
+        if isinstance(fault, TooLong) and "expect" not in headers:
+            await _respond_early(send, answer, lambda: self._bodies.discard(receive))
+        else:
+            await _respond(send, answer, is_head=request.method == "HEAD")
 
     async def _answer(self, scope: Scope, request: Request) -> Answer:
         if _is_graph(request.path):
@@ -120,7 +127,7 @@ class Application:
             return self._refusal(request, error)
         except StoreError as error:
             self._log.problem(f"request {request.request_id}", error)
-            return self._refusal(request, Unavailable(UNAVAILABLE, headers=RETRY))
+            return self._refusal(request, unavailable())
 
     async def _graph_answer(self, request: Request) -> Answer:
         reply = await self._graph.handle(request)
@@ -157,7 +164,7 @@ class Application:
         reply = self._graph.refuse(request, error)
         self._log.refused(request.method, request.path, reply.status, error.code, request.request_id)
         headers = [*reply.headers.items(), ("content-type", reply.content_type)]
-        if error.status in (408, 413):
+        if isinstance(error, (Timeout, TooLong)):
             headers.append(("connection", "close"))  # what is left of the body is not read
         return Answer(reply.status, headers, reply.body)
 
@@ -182,11 +189,16 @@ def _pairs(encoded: str) -> dict[str, str]:
 
 @lru_cache(maxsize=256)
 def host_name(host: str) -> str:
-    """The Host header's name without its port and IPv6 brackets, lower case."""
-    if host.startswith("["):
-        name, bracket, _ = host[1:].partition("]")
-        return name.lower() if bracket else ""
-    return host.partition(":")[0].lower()
+    """The Host header's name without its port and IPv6 brackets, lower case; '' when it is no host (RFC 9110, 7.2)."""
+    match = HOST.fullmatch(host)
+    return (match["v6"] or match["name"]).lower() if match else ""
+
+
+def _check_single(fields: Iterable[tuple[bytes, bytes]]) -> None:
+    """Fields that decide what a request means come once: others before us may have gone by the other one."""
+    found = Counter(name for name, _ in fields)
+    if any(found[name] > 1 for name in SINGLE):
+        raise BadRequest("The request has a header field more than once.")
 
 
 async def _respond(send: Send, answer: Answer, *, is_head: bool) -> None:
@@ -202,4 +214,14 @@ async def _respond(send: Send, answer: Answer, *, is_head: bool) -> None:
     async for chunk in body:
         if not is_head:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _respond_early(send: Send, answer: Answer, discard: Callable[[], Awaitable[None]]) -> None:
+    """Answer a client that is still sending; the end, which closes the connection, waits for the client."""
+    assert isinstance(answer.body, bytes)
+    headers = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+    await discard()
     await send({"type": "http.response.body", "body": b""})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -13,8 +14,10 @@ from graphpost.errors import BadRequest, GraphError, TooLarge, UnsupportedMedia
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 GZIP: Final = 16 + zlib.MAX_WBITS
 GZIP_MEMBERS: Final = 100
-DISCARDED: Final = 64 * 1024 * 1024  # of a body that is too large: who still sends does not read our answer
 TOO_LARGE: Final = "The maximum request length supported is {}."
+LINGER_SECONDS: Final = 10.0
+SILENCE_SECONDS: Final = 1.0
+LINGER_FACTOR: Final = 16  # times limits.request_bytes
 
 
 class Timeout(GraphError):
@@ -22,6 +25,10 @@ class Timeout(GraphError):
 
     status = 408
     default_code = "RequestTimeout"
+
+
+class TooLong(TooLarge):
+    """Too large, and not read to its end: the client may still be sending."""
 
 
 class Disconnected(Exception):
@@ -50,17 +57,27 @@ class BodyReader:
             )
         length = headers.get("content-length", "")
         if length.isdigit() and (len(length) > 18 or int(length) > limits.request_bytes):
-            if "expect" not in headers and len(length) < 10 and int(length) <= DISCARDED:
-                await self._in_time(receive, 0)
-            raise too_large(limits.request_bytes)
+            raise TooLong(_too_large(limits.request_bytes))
         if length == "0" or (not length and "transfer-encoding" not in headers):
             return b""
-        data = await self._in_time(receive, limits.request_bytes)
-        if data is None:
-            raise too_large(limits.request_bytes)
+        data = await self._in_time(receive)
         return _expanded(data, limits.expanded_bytes) if encoding in ("gzip", "x-gzip") else data
 
-    async def _in_time(self, receive: Receive, limit: int) -> bytes | None:
+    async def discard(self, receive: Receive) -> None:
+        """Take in what a refused client still sends, until it is silent, for some seconds, up to some times the limit.
+
+        Closing before that resets the connection, and most clients then report a broken connection and not the answer.
+        """
+        room = LINGER_FACTOR * self._limits.request_bytes
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                more = True
+                while more and room > 0:
+                    event = await asyncio.wait_for(receive(), SILENCE_SECONDS)
+                    room -= len(event.get("body", b""))
+                    more = event["type"] == "http.request" and event.get("more_body", False)
+
+    async def _in_time(self, receive: Receive) -> bytes:
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None
@@ -68,7 +85,7 @@ class BodyReader:
         if not self._is_watching:
             self._watch(loop)
         try:
-            return await _received(receive, limit)
+            return await _received(receive, self._limits.request_bytes)
         except asyncio.CancelledError as error:
             if task not in self._late or task.uncancel() > 0:
                 raise
@@ -89,17 +106,18 @@ class BodyReader:
             loop.call_later(min(1.0, self._limits.request_seconds / 4), self._watch, loop)
 
 
-def too_large(limit: int) -> TooLarge:
+def _too_large(limit: int) -> str:
     megabytes, rest = divmod(limit, 1024 * 1024)
-    return TooLarge(TOO_LARGE.format(f"{megabytes}MB" if not rest else f"{limit} bytes"))
+    return TOO_LARGE.format(f"{megabytes}MB" if not rest else f"{limit} bytes")
 
 
-async def _received(receive: Receive, limit: int) -> bytes | None:
-    """The body, or None when it is larger than the limit; what is too much was read, up to a bound, and forgotten."""
+async def _received(receive: Receive, limit: int) -> bytes:
     event = await receive()
     if event["type"] == "http.request" and not event.get("more_body"):
         first: bytes = event.get("body", b"")
-        return first if len(first) <= limit else None
+        if len(first) > limit:
+            raise TooLarge(_too_large(limit))
+        return first
     parts: list[bytes] = []
     size = 0
     while True:
@@ -107,12 +125,11 @@ async def _received(receive: Receive, limit: int) -> bytes | None:
             raise Disconnected
         part: bytes = event.get("body", b"")
         size += len(part)
-        if size <= limit:
-            parts.append(part)
-        else:
-            parts.clear()
-        if not event.get("more_body") or size > limit + DISCARDED:
-            return b"".join(parts) if size <= limit else None
+        if size > limit:
+            raise TooLong(_too_large(limit)) if event.get("more_body") else TooLarge(_too_large(limit))
+        parts.append(part)
+        if not event.get("more_body"):
+            return b"".join(parts)
         event = await receive()
 
 
@@ -129,7 +146,7 @@ def _expanded(data: bytes, limit: int) -> bytes:
         except zlib.error as error:
             raise BadRequest("The request's body is not valid gzip.") from error
         if len(part) > room:
-            raise too_large(limit)
+            raise TooLarge(_too_large(limit))
         if not stream.eof:
             raise BadRequest("The request's gzip body ends too early.")
         room -= len(part)

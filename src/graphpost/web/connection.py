@@ -1,4 +1,4 @@
-"""One HTTP connection: uvicorn's, with a bounded request head and errors in Graph's shape.
+"""One HTTP connection: uvicorn's, with bounded heads and errors in Graph's shape.
 
 A head (request line and headers) that grows too large is answered 431, one that does not arrive in time 408, and bytes
 that are not HTTP 400; then the connection ends.  A connection on which nothing is said is closed after the same time.
