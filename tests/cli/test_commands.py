@@ -212,3 +212,16 @@ def test_check_finds_a_damaged_certificate(graphpost: Any, data: Path, tmp_path:
     status, out, _ = graphpost("check", "--config", str(file))
     assert status == 1
     assert "FAIL  certificate" in out
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:se@cret@h/d", "postgresql://h/d?password=cret", "postgresql://u:cret@h/d"]
+)
+def test_check_shows_no_password_of_the_database(tmp_path: Path, url: str) -> None:
+    from graphpost.admin.access import announce
+    from graphpost.cli.checks import database
+
+    announce(tmp_path, "http://localhost:1")
+    shown = database(load(None, data=tmp_path, environ={"GRAPHPOST_STORE_URL": url}, flags={}))
+    assert "h/d" in shown
+    assert "cret" not in shown
