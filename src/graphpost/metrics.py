@@ -68,7 +68,7 @@ class Metrics:
         self.failed = 0
         self.bounced = 0
         self.interrupted_attempts = 0
-        self.queue_depth = 0
+        self.queue_depth = 0.0
         self.queue_oldest_seconds = 0.0
         self.accept_seconds = Times(_QUICK)
         self.delivery_seconds = Times(_SLOW)

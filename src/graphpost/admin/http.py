@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hmac
 import inspect
+import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -64,12 +65,17 @@ class AdminApi:
             return _error(500, str(error))
 
     async def metrics(self) -> bytes:
-        """The metrics, with the queue as it is now; for a port of its own."""
-        count, oldest = await self.operations.store.read(deliveries.depth)
-        now = self.operations.clock.now()
-        self.log.metrics.queue_depth = count
-        self.log.metrics.queue_oldest_seconds = max(0.0, (now - oldest) / SECOND) if count else 0.0
-        return self.log.metrics.exposition()
+        """The metrics, with the queue as it is now (NaN while the store does not answer); for a port of its own."""
+        metrics = self.log.metrics
+        try:
+            count, oldest = await self.operations.store.read(deliveries.depth)
+        except StoreError as error:
+            self.log.problem("metrics", error)
+            metrics.queue_depth = metrics.queue_oldest_seconds = math.nan
+        else:
+            age = (self.operations.clock.now() - oldest) / SECOND
+            metrics.queue_depth, metrics.queue_oldest_seconds = count, max(0.0, age) if count else 0.0
+        return metrics.exposition()
 
     def _is_administrator(self, headers: Mapping[str, str]) -> bool:
         scheme, _, token = headers.get("authorization", "").partition(" ")
