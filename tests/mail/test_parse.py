@@ -216,3 +216,12 @@ def test_lines_that_only_look_like_boundaries_are_limited() -> None:
 )
 def test_long_runs_in_a_field_are_read(name: str, value: str) -> None:
     parse(f"{name}: {value}\r\n\r\n".encode())
+
+
+@pytest.mark.parametrize("hidden", ["=0D=0AX-Evil:_1", "=0AX", "=00", "=1Fred"])
+def test_an_encoded_word_brings_no_control_character_into_a_value(hidden: str) -> None:
+    word = f"=?utf-8?Q?a{hidden}?="
+    found = parse(f"Subject: {word}\r\nX-Any: {word}\r\nKeywords: {word}\r\n\r\nx".encode())
+    values = [found.subject, *found.categories, *(header.value for header in found.headers)]
+    assert len(values) == 5
+    assert all(value.isprintable() for value in values)

@@ -46,7 +46,7 @@ def parse(data: Buffer, limits: ParseLimits | None = None) -> Message:
     from_ = _first_address(first, "from")
     body = content.body
     return Message(
-        subject=_decoded(first, "subject"),
+        subject=_CONTROLS.sub(" ", _decoded(first.get("subject", ""))),
         body=body,
         preview=preview(body),
         from_=from_,
@@ -57,7 +57,7 @@ def parse(data: Buffer, limits: ParseLimits | None = None) -> Message:
         reply_to=_addresses(root, "reply-to"),
         importance=_importance(first),
         categories=_categories(first),
-        headers=tuple([Header(name, decode_words(value)) for name, value in root.fields]),
+        headers=tuple([Header(name, _decoded(value)) for name, value in root.fields]),
         internet_message_id=_message_id(first.get("message-id", "")),
         date=content.date,
         in_reply_to=_message_id(first.get("in-reply-to", "")),
@@ -84,9 +84,10 @@ def rooted(message: Message, content_id: int) -> Message:
     return replace(message, attachments=attachments, raw=raw)
 
 
-def _decoded(first: dict[str, str], name: str) -> str:
-    value = decode_words(first.get(name, ""))
-    return value if value.isprintable() else _CONTROLS.sub(" ", value)
+def _decoded(value: str) -> str:
+    """A field's value with its encoded words decoded; what they held of line breaks and other controls is blank."""
+    text = decode_words(value)
+    return text if text is value or text.isprintable() else _CONTROLS.sub(" ", text)
 
 
 def _addresses(root: Node, name: str) -> tuple[Address, ...]:
@@ -118,7 +119,7 @@ def _importance(first: dict[str, str]) -> Importance:
 def _categories(first: dict[str, str]) -> tuple[str, ...]:
     if "keywords" not in first:
         return ()
-    words = (word.strip().strip('"') for word in decode_words(first["keywords"]).split(","))
+    words = (word.strip().strip('"') for word in _decoded(first["keywords"]).split(","))
     return tuple(word for word in words if word)
 
 
