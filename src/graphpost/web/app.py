@@ -21,7 +21,7 @@ from graphpost.admin.http import AdminApi
 from graphpost.auth.issuer import Issuer, IssuerRequest
 from graphpost.config import LimitSettings
 from graphpost.errors import BadRequest, GraphError, NotFound, StoreError
-from graphpost.graph.api import GraphApi, unavailable
+from graphpost.graph.api import GraphApi, unavailable, unexpected
 from graphpost.graph.call import Request
 from graphpost.ids import new_guid
 from graphpost.maillog import MailLog
@@ -128,6 +128,11 @@ class Application:
         except StoreError as error:
             self._log.problem(f"request {request.request_id}", error)
             return self._refusal(request, unavailable())
+        except (
+            Exception
+        ) as error:  # a defect of ours: the client is told so in the shape it knows, the log what it is
+            self._log.problem(f"request {request.request_id}", error)
+            return self._refusal(request, unexpected())
 
     async def _graph_answer(self, request: Request) -> Answer:
         reply = await self._graph.handle(request)
