@@ -78,3 +78,10 @@ def test_what_fails_is_told_to_the_log_and_not_to_the_client(
     assert "secret" not in json.dumps(body)
     assert str(error) in said
     assert body["error"]["innerError"]["request-id"] in said
+    assert f"status={status} code={code} " in said
+
+
+def test_a_refusal_is_in_the_log_with_its_code() -> None:
+    status, body, said = ask("/v1.0/nowhere", RuntimeError())
+    assert (status, body["error"]["code"]) == (401, "InvalidAuthenticationToken")
+    assert "refused method=GET path=/v1.0/nowhere status=401 code=InvalidAuthenticationToken " in said

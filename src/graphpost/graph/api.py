@@ -130,7 +130,7 @@ class GraphApi:
             "client-request-id": headers["client-request-id"],
         }
         body = {"error": {"code": error.code, "message": error.message, "innerError": inner}}
-        return Reply(error.status, _encode(body), ERROR_TYPE, {**headers, **error.headers})
+        return Reply(error.status, _encode(body), ERROR_TYPE, {**headers, **error.headers}, error.code)
 
 
 def find_place(trees: Mapping[str, Node], method: str, path: str) -> Place:

@@ -22,7 +22,7 @@ from graphpost.auth.issuer import Issuer, IssuerRequest
 from graphpost.config import LimitSettings
 from graphpost.errors import BadRequest, GraphError, NotFound, StoreError
 from graphpost.graph.api import GraphApi, unavailable, unexpected
-from graphpost.graph.call import Request
+from graphpost.graph.call import Reply, Request
 from graphpost.ids import new_guid
 from graphpost.maillog import MailLog
 from graphpost.web.body import BodyReader, Disconnected, Receive, Timeout, TooLong
@@ -114,7 +114,7 @@ class Application:
 
     async def _answer(self, scope: Scope, request: Request) -> Answer:
         if request.path.startswith(GRAPH_PATHS):
-            return await self._graph_answer(request)
+            return self._graph_answer(request, await self._graph.handle(request))
         try:
             if request.path.startswith(ADMIN_PATHS):
                 status, extra, data = await self.admin.handle(
@@ -134,10 +134,9 @@ class Application:
             self._log.problem(f"request {request.request_id}", error)
             return self._refusal(request, unexpected())
 
-    async def _graph_answer(self, request: Request) -> Answer:
-        reply = await self._graph.handle(request)
+    def _graph_answer(self, request: Request, reply: Reply) -> Answer:
         if reply.status >= 400:
-            self._log.refused(request.method, request.path, reply.status, "", request.request_id)
+            self._log.refused(request.method, request.path, reply.status, reply.code, request.request_id)
         headers = list(reply.headers.items())
         if reply.content_type:
             headers.append(("content-type", reply.content_type))
@@ -166,12 +165,10 @@ class Application:
         raise NotFound("Resource could not be discovered.", "ResourceNotFound")
 
     def _refusal(self, request: Request, error: GraphError) -> Answer:
-        reply = self._graph.refuse(request, error)
-        self._log.refused(request.method, request.path, reply.status, error.code, request.request_id)
-        headers = [*reply.headers.items(), ("content-type", reply.content_type)]
+        answer = self._graph_answer(request, self._graph.refuse(request, error))
         if isinstance(error, (Timeout, TooLong)):
-            headers.append(("connection", "close"))  # what is left of the body is not read
-        return Answer(reply.status, headers, reply.body)
+            answer.headers.append((b"connection", b"close"))  # what is left of the body is not read
+        return answer
 
 
 def _mount(path: str) -> str:
