@@ -107,7 +107,7 @@ class Application:
         self._log.request(
             request.method, request.path, answer.status, seconds, request.request_id, _mount(request.path)
         )
-        if isinstance(fault, TooLong):
+        if isinstance(fault, TooLong) and "expect" not in headers:
             await _respond_early(send, answer, lambda: self._bodies.discard(receive))
         else:
             await _respond(send, answer, is_head=request.method == "HEAD")
