@@ -1,6 +1,8 @@
 """Acceptance: all of a message is durable, or nothing of it."""
 
 import asyncio
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from graphpost.mail.mailbox import NO_FOLDER, SENT_ITEMS
 from graphpost.mail.message import Address, Attachment, ContentRef, Item
 from graphpost.mail.thread import conversation_of
 from graphpost.store import contents, deliveries, messages
+from graphpost.store.blobs import Blob
 
 pytestmark = pytest.mark.anyio
 
@@ -231,3 +234,21 @@ async def test_a_receipt_was_asked_for(office: Office) -> None:
     assert office.one.taken[0][1].wants_success_report
     (receipt,) = await office.inbox()
     assert receipt.message.subject == "Relayed: Lunch"
+
+
+@pytest.mark.parametrize(("to", "size"), [("a@one.test", 70_000), ("alex@contoso.test", 70_000)])
+async def test_the_loop_never_waits_for_a_file(office: Office, to: str, size: int) -> None:
+    """Neither when a message is accepted nor when it is filed here."""
+    writers: list[threading.Thread] = []
+    write = office.blobs.write
+
+    def watched(chunks: Iterable[bytes]) -> Blob:
+        writers.append(threading.current_thread())
+        return write(chunks)
+
+    office.blobs.write = watched  # type: ignore[method-assign]
+    content_id = office.numbers.next()
+    await office.send(to, contents={content_id: bytes(size)}, attachments=(attached(content_id, size),))
+    await office.until_done()
+    assert len(writers) == (2 if to == ALEX.address else 1)
+    assert threading.current_thread() not in writers

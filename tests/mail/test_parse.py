@@ -51,6 +51,15 @@ def test_what_the_standard_library_writes_is_read_the_same(
     assert b"".join(decode([raw[ref.offset : ref.offset + ref.length]], ref.encoding)) == data
 
 
+@pytest.mark.parametrize("word", ["=?utf-8?Q?a=0D=0AX-Evil:_1=00?=", "=?utf-8?B?YQ0KWC1FdmlsOiAxAA==?="])
+def test_an_encoded_word_brings_no_line_ends_into_any_value(word: str) -> None:
+    data = f"Subject: {word}\r\nX-Own: {word}\r\nKeywords: {word}, b\r\n\r\nx\r\n".encode()
+    found = parse(data)
+    assert found.subject == "a  X-Evil: 1"
+    assert {header.value for header in found.headers} == {"a  X-Evil: 1", "a  X-Evil: 1, b"}
+    assert found.categories == ("a  X-Evil: 1", "b")
+
+
 @given(st.sampled_from(CORPUS), st.data())
 def test_a_damaged_message_is_read_or_refused(data: bytes, draw: st.DataObject) -> None:
     for _ in range(draw.draw(st.integers(1, 4))):

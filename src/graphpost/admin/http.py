@@ -26,7 +26,7 @@ from graphpost.admin.operations import OperationError, Operations
 from graphpost.clock import SECOND
 from graphpost.errors import ConfigurationError, GraphpostError, StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import deliveries
+from graphpost.store import accounts, deliveries
 
 Answer = tuple[int, dict[str, str], bytes]
 _JSON: Final = {"content-type": "application/json", "cache-control": "no-store"}
@@ -100,7 +100,7 @@ class AdminApi:
         if reason := self.why_not_ready():
             return reason
         try:
-            await self.operations.store.read(lambda tx: tx.one("SELECT 1"))
+            await self.operations.store.read(accounts.revision)
         except StoreError as error:
             self.log.problem("readyz", error)
             return "the store does not answer"

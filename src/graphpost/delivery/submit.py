@@ -134,7 +134,8 @@ class Submitter:
 
     async def _prepare(self, given: Mapping[int, bytes]) -> list[Content]:
         """Large contents go to the blob store before the transaction: a file nobody refers to is swept later."""
-        if sum(len(data) for data in given.values()) > IN_THREAD:
+        sizes = [len(data) for data in given.values()]
+        if sum(sizes) > IN_THREAD or max(sizes) > self._inline_limit:  # a file is written and synced
             return await asyncio.to_thread(self._prepare_now, given)
         return self._prepare_now(given)
 

@@ -34,6 +34,7 @@ __all__ = ["Buffer", "ParseLimits", "parse", "rooted"]
 _ID: Final = re.compile(r"<[^<>\s]+>")
 _URI: Final = re.compile(r"<([^<>]+)>")
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
+_BREAKS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # all but the tab
 _SENSITIVITY: Final = {"personal": "1", "private": "2", "company-confidential": "3"}
 
 
@@ -57,7 +58,7 @@ def parse(data: Buffer, limits: ParseLimits | None = None) -> Message:
         reply_to=_addresses(root, "reply-to"),
         importance=_importance(first),
         categories=_categories(first),
-        headers=tuple([Header(name, _decoded(value)) for name, value in root.fields]),
+        headers=tuple([Header(name, _header_value(value)) for name, value in root.fields]),
         internet_message_id=_message_id(first.get("message-id", "")),
         date=content.date,
         in_reply_to=_message_id(first.get("in-reply-to", "")),
@@ -88,6 +89,12 @@ def _decoded(value: str) -> str:
     """A field's value with its encoded words decoded; what they held of line breaks and other controls is blank."""
     text = decode_words(value)
     return text if text is value or text.isprintable() else _CONTROLS.sub(" ", text)
+
+
+def _header_value(value: str) -> str:
+    """Decoded, with its tabs, and on one line: an encoded word may hold what no field can."""
+    decoded = decode_words(value)
+    return decoded if decoded.isprintable() else _BREAKS.sub(" ", decoded)
 
 
 def _addresses(root: Node, name: str) -> tuple[Address, ...]:
