@@ -93,8 +93,16 @@ class Accounts:
 class Server:
     """One process: start it, use `url`, stop it."""
 
-    def __init__(self, config: Config, *, clock: Clock | None = None, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        file: Path | None = None,
+        clock: Clock | None = None,
+        stream: TextIO | None = None,
+    ) -> None:
         self.config = config
+        self._file = file
         self.url = ""
         self.port = 0
         self.ca: CertificateFiles | None = None
@@ -148,7 +156,7 @@ class Server:
             self.ca = server_certificate(config, clock.now()) if config.server.tls else None
         application = self._application(store, blobs, people, numbers, worker, submitter, keys)
         await self._start_web(application, listener)
-        announce(config.data, self.url)
+        announce(config.data, self.url, self._file)
         self._stack.callback(withdraw, config.data)
         self._is_ready = True
         self._log.ready(self.url)
@@ -299,7 +307,7 @@ class Server:
 
 async def serve(config: Config, file: Path | None = None) -> None:
     """Run until SIGTERM or SIGINT.  `file` is where the settings are from."""
-    server = Server(config)
+    server = Server(config, file=file)
     told = asyncio.Event()
     why = "asked to"
 

@@ -214,6 +214,18 @@ def test_check_finds_a_damaged_certificate(graphpost: Any, data: Path, tmp_path:
     assert "FAIL  certificate" in out
 
 
+def test_a_command_reads_the_settings_of_the_running_server(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from graphpost.admin.access import announce
+
+    file = tmp_path / "settings.toml"
+    file.write_text('[tenant]\nid = "99999999-2222-3333-4444-555555555555"\n')
+    announce(tmp_path, "http://localhost:1", file)
+    assert main(["env", "--data", str(tmp_path), "--format", "json"]) == 0
+    assert '"TENANT_ID": "99999999-2222-3333-4444-555555555555"' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "url", ["postgresql://u:se@cret@h/d", "postgresql://h/d?password=cret", "postgresql://u:cret@h/d"]
 )

@@ -114,7 +114,10 @@ class AdminApi:
                     captures = {key: unquote(value) for key, value in match.groupdict().items()}
                     arguments = _arguments(name, captures, query, body)
                     call: Callable[..., Awaitable[object]] = getattr(self.operations, name)
-                    return 200, _JSON, msgspec.json.encode(await call(**arguments))
+                    result = await call(**arguments)
+                    if name == "cancel_message":
+                        self.log.cancelled(int(captures["queue_id"], 16))
+                    return 200, _JSON, msgspec.json.encode(result)
                 allowed.append(wanted)
         if allowed:
             return _error(405, f"only {', '.join(allowed)}", {"allow": ", ".join(allowed)})
