@@ -20,7 +20,8 @@ from graphpost.mail.message import Address, Message
 from graphpost.mail.parse import ParseLimits, parse, rooted
 from graphpost.mail.relay import normalise
 
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|\((?:[^()\\]|\\.)*+\)')
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)')
+LONGEST_AUTHOR: Final = 2000  # characters; a longer one is no author, and looking for quotes in it takes long
 _ANGLE: Final = re.compile(r"<([^<>]*)>")
 
 # A From or Sender field with its folded lines, wherever it stands before the first empty line.
@@ -69,6 +70,8 @@ def _authors(value: str) -> list[str]:
 
     Of `<a@x> <b@x>`, or a source route, some readers show what others pass over.
     """
+    if len(value) > LONGEST_AUTHOR:
+        return [""]
     angles = [angle.strip() for angle in _ANGLE.findall(_QUOTED.sub("", value))]
     return [author.address for author in parse_address_list(value)] + angles or [""]
 
