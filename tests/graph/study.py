@@ -113,7 +113,9 @@ class Study:
         return await self.ask("DELETE", path, **more)
 
     async def draft(self, **properties: Any) -> Answer:
-        answer = await self.post("messages", {"subject": "Lunch", "toRecipients": to("zoe@one.test"), **properties})
+        answer = await self.post(
+            "messages", {"subject": "Lunch", "toRecipients": to("zoe@one.test"), **properties}
+        )
         assert answer.status == 201, answer
         return answer
 

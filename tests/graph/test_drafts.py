@@ -13,7 +13,6 @@ from tests.graph.desk import ADELE, error_of
 from tests.graph.study import Study, anyio_backend, open_store, postgres_server, postgres_url, study, to
 
 from graphpost.clock import SECOND
-from graphpost.mail.mailbox import SENT_ITEMS
 from graphpost.store import deliveries
 
 __all__ = ["anyio_backend", "error_of", "open_store", "postgres_server", "postgres_url", "study"]
@@ -54,7 +53,12 @@ async def test_a_draft_is_made_in_drafts_with_all_that_the_server_sets(study: St
     assert (made["subject"], made["bodyPreview"], made["importance"]) == ("Lunch", "Soup today", "high")
     assert made["internetMessageId"].endswith("@contoso.com>")
     assert made["id"].startswith("AAMk")
-    assert made["createdDateTime"] == made["lastModifiedDateTime"] == made["receivedDateTime"] == made["sentDateTime"]
+    assert (
+        made["createdDateTime"]
+        == made["lastModifiedDateTime"]
+        == made["receivedDateTime"]
+        == made["sentDateTime"]
+    )
     assert made["@odata.context"] == (
         f"https://localhost:8443/v1.0/$metadata#users('{ADELE.object_id}')/messages/$entity"
     )
@@ -66,7 +70,10 @@ async def test_a_draft_is_made_in_drafts_with_all_that_the_server_sets(study: St
 
 
 async def test_a_draft_is_made_in_the_folder_of_the_path(study: Study) -> None:
-    for path, folder in (("mailFolders/Drafts/messages", "drafts"), ("mailFolders('Inbox')/messages", "inbox")):
+    for path, folder in (
+        ("mailFolders/Drafts/messages", "drafts"),
+        ("mailFolders('Inbox')/messages", "inbox"),
+    ):
         made = await study.post(path, {"subject": folder, "isRead": False})
         assert made.status == 201
         assert await study.subjects(folder) == [folder]
@@ -101,7 +108,11 @@ async def test_attachments_come_with_the_draft(study: Study) -> None:
 
 async def test_a_mime_draft_keeps_its_bytes(study: Study) -> None:
     made = await mime_draft(study)
-    assert (made.json["subject"], made.json["isDraft"], made.json["hasAttachments"]) == ("As MIME", True, True)
+    assert (made.json["subject"], made.json["isDraft"], made.json["hasAttachments"]) == (
+        "As MIME",
+        True,
+        True,
+    )
     assert made.json["bccRecipients"][0]["emailAddress"]["address"] == "bo@one.test"
     assert (await study.get(f"messages/{made.id}/$value")).body == MIME
     await mime_draft(study, path="mailFolders/inbox/messages")
@@ -115,7 +126,7 @@ async def test_a_mime_draft_without_an_author_is_the_mailboxs(study: Study) -> N
 
 async def test_a_draft_is_sent_once_and_its_old_id_is_gone(study: Study) -> None:
     made = await study.draft(bccRecipients=to("bo@two.test"), ccRecipients=to("ZOE@one.test"))
-    study.clock.jump(60)
+    study.clock.jump_to(study.clock.now() + 60 * SECOND)
     sent = await study.post(f"messages/{made.id}/send")
     assert (sent.status, sent.body, sent.content_type) == (202, b"", "")
     assert (await study.get(f"messages/{made.id}")).error == (404, "ErrorItemNotFound")
@@ -125,7 +136,10 @@ async def test_a_draft_is_sent_once_and_its_old_id_is_gone(study: Study) -> None
     assert copy["internetMessageId"] == made.json["internetMessageId"]
     assert (copy["isDraft"], copy["from"]["emailAddress"]["address"]) == (False, ADELE.address)
     assert copy["conversationId"] == made.json["conversationId"]
-    assert (copy["createdDateTime"] == made.json["createdDateTime"], copy["sentDateTime"] > made.json["sentDateTime"]) == (
+    assert (
+        copy["createdDateTime"] == made.json["createdDateTime"],
+        copy["sentDateTime"] > made.json["sentDateTime"],
+    ) == (
         True,
         True,
     )
@@ -199,7 +213,10 @@ async def test_what_sendmail_refuses_stays_a_draft(
     ("header", "error"),
     [
         (b"From: boss@evil.example\r\nTo: zoe@one.test\r\n", (403, "ErrorSendAsDenied")),
-        (b"From: AdeleV@contoso.com\r\nFrom: boss@evil.example\r\nTo: zoe@one.test\r\n", (403, "ErrorSendAsDenied")),
+        (
+            b"From: AdeleV@contoso.com\r\nFrom: boss@evil.example\r\nTo: zoe@one.test\r\n",
+            (403, "ErrorSendAsDenied"),
+        ),
         (
             b"From: AdeleV@contoso.com\r\nSender:\r\n boss@evil.example\r\nTo: zoe@one.test\r\n",
             (403, "ErrorSendAsDenied"),
@@ -219,8 +236,10 @@ async def test_any_mime_may_be_kept_but_not_sent(
 
 async def test_a_draft_arrives_as_it_was_written(study: Study) -> None:
     await study.office.worker.start()
-    made = await study.draft(body={"contentType": "text", "content": "Soup."}, bccRecipients=to("bo@one.test"))
-    study.clock.jump(3600)
+    made = await study.draft(
+        body={"contentType": "text", "content": "Soup."}, bccRecipients=to("bo@one.test")
+    )
+    study.clock.jump_to(study.clock.now() + 3600 * SECOND)
     await study.post(f"messages/{made.id}/send")
     await study.office.until_done()
     ((_, envelope, data),) = study.office.one.taken
@@ -341,4 +360,3 @@ async def test_what_is_lost_at_acceptance_stays_a_draft(study: Study) -> None:
     assert (await study.get(f"messages/{made.id}")).json["isDraft"] is True
     assert (await study.store.read(deliveries.depth))[0] == 0
     assert await study.counts("sentitems") == (0, 0)
-    assert SENT_ITEMS

@@ -1,4 +1,4 @@
-"""Housekeeping: what is done or deleted long ago is forgotten, unreferenced blobs are removed."""
+"""Housekeeping: what was done or deleted long ago is forgotten, and its blobs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""If-Match: a write that is only wanted on the version that the client has seen (RFC 9110 §13.1.1).
+"""If-Match: a write that is only wanted on the version that the client has seen.
 
-Entity tags are `W/"changeKey"`, as answers show them; a bare changeKey is understood too.
+RFC 9110 §13.1.1.  Entity tags are `W/"changeKey"`, as answers show them; a bare changeKey is understood too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What must hold of a message that goes out, whichever request sends it: recipients, header size, author."""
+"""What must hold of a message that goes out, whichever request sends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing to one message: found, its condition checked, and changed in one transaction.
+"""Writing to a message: found, compared and changed in one transaction.
 
 Nobody else changes the message in between, so that writes which come together come one after the other.
 """

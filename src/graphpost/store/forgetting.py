@@ -1,4 +1,4 @@
-"""Forgetting messages: the row and its contents go, unless a delivery still needs them.
+"""Forgetting messages: row and contents go, unless a delivery still needs them.
 
 A message that is deleted for good while it is on its way is in no folder from then on; its deliveries find it there, and
 it is removed when they are forgotten too.
