@@ -60,9 +60,9 @@ class Maintenance:
 
         def referenced(names: Collection[str]) -> set[str]:
             reading = self._store.read(
-                lambda tx: {name for box in boxes for name in contents.blobs_of(tx, box)}
+                lambda tx: {name for box in boxes for name in contents.blobs_of(tx, box, names)}
             )
-            return asyncio.run_coroutine_threadsafe(reading, loop).result().intersection(names)
+            return asyncio.run_coroutine_threadsafe(reading, loop).result()
 
         await asyncio.to_thread(self._blobs.sweep, referenced, self._clock.now(), GRACE_SECONDS)
 

@@ -5,18 +5,15 @@ The bytes are stored as they came but for what `mail.relay.normalise` mends.  A 
 
 from __future__ import annotations
 
-from uuid import uuid4
-
-from msgspec.structs import replace
-
 from graphpost.errors import BadRequest, MimeError
 from graphpost.graph.call import Call
 from graphpost.graph.outgoing import check_mime, check_mime_authors, mime_authors, own_address
 from graphpost.graph.payload import read_mime
+from graphpost.ids import new_guid
 from graphpost.mail.address import domain_of
 from graphpost.mail.field import address_field
-from graphpost.mail.message import Attachment, ContentRef, Message
-from graphpost.mail.parse import ParseLimits, parse
+from graphpost.mail.message import Message
+from graphpost.mail.parse import ParseLimits, parse, rooted
 from graphpost.mail.relay import normalise
 
 
@@ -44,11 +41,11 @@ def _read(call: Call, *, checked: bool) -> tuple[Message, dict[int, bytes]]:
     except MimeError as error:
         raise BadRequest("The MIME content is not valid.", "ErrorMimeContentInvalid") from error
     content_id = call.services.numbers.next()
-    return _placed(message, content_id), {content_id: data}
+    return rooted(message, content_id), {content_id: data}
 
 
 def _new_id(call: Call) -> str:
-    return f"<{uuid4().hex}@{domain_of(call.box.address)}>"
+    return f"<{new_guid()}@{domain_of(call.box.address)}>"
 
 
 def _authored(call: Call, data: bytes) -> bytes:
@@ -56,18 +53,3 @@ def _authored(call: Call, data: bytes) -> bytes:
     if any(name.lower() == b"from" for name, _ in mime_authors(data)):
         return data
     return address_field("From", [own_address(call.box)]).encode() + data
-
-
-def _placed(message: Message, content_id: int) -> Message:
-    """The message with its slices naming the stored content."""
-    return replace(
-        message,
-        raw=ContentRef(content_id),
-        attachments=tuple(_placed_attachment(attachment, content_id) for attachment in message.attachments),
-    )
-
-
-def _placed_attachment(attachment: Attachment, content_id: int) -> Attachment:
-    if attachment.content is None:
-        return attachment
-    return replace(attachment, content=replace(attachment.content, content_id=content_id))

@@ -20,8 +20,8 @@ from urllib.parse import parse_qsl, unquote
 from graphpost.admin.http import AdminApi
 from graphpost.auth.issuer import Issuer, IssuerRequest
 from graphpost.config import LimitSettings
-from graphpost.errors import BadRequest, GraphError, NotFound, StoreError, Unavailable
-from graphpost.graph.api import GraphApi
+from graphpost.errors import BadRequest, GraphError, NotFound, StoreError
+from graphpost.graph.api import GraphApi, unavailable
 from graphpost.graph.call import Request
 from graphpost.ids import new_guid
 from graphpost.maillog import MailLog
@@ -36,8 +36,6 @@ FORM_TYPE: Final = "application/x-www-form-urlencoded"
 FORM_FIELDS: Final = 100
 HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[\w.-]+))(?::\d{0,5})?", re.ASCII)
 SINGLE: Final = (b"host", b"authorization", b"content-type", b"content-encoding", b"cookie")
-UNAVAILABLE: Final = "The service is temporarily unavailable. Please try again later."
-RETRY: Final = {"Retry-After": "5"}
 
 
 class Answer:
@@ -109,7 +107,7 @@ class Application:
         self._log.request(
             request.method, request.path, answer.status, seconds, request.request_id, _mount(request.path)
         )
-        if isinstance(fault, TooLong):
+        if isinstance(fault, TooLong) and "expect" not in headers:
             await _respond_early(send, answer, lambda: self._bodies.discard(receive))
         else:
             await _respond(send, answer, is_head=request.method == "HEAD")
@@ -129,7 +127,7 @@ class Application:
             return self._refusal(request, error)
         except StoreError as error:
             self._log.problem(f"request {request.request_id}", error)
-            return self._refusal(request, Unavailable(UNAVAILABLE, headers=RETRY))
+            return self._refusal(request, unavailable())
 
     async def _graph_answer(self, request: Request) -> Answer:
         reply = await self._graph.handle(request)
