@@ -8,6 +8,7 @@ from typing import Final
 
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import DeliverySettings
+from graphpost.delivery.settle import remove_unwanted
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
 from graphpost.store import contents, deliveries, forgetting
@@ -51,7 +52,7 @@ class Maintenance:
         """Prune the queue, then sweep messages and blobs now."""
         before = self._before(self._settings.retention_seconds)
         for bucket in range(deliveries.BUCKETS):
-            while await self._store.write(lambda tx, b=bucket: deliveries.prune(tx, b, before)):  # type: ignore[misc]
+            while await self._store.write(lambda tx, b=bucket: forget(tx, b, before)):  # type: ignore[misc]
                 pass
         boxes = list(self._directory().by_id)
         for box in boxes:
@@ -79,3 +80,15 @@ class Maintenance:
 
     def _before(self, seconds: float) -> Instant:
         return self._clock.now() - int(seconds * SECOND)
+
+
+def forget(tx: Tx, bucket: int, before: Instant) -> int:
+    """Prune finished deliveries; how many.
+
+    A message that nobody wanted a copy of, and that was captured or cancelled, goes with the last of its deliveries.
+    """
+    pruned = deliveries.prune(tx, bucket, before)
+    for delivery in pruned:
+        if delivery.hidden and not deliveries.get(tx, delivery.mailbox_id, delivery.message_id):
+            remove_unwanted(tx, delivery)
+    return len(pruned)
