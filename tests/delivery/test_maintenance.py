@@ -6,14 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.delivery.conftest import MakeOffice
 from tests.delivery.post import ALEX, HOUR, LATER, YES, Office
 
 from graphpost.clock import SECOND
-from graphpost.delivery.maintenance import GRACE_SECONDS, INTERVAL_SECONDS, Maintenance, forget
+from graphpost.delivery.maintenance import (
+    GRACE_SECONDS,
+    INTERVAL_SECONDS,
+    RECOVERABLE_SECONDS,
+    Maintenance,
+    forget,
+)
 from graphpost.errors import StoreError
+from graphpost.mail.mailbox import RECOVERABLE
 from graphpost.mail.message import Attachment, ContentRef, Item
-from graphpost.store import contents, deliveries, messages
+from graphpost.store import contents, deliveries, forgetting, messages
 from graphpost.store.store import Tx
 
 pytestmark = pytest.mark.anyio
@@ -88,6 +96,46 @@ async def test_a_round_that_fails_is_told_and_the_next_one_comes(make_office: Ma
         await office.until(lambda number=number: office.said().count("where=maintenance") == number)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def place(office: Office, item: Item, folder_id: int) -> Item:
+    """Put a message into that folder now."""
+    after = replace(item, folder_id=folder_id, modified_at=office.clock.now())
+    return await office.store.write(lambda tx: messages.change(tx, item, after))
+
+
+async def is_kept(office: Office, item: Item) -> bool:
+    found = await office.store.read(lambda tx: messages.get(tx, item.mailbox_id, item.message_id))
+    return found is not None
+
+
+async def test_recoverable_items_are_kept_for_their_time(office: Office) -> None:
+    office.one.says(YES)
+    sent = await office.send("a@one.test")
+    await office.until_done()
+    await place(office, sent, RECOVERABLE)
+    await office.clock.advance(RECOVERABLE_SECONDS - HOUR)
+    await maintenance(office).once()
+    assert await is_kept(office, sent)
+    await office.clock.advance(2 * HOUR)
+    await maintenance(office).once()
+    assert not await is_kept(office, sent)
+
+
+async def test_what_is_in_no_folder_is_kept_while_the_queue_knows_it(office: Office) -> None:
+    office.one.says(LATER)
+    sent = await office.send("a@one.test")
+    await office.until_attempts(office.one, 1)
+    await office.store.write(lambda tx: forgetting.forget(tx, sent))
+    await maintenance(office).once()
+    assert await is_kept(office, sent)
+    office.one.says(YES)
+    await office.clock.advance(office.settings.retry_seconds[0])
+    await office.until_done()
+    await office.clock.advance(office.settings.retention_seconds + HOUR)
+    await maintenance(office).once()
+    assert not await is_kept(office, sent)
+    assert await office.store.read(lambda tx: contents.of_message(tx, sent.mailbox_id, sent.message_id)) == {}
 
 
 # Copies nobody wanted
