@@ -1,21 +1,22 @@
-"""Housekeeping: finished deliveries are forgotten, unreferenced blobs removed."""
+"""Housekeeping: finished deliveries and old uploads are forgotten, unreferenced files removed."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from graphpost.clock import SECOND, Clock
 from graphpost.config import DeliverySettings
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
-from graphpost.store import contents, deliveries
+from graphpost.store import contents, deliveries, uploads
 from graphpost.store.blobs import Blobs
-from graphpost.store.store import Store
+from graphpost.store.store import Store, Tx
 
 INTERVAL_SECONDS: Final = 3600.0
 GRACE_SECONDS: Final = 86_400.0
+PART_GRACE_SECONDS: Final = 3600.0
 
 
 class Maintenance:
@@ -46,18 +47,27 @@ class Maintenance:
                 self._log.problem("maintenance", error)
 
     async def once(self) -> None:
-        """Prune the queue and sweep the blobs now."""
-        before = self._clock.now() - int(self._settings.retention_seconds * SECOND)
+        """Prune the queue, end the uploads whose time is over, and sweep the files now."""
+        now = self._clock.now()
+        before = now - int(self._settings.retention_seconds * SECOND)
         for bucket in range(deliveries.BUCKETS):
             while await self._store.write(lambda tx, b=bucket: deliveries.prune(tx, b, before)):  # type: ignore[misc]
                 pass
         boxes = list(self._directory().by_id)
+        await self._store.write(lambda tx: [uploads.remove_expired(tx, box, now) for box in boxes])
+        blobs = self._named(lambda tx, box: contents.blobs_of(tx, box) | uploads.blobs_of(tx, box), boxes)
+        await asyncio.to_thread(self._blobs.sweep, blobs, now, GRACE_SECONDS)
+        parts = self._named(uploads.parts_of, boxes)
+        await asyncio.to_thread(self._blobs.parts.sweep, parts, now / SECOND - PART_GRACE_SECONDS)
+
+    def _named(
+        self, names_of: Callable[[Tx, int], set[str]], boxes: Iterable[int]
+    ) -> Callable[[Collection[str]], set[str]]:
+        """A function, for another thread, that says which of some files the store still names."""
         loop = asyncio.get_running_loop()
 
-        def referenced(names: Collection[str]) -> set[str]:
-            reading = self._store.read(
-                lambda tx: {name for box in boxes for name in contents.blobs_of(tx, box)}
-            )
+        def needed(names: Collection[str]) -> set[str]:
+            reading = self._store.read(lambda tx: {name for box in boxes for name in names_of(tx, box)})
             return asyncio.run_coroutine_threadsafe(reading, loop).result().intersection(names)
 
-        await asyncio.to_thread(self._blobs.sweep, referenced, self._clock.now(), GRACE_SECONDS)
+        return needed

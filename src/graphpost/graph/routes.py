@@ -13,8 +13,10 @@ from typing import Final
 
 from graphpost.auth.access import Permission
 from graphpost.graph import attachments, folders, messages, users
+from graphpost.graph.attaching import add_attachment, delete_attachment
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.send import send_mail, send_mail_through_device
+from graphpost.graph.uploads import create_upload_session
 from graphpost.odata.path import Segment
 
 Handler = Callable[[Call], Awaitable[Reply]]
@@ -40,6 +42,7 @@ MAIL_READ: Final = Permission(("Mail.Read", "Mail.ReadWrite"), ("Mail.Read", "Ma
 MAIL_LIST: Final = Permission(
     ("Mail.ReadBasic", *MAIL_READ.delegated), ("Mail.ReadBasic", "Mail.ReadBasic.All", *MAIL_READ.application)
 )
+MAIL_WRITE: Final = Permission(("Mail.ReadWrite",), ("Mail.ReadWrite",))
 _ALL_USERS: Final = ("User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All", "Directory.Read.All")
 READ_USERS: Final = Permission(_ALL_USERS, _ALL_USERS, directory=True)
 READ_SELF: Final = Permission(("User.Read", "User.ReadWrite", *_ALL_USERS), _ALL_USERS, directory=True)
@@ -71,6 +74,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "M/$value", messages.get_message_value, MAIL_READ),
     # Attachments
     Route("GET", "M/attachments", attachments.list_attachments, MAIL_READ),
+    Route("POST", "M/attachments", add_attachment, MAIL_WRITE),
+    Route("POST", "M/attachments/createUploadSession", create_upload_session, MAIL_WRITE, bound=True),
+    Route("DELETE", "M/attachments/{attachment}", delete_attachment, MAIL_WRITE),
     Route("GET", "M/attachments/{attachment}", attachments.get_attachment, MAIL_READ),
     Route("GET", "M/attachments/{attachment}/$value", attachments.get_attachment_value, MAIL_READ),
 )

@@ -22,6 +22,7 @@ from msgspec import Struct
 from graphpost.clock import SECOND, Instant
 from graphpost.errors import ContentLost, StoreError
 from graphpost.store.directories import make_directory, sync_directory
+from graphpost.store.parts import Parts
 
 _CHUNK: Final = 256 * 1024
 _NAME: Final = re.compile(r"[0-9a-f]{64}\Z")
@@ -35,7 +36,10 @@ class Blob(Struct, frozen=True):
 
 
 class Blobs(Protocol):
-    """Where large contents are kept."""
+    """Where large contents are kept; in `parts` those that are still arriving."""
+
+    @property
+    def parts(self) -> Parts: ...
 
     def write(self, chunks: Iterable[bytes]) -> Blob:
         """Store bytes; durable on return."""
@@ -43,6 +47,10 @@ class Blobs(Protocol):
 
     def read(self, sha256: str, offset: int = 0, length: int = -1) -> Iterator[bytes]:
         """The bytes of a blob or of a slice of it (`length` -1: to the end); StoreError when it is not there."""
+        ...
+
+    def adopt(self, name: str, blob: Blob) -> None:
+        """Make a complete part the blob it is, without copying it; nothing to do when that was done before."""
         ...
 
     def sweep(
@@ -63,6 +71,7 @@ class FileBlobs:
             os.close(os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except OSError as error:
             raise _translated(error) from error
+        self.parts = Parts(root / "parts")
 
     def write(self, chunks: Iterable[bytes]) -> Blob:
         part = self._incoming / secrets.token_hex(16)
@@ -75,6 +84,20 @@ class FileBlobs:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
         return blob
+
+    def adopt(self, name: str, blob: Blob) -> None:
+        part = self.parts.path(name)
+        try:
+            if part.exists():
+                if part.stat().st_size != blob.size:
+                    raise ContentLost("a complete upload has another length than it had")
+                os.utime(part)  # its grace begins now
+                self._place(part, blob)
+            elif not self.path(blob.sha256).exists():
+                raise ContentLost("a complete upload is not there any more")
+        except OSError as error:
+            raise _translated(error) from error
+        self.parts.remove(name)
 
     def read(self, sha256: str, offset: int = 0, length: int = -1) -> Iterator[bytes]:
         try:

@@ -1,6 +1,7 @@
-"""The ASGI application: one request id, one body reader, three mounts in a list.
+"""The ASGI application: one request id, one body reader, four mounts in a list.
 
     /v1.0 /beta                        the Graph API
+    /upload                            the slices of upload sessions, whose bodies are read while they come
     /healthz /readyz /metrics /admin   the administrator's surface
     everything else                    the embedded issuer's endpoints, or 404
 
@@ -22,16 +23,18 @@ from graphpost.auth.issuer import Issuer, IssuerRequest
 from graphpost.config import LimitSettings
 from graphpost.errors import BadRequest, GraphError, NotFound, StoreError, Unavailable
 from graphpost.graph.api import GraphApi
-from graphpost.graph.call import Request
+from graphpost.graph.call import Reply, Request
+from graphpost.graph.uploading import UPLOAD_PATH, Uploads
 from graphpost.ids import new_guid
 from graphpost.maillog import MailLog
-from graphpost.web.body import BodyReader, Disconnected, Receive, Timeout, TooLong
+from graphpost.web.body import BodyReader, BodyStream, Disconnected, Receive, Timeout, TooLong
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 ADMIN_PATHS: Final = ("/healthz", "/readyz", "/metrics", "/admin")
 GRAPH_PATHS: Final = ("/v1.0", "/beta")
+UPLOAD_PREFIX: Final = UPLOAD_PATH.encode()
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 FORM_FIELDS: Final = 100
 HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[\w.-]+))(?::\d{0,5})?", re.ASCII)
@@ -65,6 +68,7 @@ class Application:
         self,
         *,
         graph: GraphApi,
+        uploads: Uploads,
         issuer: Issuer | None,
         admin: AdminApi,
         limits: LimitSettings,
@@ -72,6 +76,7 @@ class Application:
         hosts: frozenset[str],
     ) -> None:
         self._graph = graph
+        self._uploads = uploads
         self._issuer = issuer
         self.admin = admin
         self._limits = limits
@@ -85,12 +90,16 @@ class Application:
         started = perf_counter()
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         body, fault = b"", None
+        stream: BodyStream | None = None
         try:
             if host_name(headers.get("host", "")) not in self._hosts:
                 raise BadRequest("Bad Request - Invalid Hostname")
             if len(headers) != len(scope["headers"]):
                 _check_single(scope["headers"])
-            body = await self._bodies.read(receive, headers)
+            if scope["raw_path"].startswith(UPLOAD_PREFIX):
+                stream = self._bodies.stream(receive, headers)
+            else:
+                body = await self._bodies.read(receive, headers)
         except Disconnected:
             return
         except GraphError as error:
@@ -104,20 +113,25 @@ class Application:
             origin=f"{scope['scheme']}://{headers.get('host', '')}",
             request_id=new_guid(),
         )
-        answer = self._refusal(request, fault) if fault else await self._answer(scope, request)
+        try:
+            answer = self._refusal(request, fault) if fault else await self._answer(scope, request, stream)
+        except Disconnected:
+            return
         seconds = perf_counter() - started
         self._log.request(
             request.method, request.path, answer.status, seconds, request.request_id, _mount(request.path)
         )
-        if isinstance(fault, TooLong):
+        if isinstance(fault, TooLong) or (stream is not None and not stream.is_read):
             await _respond_early(send, answer, lambda: self._bodies.discard(receive))
         else:
             await _respond(send, answer, is_head=request.method == "HEAD")
 
-    async def _answer(self, scope: Scope, request: Request) -> Answer:
+    async def _answer(self, scope: Scope, request: Request, stream: BodyStream | None) -> Answer:
         if request.path.startswith(GRAPH_PATHS):
-            return await self._graph_answer(request)
+            return self._graph_answer(request, await self._graph.handle(request))
         try:
+            if stream is not None:
+                return await self._upload_answer(request, stream)
             if request.path.startswith(ADMIN_PATHS):
                 status, extra, data = await self.admin.handle(
                     request.method, request.path, request.query_string, request.headers, request.body
@@ -126,13 +140,16 @@ class Application:
             client = scope.get("client")
             return await self._issuer_answer(request, client[0] if client else "")
         except GraphError as error:
-            return self._refusal(request, error)
+            return self._refusal(request, error, stream)
         except StoreError as error:
             self._log.problem(f"request {request.request_id}", error)
-            return self._refusal(request, Unavailable(UNAVAILABLE, headers=RETRY))
+            return self._refusal(request, Unavailable(UNAVAILABLE, headers=RETRY), stream)
 
-    async def _graph_answer(self, request: Request) -> Answer:
-        reply = await self._graph.handle(request)
+    async def _upload_answer(self, request: Request, stream: BodyStream) -> Answer:
+        reply = await self._uploads.handle(request, stream)
+        return self._graph_answer(request, self._graph.finish(request, reply))
+
+    def _graph_answer(self, request: Request, reply: Reply) -> Answer:
         if reply.status >= 400:
             self._log.refused(request.method, request.path, reply.status, "", request.request_id)
         headers = list(reply.headers.items())
@@ -162,11 +179,11 @@ class Application:
                 return Answer(reply.status, headers, reply.body)
         raise NotFound("Resource could not be discovered.", "ResourceNotFound")
 
-    def _refusal(self, request: Request, error: GraphError) -> Answer:
+    def _refusal(self, request: Request, error: GraphError, stream: BodyStream | None = None) -> Answer:
         reply = self._graph.refuse(request, error)
         self._log.refused(request.method, request.path, reply.status, error.code, request.request_id)
         headers = [*reply.headers.items(), ("content-type", reply.content_type)]
-        if isinstance(error, (Timeout, TooLong)):
+        if isinstance(error, (Timeout, TooLong)) or (stream is not None and not stream.is_read):
             headers.append(("connection", "close"))  # what is left of the body is not read
         return Answer(reply.status, headers, reply.body)
 
@@ -175,6 +192,8 @@ def _mount(path: str) -> str:
     """Which mount a path belongs to: the label of the latency histogram, so that it has few values."""
     if path.startswith(GRAPH_PATHS):
         return "sendMail" if path[-9:].lower() == "/sendmail" else "graph"
+    if path.startswith(UPLOAD_PATH):
+        return "upload"
     return "admin" if path.startswith(ADMIN_PATHS) else "issuer"
 
 
