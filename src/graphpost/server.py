@@ -40,6 +40,7 @@ from graphpost.delivery.routing import LOCAL, Router
 from graphpost.delivery.settler import Settler
 from graphpost.delivery.submit import Submitter
 from graphpost.delivery.worker import Worker
+from graphpost.files import locked
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Services
 from graphpost.graph.uploading import Uploads
@@ -49,7 +50,6 @@ from graphpost.maillog import MailLog, ProblemHandler
 from graphpost.store import accounts
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
-from graphpost.store.directories import locked
 from graphpost.store.opening import open_blobs, open_store
 from graphpost.store.store import Store
 from graphpost.web.app import Application

@@ -21,7 +21,7 @@ LAYERS = (
     ("odata", "mail"),
     ("maillog",),
     ("config", "metrics"),
-    ("clock", "ids", "errors"),
+    ("clock", "ids", "errors", "files"),
 )
 HEIGHT = {name: -index for index, names in enumerate(LAYERS) for name in names}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ def sent(world: World, picture: Path, report: Path) -> str:
     """The letter, sent with the SDK and delivered to everybody; its subject."""
     mark = world.server.output.mark()
     assert world.python("sdk_send.py", SUBJECT, picture, report) == {"answer": None}
-    world.server.output.wait_for(f"(delivered|filed).*{ALEX}", mark)
+    world.server.output.wait_for(f"delivered.*{ALEX}", mark)
+    world.server.output.wait_for("delivered.*zoe@remote.example", mark)
     return SUBJECT
 
 
@@ -45,6 +47,29 @@ def test_the_letter_is_in_the_inbox_of_a_local_recipient_without_its_bcc(
     letters.check_read_back(seen, sent, picture, report)
     assert seen["bcc"] == []
     letters.check_mime(tmp_path / "inbox.eml", sent, picture, report, [])
+
+
+def test_a_delivery_receipt_comes_for_each_destination(world: World, sent: str, tmp_path: Path) -> None:
+    file = tmp_path / "receipt.eml"
+    for what, address in [("Relayed", "zoe@remote.example"), ("Delivered", ALEX)]:
+        seen = world.python("sdk_read.py", f"{what}: {sent}", ADELE, "inbox", file)
+        assert address in seen["body"]
+        receipt = message_from_bytes(file.read_bytes(), policy=policy.default)
+        assert receipt.get_content_type() == "multipart/report"
+
+
+def test_mail_to_nobody_comes_back_with_the_reason(world: World, tmp_path: Path) -> None:
+    mark = world.server.output.mark()
+    assert world.python("sdk_short.py", "Gibt es dich?", "nobody@contoso.test") == "done"
+    world.server.output.wait_for("bounced", mark)
+    file = tmp_path / "report.eml"
+    seen = world.python("sdk_read.py", "Undeliverable: Gibt es dich?", ADELE, "inbox", file)
+    assert "nobody@contoso.test" in seen["body"]
+    assert "There is no such address" in seen["body"]
+    report = message_from_bytes(file.read_bytes(), policy=policy.default)
+    (status,) = [part for part in report.walk() if part.get_content_type() == "message/delivery-status"]
+    (fields,) = [block for block in status.get_payload() if block["action"]]
+    assert (fields["action"], fields["status"]) == ("failed", "5.1.1")
 
 
 KINDS = ("secret", "certificate", "certificate-with-chain", "async-secret", "async-certificate")

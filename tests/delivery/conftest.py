@@ -1,4 +1,7 @@
-"""`office`: one delivery process on a fresh SQLite store; `make_office` for others on the same store."""
+"""`office`: one delivery process on a fresh SQLite store; `make_office` for others on the same store.
+
+`make_nodes` makes them on PostgreSQL, each with connections of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,13 @@ from typing import Any
 
 import pytest
 from tests.delivery.post import Office, furnish, open_sqlite
+from tests.store.conftest import postgres_server, postgres_url
 
 from graphpost.store.blobs import FileBlobs
+from graphpost.store.store import Store
 from graphpost.testing.clock import JumpingClock
+
+__all__ = ["postgres_server", "postgres_url"]
 
 MakeOffice = Callable[..., Office]
 
@@ -40,6 +47,25 @@ async def make_office(anyio_backend: str, tmp_path: Path) -> AsyncIterator[MakeO
         await office.worker.stop(1.0)
         office.log.close()
     await store.close()
+
+
+@pytest.fixture
+async def make_nodes(anyio_backend: str, tmp_path: Path, postgres_url: str) -> AsyncIterator[MakeOffice]:
+    from graphpost.store.postgres import PostgresStore
+
+    blobs, clock = FileBlobs(tmp_path / "blobs"), JumpingClock()
+    made: list[tuple[Office, Store]] = []
+
+    def make(**options: Any) -> Office:
+        store = PostgresStore.open(postgres_url, connections=2)
+        made.append((Office(store, blobs, clock, owner=len(made) + 1, **options), store))
+        return made[-1][0]
+
+    yield make
+    for office, store in made:
+        await office.worker.stop(1.0)
+        office.log.close()
+        await store.close()
 
 
 @pytest.fixture

@@ -276,14 +276,20 @@ class Office:
         await self.until(are_settled)
 
     async def settle_down(self) -> None:
-        """Until the worker has looked at the queue, and done what can be done now."""
-        await asyncio.sleep(0)
-        polls = self.store.polls + 2  # one of them began after we were called
+        """Until the worker has looked at the queue, and nobody is at work on anything."""
+        await self.settle_down_without_leases()
 
         async def is_idle() -> bool:
-            if self.store.polls < polls or self.worker._tasks:
-                return False
             return not any(delivery.owner for delivery in await self.queue(state=deliveries.QUEUED))
+
+        await self.until(is_idle)
+
+    async def settle_down_without_leases(self) -> None:
+        """Until this worker has looked at the queue, and done what it can do now."""
+        polls = self.store.polls + 2  # one of them began after we were called
+
+        def is_idle() -> bool:
+            return self.store.polls >= polls and not self.worker._tasks
 
         await self.until(is_idle)
 

@@ -1,14 +1,8 @@
-"""Bodies as documents; instants as text."""
-
-from datetime import UTC, datetime
+"""Bodies as documents."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from graphpost.clock import from_datetime
 from graphpost.graph.html import document
-from graphpost.graph.times import time_text
 
 META = '<meta http-equiv="Content-Type" content="text/html; charset=utf-8">'
 
@@ -34,10 +28,3 @@ META = '<meta http-equiv="Content-Type" content="text/html; charset=utf-8">'
 def test_html_becomes_a_document_that_names_its_charset(content, expected):
     assert document(content) == expected
     assert document(expected) == expected
-
-
-@settings(deadline=None)
-@given(st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)))
-def test_an_instant_is_written_to_the_second(moment):
-    text = time_text(from_datetime(moment.replace(tzinfo=UTC)))
-    assert text == moment.replace(microsecond=0).isoformat() + "Z"

@@ -253,8 +253,9 @@ async def test_smtp_sink_takes_mail(
 async def test_smtp_sink_refuses(
     smtp_sink: Callable[..., int], courier: MakeCourier, options: tuple[str, ...], kind: type, code: int
 ) -> None:
-    one = courier(smtp_sink(*options))
-    for _ in range(2):
-        [outcome] = await one.deliver(envelope())
+    one = courier(smtp_sink(*options), connections=1)
+    outcomes = [await one.deliver(envelope()) for _ in range(2)]
+    outcomes += await asyncio.gather(*(one.deliver(envelope()) for _ in range(6)))  # they follow each other
+    for (outcome,) in outcomes:
         assert isinstance(outcome, kind), outcome
         assert outcome.reply.code == code

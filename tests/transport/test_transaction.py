@@ -231,10 +231,11 @@ def test_a_full_set_of_replies_to_two_keeps_them_apart(
 ) -> None:
     """The reply to the first content, and MAIL, RCPT, DATA and the content of the second."""
     end, mail, recipient, data, final = said
-    script = [250, 250, 354, *said] if data == 354 else [250, 250, 354, *said[:4]]
-    sent = b"".join(b"%d x\r\n" % code for code in script)
+    sent = b"".join(b"%d x\r\n" % code for code in [250, 250, 354, *said[:4]])
     places = sorted(min(cut, len(sent)) for cut in cuts)
     segments = [sent[a:b] for a, b in zip([0, *places], [*places, len(sent)], strict=True)]
+    if data == 354:
+        segments.append(b"%d x\r\n" % final)  # it cannot be said before the content is there
     (first, second), _, desk = play_two(loop, segments)
     [outcome] = first.result.result() or ()
     assert isinstance(outcome, Delivered) is (end // 100 == 2)
@@ -245,3 +246,10 @@ def test_a_full_set_of_replies_to_two_keeps_them_apart(
     outcomes = second.result.result()
     if outcomes is not None:
         assert isinstance(outcomes[0], Delivered) is is_taken
+
+
+def test_an_answer_to_a_content_before_it_was_sent_is_none(loop: asyncio.AbstractEventLoop) -> None:
+    go_ahead = b"250 x\r\n250 x\r\n354 x\r\n"
+    (_, second), wire, _ = play_two(loop, [go_ahead, b"250 x\r\n" + go_ahead + b"250 x\r\n"])
+    assert isinstance((second.result.result() or ())[0], Deferred)
+    assert wire.written.count(HELLO) == 1

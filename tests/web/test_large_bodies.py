@@ -60,6 +60,13 @@ def test_a_client_that_asks_first_is_answered_before_it_sends(client: ssl.SSLSoc
     assert answer(client) == (413, "RequestEntityTooLarge", True)
 
 
+def test_a_client_that_sends_nothing_is_not_waited_for(client: ssl.SSLSocket) -> None:
+    client.settimeout(5)
+    client.sendall(f"{HEAD}Content-Length: {3 * LIMIT}\r\n\r\n".encode())
+    assert answer(client) == (413, "RequestEntityTooLarge", True)
+    assert client.recv(1) == b""
+
+
 def send_for_ever(client: ssl.SSLSocket) -> None:
     while True:
         client.sendall(bytes(LIMIT))

@@ -16,22 +16,24 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+data_option = click.option(
+    "--data", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="The data directory."
+)
+file_option = click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="GRAPHPOST_CONFIG",
+    metavar="FILE",
+    help="The settings file; without one an embedded default is used.",
+)
 
 
 def with_config(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add --data and --config; the function gets the loaded settings as its first argument."""
 
-    @click.option(
-        "--data", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="The data directory."
-    )
-    @click.option(
-        "--config",
-        "file",
-        type=click.Path(path_type=Path, dir_okay=False),
-        envvar="GRAPHPOST_CONFIG",
-        metavar="FILE",
-        help="The settings file.",
-    )
+    @data_option
+    @file_option
     @wraps(function)
     def wrapper(*, data: Path | None, file: Path | None, **options: Any) -> Any:
         return function(read_config(file, data, {}), **options)

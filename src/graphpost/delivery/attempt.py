@@ -40,7 +40,7 @@ from graphpost.transport.courier import Courier, Data, Deferred, Envelope, Faile
 
 
 class Attempt(Struct, frozen=True):
-    """What was concluded, and what is to be filed with it."""
+    """What was concluded, and what is to be filed with it; `seconds` since the message was accepted."""
 
     conclusion: Conclusion
     seconds: float = 0.0
@@ -129,17 +129,15 @@ class Attempts:
             item, held = await self._loaded(job)
             data = outgoing(item, held, contents.opener(self._blobs, held))
             outcomes, filings = await deliver(envelope_of(delivery, data), delivery.destination, started)
-            attempt = self._concluded(delivery, outcomes, started, filings)
+            attempt = self._concluded(delivery, outcomes, filings)
         except ContentLost as error:
             return self._set_aside(delivery, error)
         except (StoreError, OSError) as error:
-            return self._postponed(delivery, started, f"the message cannot be read at the moment: {error}")
+            return self._postponed(delivery, f"the message cannot be read at the moment: {error}")
         except (GraphpostError, msgspec.MsgspecError, ValueError) as error:
             return self._set_aside(delivery, error)
         except Exception as error:  # a defect of ours is no reason to give up somebody's mail
-            attempt = self._postponed(
-                delivery, started, "an internal error; the server's log has the details"
-            )
+            attempt = self._postponed(delivery, "an internal error; the server's log has the details")
             return replace(attempt, problem=error)
         conclusion = attempt.conclusion
         if conclusion.failed or conclusion.delayed or (delivery.wants_success and conclusion.relayed):
@@ -178,16 +176,15 @@ class Attempts:
         self,
         delivery: Delivery,
         outcomes: Sequence[Outcome],
-        started: Instant,
         filings: tuple[Filing, ...],
     ) -> Attempt:
         now = self._clock.now()
         conclusion = conclude(delivery, outcomes, now, self._settings, self._chance())
-        return Attempt(conclusion, (now - started) / SECOND, filings)
+        return Attempt(conclusion, (now - delivery.created_at) / SECOND, filings)
 
-    def _postponed(self, delivery: Delivery, started: Instant, why: str) -> Attempt:
+    def _postponed(self, delivery: Delivery, why: str) -> Attempt:
         outcomes = [Deferred(Reply(0, "4.3.0", why))] * len(open_addresses(delivery))
-        return self._concluded(delivery, outcomes, started, ())
+        return self._concluded(delivery, outcomes, ())
 
     def _reported(
         self, delivery: Delivery, outcomes: Sequence[Outcome], attempt: Attempt, item: Item, data: Data

@@ -15,7 +15,7 @@ from graphpost.store.contents import Content
 from graphpost.store.deliveries import Delivery
 from graphpost.transport.courier import Reply
 
-BACKLOG_PER_CONNECTION: Final = 250
+BACKLOG_PER_DELIVERY: Final = 125
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class Job:
 
 @dataclass(slots=True)
 class Lane:
-    """`limit` connections at most; `room` counts what may still be taken into memory."""
+    """`limit` deliveries under way at most; `room` counts what may still be taken into memory."""
 
     destination: str
     limit: int
@@ -44,7 +44,7 @@ class Lane:
     more_in_store: bool = False  # deliveries were left in the database because there was no room
 
     def room(self) -> int:
-        return max(0, self.limit * BACKLOG_PER_CONNECTION - len(self.jobs) - self.reserved)
+        return max(0, self.limit * BACKLOG_PER_DELIVERY - len(self.jobs) - self.reserved)
 
     def is_held(self, now: Instant) -> bool:
         return now < self.held_until
@@ -54,4 +54,4 @@ class Lane:
 
     def is_low(self) -> bool:
         """Whether it is time to fetch what was left in the database."""
-        return self.more_in_store and len(self.jobs) <= self.limit * (BACKLOG_PER_CONNECTION // 2)
+        return self.more_in_store and len(self.jobs) <= self.limit * (BACKLOG_PER_DELIVERY // 2)

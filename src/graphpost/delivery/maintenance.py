@@ -55,19 +55,26 @@ class Maintenance:
                 pass
         boxes = list(self._directory().by_id)
         await self._store.write(lambda tx: [uploads.remove_expired(tx, box, now) for box in boxes])
-        blobs = self._named(lambda tx, box: contents.blobs_of(tx, box) | uploads.blobs_of(tx, box), boxes)
+        blobs = self._named(_blobs_of, boxes)
         await asyncio.to_thread(self._blobs.sweep, blobs, now, GRACE_SECONDS)
-        parts = self._named(uploads.parts_of, boxes)
+        parts = self._named(lambda tx, box, names: uploads.parts_of(tx, box).intersection(names), boxes)
         await asyncio.to_thread(self._blobs.parts.sweep, parts, now / SECOND - PART_GRACE_SECONDS)
 
     def _named(
-        self, names_of: Callable[[Tx, int], set[str]], boxes: Iterable[int]
+        self, names_of: Callable[[Tx, int, Collection[str]], set[str]], boxes: Iterable[int]
     ) -> Callable[[Collection[str]], set[str]]:
         """A function, for another thread, that says which of some files the store still names."""
         loop = asyncio.get_running_loop()
 
         def needed(names: Collection[str]) -> set[str]:
-            reading = self._store.read(lambda tx: {name for box in boxes for name in names_of(tx, box)})
-            return asyncio.run_coroutine_threadsafe(reading, loop).result().intersection(names)
+            reading = self._store.read(
+                lambda tx: {name for box in boxes for name in names_of(tx, box, names)}
+            )
+            return asyncio.run_coroutine_threadsafe(reading, loop).result()
 
         return needed
+
+
+def _blobs_of(tx: Tx, mailbox_id: int, names: Collection[str]) -> set[str]:
+    """Which of these blobs a mailbox has, or is about to have."""
+    return contents.blobs_of(tx, mailbox_id, names) | uploads.blobs_of(tx, mailbox_id).intersection(names)

@@ -17,6 +17,7 @@ from graphpost.clock import SECOND, Instant
 from graphpost.config import DeliverySettings
 from graphpost.delivery import filing
 from graphpost.delivery.filing import Filing
+from graphpost.delivery.routing import CAPTURE
 from graphpost.delivery.schedule import next_attempt
 from graphpost.store import contents, deliveries, messages
 from graphpost.store.deliveries import Delivery, Recipient, Saying
@@ -46,7 +47,7 @@ def apply(tx: Tx, concluded: Iterable[tuple[Delivery, Sequence[Filing]]], owner:
     Of a delivery that somebody else holds by now nothing is written.
     """
     known = {(delivery.message_id, delivery.position): (delivery, filings) for delivery, filings in concluded}
-    written = deliveries.settle_all(tx, (delivery for delivery, _ in known.values()), owner)
+    written = deliveries.settle(tx, (delivery for delivery, _ in known.values()), owner)
     for key in written:
         delivery, filings = known[key]
         for one in filings:
@@ -143,7 +144,7 @@ def _after(
     state: Literal["delivered", "captured", "deferred", "failed"]
     match outcome:
         case Delivered(reply):
-            state = "captured" if delivery.destination == "capture" else "delivered"
+            state = "captured" if delivery.destination == CAPTURE else "delivered"
         case Failed(reply):
             state = "failed"
         case Deferred(reply):

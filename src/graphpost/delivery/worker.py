@@ -203,11 +203,12 @@ class Worker:
 
     async def _look_behind(self, lane: Lane) -> None:
         """Deal with what has waited behind a closed gate for so long that something is to be said about it."""
-        warning = int(self._settings.delay_warning_seconds * SECOND)
+        settings = self._settings
+        patience = int(min(settings.delay_warning_seconds, settings.expiry_seconds) * SECOND)
         try:
             for bucket in range(deliveries.BUCKETS):
                 while self._running and lane.is_held(now := self._clock.now()):
-                    claimed = await self._claim(bucket, lane.destination, now - warning, now, LOOK_AT_ONCE)
+                    claimed = await self._claim(bucket, lane.destination, now - patience, now, LOOK_AT_ONCE)
                     for delivery in claimed:
                         await self._settle(
                             Job(delivery), await self._attempts.hold_back(Job(delivery), lane.said)

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from uuid import uuid4
-
-from msgspec.structs import replace
 
 from graphpost.auth.access import check_sender
 from graphpost.errors import BadRequest, MimeError
 from graphpost.graph.call import Call
 from graphpost.graph.payload import read_mime
 from graphpost.graph.recipients import check_addresses, check_recipients
+from graphpost.ids import new_guid
 from graphpost.mail.address import domain_of, parse_address_list
 from graphpost.mail.field import address_field
-from graphpost.mail.message import Address, Attachment, ContentRef, Message
-from graphpost.mail.parse import ParseLimits, parse
+from graphpost.mail.message import Address, Message
+from graphpost.mail.parse import ParseLimits, parse, rooted
 from graphpost.mail.relay import normalise
 
 # A From or Sender field with its folded lines, wherever it stands before the first empty line.
@@ -40,11 +38,11 @@ def read_mime_message(call: Call) -> tuple[Message, dict[int, bytes]]:
     check_addresses(message, limits.address_length)
     check_recipients(message, limits.recipients)
     content_id = call.services.numbers.next()
-    return _placed(message, content_id), {content_id: data}
+    return rooted(message, content_id), {content_id: data}
 
 
 def _new_id(call: Call) -> str:
-    return f"<{uuid4().hex}@{domain_of(call.box.address)}>"
+    return f"<{new_guid()}@{domain_of(call.box.address)}>"
 
 
 def _authored(call: Call, data: bytes) -> bytes:
@@ -66,18 +64,3 @@ def _authored(call: Call, data: bytes) -> bytes:
 def _header_end(data: bytes) -> int:
     end = data.find(b"\r\n\r\n")
     return len(data) if end < 0 else end
-
-
-def _placed(message: Message, content_id: int) -> Message:
-    """The message with its slices naming the stored content."""
-    return replace(
-        message,
-        raw=ContentRef(content_id),
-        attachments=tuple(_placed_attachment(attachment, content_id) for attachment in message.attachments),
-    )
-
-
-def _placed_attachment(attachment: Attachment, content_id: int) -> Attachment:
-    if attachment.content is None:
-        return attachment
-    return replace(attachment, content=replace(attachment.content, content_id=content_id))

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from graphpost.clock import Instant
+from graphpost.clock import Instant, to_text
 from graphpost.graph.call import Call
 from graphpost.graph.html import body_value
 from graphpost.graph.prefer import Preferences, read_preferences
 from graphpost.graph.schema import MESSAGE, Property, Shown
-from graphpost.graph.times import time_text
 from graphpost.ids import change_key_text, conversation_id_text, folder_id_text, message_id_text
 from graphpost.mail.message import Address, BodyKind, ExtendedProperty, Flag, Item, ZonedTime
 
@@ -92,7 +91,7 @@ def recipient_value(address: Address) -> dict[str, dict[str, str]]:
 
 def time_value(instant: Instant) -> str | None:
     """The instant, or null when there is none (0)."""
-    return time_text(instant) if instant else None
+    return to_text(instant) if instant else None
 
 
 def extended_value(each: ExtendedProperty) -> dict[str, str | list[str]]:

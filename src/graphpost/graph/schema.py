@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
-from typing import Final
+from typing import Final, get_args
+
+from graphpost.mail.message import BodyKind, FlagStatus, Importance, Inference
 
 
 class Kind(Enum):
@@ -18,7 +20,6 @@ class Kind(Enum):
     STRING = auto()
     BOOLEAN = auto()
     INT32 = auto()
-    INT64 = auto()
     DATETIME = auto()  # Edm.DateTimeOffset, an instant inside
     BINARY = auto()
     ENUM = auto()
@@ -83,10 +84,10 @@ def entity(name: str, *properties: Property) -> EntityType:
     return EntityType(name, MappingProxyType({p.name.lower(): p for p in properties}))
 
 
-IMPORTANCE: Final = ("low", "normal", "high")
-INFERENCE: Final = ("focused", "other")
-FLAG_STATUS: Final = ("notFlagged", "complete", "flagged")
-BODY_KIND: Final = ("text", "html")
+IMPORTANCE: Final[tuple[str, ...]] = get_args(Importance)
+INFERENCE: Final[tuple[str, ...]] = get_args(Inference)
+FLAG_STATUS: Final[tuple[str, ...]] = get_args(FlagStatus)
+BODY_KIND: Final[tuple[str, ...]] = get_args(BodyKind)
 
 _RECIPIENT: Final = "microsoft.graph.recipient"
 

@@ -11,6 +11,8 @@ import binascii
 import re
 from typing import Final
 
+from msgspec.structs import replace
+
 from graphpost.mail.address import parse_address_list
 from graphpost.mail.content import Content
 from graphpost.mail.date import parse_date
@@ -27,7 +29,7 @@ from graphpost.mail.text import preview
 from graphpost.mail.thread import is_index
 from graphpost.mail.word import decode_words
 
-__all__ = ["Buffer", "ParseLimits", "parse"]
+__all__ = ["Buffer", "ParseLimits", "parse", "rooted"]
 
 _ID: Final = re.compile(r"<[^<>\s]+>")
 _URI: Final = re.compile(r"<([^<>]+)>")
@@ -68,6 +70,18 @@ def parse(data: Buffer, limits: ParseLimits | None = None) -> Message:
         raw=ContentRef(0),
         unsubscribe=tuple(uri.strip() for uri in _URI.findall(first.get("list-unsubscribe", ""))),
     )
+
+
+def rooted(message: Message, content_id: int) -> Message:
+    """The parsed message, its slices referring to a stored content instead of the data at hand (content 0)."""
+    attachments = tuple(
+        replace(attachment, content=replace(attachment.content, content_id=content_id))
+        if attachment.content is not None
+        else attachment
+        for attachment in message.attachments
+    )
+    raw = replace(message.raw, content_id=content_id) if message.raw is not None else None
+    return replace(message, attachments=attachments, raw=raw)
 
 
 def _decoded(first: dict[str, str], name: str) -> str:

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from graphpost.clock import SECOND, Instant
 from graphpost.errors import ContentLost, StoreError
-from graphpost.store.directories import make_directory, sync_directory
+from graphpost.files import make_directory, sync_directory
 from graphpost.store.parts import Parts
 
 _CHUNK: Final = 256 * 1024

@@ -95,6 +95,7 @@ _COLUMNS: Final = (
 _QUALIFIED: Final = ", ".join(f"deliveries.{column.strip()}" for column in _COLUMNS.split(","))
 _ADD: Final = f"INSERT INTO deliveries ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"  # noqa: S608
 _READ: Final = f"SELECT {_COLUMNS} FROM deliveries WHERE bucket = ?"  # noqa: S608
+_OF_MESSAGE: Final = f"{_READ} AND message_id = ? ORDER BY position"
 _CLAIM: Final = (
     "WITH due AS MATERIALIZED (SELECT message_id AS m, position AS p FROM deliveries"
     " WHERE bucket = ? AND destination = ? AND state = 0 AND due_at <= ?"
@@ -117,12 +118,6 @@ _DUE: Final = (
     " AND d.destination = waiting.destination AND d.due_at <= ?)"
 )
 _SETTLE: Final = (
-    "UPDATE deliveries SET owner = CASE WHEN state = ? AND due_at = ? THEN owner ELSE 0 END,"
-    " state = ?, due_at = ?, finished_at = ?, document = ?"
-    " WHERE bucket = ? AND message_id = ? AND position = ? AND owner = ? AND attempts = ? AND state = 0"
-)
-# The same for many deliveries of one bucket.
-_SETTLE_ALL: Final = (
     "WITH new(m, p, a, s, d, f, document) AS (VALUES {rows})"
     " UPDATE deliveries SET owner = CASE WHEN deliveries.state = new.s AND deliveries.due_at = new.d"
     " THEN deliveries.owner ELSE 0 END, state = new.s, due_at = new.d, finished_at = new.f,"
@@ -139,6 +134,7 @@ _LISTED: Final = (
     "{read} AND (message_id, position) IN (SELECT message_id, position FROM deliveries"
     " WHERE bucket = ?{conditions} ORDER BY message_id + 0 DESC, position LIMIT ?)"
 ).replace("{read}", _READ)
+_UNREADABLE: Final = _Document(0, False, "", (), "(this entry cannot be read)", "", 1, False, False)
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Document).decode
 
@@ -155,11 +151,21 @@ def add(tx: Tx, delivery: Delivery) -> None:
 def claim(
     tx: Tx, bucket: int, destination: str, now: Instant, lease_until: Instant, owner: int, limit: int
 ) -> list[Delivery]:
-    """Lease up to `limit` due deliveries to a destination, the longest due first; attempts are counted here."""
+    """Lease up to `limit` due deliveries to a destination, the longest due first; attempts are counted here.
+
+    A row that cannot be read is held, not returned.
+    """
     rows = tx.all(
         _claim(limit, tx.dialect.skip_locked), (bucket, destination, now, lease_until, owner, bucket)
     )
-    return sorted(map(_delivery, rows), key=lambda d: (d.created_at, d.message_id, d.position))
+    found = sorted(map(_delivery, rows), key=lambda d: (d.created_at, d.message_id, d.position))
+    if all(delivery.expires_at for delivery in found):
+        return found
+    tx.executemany(
+        "UPDATE deliveries SET state = 2, owner = 0 WHERE bucket = ? AND message_id = ? AND position = ?",
+        [(bucket, delivery.message_id, delivery.position) for delivery in found if not delivery.expires_at],
+    )
+    return [delivery for delivery in found if delivery.expires_at]
 
 
 def due_destinations(tx: Tx, bucket: int, now: Instant) -> list[str]:
@@ -172,14 +178,21 @@ def hold_destination(tx: Tx, destination: str, not_before: Instant, failures: in
     tx.executemany(_HOLD, [(bucket, destination, not_before, failures) for bucket in range(BUCKETS)])
 
 
-def settle(tx: Tx, delivery: Delivery, owner: int) -> bool:
-    """Write a claimed delivery's new state; False (and nothing written) when the claim is no longer `owner`'s.
+def settle(tx: Tx, settled: Iterable[Delivery], owner: int) -> set[tuple[int, int]]:
+    """Write claimed deliveries' new states: (message_id, position) of those whose claim still was `owner`'s.
 
-    The lease ends when state or due_at changed; otherwise it goes on.
+    Of the others nothing is written.  A lease ends when state or due_at changed; otherwise it goes on.
     """
-    due = (delivery.state, delivery.due_at)
-    key = (bucket_of(delivery.mailbox_id), delivery.message_id, delivery.position, owner, delivery.attempts)
-    return tx.execute(_SETTLE, (*due, *due, delivery.finished_at, _document(delivery), *key)) == 1
+    buckets: dict[int, list[Delivery]] = {}
+    for delivery in settled:
+        buckets.setdefault(bucket_of(delivery.mailbox_id), []).append(delivery)
+    written: set[tuple[int, int]] = set()
+    for bucket, some in sorted(buckets.items()):
+        for start in range(0, len(some), _ROWS):
+            part = some[start : start + _ROWS]
+            params = [value for delivery in part for value in _settlement(delivery)]
+            written.update((row[0], row[1]) for row in tx.all(_settle(len(part)), (*params, bucket, owner)))
+    return written
 
 
 def give_back(tx: Tx, delivery: Delivery, owner: int, now: Instant) -> bool:
@@ -202,26 +215,18 @@ def renew(tx: Tx, held: Iterable[Delivery], owner: int, lease_until: Instant) ->
     )
 
 
-def settle_all(tx: Tx, settled: Iterable[Delivery], owner: int) -> set[tuple[int, int]]:
-    """`settle` for many, in few statements: (message_id, position) of those that were written."""
-    buckets: dict[int, list[Delivery]] = {}
-    for delivery in settled:
-        buckets.setdefault(bucket_of(delivery.mailbox_id), []).append(delivery)
-    written: set[tuple[int, int]] = set()
-    for bucket, some in sorted(buckets.items()):
-        for start in range(0, len(some), _ROWS):
-            part = some[start : start + _ROWS]
-            params = [value for delivery in part for value in _settlement(delivery)]
-            written.update(
-                (row[0], row[1]) for row in tx.all(_settle_all(len(part)), (*params, bucket, owner))
-            )
-    return written
-
-
 def get(tx: Tx, mailbox_id: int, message_id: int) -> list[Delivery]:
     """A message's deliveries in order."""
-    rows = tx.all(f"{_READ} AND message_id = ? ORDER BY position", (bucket_of(mailbox_id), message_id))
+    rows = tx.all(_OF_MESSAGE, (bucket_of(mailbox_id), message_id))
     return [_delivery(row) for row in rows]
+
+
+def find(tx: Tx, message_id: int) -> list[Delivery]:
+    """A message's deliveries, when only its number is known: each bucket is asked, by its primary key."""
+    for bucket in range(BUCKETS):
+        if rows := tx.all(_OF_MESSAGE, (bucket, message_id)):
+            return [_delivery(row) for row in rows]
+    return []
 
 
 def listed(
@@ -311,8 +316,8 @@ def _claim(limit: int, lock: str) -> str:
 
 
 @cache
-def _settle_all(rows: int) -> str:
-    return _SETTLE_ALL.replace("{rows}", ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * rows))
+def _settle(rows: int) -> str:
+    return _SETTLE.replace("{rows}", ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * rows))
 
 
 def _settlement(d: Delivery) -> tuple[Any, ...]:
@@ -343,7 +348,7 @@ def _document(d: Delivery) -> bytes:
 
 def _row(d: Delivery) -> tuple[Any, ...]:
     return (
-        d.mailbox_id % BUCKETS,
+        bucket_of(d.mailbox_id),
         d.message_id,
         d.position,
         d.mailbox_id,
@@ -359,7 +364,10 @@ def _row(d: Delivery) -> tuple[Any, ...]:
 
 
 def _delivery(row: Row) -> Delivery:
-    document = _decode(row[11])
+    try:
+        document = _decode(row[11])
+    except msgspec.DecodeError:
+        document = _UNREADABLE
     return Delivery(
         mailbox_id=row[3],
         message_id=row[1],

@@ -71,12 +71,6 @@ def children(tx: Tx, mailbox_id: int, parent_id: int, include_hidden: bool = Fal
     return [_folder(mailbox_id, row) for row in rows]
 
 
-def find(tx: Tx, mailbox_id: int, parent_id: int, name: str) -> Folder | None:
-    """The child of that name; letter case does not matter."""
-    row = tx.one(f"{_READ} AND parent_id = ? AND name_key = ?", (mailbox_id, parent_id, _key(name)))
-    return None if row is None else _folder(mailbox_id, row)
-
-
 def _key(name: str) -> str:
     return name.casefold().replace("\0", "")
 

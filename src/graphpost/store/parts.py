@@ -19,7 +19,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from graphpost.errors import StoreBusy, StoreError
-from graphpost.store.directories import make_directory, sync_directory
+from graphpost.files import make_directory, sync_directory
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash

@@ -1,4 +1,4 @@
-"""`graphpost serve` in a process of its own, for tests of what only a process has: signals, its end, its output.
+"""`graphpost serve` in a process of its own, for what only a process has.
 
     with ServerProcess.start(data, "--port", "0") as server:
         ...  # server.url, server.output, server.stop()

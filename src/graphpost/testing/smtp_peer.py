@@ -137,8 +137,7 @@ class _HangupError(Exception):
 
 class SmtpPeer:
     """`users` (name: password) are for AUTH; a `tls` context makes it offer STARTTLS, or begin with TLS at once.
-
-    `needs_recipients`: DATA is refused when every recipient was; otherwise it is answered all the same.
+    `needs_recipients`: DATA is refused when every recipient was.
     """
 
     host = "127.0.0.1"
@@ -390,8 +389,6 @@ class SmtpPeer:
             case Hang():
                 await lines.flush()
                 await asyncio.get_running_loop().create_future()
-            case None:
-                pass
 
 
 def _is_yes(action: Action) -> bool:

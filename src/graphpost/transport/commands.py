@@ -1,4 +1,4 @@
-"""An envelope in commands: what can be sent to a peer with these extensions, and the lines that say it."""
+"""An envelope in SMTP commands, as a peer with these extensions understands it."""
 
 from __future__ import annotations
 

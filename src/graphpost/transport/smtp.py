@@ -1,9 +1,9 @@
-"""The courier that speaks SMTP to one host: a few connections, one transaction per envelope.
+"""The courier that speaks SMTP to one host.
 
-There are at most `connections` of them, reused newest first, closed after `messages_per_connection` messages or
-`idle_seconds` without one.  Envelopes beyond that wait here in their order.  A peer with PIPELINING gets the commands
-of the next one that waits together with the content before it, which is what makes twice as many deliveries under
-way as connections the best use of them.
+Every envelope is a transaction.  There are at most `connections` connections, reused newest first, closed after
+`messages_per_connection` messages or `idle_seconds` without one.  Envelopes beyond that wait here in their order.  A
+peer with PIPELINING gets the commands of the next one that waits together with the content before it, which is what
+makes twice as many deliveries under way as connections the best use of them.
 
 A connection that turns out to be dead before the peer said anything about an envelope is replaced once, without the
 caller noticing.  An envelope whose content was sent and not answered is never sent again here.

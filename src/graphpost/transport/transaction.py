@@ -1,4 +1,4 @@
-"""One envelope over one connection: a state machine driven by replies, one future for all outcomes.
+"""One envelope over one connection: a state machine driven by replies.
 
 With PIPELINING (RFC 2920) MAIL, every RCPT and DATA leave in one write, otherwise one by one; the replies are read
 the same way.  The content leaves in one write when it is small and in chunks, as fast as the peer takes them,

@@ -21,8 +21,8 @@ from urllib.parse import parse_qsl, unquote
 from graphpost.admin.http import AdminApi
 from graphpost.auth.issuer import Issuer, IssuerRequest
 from graphpost.config import LimitSettings
-from graphpost.errors import BadRequest, GraphError, NotFound, StoreError, Unavailable
-from graphpost.graph.api import GraphApi
+from graphpost.errors import BadRequest, GraphError, NotFound, StoreError
+from graphpost.graph.api import GraphApi, unavailable
 from graphpost.graph.call import Reply, Request
 from graphpost.graph.uploading import UPLOAD_PATH, Uploads
 from graphpost.ids import new_guid
@@ -39,8 +39,6 @@ FORM_TYPE: Final = "application/x-www-form-urlencoded"
 FORM_FIELDS: Final = 100
 HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[\w.-]+))(?::\d{0,5})?", re.ASCII)
 SINGLE: Final = (b"host", b"authorization", b"content-type", b"content-encoding", b"cookie")
-UNAVAILABLE: Final = "The service is temporarily unavailable. Please try again later."
-RETRY: Final = {"Retry-After": "5"}
 
 
 class Answer:
@@ -121,7 +119,8 @@ class Application:
         self._log.request(
             request.method, request.path, answer.status, seconds, request.request_id, _mount(request.path)
         )
-        if isinstance(fault, TooLong) or (stream is not None and not stream.is_read):
+        is_unread = isinstance(fault, TooLong) or (stream is not None and not stream.is_read)
+        if is_unread and "expect" not in headers:
             await _respond_early(send, answer, lambda: self._bodies.discard(receive))
         else:
             await _respond(send, answer, is_head=request.method == "HEAD")
@@ -143,7 +142,7 @@ class Application:
             return self._refusal(request, error, stream)
         except StoreError as error:
             self._log.problem(f"request {request.request_id}", error)
-            return self._refusal(request, Unavailable(UNAVAILABLE, headers=RETRY), stream)
+            return self._refusal(request, unavailable(), stream)
 
     async def _upload_answer(self, request: Request, stream: BodyStream) -> Answer:
         reply = await self._uploads.handle(request, stream)

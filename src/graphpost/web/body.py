@@ -16,6 +16,7 @@ GZIP: Final = 16 + zlib.MAX_WBITS
 GZIP_MEMBERS: Final = 100
 TOO_LARGE: Final = "The maximum request length supported is {}."
 LINGER_SECONDS: Final = 10.0
+SILENCE_SECONDS: Final = 1.0
 LINGER_FACTOR: Final = 16  # times limits.request_bytes
 
 
@@ -73,7 +74,7 @@ class BodyReader:
         return BodyStream(receive, limit, self._limits.request_seconds, is_read=is_empty)
 
     async def discard(self, receive: Receive) -> None:
-        """Take in what a refused client still sends, for some seconds and up to some times the limit of a body.
+        """Take in what a refused client still sends, until it is silent, for some seconds, up to some times the limit.
 
         Closing before that resets the connection, and most clients then report a broken connection and not the answer.
         """
@@ -82,7 +83,7 @@ class BodyReader:
             async with asyncio.timeout(LINGER_SECONDS):
                 more = True
                 while more and room > 0:
-                    event = await receive()
+                    event = await asyncio.wait_for(receive(), SILENCE_SECONDS)
                     room -= len(event.get("body", b""))
                     more = event["type"] == "http.request" and event.get("more_body", False)
 

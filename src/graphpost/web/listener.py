@@ -1,4 +1,4 @@
-"""A listening socket, and uvicorn serving an application on it until it is told to end.
+"""A listening socket, and uvicorn serving an application on it until the end.
 
 Ending is graceful: nothing new is accepted, what was begun is answered, and connections on which nothing happens are
 closed.  A client that keeps an idle connection and reads nothing (a pool does) never answers the end of TLS, so such
@@ -21,6 +21,9 @@ from graphpost.web.connection import Connection, connection_class
 
 GRACE_SECONDS: Final = 10
 CLOSING_SECONDS: Final = 0.5
+IDLE_SECONDS: Final = (
+    120  # SDKs keep connections in a pool; a POST on one that is just being closed fails in them
+)
 BACKLOG: Final = 2048
 CHECK_TICKS: Final = 5  # of a tenth of a second
 
@@ -68,6 +71,7 @@ class Listener:
                 proxy_headers=bool(forwarded_allow_ips),
                 forwarded_allow_ips=forwarded_allow_ips or None,
                 backlog=BACKLOG,
+                timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
                 ssl_certfile=str(files.certificate) if files else None,
                 ssl_keyfile=str(files.key) if files else None,
