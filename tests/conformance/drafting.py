@@ -15,6 +15,7 @@ from graphpost.clock import SystemClock
 from graphpost.ids import message_id_text
 from graphpost.mail.mailbox import DRAFTS
 from graphpost.mail.message import Address, Body, Item, Message
+from graphpost.mail.parse import parse, rooted
 from graphpost.mail.relay import normalise
 from graphpost.store import accounts, contents, messages
 from graphpost.store.contents import Content
@@ -42,7 +43,7 @@ def new_draft(server: ServerThread, address: str, *, mime: bytes = b"", **change
         )
         if mime:
             data = normalise(mime, message_id="<m@x>", date=now)
-            message = parsed(data, number)
+            message = rooted(parse(data), number)
             content = Content(number, len(data), "0" * 64, data)
             contents.add(tx, box.mailbox_id, number, [content])
         times = dict.fromkeys(("created_at", "modified_at", "received_at"), now)
@@ -52,13 +53,6 @@ def new_draft(server: ServerThread, address: str, *, mime: bytes = b"", **change
         return message_id_text(box.object_id, number, item.moves)
 
     return server.call(lambda: server.store.write(add))
-
-
-def parsed(data: bytes, content_id: int) -> Message:
-    from graphpost.graph.mime_in import _placed
-    from graphpost.mail.parse import parse
-
-    return _placed(parse(data), content_id)
 
 
 @dataclass

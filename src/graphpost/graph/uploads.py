@@ -15,13 +15,12 @@ from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote
 
-from graphpost.clock import SECOND
+from graphpost.clock import SECOND, to_text
 from graphpost.errors import BadRequest, NotFound
 from graphpost.graph.attaching import check_room, draft_at, read_parameters
 from graphpost.graph.attachments_in import read_content_id, read_content_type
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.keys import folder_key, message_key
-from graphpost.graph.times import time_text
 from graphpost.graph.values import READ, cannot_convert, read_boolean, read_line, read_object, read_word
 from graphpost.ids import parse_item_id
 from graphpost.mail.message import Attachment, ContentRef
@@ -72,7 +71,7 @@ def progress(upload: Upload, received: int) -> dict[str, Any]:
     """How far an upload is.  A range has both ends: there are clients that read no other form (docs/quirks.md)."""
     left = [] if received >= upload.total else [f"{received}-{upload.total - 1}"]
     return {
-        "expirationDateTime": f"{time_text(upload.expires_at).removesuffix('Z')}.0000000Z",
+        "expirationDateTime": f"{to_text(upload.expires_at).removesuffix('Z')}.0000000Z",
         "nextExpectedRanges": left,
     }
 
