@@ -1,4 +1,4 @@
-"""LargeFileUploadTask of the Python and the JavaScript SDK, as released, and Office365-REST's resumable upload."""
+"""Large files attached by the SDKs' LargeFileUploadTask, python-o365 and Office365-REST, as released."""
 
 from __future__ import annotations
 
@@ -74,3 +74,19 @@ def test_the_javascript_sdk_uploads_in_slices_of_any_size(world: World, draft: s
     assert attached(world, draft) == {f"{number} {large.name}": data for number in range(len(sizes))}
     for location in locations:
         assert location.partition("/Attachments('")[2].endswith("')")
+
+
+def test_office365_rest_uploads_in_slices(world: World, draft: str, large: Path) -> None:
+    progress = world.python("office365_upload.py", draft, large, 3_000_000)
+    assert progress[-1] == large.stat().st_size
+    assert attached(world, draft) == {large.name: large.read_bytes()}
+
+
+def test_python_o365_attaches_small_files_and_uploads_large_ones(
+    world: World, draft: str, large: Path, picture: Path
+) -> None:
+    assert world.python("o365_upload.py", draft, large, picture) is True
+    assert attached(world, draft) == {
+        large.name: large.read_bytes(),
+        picture.name: picture.read_bytes(),
+    }
