@@ -12,7 +12,7 @@ import pytest
 from tests.store.made import delivery, item, upload
 
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, Folder
-from graphpost.store import contents, deliveries, folders, messages, rerouting, uploads
+from graphpost.store import contents, deliveries, folders, forgetting, messages, rerouting, uploads
 from graphpost.store.contents import Content
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
 from graphpost.store.transaction import COUNT
@@ -47,7 +47,6 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (contents.of_message, (7, 1), {}),
     (contents.blobs_of, (7, ["0" * 64]), {}),
     (contents.remove_some, (7, 1, [1]), {}),
-    (contents.remove, (7, 1), {}),
     (uploads.add, (upload(1),), {}),
     (uploads.get, (7, 1), {}),
     (uploads.advance, (upload(1), upload(1, received=5)), {}),
@@ -55,6 +54,13 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (uploads.blobs_of, (7,), {}),
     (uploads.remove_expired, (7, 100), {}),
     (uploads.remove, (7, 1), {}),
+    (contents.copy, (7, 1, 2), {}),
+    (contents.remove, (7, 1), {}),
+    (forgetting.forget, (item(1, version=3),), {}),
+    (forgetting.remove, (item(1, version=3),), {}),
+    (forgetting.find_unneeded, (7, 10), {}),
+    (forgetting.find_outdated, (7, 100, 10), {}),
+    (forgetting.sweep, (7, [1]), {}),
     (deliveries.add, (delivery(1),), {}),
     (deliveries.hold_destination, ("d", 1, 1), {}),
     (deliveries.due_destinations, (7, 100), {}),
@@ -154,7 +160,15 @@ def test_the_check_finds_what_it_is_for(text: str, wrong: int) -> None:
 
 def test_no_function_is_left_out() -> None:
     called = {function for function, _, _ in CALLS}
-    modules: Sequence[ModuleType] = (messages, contents, folders, deliveries, rerouting, uploads)
+    modules: Sequence[ModuleType] = (
+        messages,
+        contents,
+        folders,
+        deliveries,
+        rerouting,
+        forgetting,
+        uploads,
+    )
     public = {
         function
         for module in modules

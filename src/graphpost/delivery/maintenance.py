@@ -1,4 +1,4 @@
-"""Housekeeping: finished deliveries and old uploads are forgotten, unreferenced files removed."""
+"""Housekeeping: what was done or deleted long ago is forgotten, and its files."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
-from graphpost.clock import SECOND, Clock
+from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import DeliverySettings
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
-from graphpost.store import contents, deliveries, uploads
+from graphpost.store import contents, deliveries, forgetting, uploads
 from graphpost.store.blobs import Blobs
 from graphpost.store.store import Store, Tx
 
 INTERVAL_SECONDS: Final = 3600.0
 GRACE_SECONDS: Final = 86_400.0
 PART_GRACE_SECONDS: Final = 3600.0
+RECOVERABLE_SECONDS: Final = 14 * 86_400.0  # Exchange keeps deleted items as long
+_BATCH: Final = 100  # messages to a transaction
 
 
 class Maintenance:
@@ -47,13 +49,14 @@ class Maintenance:
                 self._log.problem("maintenance", error)
 
     async def once(self) -> None:
-        """Prune the queue, end the uploads whose time is over, and sweep the files now."""
-        now = self._clock.now()
-        before = now - int(self._settings.retention_seconds * SECOND)
+        """Prune the queue, sweep messages, end the uploads whose time is over, and sweep the files now."""
+        now, before = self._clock.now(), self._before(self._settings.retention_seconds)
         for bucket in range(deliveries.BUCKETS):
             while await self._store.write(lambda tx, b=bucket: deliveries.prune(tx, b, before)):  # type: ignore[misc]
                 pass
         boxes = list(self._directory().by_id)
+        for box in boxes:
+            await self._sweep_messages(box)
         await self._store.write(lambda tx: [uploads.remove_expired(tx, box, now) for box in boxes])
         blobs = self._named(_blobs_of, boxes)
         await asyncio.to_thread(self._blobs.sweep, blobs, now, GRACE_SECONDS)
@@ -73,6 +76,20 @@ class Maintenance:
             return asyncio.run_coroutine_threadsafe(reading, loop).result()
 
         return needed
+
+    async def _sweep_messages(self, box: int) -> None:
+        """Forget what is in no folder for nothing, and what could be recovered long enough."""
+        outdated = self._before(RECOVERABLE_SECONDS)
+
+        def found(tx: Tx) -> list[int]:
+            old = forgetting.find_outdated(tx, box, outdated, _BATCH)
+            return old or forgetting.find_unneeded(tx, box, _BATCH)
+
+        while numbers := await self._store.read(found):
+            await self._store.write(lambda tx, some=numbers: forgetting.sweep(tx, box, some))  # type: ignore[misc]
+
+    def _before(self, seconds: float) -> Instant:
+        return self._clock.now() - int(seconds * SECOND)
 
 
 def _blobs_of(tx: Tx, mailbox_id: int, names: Collection[str]) -> set[str]:

@@ -19,7 +19,7 @@ from graphpost.delivery import filing
 from graphpost.delivery.filing import Filing
 from graphpost.delivery.routing import CAPTURE
 from graphpost.delivery.schedule import next_attempt
-from graphpost.store import contents, deliveries, messages
+from graphpost.store import deliveries, forgetting, messages
 from graphpost.store.deliveries import Delivery, Recipient, Saying
 from graphpost.store.store import Tx
 from graphpost.transport.courier import Deferred, Delivered, Failed, Outcome, Reply
@@ -171,5 +171,4 @@ def _forget(tx: Tx, delivery: Delivery) -> None:
             return
     item = messages.get(tx, delivery.mailbox_id, delivery.message_id)
     if item is not None:
-        contents.remove(tx, item.mailbox_id, item.message_id)
-        messages.remove(tx, item)
+        forgetting.remove(tx, item)

@@ -7,25 +7,25 @@ came as MIME is no longer those bytes then, and is composed anew when it is sent
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from msgspec.structs import replace
 
 from graphpost.clock import Instant
-from graphpost.errors import BadRequest, TooLarge, UnsupportedMedia
+from graphpost.config import LimitSettings
+from graphpost.errors import BadRequest, TooLarge
 from graphpost.graph.attached import AttachmentForm, Stored
 from graphpost.graph.attachments_in import read_attachment
 from graphpost.graph.bodies import read_message
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.envelope import context, keyed, user_context
 from graphpost.graph.keys import attachment_number, attachment_of, folder_key, item_at, message_key
-from graphpost.graph.payload import LARGE, media_kind, read_json
+from graphpost.graph.payload import LARGE
 from graphpost.graph.reading import Reading
 from graphpost.graph.render import message_id, view_of
 from graphpost.graph.streaming import Embedded, json_reply
-from graphpost.graph.values import fold, too_large
-from graphpost.ids import ItemId
-from graphpost.mail.mailbox import Mailbox
+from graphpost.graph.values import too_large
+from graphpost.graph.writing import json_members, write_message
+from graphpost.mail.compose import anew
 from graphpost.mail.message import Attachment, Item, Message
 from graphpost.store import contents, messages
 from graphpost.store.contents import Content
@@ -35,16 +35,16 @@ from graphpost.store.store import Tx
 async def add_attachment(call: Call) -> Reply:
     """POST …/messages/{message}/attachments: 201 and the attachment."""
     services, key, folder = call.services, message_key(call), folder_key(call)
-    await services.store.read(lambda tx: draft_at(tx, call.box, key, folder))
+    await services.store.read(lambda tx: check_draft(item_at(tx, call.box, key, folder)))
     is_large = len(call.body) > LARGE
     attachment, kept = await asyncio.to_thread(_read, call) if is_large else _read(call)
 
-    def add(tx: Tx) -> Item:
-        item = draft_at(tx, call.box, key, folder)
-        check_room(item.message, attachment.size, call)
+    def add(tx: Tx, item: Item) -> Item:
+        check_draft(item)
+        check_room(item.message, attachment.size, services.limits)
         return attach(tx, item, attachment, kept, services.clock.now())
 
-    item = await services.store.write(add)
+    item = await write_message(call, add)
     form = AttachmentForm(view_of(call), (), call.version == "beta", Embedded())
     stored = Stored(services.blobs, {content.content_id: content for content in kept})
     entity = form.entity(item, attachment, stored)
@@ -56,36 +56,30 @@ async def add_attachment(call: Call) -> Reply:
 
 async def delete_attachment(call: Call) -> Reply:
     """DELETE …/attachments/{attachment}: 204."""
-    key, folder, number = message_key(call), folder_key(call), attachment_number(call)
+    number = attachment_number(call)
 
-    def delete(tx: Tx) -> None:
-        item = draft_at(tx, call.box, key, folder)
+    def delete(tx: Tx, item: Item) -> None:
+        check_draft(item)
         gone = attachment_of(item, number)
         left = tuple(each for each in item.message.attachments if each is not gone)
         _write(tx, item, left, -gone.size, call.services.clock.now())
 
-    await call.services.store.write(delete)
+    await write_message(call, delete)
     return Reply(204)
 
 
-def draft_at(tx: Tx, mailbox: Mailbox, key: ItemId, folder: int | None = None) -> Item:
-    """The message, if it is there and may still be changed."""
-    item = item_at(tx, mailbox, key, folder)
+def check_draft(item: Item) -> None:
+    """Raise when the attachments of a message cannot be changed any more."""
     if not item.is_draft:
         raise BadRequest("Attachments can be changed in drafts only.", "ErrorInvalidRequest")
-    return item
 
 
-def check_room(message: Message, size: int, call: Call) -> None:
+def check_room(message: Message, size: int, limits: LimitSettings) -> None:
     """Raise when an attachment of that size would make the message larger than a message may be."""
-    check_total(message, size, call.services.limits.message_bytes)
-    if len(message.attachments) >= call.services.limits.mime_parts:
-        raise too_large()
-
-
-def check_total(message: Message, size: int, limit: int) -> None:
-    if size + sum(each.size for each in message.attachments) > limit:
+    if size + sum(each.size for each in message.attachments) > limits.message_bytes:
         raise TooLarge("The message exceeds the maximum supported size.", "ErrorMessageSizeExceeded")
+    if len(message.attachments) >= limits.mime_parts:
+        raise too_large()
 
 
 def attach(tx: Tx, item: Item, attachment: Attachment, kept: list[Content], now: Instant) -> Item:
@@ -94,20 +88,11 @@ def attach(tx: Tx, item: Item, attachment: Attachment, kept: list[Content], now:
     return _write(tx, item, (*item.message.attachments, attachment), attachment.size, now)
 
 
-def read_parameters(call: Call) -> dict[str, Any]:
-    """The members of a JSON body, folded."""
-    if media_kind(call.headers.get("content-type"), call.body) != "json":
-        raise UnsupportedMedia(
-            "The media type of the request's body is not supported; send application/json."
-        )
-    return fold(read_json(call.body, call.services.limits.json_depth))
-
-
 def _read(call: Call) -> tuple[Attachment, list[Content]]:
     services = call.services
     reading = Reading(services.limits, services.numbers, services.clock.now())
     # Numbers are never used again, so that the id of a deleted attachment does not come to name another one.
-    attachment = read_attachment(read_parameters(call), services.numbers.next(), reading, read_message)
+    attachment = read_attachment(json_members(call), services.numbers.next(), reading, read_message)
     return attachment, [
         contents.prepare(services.blobs, content_id, data, services.inline_limit)
         for content_id, data in reading.contents.items()
@@ -115,8 +100,9 @@ def _read(call: Call) -> tuple[Attachment, list[Content]]:
 
 
 def _write(tx: Tx, item: Item, attachments: tuple[Attachment, ...], more: int, now: Instant) -> Item:
-    message = replace(item.message, attachments=attachments, raw=None)
-    unused = _content_ids(item.message) - _content_ids(message)
+    before = item.message
+    message = replace(before if before.raw is None else anew(before), attachments=attachments)
+    unused = _content_ids(before) - _content_ids(message)
     contents.remove_some(tx, item.mailbox_id, item.message_id, sorted(unused))
     changed = replace(item, message=message, modified_at=now, size=max(0, item.size + more))
     return messages.change(tx, item, changed)

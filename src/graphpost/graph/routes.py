@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from graphpost.auth.access import Permission
-from graphpost.graph import attachments, folders, messages, users
+from graphpost.graph import attachments, folders, messages, moving, users
 from graphpost.graph.attaching import add_attachment, delete_attachment
 from graphpost.graph.call import Call, Reply
+from graphpost.graph.changing import update_message
+from graphpost.graph.drafts import create_message, send_draft
 from graphpost.graph.send import send_mail, send_mail_through_device
 from graphpost.graph.uploads import create_upload_session
 from graphpost.odata.path import Segment
@@ -39,10 +41,10 @@ class Route:
 
 MAIL_SEND: Final = Permission(("Mail.Send",), ("Mail.Send",))
 MAIL_READ: Final = Permission(("Mail.Read", "Mail.ReadWrite"), ("Mail.Read", "Mail.ReadWrite"))
+MAIL_WRITE: Final = Permission(("Mail.ReadWrite",), ("Mail.ReadWrite",))
 MAIL_LIST: Final = Permission(
     ("Mail.ReadBasic", *MAIL_READ.delegated), ("Mail.ReadBasic", "Mail.ReadBasic.All", *MAIL_READ.application)
 )
-MAIL_WRITE: Final = Permission(("Mail.ReadWrite",), ("Mail.ReadWrite",))
 _ALL_USERS: Final = ("User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All", "Directory.Read.All")
 READ_USERS: Final = Permission(_ALL_USERS, _ALL_USERS, directory=True)
 READ_SELF: Final = Permission(("User.Read", "User.ReadWrite", *_ALL_USERS), _ALL_USERS, directory=True)
@@ -57,6 +59,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         MAIL_SEND,
         bound=True,
     ),
+    Route("POST", "M/send", send_draft, MAIL_SEND, bound=True),
     # People
     Route("GET", "/me", users.get_me, READ_SELF),
     Route("GET", "/users", users.list_users, READ_USERS),
@@ -72,6 +75,13 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "F/messages/$count", messages.count_messages, MAIL_LIST),
     Route("GET", "M", messages.get_message, MAIL_LIST),
     Route("GET", "M/$value", messages.get_message_value, MAIL_READ),
+    Route("POST", "U/messages", create_message, MAIL_WRITE),
+    Route("POST", "F/messages", create_message, MAIL_WRITE),
+    Route("PATCH", "M", update_message, MAIL_WRITE),
+    Route("DELETE", "M", moving.delete_message, MAIL_WRITE),
+    Route("POST", "M/move", moving.move_message, MAIL_WRITE, bound=True),
+    Route("POST", "M/copy", moving.copy_message, MAIL_WRITE, bound=True),
+    Route("POST", "M/permanentDelete", moving.delete_for_good, MAIL_WRITE, bound=True),
     # Attachments
     Route("GET", "M/attachments", attachments.list_attachments, MAIL_READ),
     Route("POST", "M/attachments", add_attachment, MAIL_WRITE),

@@ -20,8 +20,16 @@ from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
-from graphpost.errors import BadRequest, MethodNotAllowed, NotFound, StoreBusy, Unavailable, WrongRange
-from graphpost.graph.attaching import attach, check_total
+from graphpost.errors import (
+    BadRequest,
+    GraphError,
+    MethodNotAllowed,
+    NotFound,
+    StoreBusy,
+    Unavailable,
+    WrongRange,
+)
+from graphpost.graph.attaching import attach, check_room
 from graphpost.graph.call import Reply, Request, Services
 from graphpost.graph.uploads import Place, progress, read_place
 from graphpost.ids import attachment_id_text
@@ -156,6 +164,8 @@ class Uploads:
             return upload
         content = await asyncio.to_thread(self._content, upload)
         after = await self._services.store.write(lambda tx: self._attach(tx, upload, content))
+        if isinstance(after, GraphError):
+            raise after
         await self._remove_part(upload)
         return after
 
@@ -168,17 +178,20 @@ class Uploads:
         blobs.adopt(name, Blob(upload.sha256, upload.total))
         return Content(reference.content_id, upload.total, upload.sha256)
 
-    def _attach(self, tx: Tx, upload: Upload, content: Content) -> Upload:
+    def _attach(self, tx: Tx, upload: Upload, content: Content) -> Upload | GraphError:
+        """The attached upload; errors are returned, because raising one costs everybody who shares the commit."""
         current = uploads.get(tx, upload.mailbox_id, upload.upload_id)
-        if current is None:
-            raise NotFound
-        if current.is_attached:
-            return current
+        if current is None or current.is_attached:
+            return current or NotFound()
         item = messages.get(tx, upload.mailbox_id, upload.message_id)
         if item is None or item.folder_id == NO_FOLDER or not item.is_draft:
-            raise NotFound  # deleted, or sent: there is no draft to attach it to
-        check_total(item.message, upload.total, self._services.limits.message_bytes)
-        attach(tx, item, upload.attachment, [content], self._services.clock.now())
+            return NotFound()  # deleted, or sent: there is no draft to attach it to
+        try:
+            check_room(item.message, upload.total, self._services.limits)
+        except GraphError as error:
+            return error
+        now = self._services.clock.now()
+        attach(tx, item, replace(upload.attachment, modified_at=now), [content], now)
         after = replace(current, is_attached=True)
         uploads.advance(tx, current, after)
         return after

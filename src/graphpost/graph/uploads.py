@@ -17,13 +17,14 @@ from urllib.parse import parse_qs, unquote
 
 from graphpost.clock import SECOND, to_text
 from graphpost.errors import BadRequest, NotFound
-from graphpost.graph.attaching import check_room, draft_at, read_parameters
+from graphpost.graph.attaching import check_draft, check_room
 from graphpost.graph.attachments_in import read_content_id, read_content_type
 from graphpost.graph.call import Call, Reply
-from graphpost.graph.keys import folder_key, message_key
+from graphpost.graph.keys import message_key
 from graphpost.graph.values import READ, cannot_convert, read_boolean, read_line, read_object, read_word
+from graphpost.graph.writing import json_members, write_message
 from graphpost.ids import parse_item_id
-from graphpost.mail.message import Attachment, ContentRef
+from graphpost.mail.message import Attachment, ContentRef, Item
 from graphpost.store import uploads
 from graphpost.store.store import Tx
 from graphpost.store.uploads import Upload
@@ -40,8 +41,7 @@ _DIGITS: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 async def create_upload_session(call: Call) -> Reply:
     """POST …/attachments/createUploadSession: 201 and the session."""
-    key, folder = message_key(call), folder_key(call)
-    attachment = _read(call)
+    key, attachment = message_key(call), _read(call)
     services, token = call.services, secrets.token_urlsafe(_TOKEN_BYTES)
     upload = Upload(
         mailbox_id=call.box.mailbox_id,
@@ -53,11 +53,12 @@ async def create_upload_session(call: Call) -> Reply:
         attachment=attachment,
     )
 
-    def add(tx: Tx) -> None:
-        check_room(draft_at(tx, call.box, key, folder).message, attachment.size, call)
+    def add(tx: Tx, item: Item) -> None:
+        check_draft(item)
+        check_room(item.message, attachment.size, services.limits)
         uploads.add(tx, upload)
 
-    await services.store.write(add)
+    await write_message(call, add)
     place = Place(call.box.object_id, call.captures["message"], upload.upload_id, token)
     body = {
         "@odata.context": f"{call.base}/$metadata#microsoft.graph.uploadSession",
@@ -117,7 +118,7 @@ def _hash(token: str) -> str:
 
 def _read(call: Call) -> Attachment:
     """What is to be attached, by the AttachmentItem of the body."""
-    item = read_object(read_parameters(call).get("attachmentitem"), "AttachmentItem")
+    item = read_object(json_members(call).get("attachmentitem"), "AttachmentItem")
     if item is None:
         raise BadRequest(
             "One or more parameters of the operation 'createUploadSession' are missing from the request payload. "

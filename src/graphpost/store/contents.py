@@ -61,6 +61,15 @@ def remove_some(tx: Tx, mailbox_id: int, message_id: int, content_ids: Iterable[
         )
 
 
+def copy(tx: Tx, mailbox_id: int, message_id: int, to: int) -> None:
+    """Give message `to` the contents of another; bytes in blobs are shared."""
+    tx.execute(
+        "INSERT INTO contents (mailbox_id, message_id, content_id, size, sha256, data)"
+        " SELECT mailbox_id, ?, content_id, size, sha256, data FROM contents WHERE mailbox_id = ? AND message_id = ?",
+        (to, mailbox_id, message_id),
+    )
+
+
 def remove(tx: Tx, mailbox_id: int, message_id: int) -> None:
     """Delete a message's contents; blobs that nothing names any more are left to the sweep."""
     tx.execute("DELETE FROM contents WHERE mailbox_id = ? AND message_id = ?", (mailbox_id, message_id))
