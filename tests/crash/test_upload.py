@@ -14,9 +14,12 @@ from tests.conformance.conftest import SETTINGS
 from tests.conformance.drafting import Draft, Session, attachment_id_of, new_draft
 from tests.conformance.targets import ADELE, OwnTarget
 from tests.conformance.wire import Answer, Wire
+from tests.crash.test_disk import fill, small_disk
 
 from graphpost.testing.process import ServerProcess
 from graphpost.testing.server import running_server
+
+__all__ = ["small_disk"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -93,4 +96,23 @@ def test_an_upload_survives_kills(tmp_path: Path, seed: int) -> None:
         (made,) = draft.attachments()
         assert made["id"] == attachment_id_of(client.done)
         assert draft.value(made["id"]) == DATA
+        own.wire.close()
+
+
+def test_a_full_disk_is_a_503_and_the_upload_goes_on_when_there_is_room(small_disk: Path) -> None:
+    data = small_disk / "data"
+    with running_server(data, file=SETTINGS) as server:
+        own = OwnTarget(server)
+        draft = Draft(own, ADELE, new_draft(own.server, ADELE))
+        session = draft.session(3_000_000)
+        assert session.put(0, DATA[:1_000_000]).status == 200
+        filler = small_disk / "filler"
+        fill(filler)
+        answer = session.put(1_000_000, DATA[1_000_000:3_000_000])
+        assert answer.error[:2] == (503, "ServiceUnavailable")
+        assert int(answer.headers["retry-after"]) > 0
+        filler.unlink()
+        assert session.expected() == ["1000000-2999999"]
+        done = session.put(1_000_000, DATA[1_000_000:3_000_000])
+        assert draft.value(attachment_id_of(done)) == DATA[:3_000_000]
         own.wire.close()

@@ -1,4 +1,4 @@
-"""The upload URL: slices of one attachment, in order, each durable before it is acknowledged.
+"""The upload URL: slices of one attachment, durable before they are acknowledged.
 
     PUT     the next slice: 200 and what is still expected, or 201 with the attachment's address when it was the last
     GET     how far it is

@@ -1,4 +1,4 @@
-"""Partial files: contents that arrive slice by slice, over many requests and restarts.
+"""Partial files: contents that arrive slice by slice, also over restarts.
 
 A part is open for one writer alone.  It is opened at the length that was acknowledged: what a crash left beyond that is
 cut off.  The SHA-256 is carried on from slice to slice; after a restart it is taken from the file.  Files are 0600.
