@@ -40,7 +40,7 @@ class House:
         """A session of a day with a part of a file."""
         made = replace(upload(number, ADELE.mailbox_id, expires_at=self.clock.now() + DAY), **changes)
         await self.store.write(lambda tx: uploads.add(tx, made))
-        part = self.blobs.parts.open(part_name(number), 0)
+        part = self.blobs.parts.open(part_name(number))
         part.append([b"some"])
         part.close()
         self.age(self.blobs.parts.path(part_name(number)))
@@ -82,7 +82,7 @@ async def test_an_upload_that_waits_keeps_its_part_however_old(house: House) -> 
 
 
 async def test_a_part_that_no_upload_has_goes_after_a_while(house: House) -> None:
-    part = house.blobs.parts.open(part_name(9), 0)
+    part = house.blobs.parts.open(part_name(9))
     part.close()
     house.age(house.blobs.parts.path(part_name(9)))
     await house.maintenance.once()

@@ -28,8 +28,9 @@ def parts(blobs: FileBlobs) -> Parts:
 
 def append(parts: Parts, size: int, data: bytes, *, acknowledged: bool = True) -> str:
     """Append to a part of that size; the digest so far."""
-    part = parts.open(NAME, size)
+    part = parts.open(NAME)
     try:
+        part.rewind(size)
         part.append([data[:1], data[1:]])
         part.sync()
         if acknowledged:
@@ -71,25 +72,26 @@ def test_a_digest_of_bytes_that_were_replaced_is_not_used(parts: Parts) -> None:
 def test_a_file_that_is_shorter_than_what_was_acknowledged_says_so(parts: Parts) -> None:
     append(parts, 0, b"abc")
     os.truncate(parts.path(NAME), 2)
-    part = parts.open(NAME, 3)
+    part = parts.open(NAME)
+    part.rewind(3)
     assert part.size == 2
     assert part.sha256 == hashlib.sha256(b"ab").hexdigest()
     part.close()
 
 
 def test_one_writer_at_a_time(parts: Parts) -> None:
-    part = parts.open(NAME, 0)
+    part = parts.open(NAME)
     with pytest.raises(StoreBusy):
-        Parts(parts.root).open(NAME, 0)
+        Parts(parts.root).open(NAME)
     part.close()
-    parts.open(NAME, 0).close()
+    parts.open(NAME).close()
 
 
 def test_a_link_is_not_followed(parts: Parts, tmp_path: Path) -> None:
     (tmp_path / "victim").write_bytes(b"precious")
     parts.path(NAME).symlink_to(tmp_path / "victim")
     with pytest.raises(StoreError):
-        parts.open(NAME, 0)
+        parts.open(NAME)
     assert (tmp_path / "victim").read_bytes() == b"precious"
 
 
@@ -126,12 +128,29 @@ def test_a_part_that_is_nowhere_or_of_another_length_is_an_error(blobs: FileBlob
     digest = append(blobs.parts, 0, b"abc")
     with pytest.raises(ContentLost):
         blobs.adopt(NAME, Blob(digest, 4))
+    assert blobs.parts.read(NAME) == b"abc"
+
+
+def test_a_part_that_was_begun_anew_does_not_hide_the_blob(blobs: FileBlobs) -> None:
+    blob = blobs.write([DATA])
+    blobs.parts.open(NAME).close()
+    blobs.adopt(NAME, blob)
+    assert b"".join(blobs.read(blob.sha256)) == DATA
+    assert list(blobs.parts.root.iterdir()) == []
+
+
+def test_opening_changes_nothing(parts: Parts) -> None:
+    append(parts, 0, b"abc")
+    part = parts.open(NAME)
+    assert part.size == 3
+    part.close()
+    assert parts.read(NAME) == b"abc"
 
 
 def test_old_parts_are_swept_unless_they_are_needed(parts: Parts) -> None:
     names = [f"{number:016x}" for number in range(3)]
     for name in names:
-        parts.open(name, 0).close()
+        parts.open(name).close()
         os.utime(parts.path(name), (1000, 1000))
     os.utime(parts.path(names[2]), (2000, 2000))
     assert parts.sweep(lambda old: {names[1]}, 1500) == 1

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 from weakref import WeakValueDictionary
@@ -49,10 +49,11 @@ _MISMATCH: Final = "The Content-Range header length does not match the provided 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A Content-Range: the first byte and the one after the last."""
+    """A Content-Range: the first byte and the one after the last; and the Content-Length if there is one."""
 
     start: int
     end: int
+    length: int | None
 
 
 class Uploads:
@@ -83,16 +84,11 @@ class Uploads:
 
     async def _put(self, request: Request, place: Place, body: AsyncIterator[bytes]) -> Reply:
         upload = await self._find(place)
-        span = _read_span(request.headers.get("content-range", ""), upload)
+        span = _read_span(request.headers, upload)
         async with self._alone(upload):
-            upload = await self._find(place)
+            upload, received = await self._take(place, span, body)
             if not upload.sha256:
-                length = request.headers.get("content-length", "")
-                upload, received = await self._take(upload, span, length, body)
-                if not upload.sha256:
-                    return Reply(200, progress(upload, received))
-            else:
-                await _ignore(body)
+                return Reply(200, progress(upload, received))
             upload = await self._attached(upload)
         return Reply(201, headers={"Location": await self._location(request, place, upload)})
 
@@ -128,35 +124,43 @@ class Uploads:
         """Held by one request at a time: a client that repeats a slice waits for its first try to end."""
         return self._locks.setdefault(upload.upload_id, asyncio.Lock())
 
-    async def _take(
-        self, upload: Upload, span: Span, length: str, body: AsyncIterator[bytes]
-    ) -> tuple[Upload, int]:
+    async def _take(self, place: Place, span: Span, body: AsyncIterator[bytes]) -> tuple[Upload, int]:
         """The session after this slice, and how many bytes it has."""
-        parts, name = self._services.blobs.parts, part_name(upload.upload_id)
+        upload = await self._find(place)
+        if upload.sha256:
+            await _ignore(body)
+            return upload, upload.received
         try:
-            part = await asyncio.to_thread(parts.open, name, upload.received)
-        except StoreBusy as error:
+            part = await asyncio.to_thread(self._services.blobs.parts.open, part_name(upload.upload_id))
+        except StoreBusy as error:  # another process has it
             raise Unavailable(
                 "The upload session is in use by another request.", headers={"Retry-After": "1"}
             ) from error
         try:
-            if span.end <= part.size:
+            # Looked up again, because only from here on nobody else takes a slice.
+            upload = await self._find(place)
+            if not upload.sha256:
+                await asyncio.to_thread(part.rewind, upload.received)
+            if upload.sha256 or span.end <= part.size:
                 await _ignore(body)
                 return upload, part.size
-            if span.start != part.size:
-                raise WrongRange(f"The next expected range is {part.size}-{upload.total - 1}.")
-            if length.isdigit() and int(length) != span.end - span.start:
-                raise BadRequest(_MISMATCH, "ErrorInvalidRequest")
-            await _receive(part, span, body)
-            after = replace(
-                upload, received=part.size, sha256=part.sha256 if part.size == upload.total else ""
-            )
-            if not await self._services.store.write(lambda tx: uploads.advance(tx, upload, after)):
-                raise NotFound  # given up meanwhile
-            parts.remember(name, part)
-            return after, part.size
+            return await self._append(upload, part, span, body), part.size
         finally:
             part.close()
+
+    async def _append(self, upload: Upload, part: Part, span: Span, body: AsyncIterator[bytes]) -> Upload:
+        """The session with the next slice: durable, and noted."""
+        if span.start != part.size:
+            raise WrongRange(f"The next expected range is {part.size}-{upload.total - 1}.")
+        if span.length is not None and span.length != span.end - span.start:
+            raise BadRequest(_MISMATCH, "ErrorInvalidRequest")
+        await _receive(part, span, body)
+        complete = part.size == upload.total
+        after = replace(upload, received=part.size, sha256=part.sha256 if complete else "")
+        if not await self._services.store.write(lambda tx: uploads.advance(tx, upload, after)):
+            raise NotFound  # given up meanwhile
+        self._services.blobs.parts.remember(part_name(upload.upload_id), part)
+        return after
 
     async def _attached(self, upload: Upload) -> Upload:
         """From every byte there to attached."""
@@ -211,8 +215,8 @@ class Uploads:
         return f"{request.origin}/v1.0{place.message_path}/Attachments('{key}')"
 
 
-def _read_span(text: str, upload: Upload) -> Span:
-    found = _RANGE.fullmatch(text)
+def _read_span(headers: Mapping[str, str], upload: Upload) -> Span:
+    found = _RANGE.fullmatch(headers.get("content-range", ""))
     if found is None:
         raise BadRequest(
             "The request must have a Content-Range header: bytes {start}-{end}/{size}.", "ErrorInvalidRequest"
@@ -225,7 +229,8 @@ def _read_span(text: str, upload: Upload) -> Span:
         )
     if last < start or last >= total:
         raise WrongRange("The range in the Content-Range header is not one of the file.")
-    return Span(start, last + 1)
+    length = headers.get("content-length")
+    return Span(start, last + 1, None if length is None else int(length))
 
 
 async def _receive(part: Part, span: Span, body: AsyncIterator[bytes]) -> None:

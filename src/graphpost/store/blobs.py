@@ -86,15 +86,16 @@ class FileBlobs:
         return blob
 
     def adopt(self, name: str, blob: Blob) -> None:
-        part = self.parts.path(name)
+        part, path = self.parts.path(name), self.path(blob.sha256)
         try:
-            if part.exists():
-                if part.stat().st_size != blob.size:
-                    raise ContentLost("a complete upload has another length than it had")
+            if _size(part) == blob.size:
                 os.utime(part)  # its grace begins now
                 self._place(part, blob)
-            elif not self.path(blob.sha256).exists():
-                raise ContentLost("a complete upload is not there any more")
+            else:
+                with self._locked(fcntl.LOCK_SH):
+                    if _size(path) != blob.size:
+                        raise ContentLost("a complete upload is not there any more")
+                    os.utime(path)
         except OSError as error:
             raise _translated(error) from error
         self.parts.remove(name)
@@ -190,6 +191,14 @@ def _spool(part: Path, chunks: Iterable[bytes]) -> Blob:
 
 def _names(directory: Path) -> list[str]:
     return [entry.name for entry in os.scandir(directory)]
+
+
+def _size(path: Path) -> int:
+    """-1 when it is not there."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return -1
 
 
 def _is_older(path: Path, limit: float) -> bool:

@@ -1,7 +1,7 @@
 """Partial files: contents that arrive slice by slice, also over restarts.
 
-A part is open for one writer alone.  It is opened at the length that was acknowledged: what a crash left beyond that is
-cut off.  The SHA-256 is carried on from slice to slice; after a restart it is taken from the file.  Files are 0600.
+A part is open for one writer alone, who then looks up what was acknowledged and rewinds the part to it: what a crash left
+beyond that is cut off.  The SHA-256 is carried on from slice to slice; after a restart it is taken from the file.  Files are 0600.
 Errors of the disk are StoreErrors.
 """
 
@@ -13,6 +13,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from hashlib import sha256 as new_sha256
 from pathlib import Path
 from threading import Lock
@@ -30,12 +31,21 @@ _REMEMBERED: Final = 256  # digests of parts that are under way; those of others
 
 
 class Part:
-    """An open partial file.  `size` is its length; the rest is `Parts`'s matter."""
+    """A partial file, open and locked.  `size` is its length; `rewind` comes before `append`."""
 
-    def __init__(self, descriptor: int, size: int, digest: Hash) -> None:
+    def __init__(self, descriptor: int, size: int, digest_at: Callable[[int, int], Hash]) -> None:
         self.size = size
         self._descriptor = descriptor
-        self._digest = digest
+        self._digest_at = digest_at
+        self._digest = new_sha256()
+
+    def rewind(self, size: int) -> None:
+        """Go back to that length; to its own when it is shorter."""
+        with translated():
+            size = min(size, os.fstat(self._descriptor).st_size)
+            os.ftruncate(self._descriptor, size)
+            self._digest = self._digest_at(self._descriptor, size)
+            self.size = size
 
     def append(self, chunks: Iterable[bytes]) -> None:
         """Write them at the end; durable only after `sync`."""
@@ -88,11 +98,8 @@ class Parts:
             return self.path(name).stat().st_size
         return 0
 
-    def open(self, name: str, size: int) -> Part:
-        """Open it at that length, or at its own when it is shorter; begun when it is not there.
-
-        Raises StoreBusy while somebody else has it open.
-        """
+    def open(self, name: str) -> Part:
+        """Open it, begun when it is not there.  Raises StoreBusy while somebody else has it open."""
         path = self.path(name)
         with translated():
             is_new = not path.exists()
@@ -102,15 +109,14 @@ class Parts:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if is_new:
                     sync_directory(self.root)
-                size = min(size, os.fstat(descriptor).st_size)
-                os.ftruncate(descriptor, size)
-                return Part(descriptor, size, self._digest_at(name, size, descriptor))
+                size = os.fstat(descriptor).st_size
             except BlockingIOError as error:
                 os.close(descriptor)
                 raise StoreBusy("the upload is being written to by another request") from error
             except BaseException:
                 os.close(descriptor)
                 raise
+        return Part(descriptor, size, partial(self._digest_of, name))
 
     def remember(self, name: str, part: Part) -> None:
         """Carry on from here when it is opened next: what it has now is acknowledged, and will not change."""
@@ -148,7 +154,7 @@ class Parts:
         except FileNotFoundError:
             return False
 
-    def _digest_at(self, name: str, size: int, descriptor: int) -> Hash:
+    def _digest_of(self, name: str, descriptor: int, size: int) -> Hash:
         with self._lock:
             known = self._digests.get(name)
         if known is not None and known[0] == size:
