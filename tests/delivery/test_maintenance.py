@@ -1,103 +1,132 @@
-"""Housekeeping removes what nobody needs any more, and nothing else."""
+"""Housekeeping: what is long done is forgotten, what a message still names is kept."""
 
-from __future__ import annotations
-
+import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.delivery.post import ADELE, ALEX, SETTINGS, open_sqlite
-from tests.store.made import upload
+from tests.delivery.conftest import MakeOffice
+from tests.delivery.post import ALEX, HOUR, LATER, YES, Office
 
 from graphpost.clock import SECOND
-from graphpost.config import LogSettings
-from graphpost.delivery.maintenance import Maintenance
-from graphpost.mail.mailbox import Directory
-from graphpost.maillog import MailLog
-from graphpost.store import uploads
-from graphpost.store.blobs import FileBlobs
-from graphpost.store.sqlite import SqliteStore
-from graphpost.store.uploads import Upload, part_name
-from graphpost.testing.clock import JumpingClock
+from graphpost.delivery.maintenance import GRACE_SECONDS, INTERVAL_SECONDS, RECOVERABLE_SECONDS, Maintenance
+from graphpost.errors import StoreError
+from graphpost.mail.mailbox import RECOVERABLE
+from graphpost.mail.message import Attachment, ContentRef, Item
+from graphpost.store import contents, forgetting, messages
+from graphpost.store.store import Tx
 
 pytestmark = pytest.mark.anyio
-DAY = 86_400 * SECOND
+LARGE = bytes(100_000)
 
 
-class House:
-    """A store, its files, and housekeeping that runs when it is told to."""
-
-    def __init__(self, store: SqliteStore, path: Path) -> None:
-        self.store = store
-        self.blobs = FileBlobs(path / "blobs")
-        self.clock = JumpingClock()
-        directory = Directory.of([ADELE, ALEX])
-        log = MailLog(LogSettings(), open(os.devnull, "w"), self.clock.now)  # noqa: SIM115
-        self.maintenance = Maintenance(store, self.blobs, lambda: directory, SETTINGS, self.clock, log)
-
-    async def begin(self, number: int, **changes: object) -> Upload:
-        """A session of a day with a part of a file."""
-        made = replace(upload(number, ADELE.mailbox_id, expires_at=self.clock.now() + DAY), **changes)
-        await self.store.write(lambda tx: uploads.add(tx, made))
-        part = self.blobs.parts.open(part_name(number))
-        part.append([b"some"])
-        part.close()
-        self.age(self.blobs.parts.path(part_name(number)))
-        return made
-
-    def age(self, path: Path) -> None:
-        """Make it as old as the clock says that it is new."""
-        seconds = self.clock.now() / SECOND
-        os.utime(path, (seconds, seconds))
-
-    def parts(self) -> list[str]:
-        return sorted(path.name for path in self.blobs.parts.root.iterdir())
-
-    async def sessions(self) -> set[str]:
-        return await self.store.read(lambda tx: uploads.parts_of(tx, ADELE.mailbox_id))
+def maintenance(office: Office) -> Maintenance:
+    return Maintenance(
+        office.store, office.blobs, lambda: office.directory, office.settings, office.clock, office.log
+    )
 
 
-@pytest.fixture
-async def house(anyio_backend: str, tmp_path: Path):  # type: ignore[no-untyped-def]
-    store = open_sqlite(tmp_path)
-    yield House(store, tmp_path)
-    await store.close()
+def blob(office: Office, data: bytes, age_seconds: float) -> Path:
+    """A blob that nothing names yet, written so long ago."""
+    path = office.blobs.path(office.blobs.write([data]).sha256)
+    written = office.clock.now() / SECOND - age_seconds
+    os.utime(path, (written, written))
+    return path
 
 
-async def test_an_upload_whose_time_is_over_goes_with_its_part(house: House) -> None:
-    first = await house.begin(1)
-    await house.begin(2, expires_at=first.expires_at + DAY)
-    house.clock.jump_to(first.expires_at)
-    await house.maintenance.once()
-    assert await house.sessions() == {part_name(2)}
-    assert house.parts() == [part_name(2)]
+async def test_finished_deliveries_are_forgotten_after_their_time_and_no_sooner(office: Office) -> None:
+    office.one.says(YES)
+    await office.send("a@one.test")
+    await office.until_done()
+    await maintenance(office).once()
+    assert len(await office.queue()) == 1
+    await office.clock.advance(office.settings.retention_seconds + HOUR)
+    await maintenance(office).once()
+    assert await office.queue() == []
 
 
-async def test_an_upload_that_waits_keeps_its_part_however_old(house: House) -> None:
-    made = await house.begin(1, expires_at=house.clock.now() + 10 * DAY)
-    house.clock.jump_to(made.expires_at - 1)
-    await house.maintenance.once()
-    assert house.parts() == [part_name(1)]
+async def test_a_blob_that_any_mailbox_names_is_kept_and_the_others_go(office: Office) -> None:
+    content_id = office.numbers.next()
+    attachment = Attachment(
+        attachment_id=1, name="a.bin", size=len(LARGE), content=ContentRef(content_id, encoding="")
+    )
+    await office.send("a@one.test", contents={content_id: LARGE}, attachments=(attachment,))
+    named = blob(office, LARGE, GRACE_SECONDS + 60)
+    of_alex = blob(office, b"of Alex", GRACE_SECONDS + 60)
+    unnamed = blob(office, b"of nobody", GRACE_SECONDS + 60)
+    young = blob(office, b"of nobody yet", GRACE_SECONDS - 60)
+
+    def name_it(tx: Tx) -> None:
+        content = contents.Content(1, 7, of_alex.name)
+        contents.add(tx, ALEX.mailbox_id, 1, [content])
+
+    await office.store.write(name_it)
+    await maintenance(office).once()
+    assert [path.exists() for path in (named, of_alex, unnamed, young)] == [True, True, False, True]
 
 
-async def test_a_part_that_no_upload_has_goes_after_a_while(house: House) -> None:
-    part = house.blobs.parts.open(part_name(9))
-    part.close()
-    house.age(house.blobs.parts.path(part_name(9)))
-    await house.maintenance.once()
-    assert house.parts() == [part_name(9)]
-    house.clock.jump_to(house.clock.now() + 2 * 3600 * SECOND)
-    await house.maintenance.once()
-    assert house.parts() == []
+async def test_nothing_is_swept_when_it_cannot_be_asked_what_is_named(make_office: MakeOffice) -> None:
+    office = make_office()
+    lost = blob(office, b"of nobody", GRACE_SECONDS + 60)
+
+    async def refuse(fn: Any) -> Any:
+        raise StoreError("locked")
+
+    office.store.read = refuse  # type: ignore[method-assign]
+    with pytest.raises(StoreError):
+        await maintenance(office).once()
+    assert lost.exists()
 
 
-async def test_a_blob_that_is_about_to_be_attached_stays(house: House) -> None:
-    kept, lost = (house.blobs.write([data]).sha256 for data in (b"kept", b"lost"))
-    await house.begin(1, received=10, sha256=kept, expires_at=house.clock.now() + 10 * DAY)
-    for name in (kept, lost):
-        house.age(house.blobs.path(name))
-    house.clock.jump_to(house.clock.now() + 2 * DAY)
-    await house.maintenance.once()
-    assert house.blobs.path(kept).exists()
-    assert not house.blobs.path(lost).exists()
+async def test_a_round_that_fails_is_told_and_the_next_one_comes(make_office: MakeOffice) -> None:
+    office = make_office()
+    office.store.breaks = lambda fn: StoreError("locked")
+    running = asyncio.create_task(maintenance(office).run())
+    for number in (1, 2):
+        await office.clock.until_sleeping(1)
+        await office.clock.advance(INTERVAL_SECONDS + 1)
+        await office.until(lambda number=number: office.said().count("where=maintenance") == number)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def place(office: Office, item: Item, folder_id: int) -> Item:
+    """Put a message into that folder now."""
+    after = replace(item, folder_id=folder_id, modified_at=office.clock.now())
+    return await office.store.write(lambda tx: messages.change(tx, item, after))
+
+
+async def is_kept(office: Office, item: Item) -> bool:
+    found = await office.store.read(lambda tx: messages.get(tx, item.mailbox_id, item.message_id))
+    return found is not None
+
+
+async def test_recoverable_items_are_kept_for_their_time(office: Office) -> None:
+    office.one.says(YES)
+    sent = await office.send("a@one.test")
+    await office.until_done()
+    await place(office, sent, RECOVERABLE)
+    await office.clock.advance(RECOVERABLE_SECONDS - HOUR)
+    await maintenance(office).once()
+    assert await is_kept(office, sent)
+    await office.clock.advance(2 * HOUR)
+    await maintenance(office).once()
+    assert not await is_kept(office, sent)
+
+
+async def test_what_is_in_no_folder_is_kept_while_the_queue_knows_it(office: Office) -> None:
+    office.one.says(LATER)
+    sent = await office.send("a@one.test")
+    await office.until_attempts(office.one, 1)
+    await office.store.write(lambda tx: forgetting.forget(tx, sent))
+    await maintenance(office).once()
+    assert await is_kept(office, sent)
+    office.one.says(YES)
+    await office.clock.advance(office.settings.retry_seconds[0])
+    await office.until_done()
+    await office.clock.advance(office.settings.retention_seconds + HOUR)
+    await maintenance(office).once()
+    assert not await is_kept(office, sent)
+    assert await office.store.read(lambda tx: contents.of_message(tx, sent.mailbox_id, sent.message_id)) == {}

@@ -17,7 +17,7 @@ from tests.delivery.post import open_sqlite
 from tests.graph.study import Answer, Study, to
 
 FOLDERS = ("drafts", "inbox", "archive", "sentitems", "deleteditems", "recoverableitemsdeletions")
-DESTINATIONS = st.sampled_from(("inbox", "Archive", "DRAFTS", "deleteditems"))
+DESTINATIONS = st.sampled_from(("inbox", "SentItems", "DRAFTS", "deleteditems"))
 SUBJECTS = st.sampled_from(("", "Lunch", "Größe", "RE: Lunch"))
 PEOPLE = st.lists(st.sampled_from(("zoe@one.test", "ZOE@ONE.TEST", "bo@two.test")), max_size=2)
 IMPORTANCE = st.sampled_from(("low", "normal", "high"))
