@@ -7,9 +7,9 @@ import pytest
 from tests.delivery.post import ADELE, ALEX, LATER, ONE, TWO, YES, Office, accepting, letter
 
 from graphpost.clock import SECOND
-from graphpost.delivery.submit import Submission, unique
-from graphpost.errors import StoreError
-from graphpost.mail.mailbox import NO_FOLDER, SENT_ITEMS
+from graphpost.delivery.submit import Draft, Submission, unique
+from graphpost.errors import PreconditionFailed, StoreError
+from graphpost.mail.mailbox import DRAFTS, NO_FOLDER, SENT_ITEMS
 from graphpost.mail.message import Address, Attachment, ContentRef, Item
 from graphpost.mail.thread import conversation_of
 from graphpost.store import contents, deliveries, messages
@@ -215,3 +215,24 @@ async def test_a_receipt_was_asked_for(office: Office) -> None:
     assert office.one.taken[0][1].wants_success_report
     (receipt,) = await office.inbox()
     assert receipt.message.subject == "Relayed: Lunch"
+
+
+async def test_a_draft_becomes_a_sent_message_with_its_deliveries_or_stays_one(office: Office) -> None:
+    draft = await office.submitter.keep(
+        Draft(mailbox=ADELE, message=letter("a@one.test"), contents={}, folder_id=DRAFTS)
+    )
+    assert (draft.is_draft, draft.folder_id, await office.queue()) == (True, DRAFTS, [])
+    office.store.breaks = accepting
+    with pytest.raises(StoreError):
+        await office.submitter.submit_draft(ADELE, draft, draft.message, "r")
+    office.store.breaks = lambda fn: None
+    assert await stored(office) == []
+    sent = await office.submitter.submit_draft(ADELE, draft, draft.message, "r")
+    assert (sent.is_draft, sent.moves, sent.version) == (False, draft.moves + 1, draft.version + 1)
+    assert sent.message.internet_message_id == draft.message.internet_message_id
+    assert [item.message_id for item in await stored(office)] == [draft.message_id]
+    with pytest.raises(PreconditionFailed):
+        await office.submitter.submit_draft(ADELE, draft, draft.message, "r")
+    await office.until_done()
+    assert office.one.addresses == ["a@one.test"]
+    assert "accepted" in office.said()

@@ -9,13 +9,16 @@ from email.policy import default
 from typing import Any
 
 import pytest
-from tests.graph.desk import ADELE, error_of
+from tests.delivery.post import accepting
+from tests.graph.desk import ADELE
 from tests.graph.study import Study, anyio_backend, open_store, postgres_server, postgres_url, study, to
 
 from graphpost.clock import SECOND
+from graphpost.errors import PreconditionFailed
+from graphpost.ids import folder_id_text
 from graphpost.store import deliveries
 
-__all__ = ["anyio_backend", "error_of", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
 IMMUTABLE = {"prefer": 'IdType="ImmutableId"'}
 MIME = (
@@ -351,8 +354,6 @@ async def test_the_printed_placeholder_is_no_id(study: Study) -> None:
 
 
 async def test_what_is_lost_at_acceptance_stays_a_draft(study: Study) -> None:
-    from tests.delivery.post import accepting
-
     made = await study.draft()
     study.office.store.breaks = accepting
     assert (await study.post(f"messages/{made.id}/send")).error == (503, "ServiceUnavailable")
@@ -360,3 +361,23 @@ async def test_what_is_lost_at_acceptance_stays_a_draft(study: Study) -> None:
     assert (await study.get(f"messages/{made.id}")).json["isDraft"] is True
     assert (await study.store.read(deliveries.depth))[0] == 0
     assert await study.counts("sentitems") == (0, 0)
+
+
+async def test_a_draft_that_changes_faster_than_it_can_be_sent_is_a_conflict(study: Study) -> None:
+    made = await study.draft()
+    await study.office.worker.start()
+    study.office.store.breaks = lambda fn: PreconditionFailed("changed") if accepting(fn) else None
+    assert (await study.post(f"messages/{made.id}/send")).error == (412, "ErrorIrresolvableConflict")
+    assert study.office.store.broke == 10
+    study.office.store.breaks = lambda fn: None
+    assert (await study.post(f"messages/{made.id}/send")).status == 202
+    await study.office.until_done()
+    assert len(study.office.one.taken) == 1
+
+
+@pytest.mark.parametrize("number", [0, 999])
+async def test_a_draft_in_a_folder_that_is_gone_is_refused(study: Study, number: int) -> None:
+    folder = folder_id_text(ADELE.object_id, number)
+    answer = await study.post(f"mailFolders/{folder}/messages", {"subject": "Lost"})
+    assert answer.error == (404, "ErrorItemNotFound")
+    assert (await study.get("messages")).json["value"] == []
