@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 Instant = int
 SECOND: Final = 1_000_000
+NEVER: Final = 2**62  # an instant that does not come
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TWO: Final = tuple(f"{number:02}" for number in range(60))
 

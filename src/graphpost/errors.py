@@ -3,8 +3,8 @@
     GraphpostError
     ├── ConfigurationError            one line that names the key; the command ends with status 2
     ├── StoreError                    the database or the disk did not do it; the client sees 503
-    │   ├── StoreBusy
-    │   └── ContentLost
+    │   ├── StoreBusy                 somebody else holds it; trying again may help
+    │   └── ContentLost               what was stored is gone; trying again does not help
     ├── MimeError                     bytes that are not a message
     └── GraphError(status, code, message)
         ├── BadRequest 400            any 400; the code says which
@@ -12,7 +12,7 @@
         ├── AccessDenied 403          ErrorAccessDenied and its kin
         ├── NotFound 404              ErrorItemNotFound and its kin
         ├── MethodNotAllowed 405
-        ├── Conflict 409 / PreconditionFailed 412 / TooLarge 413 / UnsupportedMedia 415
+        ├── PreconditionFailed 412 / TooLarge 413 / UnsupportedMedia 415
         ├── WrongRange 416            invalidRange
         └── Unavailable 503
 
@@ -101,11 +101,6 @@ class NotFound(GraphError):
 class MethodNotAllowed(GraphError):
     status = 405
     default_code = "BadRequest"
-
-
-class Conflict(GraphError):
-    status = 409
-    default_code = "ErrorFolderExists"
 
 
 class PreconditionFailed(GraphError):

@@ -11,11 +11,17 @@ from tests.delivery.conftest import MakeOffice
 from tests.delivery.post import ALEX, HOUR, LATER, YES, Office
 
 from graphpost.clock import SECOND
-from graphpost.delivery.maintenance import GRACE_SECONDS, INTERVAL_SECONDS, RECOVERABLE_SECONDS, Maintenance
+from graphpost.delivery.maintenance import (
+    GRACE_SECONDS,
+    INTERVAL_SECONDS,
+    RECOVERABLE_SECONDS,
+    Maintenance,
+    forget,
+)
 from graphpost.errors import StoreError
 from graphpost.mail.mailbox import RECOVERABLE
 from graphpost.mail.message import Attachment, ContentRef, Item
-from graphpost.store import contents, forgetting, messages
+from graphpost.store import contents, deliveries, forgetting, messages
 from graphpost.store.store import Tx
 
 pytestmark = pytest.mark.anyio
@@ -130,3 +136,40 @@ async def test_what_is_in_no_folder_is_kept_while_the_queue_knows_it(office: Off
     await maintenance(office).once()
     assert not await is_kept(office, sent)
     assert await office.store.read(lambda tx: contents.of_message(tx, sent.mailbox_id, sent.message_id)) == {}
+
+
+# Copies nobody wanted
+
+
+async def is_there(office: Office, item: Item) -> bool:
+    return await office.store.read(lambda tx: messages.get(tx, 7, item.message_id)) is not None
+
+
+async def test_a_captured_message_without_a_copy_goes_with_its_place_in_the_queue(office: Office) -> None:
+    item = await office.send("x@else.test", save=False)
+    await office.until_done()
+    await maintenance(office).once()
+    assert await is_there(office, item)
+    office.clock.jump_to(office.clock.now() + 604_801 * SECOND)
+    await maintenance(office).once()
+    assert await office.queue() == []
+    assert not await is_there(office, item)
+
+
+async def test_a_copy_in_sent_items_stays(office: Office) -> None:
+    item = await office.send("x@else.test")
+    await office.until_done()
+    office.clock.jump_to(office.clock.now() + 604_801 * SECOND)
+    await maintenance(office).once()
+    assert await office.queue() == []
+    assert await is_there(office, item)
+
+
+async def test_a_message_without_a_copy_stays_while_anything_of_it_waits(office: Office) -> None:
+    office.one.says(LATER)
+    item = await office.send("x@else.test", "a@one.test", save=False)
+    await office.until_attempts(office.one, 1)
+    await office.settle_down()
+    assert await office.store.write(lambda tx: forget(tx, 7, office.clock.now() + 1)) == 1
+    assert [delivery.state for delivery in await office.queue()] == [deliveries.QUEUED]
+    assert await is_there(office, item)

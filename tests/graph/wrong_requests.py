@@ -125,7 +125,7 @@ GOOD = message(subject="all is well with this one")
 GOOD_MIME = mime("To: meganb@contoso.com\r\nSubject: s\r\n\r\nb\r\n")
 MIME = {"content_type": "text/plain"}
 DEEP = b'{"message":{"toRecipients":' + b"[" * 100_000 + b"]" * 100_000 + b"}}"
-DEEP_ATTACHMENTS = b'{"message":' + b'{"a":[' * 40 + b"]}" * 40 + b"}"
+DEEP_ATTACHMENTS = b'{"message":' + b'{"a":[' * 80 + b"]}" * 80 + b"}"
 READ, RECIPIENTS, HEADER = "RequestBodyRead", "ErrorInvalidRecipients", "InvalidInternetMessageHeader"
 TOKEN, DENIED, SENDER = "InvalidAuthenticationToken", "ErrorAccessDenied", "ErrorSendAsDenied"
 EXTENDED, REQUIRED = "ErrorInvalidExtendedProperty", "ErrorRequiredPropertyMissing"

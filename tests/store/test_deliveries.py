@@ -215,8 +215,8 @@ async def test_pruning_removes_what_was_finished_long_ago(store: Store) -> None:
         delivery(6),
         delivery(7, mailbox_id=8, state=DONE, finished_at=1),
     )
-    assert await store.write(lambda tx: deliveries.prune(tx, 7, 4)) == 3
-    assert await store.write(lambda tx: deliveries.prune(tx, 7, 100, limit=1)) == 1
+    assert len(await store.write(lambda tx: deliveries.prune(tx, 7, 4))) == 3
+    assert len(await store.write(lambda tx: deliveries.prune(tx, 7, 100, limit=1))) == 1
     assert [d.message_id for d in await store.read(lambda tx: deliveries.listed(tx))] == [7, 6, 5]
 
 

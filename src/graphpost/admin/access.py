@@ -25,6 +25,7 @@ class Running(Struct, frozen=True, kw_only=True):
 
     url: str
     pid: int
+    file: str = ""  # its settings file, absolute; '' when it runs on the embedded default
 
 
 def administrator_token(data: Path) -> str:
@@ -39,9 +40,10 @@ def administrator_token(data: Path) -> str:
         raise ConfigurationError("data", f"cannot keep {path}: {error.strerror}") from error
 
 
-def announce(data: Path, url: str) -> None:
-    """Say that this process serves the data directory at that URL."""
-    replace_file(data / RUNNING_FILE, msgspec.json.encode(Running(url=url, pid=os.getpid())) + b"\n")
+def announce(data: Path, url: str, file: Path | None = None) -> None:
+    """Say that this process serves the data directory at that URL, with that settings file."""
+    running = Running(url=url, pid=os.getpid(), file=str(file.absolute()) if file else "")
+    replace_file(data / RUNNING_FILE, msgspec.json.encode(running) + b"\n")
 
 
 def withdraw(data: Path) -> None:

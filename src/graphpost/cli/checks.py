@@ -56,12 +56,17 @@ def _readable_by_others(data: Path) -> Path | None:
 
 def database(config: Config) -> str:
     """It can be opened and needs no migration that this version doesn't have."""
-    shown = config.store.url.partition("@")[2] or config.store.url
+    shown = _without_credentials(config.store.url)
     running = find_running(config.data)
     if running is not None:
         return f"{shown}, in use by the server with process id {running.pid}"
     todo = pending_migrations(config.store, config.data)
     return f"{shown}, {f'{len(todo)} migrations to apply' if todo else 'up to date'}"
+
+
+def _without_credentials(url: str) -> str:
+    """A password may hold an @ of its own, and may be in the query."""
+    return (url.rpartition("@")[2] or url).partition("?")[0]
 
 
 def certificate(config: Config) -> str:

@@ -36,9 +36,18 @@ def with_config(function: Callable[..., Any]) -> Callable[..., Any]:
     @file_option
     @wraps(function)
     def wrapper(*, data: Path | None, file: Path | None, **options: Any) -> Any:
-        return function(read_config(file, data, {}), **options)
+        return function(read_config(file or _running_file(data), data, {}), **options)
 
     return wrapper
+
+
+def _running_file(data: Path | None) -> Path | None:
+    """The settings file of the server that runs on the data directory: its commands speak of the same server."""
+    from graphpost.admin.access import find_running
+    from graphpost.config import Config
+
+    running = find_running(data or Config().data)
+    return Path(running.file) if running and running.file else None
 
 
 def read_config(file: Path | None, data: Path | None, flags: Mapping[str, object]) -> Config:

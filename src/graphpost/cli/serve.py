@@ -32,4 +32,4 @@ def command(
     config = read_config(file, data, flags)
     from graphpost.server import run
 
-    return run(config)
+    return run(config, file)

@@ -52,7 +52,7 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     recipients: int = 500
     custom_headers: int = 5
     header_bytes: int = 262_144
-    json_depth: int = 64
+    json_depth: int = 128
     mime_depth: int = 30
     mime_parts: int = 1000
     address_length: int = 320

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from graphpost.clock import SECOND, Clock, Instant
+from graphpost.clock import NEVER, SECOND, Clock, Instant
 from graphpost.config import DeliverySettings
 from graphpost.delivery.filing import Filing
 from graphpost.delivery.lane import Job
 from graphpost.delivery.local import LocalDelivery
-from graphpost.delivery.reports import Reporter
+from graphpost.delivery.reports import NOTHING, Reporter
 from graphpost.delivery.routing import LOCAL
 from graphpost.delivery.settle import Conclusion, conclude
 from graphpost.errors import ContentLost, GraphpostError, MimeError, StoreError
@@ -34,7 +33,7 @@ from graphpost.maillog import MailLog
 from graphpost.store import contents, deliveries, messages
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
-from graphpost.store.deliveries import Delivery, Saying
+from graphpost.store.deliveries import Delivery
 from graphpost.store.store import Store, Tx
 from graphpost.transport.courier import Courier, Data, Deferred, Envelope, Failed, Outcome, Reply
 
@@ -78,8 +77,6 @@ class Attempt(Struct, frozen=True):
             log.bounced(number, conclusion.delivery.sender)
 
 
-NOTHING = Saying(0, "", "", "")
-NEVER: Final = 2**62
 Result = tuple[tuple[Outcome, ...], tuple[Filing, ...]]
 Deliver = Callable[[Envelope, str, Instant], Awaitable[Result]]
 

@@ -39,12 +39,12 @@ class Filer:
         self._limits = ParseLimits(
             depth=limits.mime_depth, parts=limits.mime_parts, header_bytes=limits.header_bytes
         )
-        self._inline_limit = inline_limit
+        self.inline_limit = inline_limit
 
     def prepare(self, mailbox: Mailbox, data: bytes, now: Instant, folder_id: int = INBOX) -> Filing:
         """The item that these bytes (CRLF line ends) make in the mailbox.  Raises MimeError when they make none."""
         number = self._numbers.next()
-        content = contents.prepare(self._blobs, self._numbers.next(), data, self._inline_limit)
+        content = contents.prepare(self._blobs, self._numbers.next(), data, self.inline_limit)
         message = rooted(parse(data, self._limits), content.content_id)
         index = conversation_index(message, now)
         item = Item(

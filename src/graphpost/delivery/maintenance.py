@@ -8,6 +8,7 @@ from typing import Final
 
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import DeliverySettings
+from graphpost.delivery.settle import remove_unwanted
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
 from graphpost.store import contents, deliveries, forgetting, uploads
@@ -52,7 +53,7 @@ class Maintenance:
         """Prune the queue, sweep messages, end the uploads whose time is over, and sweep the files now."""
         now, before = self._clock.now(), self._before(self._settings.retention_seconds)
         for bucket in range(deliveries.BUCKETS):
-            while await self._store.write(lambda tx, b=bucket: deliveries.prune(tx, b, before)):  # type: ignore[misc]
+            while await self._store.write(lambda tx, b=bucket: forget(tx, b, before)):  # type: ignore[misc]
                 pass
         boxes = list(self._directory().by_id)
         for box in boxes:
@@ -95,3 +96,15 @@ class Maintenance:
 def _blobs_of(tx: Tx, mailbox_id: int, names: Collection[str]) -> set[str]:
     """Which of these blobs a mailbox has, or is about to have."""
     return contents.blobs_of(tx, mailbox_id, names) | uploads.blobs_of(tx, mailbox_id).intersection(names)
+
+
+def forget(tx: Tx, bucket: int, before: Instant) -> int:
+    """Prune finished deliveries; how many.
+
+    A message that nobody wanted a copy of, and that was captured or cancelled, goes with the last of its deliveries.
+    """
+    pruned = deliveries.prune(tx, bucket, before)
+    for delivery in pruned:
+        if delivery.hidden and not deliveries.get(tx, delivery.mailbox_id, delivery.message_id):
+            remove_unwanted(tx, delivery)
+    return len(pruned)

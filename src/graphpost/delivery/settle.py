@@ -166,9 +166,16 @@ def _is_captured(delivery: Delivery) -> bool:
 def _forget(tx: Tx, delivery: Delivery) -> None:
     """Remove a message that was kept only to be delivered, when nothing of it is left to do."""
     if delivery.siblings > 1:
+        # Locks the message, so that of two siblings settled at once on two nodes the second sees the first as done.
+        messages.get(tx, delivery.mailbox_id, delivery.message_id)
         others = deliveries.get(tx, delivery.mailbox_id, delivery.message_id)
         if any(other.state != deliveries.DONE or _is_captured(other) for other in others):
             return
+    remove_unwanted(tx, delivery)
+
+
+def remove_unwanted(tx: Tx, delivery: Delivery) -> None:
+    """Remove the message of a hidden delivery, if it is still there."""
     item = messages.get(tx, delivery.mailbox_id, delivery.message_id)
     if item is not None:
         forgetting.remove(tx, item)

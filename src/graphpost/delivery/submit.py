@@ -22,6 +22,7 @@ from graphpost.delivery.routing import Router
 from graphpost.delivery.worker import Worker
 from graphpost.errors import NotFound
 from graphpost.ids import Numbers
+from graphpost.mail.address import to_wire
 from graphpost.mail.mailbox import NO_FOLDER, SENT_ITEMS, Mailbox
 from graphpost.mail.message import Address, Item, Message
 from graphpost.maillog import MailLog
@@ -165,7 +166,8 @@ class Submitter:
 
     async def _prepare(self, given: Mapping[int, bytes]) -> list[Content]:
         """Large contents go to the blob store before the transaction: a file nobody refers to is swept later."""
-        if sum(len(data) for data in given.values()) > IN_THREAD:
+        sizes = [len(data) for data in given.values()]
+        if sum(sizes) > IN_THREAD or max(sizes) > self._inline_limit:  # a file is written and synced
             return await asyncio.to_thread(self._prepare_now, given)
         return self._prepare_now(given)
 
@@ -200,7 +202,7 @@ class Submitter:
                     attempts=attempts,
                     created_at=now,
                     expires_at=expires_at,
-                    sender=(message.sender or message.from_ or NOBODY).address,
+                    sender=to_wire((message.sender or message.from_ or NOBODY).address),
                     recipients=tuple(recipients),
                     subject=message.subject[:255],
                     internet_message_id=message.internet_message_id,
@@ -213,10 +215,14 @@ class Submitter:
 
 
 def unique(addresses: Iterable[Address]) -> list[str]:
-    """Each address once, the first spelling kept; letter case does not make two of one."""
+    """Each address once, as SMTP has it, the first spelling kept; letter case does not make two of one.
+
+    Lower case, not casefolded: straße and strasse are two people.
+    """
     found: dict[str, str] = {}
     for address in addresses:
-        found.setdefault(address.address.casefold(), address.address)
+        spelled = to_wire(address.address)
+        found.setdefault(spelled.lower(), spelled)
     return list(found.values())
 
 

@@ -72,9 +72,7 @@ class GraphApi:
             return self._refused(unavailable(), headers)
         except Exception:
             _log.exception("request %s: unexpected", request.request_id)
-            return self._refused(
-                GraphError("An unexpected error occurred while processing the request."), headers
-            )
+            return self._refused(unexpected(), headers)
 
     def _authenticate(self, request: Request) -> Principal:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -136,7 +134,7 @@ class GraphApi:
             "client-request-id": headers["client-request-id"],
         }
         body = {"error": {"code": error.code, "message": error.message, "innerError": inner}}
-        return Reply(error.status, _encode(body), ERROR_TYPE, {**headers, **error.headers})
+        return Reply(error.status, _encode(body), ERROR_TYPE, {**headers, **error.headers}, error.code)
 
 
 def find_place(trees: Mapping[str, Node], method: str, path: str) -> Place:
@@ -211,3 +209,8 @@ def unavailable() -> Unavailable:
         "The service is temporarily unavailable. Please try again later.",
         headers={"Retry-After": str(RETRY_SECONDS)},
     )
+
+
+def unexpected() -> GraphError:
+    """What the client is told of a defect of ours."""
+    return GraphError("An unexpected error occurred while processing the request.")

@@ -99,3 +99,4 @@ class Reply(Struct, frozen=True):
     body: Any | bytes | AsyncIterator[bytes] | None = None
     content_type: str = ""
     headers: Mapping[str, str] = _NO_HEADERS
+    code: str = ""  # of the error that the body tells of, for the log

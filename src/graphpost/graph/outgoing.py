@@ -15,6 +15,9 @@ from graphpost.mail.address import parse_address_list
 from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.message import Address, Message
 
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|\((?:[^()\\]|\\.)*+\)')
+_ANGLE: Final = re.compile(r"<([^<>]*)>")
+
 # A From or Sender field with its folded lines, wherever it stands before the first empty line.
 _AUTHOR: Final = re.compile(
     rb"^(from|sender)[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.IGNORECASE | re.MULTILINE
@@ -78,7 +81,7 @@ def check_mime_authors(call: Call, data: bytes) -> None:
     for name, raw in mime_authors(data):
         value = raw.decode("utf-8", "replace").strip()
         if value or name.lower() == b"from":
-            for address in [author.address for author in parse_address_list(value)] or [""]:
+            for address in _addresses(value):
                 check_sender(call.principal, call.box, address)
 
 
@@ -86,6 +89,15 @@ def mime_authors(data: bytes) -> list[tuple[bytes, bytes]]:
     """Name and value of the From and Sender fields, as they are written."""
     end = data.find(b"\r\n\r\n")
     return _AUTHOR.findall(data, 0, len(data) if end < 0 else end)
+
+
+def _addresses(value: str) -> list[str]:
+    """The addresses of a field, and whatever else stands in angle brackets; '' when there is none.
+
+    Of `<a@x> <b@x>`, or a source route, some readers show what others pass over.
+    """
+    angles = [angle.strip() for angle in _ANGLE.findall(_QUOTED.sub("", value))]
+    return [author.address for author in parse_address_list(value)] + angles or [""]
 
 
 def own_address(mailbox: Mailbox) -> Address:

@@ -126,6 +126,11 @@ _SETTLE: Final = (
     " AND deliveries.owner = ? AND deliveries.attempts = new.a AND deliveries.state = 0"
     " RETURNING deliveries.message_id, deliveries.position"
 )
+_PRUNE: Final = (
+    "DELETE FROM deliveries WHERE bucket = ? AND (message_id, position) IN ("
+    "SELECT message_id, position FROM deliveries WHERE bucket = ? AND state = 1 AND finished_at < ?"
+    " ORDER BY message_id LIMIT ?) RETURNING {columns}"
+).replace("{columns}", _COLUMNS)
 _HOLD: Final = (
     "INSERT INTO destinations (bucket, destination, not_before, failures) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (bucket, destination) DO UPDATE SET not_before = excluded.not_before, failures = excluded.failures"
@@ -299,14 +304,9 @@ def depth(tx: Tx) -> tuple[int, Instant]:
     return (row[0], row[1]) if row else (0, 0)
 
 
-def prune(tx: Tx, bucket: int, before: Instant, limit: int = 1000) -> int:
-    """Delete up to `limit` deliveries that were finished before an instant; how many."""
-    return tx.execute(
-        "DELETE FROM deliveries WHERE bucket = ? AND (message_id, position) IN ("
-        "SELECT message_id, position FROM deliveries WHERE bucket = ? AND state = 1 AND finished_at < ?"
-        " ORDER BY message_id LIMIT ?)",
-        (bucket, bucket, before, limit),
-    )
+def prune(tx: Tx, bucket: int, before: Instant, limit: int = 1000) -> list[Delivery]:
+    """Delete up to `limit` deliveries that were finished before an instant, and tell which."""
+    return [_delivery(row) for row in tx.all(_PRUNE, (bucket, bucket, before, limit))]
 
 
 @lru_cache(maxsize=256)

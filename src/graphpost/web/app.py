@@ -22,7 +22,7 @@ from graphpost.admin.http import AdminApi
 from graphpost.auth.issuer import Issuer, IssuerRequest
 from graphpost.config import LimitSettings
 from graphpost.errors import BadRequest, GraphError, NotFound, StoreError
-from graphpost.graph.api import GraphApi, unavailable
+from graphpost.graph.api import GraphApi, unavailable, unexpected
 from graphpost.graph.call import Reply, Request
 from graphpost.graph.uploading import UPLOAD_PATH, Uploads
 from graphpost.ids import new_guid
@@ -126,7 +126,7 @@ class Application:
             await _respond(send, answer, is_head=request.method == "HEAD")
 
     async def _answer(self, scope: Scope, request: Request, stream: BodyStream | None) -> Answer:
-        if request.path.startswith(GRAPH_PATHS):
+        if _is_graph(request.path):
             return self._graph_answer(request, await self._graph.handle(request))
         try:
             if stream is not None:
@@ -143,6 +143,13 @@ class Application:
         except StoreError as error:
             self._log.problem(f"request {request.request_id}", error)
             return self._refusal(request, unavailable(), stream)
+        except Disconnected:
+            raise
+        except (
+            Exception
+        ) as error:  # a defect of ours: the client is told so in the shape it knows, the log what it is
+            self._log.problem(f"request {request.request_id}", error)
+            return self._refusal(request, unexpected(), stream)
 
     async def _upload_answer(self, request: Request, stream: BodyStream) -> Answer:
         reply = await self._uploads.handle(request, stream)
@@ -150,7 +157,7 @@ class Application:
 
     def _graph_answer(self, request: Request, reply: Reply) -> Answer:
         if reply.status >= 400:
-            self._log.refused(request.method, request.path, reply.status, "", request.request_id)
+            self._log.refused(request.method, request.path, reply.status, reply.code, request.request_id)
         headers = list(reply.headers.items())
         if reply.content_type:
             headers.append(("content-type", reply.content_type))
@@ -179,17 +186,19 @@ class Application:
         raise NotFound("Resource could not be discovered.", "ResourceNotFound")
 
     def _refusal(self, request: Request, error: GraphError, stream: BodyStream | None = None) -> Answer:
-        reply = self._graph.refuse(request, error)
-        self._log.refused(request.method, request.path, reply.status, error.code, request.request_id)
-        headers = [*reply.headers.items(), ("content-type", reply.content_type)]
+        answer = self._graph_answer(request, self._graph.refuse(request, error))
         if isinstance(error, (Timeout, TooLong)) or (stream is not None and not stream.is_read):
-            headers.append(("connection", "close"))  # what is left of the body is not read
-        return Answer(reply.status, headers, reply.body)
+            answer.headers.append((b"connection", b"close"))  # what is left of the body is not read
+        return answer
+
+
+def _is_graph(path: str) -> bool:
+    return path[:5].lower().startswith(GRAPH_PATHS)
 
 
 def _mount(path: str) -> str:
     """Which mount a path belongs to: the label of the latency histogram, so that it has few values."""
-    if path.startswith(GRAPH_PATHS):
+    if _is_graph(path):
         return "sendMail" if path[-9:].lower() == "/sendmail" else "graph"
     if path.startswith(UPLOAD_PATH):
         return "upload"

@@ -37,6 +37,7 @@ def listen(section: str, host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host.strip("[]"), port))
+        listener.listen(BACKLOG)  # only this tells that another one of the same moment has the port
     except OSError as error:
         listener.close()
         raise ConfigurationError(
