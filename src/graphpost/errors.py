@@ -13,6 +13,7 @@
         ├── NotFound 404              ErrorItemNotFound and its kin
         ├── MethodNotAllowed 405
         ├── PreconditionFailed 412 / TooLarge 413 / UnsupportedMedia 415
+        ├── WrongRange 416            invalidRange
         └── Unavailable 503
 
 Codes and messages are Graph's own spelling: clients branch on the exact code.
@@ -115,6 +116,11 @@ class TooLarge(GraphError):
 class UnsupportedMedia(GraphError):
     status = 415
     default_code = "RequestBodyRead"
+
+
+class WrongRange(GraphError):
+    status = 416
+    default_code = "invalidRange"
 
 
 class Unavailable(GraphError):

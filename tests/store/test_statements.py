@@ -9,10 +9,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from tests.store.made import delivery, item
+from tests.store.made import delivery, item, upload
 
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, Folder
-from graphpost.store import contents, deliveries, folders, forgetting, messages, rerouting
+from graphpost.store import contents, deliveries, folders, forgetting, messages, rerouting, uploads
 from graphpost.store.contents import Content
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
 from graphpost.store.transaction import COUNT
@@ -23,6 +23,7 @@ KEYS = {
     "messages": "mailbox_id",
     "contents": "mailbox_id",
     "folders": "mailbox_id",
+    "uploads": "mailbox_id",
     "deliveries": "bucket",
     "destinations": "bucket",
 }
@@ -45,6 +46,14 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (contents.add, (7, 1, [Content(1, 1, "0" * 64, b"x")]), {}),
     (contents.of_message, (7, 1), {}),
     (contents.blobs_of, (7, ["0" * 64]), {}),
+    (contents.remove_some, (7, 1, [1]), {}),
+    (uploads.add, (upload(1),), {}),
+    (uploads.get, (7, 1), {}),
+    (uploads.advance, (upload(1), upload(1, received=5)), {}),
+    (uploads.parts_of, (7,), {}),
+    (uploads.blobs_of, (7,), {}),
+    (uploads.remove_expired, (7, 100), {}),
+    (uploads.remove, (7, 1), {}),
     (contents.copy, (7, 1, 2), {}),
     (contents.remove, (7, 1), {}),
     (forgetting.forget, (item(1, version=3),), {}),
@@ -151,7 +160,15 @@ def test_the_check_finds_what_it_is_for(text: str, wrong: int) -> None:
 
 def test_no_function_is_left_out() -> None:
     called = {function for function, _, _ in CALLS}
-    modules: Sequence[ModuleType] = (messages, contents, folders, deliveries, forgetting, rerouting)
+    modules: Sequence[ModuleType] = (
+        messages,
+        contents,
+        folders,
+        deliveries,
+        rerouting,
+        forgetting,
+        uploads,
+    )
     public = {
         function
         for module in modules

@@ -13,10 +13,12 @@ from typing import Final
 
 from graphpost.auth.access import Permission
 from graphpost.graph import attachments, folders, messages, moving, users
+from graphpost.graph.attaching import add_attachment, delete_attachment
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.changing import update_message
 from graphpost.graph.drafts import create_message, send_draft
 from graphpost.graph.send import send_mail, send_mail_through_device
+from graphpost.graph.uploads import create_upload_session
 from graphpost.odata.path import Segment
 
 Handler = Callable[[Call], Awaitable[Reply]]
@@ -82,6 +84,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "M/permanentDelete", moving.delete_for_good, MAIL_WRITE, bound=True),
     # Attachments
     Route("GET", "M/attachments", attachments.list_attachments, MAIL_READ),
+    Route("POST", "M/attachments", add_attachment, MAIL_WRITE),
+    Route("POST", "M/attachments/createUploadSession", create_upload_session, MAIL_WRITE, bound=True),
+    Route("DELETE", "M/attachments/{attachment}", delete_attachment, MAIL_WRITE),
     Route("GET", "M/attachments/{attachment}", attachments.get_attachment, MAIL_READ),
     Route("GET", "M/attachments/{attachment}/$value", attachments.get_attachment_value, MAIL_READ),
 )
