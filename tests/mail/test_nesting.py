@@ -26,9 +26,10 @@ DEEP = DEPTH + 10
         "<br>" * 5000 + "<img src=x>" * 5000,
         "<div>x</div>" * 5000,
         "<DIV>x</div >" * 5000,
-        "<b><i>x</b></i>" * 5000,
+        "<b><i>x</i></b>" * 5000,
         "<div>" * DEPTH,
         "<table><tr><td><div>x</div></td></tr></table>" * 1000,
+        "<li><p><dd>" * 20_000 + "</td>" * 20_000,
         "<!-- <div> -->" * 5000,
         "<!--><p><!--->" * 5000,
         '<img alt="<div>">' * 5000,
@@ -57,6 +58,10 @@ def test_what_a_parser_reads_in_a_moment_is_tame(html: str) -> None:
         "<div><style></div></style>" * DEEP,
         "<div><title></div></title>" * DEEP,
         "<div><script><!--<script></script></div></script>" * DEEP,
+        ("<span>" * 20 + "<div>" + "</span>" * 20) * (DEEP // 20),
+        ("<b>" * 20 + "<div>" + "</b>" * 20) * (DEEP // 20),
+        ("<span>" * 20 + "<p>" + "</span>" * 20 + "<div>") * (DEEP // 20),
+        ("<table><caption>" + "<div>" * 20 + "</tr>") * (DEEP // 20),
         '<div a"><i b="</div>">' * DEEP,
         ("<div>" * 20 + "<table><tr><td>" + "</div>" * 20) * (DEEP // 20),
         "<table><tr><td>" * DEEP,
@@ -150,7 +155,7 @@ def depth_of(well_formed: str) -> int:
     """How deep the output of the sanitiser is, not counting what closes by itself."""
     depth = deepest = 0
     for closing, name in re.findall(r"<(/?)([a-z0-9]+)", well_formed):
-        if name in nesting._FLAT:
+        if name in nesting._FLAT or name in nesting._VOID:
             continue
         depth += -1 if closing else 1
         deepest = max(deepest, depth)

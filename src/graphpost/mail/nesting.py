@@ -1,17 +1,16 @@
 """How deep HTML nests, told beforehand: parsing takes time by depth times length.
 
 The tokens are those of the HTML standard (§13.2.5), so nothing in attributes, comments or raw text is taken for a tag.
-The depth found is never less than the parser's: a closing tag counts only where it surely closes something, that is for
-an element of its name opened since the innermost table (or other boundary of scope) began.
+The depth found is never less than the parser's: a closing tag counts only where it surely closes something, that is
+the element opened last of those still open.  So what is badly nested counts as deeper than it is.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import Final
 
-DEPTH: Final = 500  # elements inside each other; conversations of a hundred replies have less
+DEPTH: Final = 1000  # elements inside each other; a conversation of a hundred replies has half of that
 TAG: Final = 4096  # characters of one tag without its quoted values: attributes are compared with each other
 
 _SPACE: Final = r"[\t\n\f\r ]"
@@ -27,10 +26,8 @@ _RAW: Final = {
     for name in ("script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes")
 }
 # Whatever follows these is read by other rules.  Mail has no need of them.
-_WILD: Final = frozenset({"svg", "math", "select", "template", "noscript", "frameset", "plaintext"})
-_SCOPES: Final = frozenset({"table", "object", "applet", "marquee"})
-# Elements without content, and those that another of their kind closes.
-_FLAT: Final = frozenset(
+_WILD: Final = frozenset(["svg", "math", "select", "template", "noscript", "frameset", "plaintext"])
+_VOID: Final = frozenset(
     [
         "area",
         "base",
@@ -50,26 +47,47 @@ _FLAT: Final = frozenset(
         "source",
         "track",
         "wbr",
-        "p",
-        "li",
-        "dd",
-        "dt",
-        "option",
-        "td",
-        "th",
-        "tr",
-        "tbody",
-        "thead",
-        "tfoot",
-        "caption",
-        "colgroup",
+    ]
+)
+# Those that another of their kind, or the end of what they are in, closes.
+_FLAT: Final = frozenset(
+    ["p", "li", "dd", "dt", "option", "td", "th", "tr", "tbody", "thead", "tfoot", "caption", "colgroup"],
+)
+# Those whose end also ends the flat ones in them.
+_BLOCKS: Final = frozenset(
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "center",
+        "details",
+        "dialog",
+        "dir",
+        "div",
+        "dl",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "header",
+        "hgroup",
+        "main",
+        "menu",
+        "nav",
+        "ol",
+        "pre",
+        "section",
+        "summary",
+        "table",
+        "ul",
     ]
 )
 
 
 def is_tame(html: str) -> bool:
     """Whether a parser reads this in time that its length bounds; linear itself."""
-    scopes: list[tuple[str, Counter[str]]] = [("", Counter())]
+    opened: list[str] = []  # elements, and after each the flat ones right in it
     depth, position = 0, 0
     while (start := html.find("<", position)) >= 0:
         tag = _TAG.match(html, start)
@@ -80,36 +98,46 @@ def is_tame(html: str) -> bool:
         if name in _WILD or (len(tag[3]) > TAG and len(_QUOTED.sub("", tag[3])) > TAG):
             return False
         if tag[1]:
-            depth -= _closed(scopes, name)
+            depth -= _close(opened, name)
         elif name in _RAW:
             end = _RAW[name].search(html, position)
             after = end.start() if end else len(html)
             if name == "script" and "<!--" in html[position:after]:
                 return False  # where such a script ends is a science of its own
             position = after
-        elif name not in _FLAT:
+        elif name in _FLAT:
+            _open_flat(opened, name)
+        elif name not in _VOID:
+            opened.append(name)
             depth += 1
-            if name in _SCOPES:
-                scopes.append((name, Counter()))
-            else:
-                scopes[-1][1][name] += 1
             if depth > DEPTH:
                 return False
     return True
 
 
-def _closed(scopes: list[tuple[str, Counter[str]]], name: str) -> int:
-    """How many elements a closing tag surely ends."""
-    if name not in _SCOPES:
-        opened = scopes[-1][1]
-        if opened[name] == 0:
-            return 0
-        opened[name] -= 1
-        return 1
-    if scopes[-1][0] != name:
+def _open_flat(opened: list[str], name: str) -> None:
+    """Put it last, once: of a kind no two are open without another element between them."""
+    at = len(opened) - 1
+    while at >= 0 and opened[at] in _FLAT:
+        if opened[at] == name:
+            del opened[at]
+            break
+        at -= 1
+    opened.append(name)
+
+
+def _close(opened: list[str], name: str) -> int:
+    """Take out what a closing tag surely closes; how many elements, not counting flat ones."""
+    at = len(opened) - 1
+    while at >= 0 and opened[at] in _FLAT and opened[at] != name and (name in _BLOCKS or name in _FLAT):
+        at -= 1
+    if at < 0 or opened[at] != name:
         return 0
-    _, opened = scopes.pop()
-    return 1 + opened.total()
+    if name in _FLAT:
+        del opened[at]
+        return 0
+    del opened[at:]
+    return 1
 
 
 def _after_odd(html: str, start: int) -> int:
