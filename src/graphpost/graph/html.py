@@ -1,4 +1,4 @@
-"""Message bodies as Graph shows them: safe HTML documents, text, or one as the other."""
+"""Bodies of messages as Graph shows them: safe HTML, text, or one as the other."""
 
 from __future__ import annotations
 
