@@ -151,8 +151,8 @@ class Queue:
 
     async def settle(self, delivery: Delivery) -> None:
         ended = replace(delivery, state=deliveries.DONE, finished_at=self.now)
-        settled = await self.store.write(lambda tx: deliveries.settle(tx, ended, delivery.owner))
-        self.done += settled
+        settled = await self.store.write(lambda tx: deliveries.settle(tx, [ended], delivery.owner))
+        self.done += len(settled)
 
 
 async def measure_queue(store: Store) -> tuple[float, float]:

@@ -10,11 +10,14 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, Protocol
 
 Instant = int
 SECOND: Final = 1_000_000
+NEVER: Final = 2**62  # an instant that does not come
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TWO: Final = tuple(f"{number:02}" for number in range(60))
 
 
 class Clock(Protocol):
@@ -43,6 +46,19 @@ def to_datetime(instant: Instant) -> datetime:
     """The instant as an aware UTC datetime."""
     seconds, micros = divmod(instant, SECOND)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
+
+
+def to_text(instant: Instant) -> str:
+    """The instant to the second, in UTC, as RFC 3339 and Graph write it: `2026-01-31T08:05:09Z`."""
+    day, second = divmod(instant // SECOND, 86_400)
+    minute, second = divmod(second, 60)
+    hour, minute = divmod(minute, 60)
+    return f"{_date_text(day)}T{_TWO[hour]}:{_TWO[minute]}:{_TWO[second]}Z"
+
+
+@lru_cache(maxsize=2048)
+def _date_text(day: int) -> str:
+    return to_datetime(day * 86_400 * SECOND).strftime("%Y-%m-%d").rjust(10, "0")
 
 
 def from_datetime(moment: datetime) -> Instant:

@@ -3,8 +3,8 @@
     GraphpostError
     ├── ConfigurationError            one line that names the key; the command ends with status 2
     ├── StoreError                    the database or the disk did not do it; the client sees 503
-    │   ├── StoreBusy
-    │   └── ContentLost
+    │   ├── StoreBusy                 somebody else holds it; trying again may help
+    │   └── ContentLost               what was stored is gone; trying again does not help
     ├── MimeError                     bytes that are not a message
     └── GraphError(status, code, message)
         ├── BadRequest 400            any 400; the code says which

@@ -18,7 +18,7 @@ from typing import Final, TextIO
 
 import msgspec
 
-from graphpost.clock import SECOND, Instant, SystemClock, to_datetime
+from graphpost.clock import SECOND, Instant, SystemClock, to_text
 from graphpost.config.settings import LogSettings
 from graphpost.metrics import Metrics
 
@@ -107,7 +107,7 @@ class MailLog:
         """An attempt did not succeed and there will be another."""
         self.metrics.deferred += 1
         fields = _attempt(message_id, recipient, destination, reply_code, reply_text)
-        self._write(_WARNING, "deferred", {**fields, "next": instant_text(next_at)})
+        self._write(_WARNING, "deferred", {**fields, "next": to_text(next_at)})
 
     def failed(
         self, message_id: int, recipient: str, destination: str, reply_code: int, reply_text: str
@@ -207,9 +207,9 @@ class MailLog:
     def _time(self) -> str:
         second, micros = divmod(self._now(), SECOND)
         if second != self._second:
-            self._stamp = to_datetime(second * SECOND).strftime("%Y-%m-%dT%H:%M:%S.")
+            self._stamp = to_text(second * SECOND)[:-1]
             self._second = second
-        return f"{self._stamp}{micros // 1000:03d}Z"
+        return f"{self._stamp}.{micros // 1000:03d}Z"
 
 
 def _attempt(
@@ -223,11 +223,6 @@ def _attempt(
         "code": reply_code,
         "reply": reply_text,
     }
-
-
-def instant_text(instant: Instant) -> str:
-    """An instant as RFC 3339 text to the second."""
-    return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _problem_text(error: BaseException | str) -> str:

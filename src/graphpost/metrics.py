@@ -68,7 +68,7 @@ class Metrics:
         self.failed = 0
         self.bounced = 0
         self.interrupted_attempts = 0
-        self.queue_depth = 0
+        self.queue_depth = 0.0
         self.queue_oldest_seconds = 0.0
         self.accept_seconds = Times(_QUICK)
         self.delivery_seconds = Times(_SLOW)
@@ -108,7 +108,7 @@ _COUNTERS: Final = {
     "deferred": "Attempts that ended with: try again later",
     "failed": "Recipients given up",
     "bounced": "Non-delivery reports filed",
-    "interrupted_attempts": "Attempts whose outcome was lost: their mail may be delivered twice",
+    "interrupted_attempts": "Deliveries leased by a run that did not end properly; those being sent then may arrive twice",
 }
 _GAUGES: Final = {
     "queue_depth": "Deliveries waiting",

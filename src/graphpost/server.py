@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, Final, TextIO
 
 from graphpost import __version__
@@ -40,6 +41,7 @@ from graphpost.delivery.routing import LOCAL, Router
 from graphpost.delivery.settler import Settler
 from graphpost.delivery.submit import Submitter
 from graphpost.delivery.worker import Worker
+from graphpost.files import locked
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Services
 from graphpost.ids import Numbers
@@ -48,7 +50,6 @@ from graphpost.maillog import MailLog, ProblemHandler
 from graphpost.store import accounts
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
-from graphpost.store.directories import locked
 from graphpost.store.opening import open_blobs, open_store
 from graphpost.store.store import Store
 from graphpost.web.app import Application
@@ -92,8 +93,16 @@ class Accounts:
 class Server:
     """One process: start it, use `url`, stop it."""
 
-    def __init__(self, config: Config, *, clock: Clock | None = None, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        file: Path | None = None,
+        clock: Clock | None = None,
+        stream: TextIO | None = None,
+    ) -> None:
         self.config = config
+        self._file = file
         self.url = ""
         self.port = 0
         self.ca: CertificateFiles | None = None
@@ -147,7 +156,7 @@ class Server:
             self.ca = server_certificate(config, clock.now()) if config.server.tls else None
         application = self._application(store, blobs, people, numbers, worker, submitter, keys)
         await self._start_web(application, listener)
-        announce(config.data, self.url)
+        announce(config.data, self.url, self._file)
         self._stack.callback(withdraw, config.data)
         self._is_ready = True
         self._log.ready(self.url)
@@ -296,9 +305,9 @@ class Server:
         self._stack.push_async_callback(end)
 
 
-async def serve(config: Config) -> None:
-    """Run until SIGTERM or SIGINT."""
-    server = Server(config)
+async def serve(config: Config, file: Path | None = None) -> None:
+    """Run until SIGTERM or SIGINT.  `file` is where the settings are from."""
+    server = Server(config, file=file)
     told = asyncio.Event()
     why = "asked to"
 
@@ -312,7 +321,7 @@ async def serve(config: Config) -> None:
         loop.add_signal_handler(number, tell, number.name)
     await server.start()
     _tune_interpreter()
-    print(banner(config, server.url, server.ca.ca if server.ca else None), flush=True)
+    print(banner(config, server.url, server.ca.ca if server.ca else None, file), flush=True)
     await told.wait()
     await server.stop(why)
 
@@ -339,13 +348,13 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def run(config: Config) -> int:
+def run(config: Config, file: Path | None = None) -> int:
     """What `graphpost serve` does; the exit status.  Uses uvloop when it is installed."""
     raise_file_limit()
     try:
         import uvloop
     except ImportError:
-        asyncio.run(serve(config))
+        asyncio.run(serve(config, file))
     else:
-        uvloop.run(serve(config))
+        uvloop.run(serve(config, file))
     return 0

@@ -64,3 +64,15 @@ def test_a_server_without_accounts_has_a_banner_too(tmp_path: Path) -> None:
     file = tmp_path / "g.toml"
     file.write_text('[[mailboxes]]\naddress = "a@b.test"\n')
     assert "a@b.test" in banner(load(file, data=tmp_path, environ={}, flags={}), "http://localhost:1", None)
+
+
+def test_the_commands_name_the_settings_file(tmp_path: Path) -> None:
+    file = tmp_path / "my settings.toml"
+    file.write_text(
+        '[[mailboxes]]\naddress = "a@b.test"\n[[applications]]\nclient_id = "'
+        + "1" * 8
+        + '-1111-1111-1111-111111111111"\n'
+    )
+    text = banner(load(file, data=tmp_path, environ={}, flags={}), "http://localhost:1", None, file)
+    for command in ("queue list", "env", "token"):
+        assert f"{command} --config {shlex.quote(str(file))} --data {tmp_path}" in text

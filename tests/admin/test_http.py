@@ -221,3 +221,14 @@ def test_an_application_is_not_added_twice(admin: Any) -> None:
     body = {"name": "x", "client_id": GUID}
     assert admin.ask("POST", "/admin/applications", body)[0] == 200
     assert admin.ask("POST", "/admin/applications", body)[0] == 409
+
+
+def test_metrics_are_there_while_the_store_is_not(admin: Any) -> None:
+    async def look(api: AdminApi) -> Answer:
+        await admin.store.close()
+        return await api.handle("GET", "/metrics", "", {"authorization": f"Bearer {TOKEN}"}, b"")
+
+    status, _, text = admin.run(look)
+    assert status == 200
+    assert b"graphpost_accepted_total 0.0" in text
+    assert b"graphpost_queue_depth NaN" in text

@@ -1,6 +1,7 @@
 """Imports go down only, packages of one layer don't know each other, and there are no cycles."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,7 @@ LAYERS = (
     ("odata", "mail"),
     ("maillog",),
     ("config", "metrics"),
-    ("clock", "ids", "errors"),
+    ("clock", "ids", "errors", "files"),
 )
 HEIGHT = {name: -index for index, names in enumerate(LAYERS) for name in names}
 
@@ -98,3 +99,14 @@ def test_only_the_store_speaks_to_databases() -> None:
         }
         if not name.startswith(("store", "testing")):
             assert not used & drivers, name
+
+
+def test_only_the_store_says_sql() -> None:
+    statement = re.compile(
+        r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\b.*\b(FROM|VALUES|SET|1)\b", re.DOTALL
+    )
+    for name, file in modules().items():
+        if not name.startswith(("store", "testing")):
+            for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    assert not statement.match(node.value), f"{name}: line {node.lineno}"

@@ -185,17 +185,6 @@ def test_every_change_counts_the_revision(store: Runner) -> None:
     assert store.read(accounts.list_applications) == [msgspec.structs.replace(application, enabled=False)]
 
 
-def test_an_application_goes_with_all_it_had(store: Runner) -> None:
-    apply(store, Config(applications=[ApplicationSettings(client_id=CLIENT, secrets=["a"])]))
-    store.write(lambda tx: grants.add(tx, grant()))
-    store.write(lambda tx: grants.add_consent(tx, CLIENT, "u", frozenset({"a"})))
-    assert store.write(lambda tx: accounts.remove_application(tx, CLIENT.upper()))
-    assert not store.write(lambda tx: accounts.remove_application(tx, CLIENT))
-    assert store.read(lambda tx: accounts.credentials(tx, CLIENT)) == []
-    assert store.read(lambda tx: grants.find(tx, "refresh", "s")) is None
-    assert store.read(lambda tx: grants.consent_of(tx, CLIENT, "u")) == frozenset()
-
-
 def test_a_certificate_whose_key_cannot_sign_assertions_is_refused(store: Runner, tmp_path: Path) -> None:
     import trustme
 

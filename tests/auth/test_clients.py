@@ -121,6 +121,22 @@ def test_a_generated_secret_works_until_it_is_removed_or_expires(world: World, c
     assert world.token(**FORM, client_id=PRIVATE, client_secret=secret)[1]["error_codes"] == [7000215]
 
 
+def test_an_application_that_is_at_work_is_not_locked_out_by_who_guesses(world: World) -> None:
+    right = {**FORM, "client_id": PRIVATE, "client_secret": SECRET}
+    assert world.token(**right)[0] == 200
+    for _ in range(12):
+        world.token(**FORM, client_id=PRIVATE, client_secret="guess")
+    assert world.token(**FORM, client_id=PRIVATE, client_secret="guess")[1]["error_codes"] == [50053]
+    assert world.token(**right)[0] == 200
+    world.write(
+        lambda tx: [
+            accounts.remove_credential(tx, PRIVATE, c.credential_id)
+            for c in accounts.credentials(tx, PRIVATE)
+        ]
+    )
+    assert world.token(**right)[0] != 200, "what is remembered ends with the secret"
+
+
 def test_guessing_secrets_is_stopped(world: World) -> None:
     for _ in range(10):
         assert world.token(**FORM, client_id=PRIVATE, client_secret="guess")[0] == 401

@@ -212,3 +212,28 @@ def test_check_finds_a_damaged_certificate(graphpost: Any, data: Path, tmp_path:
     status, out, _ = graphpost("check", "--config", str(file))
     assert status == 1
     assert "FAIL  certificate" in out
+
+
+def test_a_command_reads_the_settings_of_the_running_server(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from graphpost.admin.access import announce
+
+    file = tmp_path / "settings.toml"
+    file.write_text('[tenant]\nid = "99999999-2222-3333-4444-555555555555"\n')
+    announce(tmp_path, "http://localhost:1", file)
+    assert main(["env", "--data", str(tmp_path), "--format", "json"]) == 0
+    assert '"TENANT_ID": "99999999-2222-3333-4444-555555555555"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:se@cret@h/d", "postgresql://h/d?password=cret", "postgresql://u:cret@h/d"]
+)
+def test_check_shows_no_password_of_the_database(tmp_path: Path, url: str) -> None:
+    from graphpost.admin.access import announce
+    from graphpost.cli.checks import database
+
+    announce(tmp_path, "http://localhost:1")
+    shown = database(load(None, data=tmp_path, environ={"GRAPHPOST_STORE_URL": url}, flags={}))
+    assert "h/d" in shown
+    assert "cret" not in shown

@@ -119,3 +119,13 @@ def test_a_relay_is_asked_whether_it_takes_the_credentials(
     assert found == status
     assert said in line
     assert password not in line
+
+
+def test_a_route_that_does_not_verify_is_not_held_to_its_ca_file(
+    start: Any, check: Any, files: CertificateFiles
+) -> None:
+    """As delivery takes it: only `verified` looks at the certificate."""
+    port = start(tls_context=tls(files))
+    other = files.certificate  # is the relay's own, and no authority's
+    status, line = check(f'to = "smtp://127.0.0.1:{port}"\ntls = "required"\nca_file = "{other}"')
+    assert (status, "STARTTLS works" in line) == (0, True)

@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 @pytest.mark.slow
 def test_another_server_is_asked_with_the_tokens_that_are_given(own: OwnTarget, tmp_path: Path) -> None:
     words = [f"--graph-url={own.server.url}", f"--graph-ca={own.server.ca_file}"]
+    words += ["--basetemp", str(tmp_path / "theirs")]
     for name in ("user", "app", ALEX, ELSEWHERE):
         file = tmp_path / name
         file.write_text(own.token(name))

@@ -1,18 +1,23 @@
 """Acceptance: all of a message is durable, or nothing of it."""
 
 import asyncio
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from tests.delivery.conftest import MakeOffice
 from tests.delivery.post import ADELE, ALEX, LATER, ONE, TWO, YES, Office, accepting, letter
 
 from graphpost.clock import SECOND
-from graphpost.delivery.submit import Submission, unique
-from graphpost.errors import StoreError
-from graphpost.mail.mailbox import NO_FOLDER, SENT_ITEMS
+from graphpost.config import RouteSettings
+from graphpost.delivery.submit import Draft, Submission, unique
+from graphpost.errors import PreconditionFailed, StoreError
+from graphpost.mail.mailbox import DRAFTS, NO_FOLDER, SENT_ITEMS
 from graphpost.mail.message import Address, Attachment, ContentRef, Item
 from graphpost.mail.thread import conversation_of
 from graphpost.store import contents, deliveries, messages
+from graphpost.store.blobs import Blob
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +39,10 @@ def attached(content_id: int, size: int) -> Attachment:
         (["a@one.test"], ["a@one.test"]),
         (["a@one.test", "A@ONE.test", "a@One.Test"], ["a@one.test"]),
         (["b@one.test", "a@one.test", "b@one.test"], ["b@one.test", "a@one.test"]),
-        (["ß@one.test", "SS@one.test"], ["ß@one.test"]),
+        (["ß@one.test", "SS@one.test"], ["ß@one.test", "SS@one.test"]),
+        (["a@faß.test", "a@fass.test"], ["a@xn--fa-hia.test", "a@fass.test"]),
+        (["a@Bücher.test", "A@xn--bcher-kva.test"], ["a@xn--bcher-kva.test"]),
+        (["ü@bücher.test"], ["ü@bücher.test"]),
         ([], []),
     ],
 )
@@ -67,6 +75,17 @@ async def test_there_is_one_delivery_per_destination_with_its_recipients_inside(
         assert delivery.internet_message_id == item.message.internet_message_id
         assert delivery.expires_at == delivery.created_at + 172_800 * SECOND
         assert not delivery.hidden
+
+
+async def test_the_envelope_has_internationalised_domains_in_ascii(make_office: MakeOffice) -> None:
+    """So that a relay without SMTPUTF8 can take the message."""
+    office = make_office(routes=(RouteSettings(domains=["bücher.test"], to=ONE),))
+    await office.worker.start()
+    await office.send("a@Bücher.test")
+    await office.until_done()
+    ((_, envelope, _),) = office.one.taken
+    assert envelope.recipients == ("a@xn--bcher-kva.test",)
+    assert not envelope.needs_smtputf8
 
 
 async def test_what_is_missing_is_filled_in_and_what_is_given_stays(office: Office) -> None:
@@ -215,3 +234,42 @@ async def test_a_receipt_was_asked_for(office: Office) -> None:
     assert office.one.taken[0][1].wants_success_report
     (receipt,) = await office.inbox()
     assert receipt.message.subject == "Relayed: Lunch"
+
+
+async def test_a_draft_becomes_a_sent_message_with_its_deliveries_or_stays_one(office: Office) -> None:
+    draft = await office.submitter.keep(
+        Draft(mailbox=ADELE, message=letter("a@one.test"), contents={}, folder_id=DRAFTS)
+    )
+    assert (draft.is_draft, draft.folder_id, await office.queue()) == (True, DRAFTS, [])
+    office.store.breaks = accepting
+    with pytest.raises(StoreError):
+        await office.submitter.submit_draft(ADELE, draft, draft.message, "r")
+    office.store.breaks = lambda fn: None
+    assert await stored(office) == []
+    sent = await office.submitter.submit_draft(ADELE, draft, draft.message, "r")
+    assert (sent.is_draft, sent.moves, sent.version) == (False, draft.moves + 1, draft.version + 1)
+    assert sent.message.internet_message_id == draft.message.internet_message_id
+    assert [item.message_id for item in await stored(office)] == [draft.message_id]
+    with pytest.raises(PreconditionFailed):
+        await office.submitter.submit_draft(ADELE, draft, draft.message, "r")
+    await office.until_done()
+    assert office.one.addresses == ["a@one.test"]
+    assert "accepted" in office.said()
+
+
+@pytest.mark.parametrize(("to", "size"), [("a@one.test", 70_000), ("alex@contoso.test", 70_000)])
+async def test_the_loop_never_waits_for_a_file(office: Office, to: str, size: int) -> None:
+    """Neither when a message is accepted nor when it is filed here."""
+    writers: list[threading.Thread] = []
+    write = office.blobs.write
+
+    def watched(chunks: Iterable[bytes]) -> Blob:
+        writers.append(threading.current_thread())
+        return write(chunks)
+
+    office.blobs.write = watched  # type: ignore[method-assign]
+    content_id = office.numbers.next()
+    await office.send(to, contents={content_id: bytes(size)}, attachments=(attached(content_id, size),))
+    await office.until_done()
+    assert len(writers) == (2 if to == ALEX.address else 1)
+    assert threading.current_thread() not in writers

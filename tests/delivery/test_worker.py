@@ -72,7 +72,11 @@ async def test_a_message_is_tried_by_the_schedule_until_it_expires_and_comes_bac
 async def test_a_message_that_is_taken_later_is_not_reported(office: Office) -> None:
     office.one.says(LATER, LATER, YES)
     await office.send("a@one.test")
-    await run_until_done(office, 30)
+    for number in (1, 2):
+        await office.until_attempts(office.one, number)
+        (queued,) = await office.queue(state=QUEUED)
+        office.clock.jump_to(queued.due_at)
+    await office.until_attempts(office.one, 3)
     assert office.one.times == [60, 300]
     assert await office.inbox() == []
 
@@ -279,6 +283,7 @@ async def test_a_lease_is_renewed_for_as_long_as_the_attempt_takes(make_office: 
     await office.send("a@one.test")
     await office.until(lambda: office.one.under_way == 1)
     for _ in range(12):
+        await office.clock.until_sleeping(2)
         before = (await office.queue())[0].due_at
         await office.clock.advance(SETTINGS.lease_seconds / 3)
 
@@ -650,3 +655,13 @@ async def test_destinations_are_worked_on_side_by_side(office: Office) -> None:
     await office.until(lambda: office.two.addresses == ["b@two.test"])
     assert office.one.under_way == 1
     assert {delivery.destination for delivery in await office.queue()} == {ONE, TWO}
+
+
+async def test_the_time_of_a_delivery_counts_from_its_acceptance(office: Office) -> None:
+    office.one.says(LATER, YES)
+    await office.send("a@one.test")
+    await office.until_attempts(office.one, 1)
+    await office.clock.advance(SETTINGS.retry_seconds[0])
+    await office.until_done()
+    assert f"seconds={SETTINGS.retry_seconds[0]:.3f}" in office.said()
+    assert office.log.metrics.delivery_seconds.total == SETTINGS.retry_seconds[0]

@@ -206,6 +206,8 @@ def _make_token(name: str) -> str:
             claims |= user | {"scp": "Calendars.Read"}
         case "user-with-everything":
             claims |= user | {"scp": "Mail.Send Mail.ReadWrite User.Read.All"}
+        case "user-advanced":
+            claims |= user | {"scp": "Mail.Send Mail.ReadWrite Mail-Advanced.ReadWrite"}
         case "app-with-nothing":
             claims |= application | {"roles": ["Calendars.Read"]}
         case "app-with-everything":

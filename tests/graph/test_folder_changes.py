@@ -299,8 +299,8 @@ def test_moving_and_copying_needs_a_place_to_go(cabinet: Cabinet, action: str) -
         ({"destinationId": folder_id(77)}, (404, "ErrorItemNotFound")),
         ({"destinationId": folder_id(0)}, (404, "ErrorItemNotFound")),
         ({"destinationId": "no such"}, (400, "ErrorInvalidIdMalformed")),
-        ({"destinationId": ""}, (400, "ErrorInvalidParameter")),
-        ({}, (400, "ErrorInvalidParameter")),
+        ({"destinationId": ""}, (400, "RequestBodyRead")),
+        ({}, (400, "RequestBodyRead")),
         ({"destinationId": 7}, (400, "RequestBodyRead")),
         (None, (400, "BadRequest")),
     ]:

@@ -1,14 +1,8 @@
-"""Bodies as documents; instants as text."""
-
-from datetime import UTC, datetime
+"""Bodies as documents."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from graphpost.clock import from_datetime
 from graphpost.graph.html import body_value, document
-from graphpost.graph.times import time_text
 from graphpost.mail.message import Body
 
 META = '<meta http-equiv="Content-Type" content="text/html; charset=utf-8">'
@@ -82,10 +76,3 @@ def test_html_is_sanitised_whatever_it_is_shown_as(body, wanted, expected):
 def test_html_is_as_it_came_when_that_is_asked_for():
     content = "<html><head><meta charset=utf-8></head><body onload=x></body></html>"
     assert body_value(Body(content, "html"), "html", unsafe=True)["content"] == content
-
-
-@settings(deadline=None)
-@given(st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)))
-def test_an_instant_is_written_to_the_second(moment):
-    text = time_text(from_datetime(moment.replace(tzinfo=UTC)))
-    assert text == moment.replace(microsecond=0).isoformat() + "Z"

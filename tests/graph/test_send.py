@@ -189,6 +189,7 @@ def test_mime_without_author_gets_its_mailboxs() -> None:
         "=?utf-8?Q?Vance=2C_Adele?= <AdeleV@contoso.com>",
         "=?utf-8?B?ZXZpbEB4Lm9yZw==?= <AdeleV@contoso.com>",
         "Adele Vance\r\n <AdeleV@contoso.com>",
+        '"<boss@evil.example>" < AdeleV@contoso.com > (or <me>)',
     ],
 )
 def test_mime_from_an_own_address_is_sent(author: str) -> None:
@@ -207,6 +208,8 @@ def test_mime_from_an_own_address_is_sent(author: str) -> None:
         "From: them: AdeleV@contoso.com, boss@evil.example;",
         'From: "AdeleV@contoso.com" <boss@evil.example>',
         "From:",
+        "From: <AdeleV@contoso.com> <boss@evil.example>",
+        "From: <@boss@evil.example:AdeleV@contoso.com>",
         "F\0rom: AdeleV@contoso.com\r\nFr\0om: boss@evil.example",
     ],
 )

@@ -144,11 +144,15 @@ GOOD = message(subject="all is well with this one")
 GOOD_MIME = mime("To: meganb@contoso.com\r\nSubject: s\r\n\r\nb\r\n")
 MIME = {"content_type": "text/plain"}
 DEEP = b'{"message":{"toRecipients":' + b"[" * 100_000 + b"]" * 100_000 + b"}}"
-DEEP_ATTACHMENTS = b'{"message":' + b'{"a":[' * 40 + b"]}" * 40 + b"}"
+DEEP_ATTACHMENTS = b'{"message":' + b'{"a":[' * 80 + b"]}" * 80 + b"}"
 READ, RECIPIENTS, HEADER = "RequestBodyRead", "ErrorInvalidRecipients", "InvalidInternetMessageHeader"
 TOKEN, DENIED, SENDER = "InvalidAuthenticationToken", "ErrorAccessDenied", "ErrorSendAsDenied"
 EXTENDED, REQUIRED = "ErrorInvalidExtendedProperty", "ErrorRequiredPropertyMissing"
 SIZE = "ErrorMessageSizeExceeded"
+MALFORMED, PROPERTIES = "ErrorInvalidIdMalformed", "ErrorInvalidPropertySet"
+SET, EMPTY = "Set action is invalid for property.", "Empty Payload. JSON content expected."
+DRAFTS, ONE, PATCHED = "/v1.0/me/messages", "/v1.0/me/messages/%7Bid%7D", b'{"subject":"s"}'
+WRITER = {"token": "user-without-permission"}  # to send, that is; it may write
 BASE64, NOT_MIME = "ErrorMimeContentInvalidBase64String", "ErrorMimeContentInvalid"
 
 WRONG: tuple[Wrong, ...] = (
@@ -855,9 +859,67 @@ WRONG: tuple[Wrong, ...] = (
         "Cannot move distinguished folder.",
         path=f"{FOLDERS}/msgfolderroot/move",
     ),
-    folder_wrong("a folder moved nowhere", 400, "ErrorInvalidParameter", b"{}", path=f"{FOLDERS}/inbox/move"),
+    folder_wrong("a folder moved nowhere", 400, "RequestBodyRead", b"{}", path=f"{FOLDERS}/inbox/move"),
     folder_wrong(
         "a folder copied to no folder", 400, ID, b'{"destinationId":"nosuch"}', path=f"{FOLDERS}/inbox/copy"
     ),
     folder_wrong("a folder put", 405, "BadRequest", b"{}", path=f"{FOLDERS}/inbox", method="PUT"),
+    # Drafts
+    Wrong("a draft by a token that may only send", 403, DENIED, None, PATCHED, DRAFTS),
+    Wrong("a broken draft", 400, "BadRequest", BAD_JSON, b'{"subject":', DRAFTS, **WRITER),
+    Wrong("a draft that is a list", 400, "UnableToDeserializePostBody", None, b"[]", DRAFTS, **WRITER),
+    Wrong("a draft of nothing", 400, "BadRequest", EMPTY, b"", DRAFTS, **WRITER),
+    Wrong(
+        "a draft to no address",
+        400,
+        RECIPIENTS,
+        unresolved("bad"),
+        json.dumps({"toRecipients": to("bad")}).encode(),
+        DRAFTS,
+        **WRITER,
+    ),
+    Wrong(
+        "a draft in no folder",
+        400,
+        MALFORMED,
+        None,
+        PATCHED,
+        "/v1.0/me/mailFolders/nowhere/messages",
+        **WRITER,
+    ),
+    Wrong("a draft as XML", 415, READ, None, b"<m/>", DRAFTS, **WRITER | {"content_type": "text/xml"}),
+    Wrong(
+        "a MIME draft that is not base64", 400, BASE64, BAD_BASE64, b"To: a@x.org", DRAFTS, **WRITER | MIME
+    ),
+    Wrong("a MIME draft that is no message", 400, NOT_MIME, None, mime(b"\0\0"), DRAFTS, **WRITER | MIME),
+    Wrong("a draft put", 405, "BadRequest", None, PATCHED, DRAFTS, **WRITER | {"method": "PUT"}),
+    # Changing
+    Wrong("a change without permission", 403, DENIED, None, PATCHED, ONE, "PATCH"),
+    Wrong("a change of nothing", 400, "BadRequest", EMPTY, b"", ONE, "PATCH", **WRITER),
+    Wrong("a change as MIME", 415, READ, None, GOOD_MIME, ONE, "PATCH", **WRITER | MIME),
+    Wrong("a change of isDraft", 400, PROPERTIES, SET, b'{"isDraft":false}', ONE, "PATCH", **WRITER),
+    Wrong("a change of attachments", 400, PROPERTIES, SET, b'{"attachments":[]}', ONE, "PATCH", **WRITER),
+    Wrong("a change of what there is not", 400, READ, None, b'{"colour":"red"}', ONE, "PATCH", **WRITER),
+    Wrong("a change to no boolean", 400, READ, None, b'{"isRead":"maybe"}', ONE, "PATCH", **WRITER),
+    Wrong(
+        "a change to a foreign author",
+        403,
+        SENDER,
+        SEND_AS,
+        json.dumps({"from": to("boss@evil.example")[0]}).encode(),
+        ONE,
+        "PATCH",
+        **WRITER,
+    ),
+    Wrong("a change of no message", 400, MALFORMED, "Id is malformed.", PATCHED, ONE, "PATCH", **WRITER),
+    # Moving and sending
+    Wrong("a move to nowhere", 400, READ, None, b"{}", ONE + "/move", **WRITER),
+    Wrong("a move to null", 400, READ, None, b'{"destinationId":null}', ONE + "/move", **WRITER),
+    Wrong("a copy to no folder", 400, MALFORMED, None, b'{"DestinationId":"x"}', ONE + "/copy", **WRITER),
+    Wrong("a move without permission", 403, DENIED, None, b"{}", ONE + "/move"),
+    Wrong("a deletion of no message", 400, MALFORMED, None, b"", ONE, "DELETE", **WRITER),
+    Wrong("a deletion for good of no message", 400, MALFORMED, None, b"", ONE + "/permanentDelete", **WRITER),
+    Wrong("a sending of no message", 400, MALFORMED, "Id is malformed.", b"", ONE + "/send"),
+    Wrong("a sending without permission", 403, DENIED, None, b"", ONE + "/send", **WRITER),
+    Wrong("a sending asked for", 405, "BadRequest", None, b"", ONE + "/send", "GET"),
 )

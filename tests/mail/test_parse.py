@@ -51,6 +51,15 @@ def test_what_the_standard_library_writes_is_read_the_same(
     assert b"".join(decode([raw[ref.offset : ref.offset + ref.length]], ref.encoding)) == data
 
 
+@pytest.mark.parametrize("word", ["=?utf-8?Q?a=0D=0AX-Evil:_1=00?=", "=?utf-8?B?YQ0KWC1FdmlsOiAxAA==?="])
+def test_an_encoded_word_brings_no_line_ends_into_any_value(word: str) -> None:
+    data = f"Subject: {word}\r\nX-Own: {word}\r\nKeywords: {word}, b\r\n\r\nx\r\n".encode()
+    found = parse(data)
+    assert found.subject == "a  X-Evil: 1"
+    assert {header.value for header in found.headers} == {"a  X-Evil: 1", "a  X-Evil: 1, b"}
+    assert found.categories == ("a  X-Evil: 1", "b")
+
+
 @given(st.sampled_from(CORPUS), st.data())
 def test_a_damaged_message_is_read_or_refused(data: bytes, draw: st.DataObject) -> None:
     for _ in range(draw.draw(st.integers(1, 4))):
@@ -216,3 +225,12 @@ def test_lines_that_only_look_like_boundaries_are_limited() -> None:
 )
 def test_long_runs_in_a_field_are_read(name: str, value: str) -> None:
     parse(f"{name}: {value}\r\n\r\n".encode())
+
+
+@pytest.mark.parametrize("hidden", ["=0D=0AX-Evil:_1", "=0AX", "=00", "=1Fred"])
+def test_an_encoded_word_brings_no_control_character_into_a_value(hidden: str) -> None:
+    word = f"=?utf-8?Q?a{hidden}?="
+    found = parse(f"Subject: {word}\r\nX-Any: {word}\r\nKeywords: {word}\r\n\r\nx".encode())
+    values = [found.subject, *found.categories, *(header.value for header in found.headers)]
+    assert len(values) == 5
+    assert all(value.isprintable() for value in values)

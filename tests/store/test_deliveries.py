@@ -79,10 +79,10 @@ async def test_only_the_owner_settles(store: Store) -> None:
     (old,) = await claim(store)
     (new,) = await claim(store, now=150)
     done = {"state": DONE, "finished_at": 160, "recipients": (Recipient("fannyd@contoso.test", "delivered"),)}
-    assert await store.write(lambda tx: deliveries.settle(tx, replace(old, **done), 1)) is False
-    assert await store.write(lambda tx: deliveries.settle(tx, replace(new, **done), 2)) is False
-    assert await store.write(lambda tx: deliveries.settle(tx, replace(new, **done), 1)) is True
-    assert await store.write(lambda tx: deliveries.settle(tx, replace(new, **done), 1)) is False
+    assert await store.write(lambda tx: deliveries.settle(tx, [replace(old, **done)], 1)) == set()
+    assert await store.write(lambda tx: deliveries.settle(tx, [replace(new, **done)], 2)) == set()
+    assert await store.write(lambda tx: deliveries.settle(tx, [replace(new, **done)], 1)) == {(1, 0)}
+    assert await store.write(lambda tx: deliveries.settle(tx, [replace(new, **done)], 1)) == set()
     assert await store.read(lambda tx: deliveries.get(tx, 7, 1)) == [replace(new, owner=0, **done)]
 
 
@@ -91,7 +91,7 @@ async def test_settling_all_says_which_were_still_ours(store: Store) -> None:
     mine = await claim(store, limit=100)
     stolen = await claim(store, now=150, owner=2, limit=30)
     done = [replace(d, state=DONE, finished_at=n, warned=n == 5) for n, d in enumerate(mine)]
-    settled = await store.write(lambda tx: deliveries.settle_all(tx, done, 1))
+    settled = await store.write(lambda tx: deliveries.settle(tx, done, 1))
     assert settled == {(d.message_id, d.position) for d in mine} - {
         (d.message_id, d.position) for d in stolen
     }
@@ -100,13 +100,23 @@ async def test_settling_all_says_which_were_still_ours(store: Store) -> None:
     assert every == sorted(expected, key=lambda d: -d.message_id)
 
 
+async def test_a_message_is_found_by_its_number_alone(store: Store) -> None:
+    await put(
+        store, delivery(1, mailbox_id=7), delivery(1, position=1, mailbox_id=7), delivery(2, mailbox_id=8)
+    )
+    found = await store.read(lambda tx: deliveries.find(tx, 1))
+    assert [(d.mailbox_id, d.message_id, d.position) for d in found] == [(7, 1, 0), (7, 1, 1)]
+    assert [d.mailbox_id for d in await store.read(lambda tx: deliveries.find(tx, 2))] == [8]
+    assert await store.read(lambda tx: deliveries.find(tx, 3)) == []
+
+
 async def test_a_deferred_delivery_waits_and_a_noted_one_keeps_its_lease(store: Store) -> None:
     await put(store, delivery())
     (mine,) = await claim(store)
-    assert await store.write(lambda tx: deliveries.settle(tx, replace(mine, warned=True), 1)) is True
+    assert await store.write(lambda tx: deliveries.settle(tx, [replace(mine, warned=True)], 1)) == {(1, 0)}
     (noted,) = await store.read(lambda tx: deliveries.get(tx, 7, 1))
     assert (noted.warned, noted.owner) == (True, 1)
-    assert await store.write(lambda tx: deliveries.settle(tx, replace(noted, due_at=500), 1)) is True
+    assert await store.write(lambda tx: deliveries.settle(tx, [replace(noted, due_at=500)], 1)) == {(1, 0)}
     (waiting,) = await store.read(lambda tx: deliveries.get(tx, 7, 1))
     assert (waiting.due_at, waiting.owner, waiting.attempts) == (500, 0, 1)
     assert await due(store, 499) == []
@@ -205,8 +215,8 @@ async def test_pruning_removes_what_was_finished_long_ago(store: Store) -> None:
         delivery(6),
         delivery(7, mailbox_id=8, state=DONE, finished_at=1),
     )
-    assert await store.write(lambda tx: deliveries.prune(tx, 7, 4)) == 3
-    assert await store.write(lambda tx: deliveries.prune(tx, 7, 100, limit=1)) == 1
+    assert len(await store.write(lambda tx: deliveries.prune(tx, 7, 4))) == 3
+    assert len(await store.write(lambda tx: deliveries.prune(tx, 7, 100, limit=1))) == 1
     assert [d.message_id for d in await store.read(lambda tx: deliveries.listed(tx))] == [7, 6, 5]
 
 
@@ -231,7 +241,7 @@ async def test_eight_workers_share_a_queue_without_a_duplicate(open_store: Calla
                     taken.update((d.message_id, d.position) for d in mine)
                     done = [replace(d, state=DONE) for d in mine]
                     for each in done:
-                        assert await store.write(lambda tx, each=each: deliveries.settle(tx, each, owner))
+                        assert await store.write(lambda tx, each=each: deliveries.settle(tx, [each], owner))
 
     await asyncio.gather(*(work(owner) for owner in range(1, 9)))
     assert await stores[0].read(deliveries.depth) == (0, 0)

@@ -221,10 +221,13 @@ PLANS: list[tuple[Callable[[Tx], object], str]] = [
         "d USING COVERING INDEX deliveries_queued (bucket=? AND destination>?)",
     ),
     (
-        lambda tx: deliveries.settle_all(tx, [delivery(1), delivery(2)], 1),
+        lambda tx: deliveries.settle(tx, [delivery(1), delivery(2)], 1),
         "deliveries USING PRIMARY KEY (bucket=? AND message_id=? AND position=?)",
     ),
-    (lambda tx: contents.blobs_of(tx, 7), "contents USING INDEX contents_in_blobs (mailbox_id=?)"),
+    (
+        lambda tx: contents.blobs_of(tx, 7, ["a", "b"]),
+        "contents USING INDEX contents_in_blobs (mailbox_id=? AND sha256=?)",
+    ),
     (
         lambda tx: deliveries.listed(tx, state=0, mailbox_id=None),
         "deliveries USING COVERING INDEX deliveries_queued (bucket=?)",

@@ -12,7 +12,7 @@ import pytest
 from tests.store.made import delivery, item
 
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, Folder
-from graphpost.store import contents, deliveries, folders, messages, rerouting, trees
+from graphpost.store import contents, deliveries, folders, forgetting, messages, rerouting, trees
 from graphpost.store.contents import Content
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
 from graphpost.store.transaction import COUNT
@@ -33,8 +33,8 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (folders.create_defaults, (7,), {}),
     (folders.add, (FOLDER,), {}),
     (folders.get, (7, 1), {}),
-    (folders.find, (7, 1, "x"), {}),
     (folders.children, (7, 1, True), {}),
+    (folders.find, (7, 1, "x"), {}),
     (folders.hold, (7, 1), {}),
     (folders.hold_tree, (7,), {}),
     (folders.ancestors, (7, 99), {}),
@@ -53,17 +53,23 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (messages.remove, (item(1, version=2),), {}),
     (contents.add, (7, 1, [Content(1, 1, "0" * 64, b"x")]), {}),
     (contents.of_message, (7, 1), {}),
-    (contents.blobs_of, (7,), {}),
+    (contents.blobs_of, (7, ["0" * 64]), {}),
+    (contents.copy, (7, 1, 2), {}),
     (contents.remove, (7, 1), {}),
+    (forgetting.forget, (item(1, version=3),), {}),
+    (forgetting.remove, (item(1, version=3),), {}),
+    (forgetting.find_unneeded, (7, 10), {}),
+    (forgetting.find_outdated, (7, 100, 10), {}),
+    (forgetting.sweep, (7, [1]), {}),
     (deliveries.add, (delivery(1),), {}),
     (deliveries.hold_destination, ("d", 1, 1), {}),
     (deliveries.due_destinations, (7, 100), {}),
     (deliveries.claim, (7, "smtp://relay.test:25", 100, 200, 1, 10), {}),
-    (deliveries.settle, (delivery(1, attempts=1), 1), {}),
-    (deliveries.settle_all, ([delivery(1, attempts=1)], 1), {}),
+    (deliveries.settle, ([delivery(1, attempts=1)], 1), {}),
     (deliveries.give_back, (delivery(1, attempts=1), 1, 100), {}),
     (deliveries.renew, ([delivery(1)], 1, 200), {}),
     (deliveries.get, (7, 1), {}),
+    (deliveries.find, (1,), {}),
     (deliveries.listed, (), {}),
     (deliveries.listed, (), {"state": 0, "mailbox_id": 7}),
     (deliveries.retry_now, (7, 1, 100), {}),
@@ -156,7 +162,7 @@ def test_the_check_finds_what_it_is_for(text: str, wrong: int) -> None:
 
 def test_no_function_is_left_out() -> None:
     called = {function for function, _, _ in CALLS}
-    modules: Sequence[ModuleType] = (messages, contents, folders, deliveries, rerouting, trees)
+    modules: Sequence[ModuleType] = (messages, contents, folders, deliveries, forgetting, rerouting, trees)
     public = {
         function
         for module in modules

@@ -25,10 +25,9 @@ def test_an_ipv6_host_may_have_its_brackets(host: str) -> None:
 
 
 def test_a_port_in_use_is_named_with_its_setting() -> None:
-    with listen("server", "127.0.0.1", 0) as first:
-        first.listen()
-        with pytest.raises(ConfigurationError, match=r"^metrics\.port: cannot listen on 127\.0\.0\.1 port"):
-            listen("metrics", "127.0.0.1", first.getsockname()[1])
+    problem = r"^metrics\.port: cannot listen on 127\.0\.0\.1 port"
+    with listen("server", "127.0.0.1", 0) as first, pytest.raises(ConfigurationError, match=problem):
+        listen("metrics", "127.0.0.1", first.getsockname()[1])
 
 
 @pytest.mark.slow

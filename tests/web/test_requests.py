@@ -406,3 +406,14 @@ def test_a_hostile_client_request_id_is_answered(site: Site, value: str) -> None
     )
     reply = only(site.say(data + BODY))
     assert reply.status in (202, 400)
+
+
+def test_the_version_may_be_in_capitals(site: Site) -> None:
+    reply = only(site.say(site.head(len(BODY), CLOSE, path=f"/V1.0/users/{ADELE}/SENDMAIL") + BODY))
+    assert reply.status == 202
+
+
+def test_the_log_has_the_code_of_a_refusal(site: Site) -> None:
+    only(site.say(site.head(2, CLOSE) + b"{}"))
+    site.server.server.log.flush()
+    assert "status=400 code=RequestBodyRead" in site.server.output.getvalue()

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from graphpost.errors import ConfigurationError
+from graphpost.files import create_file, make_directory, replace_file
 
 ADMINISTRATOR_FILE: Final = "admin.token"
 RUNNING_FILE: Final = "running.json"
@@ -24,6 +25,7 @@ class Running(Struct, frozen=True, kw_only=True):
 
     url: str
     pid: int
+    file: str = ""  # its settings file, absolute; '' when it runs on the embedded default
 
 
 def administrator_token(data: Path) -> str:
@@ -31,18 +33,17 @@ def administrator_token(data: Path) -> str:
     path = data / ADMINISTRATOR_FILE
     try:
         if not path.exists():
-            data.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _create(path, secrets.token_urlsafe(32))
+            make_directory(data)
+            create_file(path, f"{secrets.token_urlsafe(32)}\n".encode())
         return path.read_text("ascii").strip()
     except OSError as error:
         raise ConfigurationError("data", f"cannot keep {path}: {error.strerror}") from error
 
 
-def announce(data: Path, url: str) -> None:
-    """Say that this process serves the data directory at that URL."""
-    path = data / RUNNING_FILE
-    draft = _draft(path, msgspec.json.encode(Running(url=url, pid=os.getpid())).decode())
-    draft.replace(path)
+def announce(data: Path, url: str, file: Path | None = None) -> None:
+    """Say that this process serves the data directory at that URL, with that settings file."""
+    running = Running(url=url, pid=os.getpid(), file=str(file.absolute()) if file else "")
+    replace_file(data / RUNNING_FILE, msgspec.json.encode(running) + b"\n")
 
 
 def withdraw(data: Path) -> None:
@@ -71,22 +72,3 @@ def _read(data: Path) -> Running | None:
         return msgspec.json.decode((data / RUNNING_FILE).read_bytes(), type=Running)
     except (OSError, msgspec.MsgspecError):
         return None
-
-
-def _create(path: Path, text: str) -> None:
-    draft = _draft(path, text)
-    try:
-        os.link(draft, path)  # fails when somebody was faster: theirs counts
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-
-
-def _draft(path: Path, text: str) -> Path:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-        stream.write(text + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    return draft

@@ -37,13 +37,16 @@ def _local_name(config: Config) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def banner(config: Config, url: str, ca: Path | None) -> str:
-    """Some lines for a terminal; `url` is the origin, `ca` the file that clients have to trust.  Tells no secret."""
-    rows = [(name, value) for name, value in _rows(config, url, ca) if value]
+def banner(config: Config, url: str, ca: Path | None, file: Path | None = None) -> str:
+    """Some lines for a terminal.  Tells no secret.
+
+    `url` is the origin, `ca` the file that clients have to trust, `file` the settings file, for commands to name it.
+    """
+    rows = [(name, value) for name, value in _rows(config, url, ca, file) if value]
     width = max(len(name) for name, _ in rows)
     lines = [f"Graphpost {__version__} is ready.", ""]
     lines += [f"  {name:<{width}}  {value}" for name, value in rows]
-    return "\n".join([*lines, "", *_trial(config, url, ca), ""])
+    return "\n".join([*lines, "", *_trial(config, url, ca, file), ""])
 
 
 def command_name() -> str:
@@ -57,7 +60,7 @@ def command_name() -> str:
     return shlex.quote(str(program))
 
 
-def _rows(config: Config, url: str, ca: Path | None) -> Iterator[tuple[str, str]]:
+def _rows(config: Config, url: str, ca: Path | None, file: Path | None) -> Iterator[tuple[str, str]]:
     yield "Graph", f"{url}/v1.0"
     if config.issuer.enabled:
         yield "Authority", f"{url}/{config.tenant.id}"
@@ -68,8 +71,8 @@ def _rows(config: Config, url: str, ca: Path | None) -> Iterator[tuple[str, str]
     yield "Data", str(config.data)
     yield "CA file", str(ca) if ca else ""
     yield "Mail to", "; ".join(["local mailboxes: their Inbox", *_relays(config)])
-    yield "Captured", f"{_with_data(config, 'queue list')}" if _captures(config) else ""
-    yield "Settings", f'eval "$({_with_data(config, "env")})"' if config.applications else ""
+    yield "Captured", _command(config, file, "queue list") if _captures(config) else ""
+    yield "Settings", f'eval "$({_command(config, file, "env")})"' if config.applications else ""
 
 
 def _relays(config: Config) -> Iterator[str]:
@@ -83,7 +86,7 @@ def _captures(config: Config) -> bool:
     return not any("*" in route.domains for route in config.routes)
 
 
-def _trial(config: Config, url: str, ca: Path | None) -> list[str]:
+def _trial(config: Config, url: str, ca: Path | None, file: Path | None) -> list[str]:
     if not config.mailboxes or not config.applications:
         return []
     sender = config.mailboxes[0].address
@@ -96,10 +99,11 @@ def _trial(config: Config, url: str, ca: Path | None) -> list[str]:
     return [
         "Try:",
         f"  curl -i {trust}{url}/v1.0/users/{sender}/sendMail \\",
-        f'    -H "Authorization: Bearer $({_with_data(config, "token")})" -H "Content-Type: application/json" \\',
+        f'    -H "Authorization: Bearer $({_command(config, file, "token")})" -H "Content-Type: application/json" \\',
         f"    -d {shlex.quote(message)}",
     ]
 
 
-def _with_data(config: Config, command: str) -> str:
-    return f"{command_name()} {command} --data {shlex.quote(str(config.data))}"
+def _command(config: Config, file: Path | None, command: str) -> str:
+    settings = f" --config {shlex.quote(str(file.absolute()))}" if file else ""
+    return f"{command_name()} {command}{settings} --data {shlex.quote(str(config.data))}"

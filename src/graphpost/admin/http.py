@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hmac
 import inspect
+import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from graphpost.admin.operations import OperationError, Operations
 from graphpost.clock import SECOND
 from graphpost.errors import ConfigurationError, GraphpostError, StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import deliveries
+from graphpost.store import accounts, deliveries
 
 Answer = tuple[int, dict[str, str], bytes]
 _JSON: Final = {"content-type": "application/json", "cache-control": "no-store"}
@@ -64,12 +65,17 @@ class AdminApi:
             return _error(500, str(error))
 
     async def metrics(self) -> bytes:
-        """The metrics, with the queue as it is now; for a port of its own."""
-        count, oldest = await self.operations.store.read(deliveries.depth)
-        now = self.operations.clock.now()
-        self.log.metrics.queue_depth = count
-        self.log.metrics.queue_oldest_seconds = max(0.0, (now - oldest) / SECOND) if count else 0.0
-        return self.log.metrics.exposition()
+        """The metrics, with the queue as it is now (NaN while the store does not answer); for a port of its own."""
+        metrics = self.log.metrics
+        try:
+            count, oldest = await self.operations.store.read(deliveries.depth)
+        except StoreError as error:
+            self.log.problem("metrics", error)
+            metrics.queue_depth = metrics.queue_oldest_seconds = math.nan
+        else:
+            age = (self.operations.clock.now() - oldest) / SECOND
+            metrics.queue_depth, metrics.queue_oldest_seconds = count, max(0.0, age) if count else 0.0
+        return metrics.exposition()
 
     def _is_administrator(self, headers: Mapping[str, str]) -> bool:
         scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -94,7 +100,7 @@ class AdminApi:
         if reason := self.why_not_ready():
             return reason
         try:
-            await self.operations.store.read(lambda tx: tx.one("SELECT 1"))
+            await self.operations.store.read(accounts.revision)
         except StoreError as error:
             self.log.problem("readyz", error)
             return "the store does not answer"
@@ -108,7 +114,10 @@ class AdminApi:
                     captures = {key: unquote(value) for key, value in match.groupdict().items()}
                     arguments = _arguments(name, captures, query, body)
                     call: Callable[..., Awaitable[object]] = getattr(self.operations, name)
-                    return 200, _JSON, msgspec.json.encode(await call(**arguments))
+                    result = await call(**arguments)
+                    if name == "cancel_message":
+                        self.log.cancelled(int(captures["queue_id"], 16))
+                    return 200, _JSON, msgspec.json.encode(result)
                 allowed.append(wanted)
         if allowed:
             return _error(405, f"only {', '.join(allowed)}", {"allow": ", ".join(allowed)})

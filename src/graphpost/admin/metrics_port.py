@@ -1,4 +1,4 @@
-"""`GET /metrics` (and /healthz) on a port of its own, for who has no token.
+"""`GET /metrics` and /healthz on a port of their own, for who has no token.
 
 The smallest HTTP that a collector needs: one request to a connection, bounded in bytes and time, then it is closed.
 """

@@ -8,6 +8,7 @@ OperationError, and ConfigurationError when an argument is at fault.
 from __future__ import annotations
 
 import asyncio
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from graphpost.store.deliveries import Delivery
 from graphpost.store.store import Store, Tx
 
 QueueState = Literal["queued", "done", "held"]
+_QUEUE_ID = re.compile(r"[0-9A-Fa-f]{16}")
 _STATES = {"queued": deliveries.QUEUED, "done": deliveries.DONE, "held": deliveries.HELD}
 
 
@@ -214,14 +216,9 @@ class Operations:
 
 
 def _deliveries(tx: Tx, queue_id: str) -> list[Delivery]:
-    """The id names a message alone, so each bucket is asked: by its primary key."""
-    try:
-        message_id = int(queue_id, 16) if len(queue_id) == 16 else -1
-    except ValueError:
-        message_id = -1
-    for bucket in range(deliveries.BUCKETS) if 0 <= message_id < 2**63 else ():
-        if found := deliveries.get(tx, bucket, message_id):
-            return found
+    number = int(queue_id, 16) if _QUEUE_ID.fullmatch(queue_id) else -1
+    if 0 <= number < 2**63 and (found := deliveries.find(tx, number)):
+        return found
     raise OperationError(f"there is no message {queue_id!r} in the queue")
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from graphpost.clock import to_text
 from graphpost.mail.mailbox import Application, Mailbox
-from graphpost.maillog import instant_text
 from graphpost.store.accounts import Credential
 from graphpost.store.deliveries import DONE, HELD, QUEUED, Delivery, Recipient
 
@@ -28,10 +28,10 @@ def delivery(found: Delivery, mailbox: str) -> dict[str, Any]:
         "state": _STATES[found.state],
         "attempts": found.attempts,
         "under_way": found.state == QUEUED and found.owner != 0,
-        "created": instant_text(found.created_at),
-        "due": instant_text(found.due_at) if found.state == QUEUED else "",
-        "expires": instant_text(found.expires_at),
-        "finished": instant_text(found.finished_at) if found.finished_at else "",
+        "created": to_text(found.created_at),
+        "due": to_text(found.due_at) if found.state == QUEUED else "",
+        "expires": to_text(found.expires_at),
+        "finished": to_text(found.finished_at) if found.finished_at else "",
         "recipients": [_recipient(recipient) for recipient in found.recipients],
     }
 
@@ -53,7 +53,7 @@ def _recipient(found: Recipient) -> dict[str, Any]:
         if said is None
         else {"code": said.code, "status": said.status, "text": said.text, "host": said.host}
     )
-    at = instant_text(found.at) if found.at else ""
+    at = to_text(found.at) if found.at else ""
     return {"address": found.address, "state": found.state, "at": at, "reply": reply}
 
 
@@ -64,7 +64,7 @@ def mailbox(found: Mailbox) -> dict[str, Any]:
         "aliases": list(found.aliases),
         "object_id": found.object_id,
         "enabled": found.enabled,
-        "created": instant_text(found.created_at),
+        "created": to_text(found.created_at),
     }
 
 
@@ -83,7 +83,7 @@ def application(found: Application, credentials: Iterable[Credential]) -> dict[s
                 "id": credential.credential_id,
                 "kind": credential.kind,
                 "origin": credential.origin,
-                "expires": instant_text(credential.expires_at) if credential.expires_at else "",
+                "expires": to_text(credential.expires_at) if credential.expires_at else "",
             }
             for credential in credentials
         ],

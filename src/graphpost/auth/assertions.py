@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import json
-from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64decode
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from joserfc.jws import JWSRegistry
 
 from graphpost.auth import protocol
 from graphpost.auth.authority import Authority
-from graphpost.auth.protocol import OAuthError
+from graphpost.auth.protocol import OAuthError, base64url
 from graphpost.clock import SECOND, Instant
 from graphpost.store.accounts import Credential
 
@@ -103,9 +103,7 @@ def _is_named(header: dict[str, Any], credential: Credential) -> bool:
         "x5t#S256": hashlib.sha256(der).digest(),
     }
     return all(
-        str(header[name]).rstrip("=") == urlsafe_b64encode(digest).rstrip(b"=").decode()
-        for name, digest in named.items()
-        if name in header
+        str(header[name]).rstrip("=") == base64url(digest) for name, digest in named.items() if name in header
     )
 
 

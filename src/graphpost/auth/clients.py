@@ -77,7 +77,7 @@ async def _check_secret(realm: Realm, application: Application, secret: str, rem
         f"{application.client_id} from {remote}"  # elsewhere it goes on working while somebody guesses here
     )
     try:
-        right = await realm.find_right(account, remote, secret, [c.value for c in kept])
+        right = await realm.find_client_secret(account, remote, secret, [c.value for c in kept])
     except OAuthError as error:
         raise OAuthError(protocol.CLIENT_LOCKED, client=application.client_id) from error
     if right is None:

@@ -11,7 +11,7 @@ from graphpost.auth.clients import find_application
 from graphpost.auth.granting import POLL_SECONDS
 from graphpost.auth.protocol import IssuerReply, IssuerRequest, OAuthError, json_reply
 from graphpost.auth.realm import Realm
-from graphpost.auth.scopes import OPENID, names_of, parse_scopes, resolve
+from graphpost.auth.scopes import default_of, listed, parse_scopes, resolve
 from graphpost.auth.showing import describe, show
 from graphpost.auth.signin import sign_in_by_form
 from graphpost.store import grants
@@ -33,7 +33,7 @@ async def answer_device_code(realm: Realm, request: IssuerRequest, version: int)
     application = find_application(realm, client_id)
     text = request.form.get("scope", "")
     if version == 1 and not text:
-        text = f"{request.form.get('resource') or 'https://graph.microsoft.com'}/.default openid profile offline_access"
+        text = default_of(request.form.get("resource", ""))
     if not text.strip():
         raise OAuthError(protocol.MISSING, name="scope")
     requested = parse_scopes(text, realm.authority, request.origin)
@@ -103,7 +103,7 @@ async def _decide(realm: Realm, browser: Browser, grant: Grant) -> IssuerReply:
     user = browser.user
     assert user is not None
     approved = browser.request.form.get("decision") == "allow"
-    scopes = names_of(grant.facts.scopes) | set(OPENID) & set(grant.facts.scopes)
+    scopes = frozenset(listed(grant.facts.scopes))
 
     def write(tx: Tx) -> bool:
         if approved:
@@ -140,7 +140,6 @@ def _signin_page(
 
 def _consent_page(realm: Realm, browser: Browser, grant: Grant, user_code: str) -> IssuerReply:
     application = find_application(realm, grant.client_id)
-    names = [*sorted(names_of(grant.facts.scopes)), *(s for s in grant.facts.scopes if s in OPENID)]
     return show(
         "consent",
         browser,
@@ -149,7 +148,7 @@ def _consent_page(realm: Realm, browser: Browser, grant: Grant, user_code: str) 
         application=application.name,
         client_id=application.client_id,
         user=browser.user,
-        permissions=describe(names),
+        permissions=describe(listed(grant.facts.scopes)),
         user_code=user_code,
     )
 

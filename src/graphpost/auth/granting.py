@@ -13,18 +13,26 @@ import hmac
 import json
 import re
 import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
 
 from graphpost.auth import protocol
+from graphpost.auth.authority import GRAPH
 from graphpost.auth.clients import authenticate
 from graphpost.auth.minting import Asked, Client
-from graphpost.auth.protocol import IssuerReply, IssuerRequest, OAuthError, json_reply
+from graphpost.auth.protocol import IssuerReply, IssuerRequest, OAuthError, base64url, json_reply
 from graphpost.auth.realm import Realm
-from graphpost.auth.scopes import Granted, check_client_credentials, names_of, parse_scopes, resolve
+from graphpost.auth.scopes import (
+    DEFAULT,
+    Granted,
+    check_client_credentials,
+    default_of,
+    names_of,
+    parse_scopes,
+    resolve,
+)
 from graphpost.clock import SECOND
 from graphpost.mail.mailbox import Mailbox
 from graphpost.store import grants
@@ -181,7 +189,7 @@ async def _narrowed(
     consented = await realm.store.read(lambda tx: grants.consent_of(tx, grant.client_id, grant.object_id))
     allowed = names_of(grant.facts.scopes) | consented
     if requested.is_default:
-        return tuple(s for s in granted.answer if s.endswith(".default") or names_of([s]) <= allowed)
+        return tuple(s for s in granted.answer if s.endswith(DEFAULT) or names_of([s]) <= allowed)
     if not granted.names <= allowed:
         raise OAuthError(protocol.CONSENT, client=client.application.client_id)
     return granted.answer
@@ -202,7 +210,7 @@ async def _user_answer(
     registered = {name.casefold() for name in client.application.delegated_permissions}
     names = {name for name in names_of(scopes) if name.casefold() in registered}
     openid = {"openid", "profile", "email"} & set(scopes)
-    audience = grant.facts.resource or "https://graph.microsoft.com"
+    audience = grant.facts.resource or GRAPH
     token = realm.mint.user_token(client, _asked(request, audience), user, names | openid)
     answer = _answer(realm, token) | {"scope": " ".join(scopes)}
     if "openid" in scopes:
@@ -249,7 +257,7 @@ def _check_verifier(facts: Facts, verifier: str, client: Client) -> None:
         raise OAuthError(protocol.VERIFIER_WRONG)
     made = verifier
     if facts.challenge_method == "S256":
-        made = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        made = base64url(hashlib.sha256(verifier.encode()).digest())
     if not hmac.compare_digest(made, facts.challenge):
         raise OAuthError(protocol.VERIFIER_WRONG)
 
@@ -266,9 +274,9 @@ def _scope_text(request: IssuerRequest, version: int) -> str:
     resource = request.form.get("resource")
     if version == 2 or not resource:
         return request.form.get("scope", "")
-    default = f"{resource.rstrip('/')}/.default"
-    user = request.form.get("grant_type") != "client_credentials"
-    return f"{default} openid profile offline_access" if user else default
+    if request.form.get("grant_type") == "client_credentials":
+        return f"{resource.rstrip('/')}/{DEFAULT}"
+    return default_of(resource)
 
 
 def _asked(request: IssuerRequest, audience: str) -> Asked:
@@ -293,7 +301,7 @@ def _as_version_1(realm: Realm, request: IssuerRequest, answer: dict[str, Any]) 
     """Version 1 writes its numbers as texts, and names the resource."""
     now = realm.now() // SECOND
     texts = {name: str(answer[name]) for name in ("expires_in", "ext_expires_in")}
-    resource = request.form.get("resource", "https://graph.microsoft.com")
+    resource = request.form.get("resource", GRAPH)
     return {
         **answer,
         **texts,

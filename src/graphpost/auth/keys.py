@@ -7,8 +7,7 @@ one and removing the old one a token's lifetime later.  The first start makes th
 from __future__ import annotations
 
 import hashlib
-import os
-from base64 import b64encode, urlsafe_b64encode
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,8 +28,10 @@ from cryptography.x509.oid import NameOID
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
+from graphpost.auth.protocol import base64url
 from graphpost.clock import SECOND, Instant, to_datetime
 from graphpost.errors import ConfigurationError
+from graphpost.files import make_directory, replace_file
 
 _BITS: Final = 2048
 _VALID: Final = timedelta(days=3650)
@@ -71,7 +72,7 @@ class SigningKeys:
 
 def open_keys(directory: Path, now: Instant) -> SigningKeys:
     """Read the keys of a directory, making the first one; ConfigurationError when a file is no key."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(directory)
     files = sorted(directory.glob("*.pem"))
     if not files:
         files = [add_key(directory, now)]
@@ -84,14 +85,7 @@ def add_key(directory: Path, now: Instant) -> Path:
     key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path = directory / f"signing-{now // SECOND:012d}.pem"
-    partial = path.with_suffix(".new")
-    partial.unlink(missing_ok=True)
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(pem + _certify(key, now))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    replace_file(path, pem + _certify(key, now))
     return path
 
 
@@ -117,7 +111,7 @@ def _read(path: Path) -> SigningKey:
         private = load_pem_private_key(text, password=None, unsafe_skip_rsa_key_validation=True)
         der = x509.load_pem_x509_certificate(text).public_bytes(Encoding.DER)
         thumbprint = hashlib.sha1(der, usedforsecurity=False).digest()
-        kid = urlsafe_b64encode(thumbprint).rstrip(b"=").decode()
+        kid = base64url(thumbprint)
         pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         key = RSAKey.import_key(pem, {"kid": kid, "use": "sig"})
     except (OSError, ValueError, TypeError, JoseError) as error:

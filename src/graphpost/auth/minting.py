@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from joserfc import jwt
 
 from graphpost.auth.authority import Authority
 from graphpost.auth.keys import SigningKeys
+from graphpost.auth.protocol import base64url
 from graphpost.auth.scopes import OPENID
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.mail.mailbox import Application, Mailbox
@@ -99,7 +99,7 @@ class Mint:
     def client_info(self, user: Mailbox) -> str:
         """What MSAL makes an account id of."""
         info = msgspec.json.encode({"uid": user.object_id, "utid": self._authority.tenant_id})
-        return urlsafe_b64encode(info).rstrip(b"=").decode()
+        return base64url(info)
 
     def _access_claims(self, client: Client, asked: Asked) -> dict[str, Any]:
         now = self._clock.now() // SECOND
@@ -122,8 +122,7 @@ class Mint:
 
     def _subject(self, application: Application, user: Mailbox) -> str:
         """Pairwise: the same person is somebody else for every application."""
-        digest = hashlib.sha256(f"{application.client_id}|{user.object_id}".encode()).digest()
-        return urlsafe_b64encode(digest).rstrip(b"=").decode()
+        return base64url(hashlib.sha256(f"{application.client_id}|{user.object_id}".encode()).digest())
 
     def _sign(self, claims: dict[str, Any]) -> str:
         key = self._keys.current

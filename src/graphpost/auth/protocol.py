@@ -7,6 +7,7 @@ clients would repeat the request.
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -276,6 +277,11 @@ def error_body(error: OAuthError, now: Instant, correlation_id: str = "") -> dic
         "correlation_id": correlation,
         "error_uri": f"https://login.microsoftonline.com/error?code={number}",
     }
+
+
+def base64url(data: bytes) -> str:
+    """Without padding, as JOSE and PKCE have it (RFC 7515 section 2)."""
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _printable(text: str) -> str:

@@ -99,6 +99,17 @@ def resolve(requested: Requested, application: Application) -> Granted:
     return Granted(frozenset(names), tuple(dict.fromkeys((*answer, *requested.openid))))
 
 
+def default_of(resource: str) -> str:
+    """The scope that version 1 of the endpoints means by naming a resource ('': Graph); it always signs in."""
+    return f"{resource.rstrip('/') or GRAPH}/{DEFAULT} openid profile offline_access"
+
+
+def listed(answer: Iterable[str]) -> list[str]:
+    """What a user is asked to consent to, in the order of a page: permission names, then OpenID's words."""
+    scopes = list(answer)
+    return [*sorted(names_of(scopes)), *(scope for scope in scopes if scope in OPENID)]
+
+
 def names_of(answer: Iterable[str]) -> frozenset[str]:
     """The permission names in the scope of a response."""
     return frozenset(scope.rpartition("/")[2] for scope in answer) - {DEFAULT, *OPENID}

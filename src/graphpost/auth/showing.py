@@ -22,6 +22,8 @@ DESCRIPTIONS: Final = {
     "Mail.Send.Shared": "Send mail on behalf of others",
     "Mail.ReadWrite": "Read and write your mail",
     "Mail.ReadWrite.Shared": "Read and write mail you can access",
+    "Mail-Advanced.ReadWrite": "Change the content of your mail, also of what was received",
+    "Mail-Advanced.ReadWrite.Shared": "Change the content of mail you can access, also of what was received",
     "Mail.Read": "Read your mail",
     "Mail.Read.Shared": "Read mail you can access",
     "Mail.ReadBasic": "Read your mail, except its contents",

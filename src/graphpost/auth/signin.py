@@ -20,7 +20,7 @@ from graphpost.auth.browser import Browser, open_browser
 from graphpost.auth.clients import find_application
 from graphpost.auth.protocol import IssuerReply, IssuerRequest, OAuthError, error_body
 from graphpost.auth.realm import Realm
-from graphpost.auth.scopes import OPENID, Granted, Requested, parse_scopes, resolve
+from graphpost.auth.scopes import Granted, Requested, default_of, listed, parse_scopes, resolve
 from graphpost.auth.showing import describe, show
 from graphpost.mail.mailbox import Application
 from graphpost.store import accounts, grants
@@ -129,7 +129,7 @@ async def _needs_consent(realm: Realm, browser: Browser, asking: Asking, granted
     assert browser.user is not None
     object_id, client_id = browser.user.object_id, asking.application.client_id
     consented = await realm.store.read(lambda tx: grants.consent_of(tx, client_id, object_id))
-    missing = (granted.names | set(OPENID) & set(granted.answer)) - consented
+    missing = set(listed(granted.answer)) - consented
     if missing and asking.params.get("prompt") == "none":
         raise OAuthError(protocol.CONSENT_INTERACTION, client=client_id)
     return bool(missing) or asking.params.get("prompt") == "consent"
@@ -140,7 +140,7 @@ async def _decide(realm: Realm, browser: Browser, asking: Asking, granted: Grant
     if browser.request.form.get("decision") != "allow":
         raise OAuthError(protocol.DECLINED)
     object_id, client_id = browser.user.object_id, asking.application.client_id
-    scopes = granted.names | set(OPENID) & set(granted.answer)
+    scopes = frozenset(listed(granted.answer))
     await realm.store.write(lambda tx: grants.add_consent(tx, client_id, object_id, scopes))
 
 
@@ -228,7 +228,7 @@ def _check(realm: Realm, browser: Browser, asking: Asking, version: int) -> Requ
         raise OAuthError(protocol.CHALLENGE)
     text = params.get("scope", "")
     if version == 1 and not text:
-        text = f"{params.get('resource') or 'https://graph.microsoft.com'}/.default openid profile offline_access"
+        text = default_of(params.get("resource", ""))
     if not text.strip():
         raise OAuthError(protocol.MISSING_QUERY, name="scope")
     return parse_scopes(text, realm.authority, browser.request.origin)
@@ -283,7 +283,6 @@ def _account_page(browser: Browser, asking: Asking) -> IssuerReply:
 
 
 def _consent_page(browser: Browser, asking: Asking, granted: Granted) -> IssuerReply:
-    names = [*sorted(granted.names), *(s for s in granted.answer if s in OPENID)]
     return show(
         "consent",
         browser,
@@ -293,7 +292,7 @@ def _consent_page(browser: Browser, asking: Asking, granted: Granted) -> IssuerR
         application=asking.application.name,
         client_id=asking.application.client_id,
         user=browser.user,
-        permissions=describe(names),
+        permissions=describe(listed(granted.answer)),
         user_code="",
     )
 

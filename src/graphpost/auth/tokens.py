@@ -21,13 +21,12 @@ from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry
 
 from graphpost.auth.access import Principal
+from graphpost.auth.authority import GRAPH
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.errors import Unauthenticated
 from graphpost.store.accounts import GRAPH_APPLICATION
 
-GRAPH_AUDIENCES: Final = frozenset(
-    {"https://graph.microsoft.com", "https://graph.microsoft.com/", GRAPH_APPLICATION}
-)
+GRAPH_AUDIENCES: Final = frozenset({GRAPH, f"{GRAPH}/", GRAPH_APPLICATION})
 MAX_TOKEN: Final = 16_384  # characters
 _REMEMBERED: Final = 8192
 

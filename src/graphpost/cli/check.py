@@ -45,7 +45,7 @@ def _results(config: Config) -> Iterator[tuple[str, bool, str]]:
     ]
     for i, route in enumerate(config.routes):
         if route.to.startswith(("smtp:", "smtps:")):
-            todo.append((f"routes[{i}]", lambda route=route: checks.relay(route)))  # type: ignore[misc]
+            todo.append((f"routes[{i}]", lambda route=route: checks.relay(config, route)))  # type: ignore[misc]
     for name, check in todo:
         try:
             yield name, True, check()

@@ -2,7 +2,8 @@
 
 Each check returns a line that says what is fine, or raises with what is not.
 
-The relay check speaks SMTP through the standard library, so that it is an independent opinion on the relay.
+The relay check speaks SMTP through the standard library, so that it is an independent opinion on the relay; where it
+connects, and whom it trusts, is as in delivery.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import ssl
 from contextlib import closing
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from graphpost.admin.access import find_running
 from graphpost.clock import SystemClock
 from graphpost.config import Config, RouteSettings
+from graphpost.delivery.outlets import target_of
 from graphpost.errors import GraphpostError
 from graphpost.store.pending import pending_migrations
+from graphpost.transport.session import SmtpTarget, tls_context
 from graphpost.web.certificates import days_left
 
 _SECONDS: Final = 10.0
@@ -54,12 +56,17 @@ def _readable_by_others(data: Path) -> Path | None:
 
 def database(config: Config) -> str:
     """It can be opened and needs no migration that this version doesn't have."""
-    shown = config.store.url.partition("@")[2] or config.store.url
+    shown = _without_credentials(config.store.url)
     running = find_running(config.data)
     if running is not None:
         return f"{shown}, in use by the server with process id {running.pid}"
     todo = pending_migrations(config.store, config.data)
     return f"{shown}, {f'{len(todo)} migrations to apply' if todo else 'up to date'}"
+
+
+def _without_credentials(url: str) -> str:
+    """A password may hold an @ of its own, and may be in the query."""
+    return (url.rpartition("@")[2] or url).partition("?")[0]
 
 
 def certificate(config: Config) -> str:
@@ -86,54 +93,44 @@ def certificate(config: Config) -> str:
     return f"{chain}, for another {max(days, 0)} days"
 
 
-def relay(route: RouteSettings) -> str:
+def relay(config: Config, route: RouteSettings) -> str:
     """The relay answers, does TLS as the route wants it, and takes the credentials."""
-    parts = urlsplit(route.to)
-    host = parts.hostname or ""
-    implicit = parts.scheme == "smtps"
-    port = parts.port or (465 if implicit else 25)
+    target = target_of(route, config.delivery, "")
+    where = f"{target.host}:{target.port}"
     try:
-        with closing(_connected(host, port, route, implicit)) as smtp:
-            said = _session(smtp, route, implicit)
+        with closing(_connected(target)) as smtp:
+            said = _session(smtp, target)
             smtp.quit()
     except (smtplib.SMTPException, ssl.SSLError) as error:
-        raise GraphpostError(f"{host}:{port}: {_reason(error)}") from error
+        raise GraphpostError(f"{where}: {_reason(error)}") from error
     except OSError as error:
-        raise GraphpostError(f"{host}:{port}: {error.strerror or error}") from error
-    return f"{host}:{port} {said}"
+        raise GraphpostError(f"{where}: {error.strerror or error}") from error
+    return f"{where} {said}"
 
 
-def _connected(host: str, port: int, route: RouteSettings, implicit: bool) -> smtplib.SMTP:
-    if implicit:
-        return smtplib.SMTP_SSL(host, port, timeout=_SECONDS, context=_context(route))
-    return smtplib.SMTP(host, port, timeout=_SECONDS)
+def _connected(target: SmtpTarget) -> smtplib.SMTP:
+    if target.implicit_tls:
+        return smtplib.SMTP_SSL(target.host, target.port, timeout=_SECONDS, context=tls_context(target))
+    return smtplib.SMTP(target.host, target.port, timeout=_SECONDS)
 
 
-def _session(smtp: smtplib.SMTP, route: RouteSettings, implicit: bool) -> str:
+def _session(smtp: smtplib.SMTP, target: SmtpTarget) -> str:
     smtp.ehlo_or_helo_if_needed()
-    done = ["answers over TLS" if implicit else "answers"]
-    if not implicit and route.tls != "none":
+    done = ["answers over TLS" if target.implicit_tls else "answers"]
+    if not target.implicit_tls and target.tls != "none":
         if smtp.has_extn("starttls"):
-            smtp.starttls(context=_context(route))
+            smtp.starttls(context=tls_context(target))
             smtp.ehlo()
             done.append("STARTTLS works")
-        elif route.tls != "opportunistic":
-            raise smtplib.SMTPException(f"it offers no STARTTLS, and the route's tls is {route.tls}")
+        elif target.tls != "opportunistic":
+            raise smtplib.SMTPException(f"it offers no STARTTLS, and the route's tls is {target.tls}")
         else:
             done.append("offers no TLS")
-    if route.username and route.auth != "xoauth2":
-        smtp.login(route.username, route.password)
+    if target.username and target.auth != "xoauth2":
+        smtp.login(target.username, target.password)
         done.append("takes the credentials")
     smtp.noop()
     return ", ".join(done)
-
-
-def _context(route: RouteSettings) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=route.ca_file or None)
-    if route.tls != "verified" and not route.ca_file:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _reason(error: Exception) -> str:

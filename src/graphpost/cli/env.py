@@ -34,6 +34,7 @@ def environment(config: Config) -> dict[str, str]:
     """The variables; empty where the settings don't know (a secret kept as a hash only)."""
     from graphpost.admin.access import find_running
     from graphpost.admin.banner import origin
+    from graphpost.web.certificates import ca_file
 
     running = find_running(config.data)
     url = running.url if running else origin(config)
@@ -45,13 +46,7 @@ def environment(config: Config) -> dict[str, str]:
         "TENANT_ID": config.tenant.id,
         "CLIENT_ID": application.client_id if application else "",
         "CLIENT_SECRET": application.secrets[0] if application and application.secrets else "",
-        "CA_FILE": _ca(config),
+        "CA_FILE": str(ca_file(config) or ""),
         "MAILBOX": mailbox.address if mailbox else "",
         "USER_PASSWORD": mailbox.password if mailbox else "",
     }
-
-
-def _ca(config: Config) -> str:
-    if config.server.certificate or not config.server.tls:
-        return ""
-    return str(config.data / "ca" / "ca.pem")

@@ -16,27 +16,38 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+data_option = click.option(
+    "--data", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="The data directory."
+)
+file_option = click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="GRAPHPOST_CONFIG",
+    metavar="FILE",
+    help="The settings file; without one an embedded default is used.",
+)
 
 
 def with_config(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add --data and --config; the function gets the loaded settings as its first argument."""
 
-    @click.option(
-        "--data", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="The data directory."
-    )
-    @click.option(
-        "--config",
-        "file",
-        type=click.Path(path_type=Path, dir_okay=False),
-        envvar="GRAPHPOST_CONFIG",
-        metavar="FILE",
-        help="The settings file.",
-    )
+    @data_option
+    @file_option
     @wraps(function)
     def wrapper(*, data: Path | None, file: Path | None, **options: Any) -> Any:
-        return function(read_config(file, data, {}), **options)
+        return function(read_config(file or _running_file(data), data, {}), **options)
 
     return wrapper
+
+
+def _running_file(data: Path | None) -> Path | None:
+    """The settings file of the server that runs on the data directory: its commands speak of the same server."""
+    from graphpost.admin.access import find_running
+    from graphpost.config import Config
+
+    running = find_running(data or Config().data)
+    return Path(running.file) if running and running.file else None
 
 
 def read_config(file: Path | None, data: Path | None, flags: Mapping[str, object]) -> Config:

@@ -6,21 +6,12 @@ from pathlib import Path
 
 import click
 
-from graphpost.cli.options import read_config
+from graphpost.cli.options import data_option, file_option, read_config
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="The data directory."
-)
-@click.option(
-    "--config",
-    "file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    envvar="GRAPHPOST_CONFIG",
-    metavar="FILE",
-    help="The settings file; without one an embedded default is used.",
-)
+@data_option
+@file_option
 @click.option("--host", metavar="HOST", help="The address to listen on [127.0.0.1].")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on [8443]; 0: any free one.")
 @click.option("--relay", metavar="URL", help="Send all other mail to smtp://HOST:PORT or smtps://HOST:PORT.")
@@ -41,4 +32,4 @@ def command(
     config = read_config(file, data, flags)
     from graphpost.server import run
 
-    return run(config)
+    return run(config, file)

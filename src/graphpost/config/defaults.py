@@ -6,7 +6,6 @@ and kept in `defaults.json` (0600) in the data directory, so that `graphpost env
 
 from __future__ import annotations
 
-import os
 import secrets
 import uuid
 from pathlib import Path
@@ -17,6 +16,7 @@ from msgspec import Struct
 
 from graphpost.config.settings import ApplicationSettings, MailboxSettings
 from graphpost.errors import ConfigurationError
+from graphpost.files import create_file, make_directory
 
 FILE: Final = "defaults.json"
 DOMAIN: Final = "example.test"
@@ -65,21 +65,11 @@ def embedded_defaults(data: Path) -> Defaults:
 
 
 def _create(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(path.parent)
     made = Defaults(
         tenant_id=str(uuid.uuid4()),
         client_id=str(uuid.uuid4()),
         client_secret=secrets.token_urlsafe(30),
         user_password=secrets.token_urlsafe(12),
     )
-    draft = path.with_name(f".{FILE}.{secrets.token_hex(4)}")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-        stream.write(msgspec.json.format(msgspec.json.encode(made)) + b"\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    try:
-        os.link(draft, path)  # fails when somebody was faster: theirs counts
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+    create_file(path, msgspec.json.format(msgspec.json.encode(made)) + b"\n")

@@ -46,11 +46,10 @@ class IssuerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     request_bytes: int = 4 * 1024 * 1024
     expanded_bytes: int = 4 * 1024 * 1024  # of a gzip body
-    message_bytes: int = 150 * 1024 * 1024
     recipients: int = 500
     custom_headers: int = 5
     header_bytes: int = 262_144
-    json_depth: int = 64
+    json_depth: int = 128
     mime_depth: int = 30
     mime_parts: int = 1000
     address_length: int = 320

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from graphpost.clock import SECOND, Clock, Instant
+from graphpost.clock import NEVER, SECOND, Clock, Instant
 from graphpost.config import DeliverySettings
 from graphpost.delivery.filing import Filing
 from graphpost.delivery.lane import Job
 from graphpost.delivery.local import LocalDelivery
-from graphpost.delivery.reports import Reporter
+from graphpost.delivery.reports import NOTHING, Reporter
 from graphpost.delivery.routing import LOCAL
 from graphpost.delivery.settle import Conclusion, conclude
 from graphpost.errors import ContentLost, GraphpostError, MimeError, StoreError
@@ -34,13 +33,13 @@ from graphpost.maillog import MailLog
 from graphpost.store import contents, deliveries, messages
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
-from graphpost.store.deliveries import Delivery, Saying
+from graphpost.store.deliveries import Delivery
 from graphpost.store.store import Store, Tx
 from graphpost.transport.courier import Courier, Data, Deferred, Envelope, Failed, Outcome, Reply
 
 
 class Attempt(Struct, frozen=True):
-    """What was concluded, and what is to be filed with it."""
+    """What was concluded, and what is to be filed with it; `seconds` since the message was accepted."""
 
     conclusion: Conclusion
     seconds: float = 0.0
@@ -78,8 +77,6 @@ class Attempt(Struct, frozen=True):
             log.bounced(number, conclusion.delivery.sender)
 
 
-NOTHING = Saying(0, "", "", "")
-NEVER: Final = 2**62
 Result = tuple[tuple[Outcome, ...], tuple[Filing, ...]]
 Deliver = Callable[[Envelope, str, Instant], Awaitable[Result]]
 
@@ -129,17 +126,15 @@ class Attempts:
             item, held = await self._loaded(job)
             data = outgoing(item, held, contents.opener(self._blobs, held))
             outcomes, filings = await deliver(envelope_of(delivery, data), delivery.destination, started)
-            attempt = self._concluded(delivery, outcomes, started, filings)
+            attempt = self._concluded(delivery, outcomes, filings)
         except ContentLost as error:
             return self._set_aside(delivery, error)
         except (StoreError, OSError) as error:
-            return self._postponed(delivery, started, f"the message cannot be read at the moment: {error}")
+            return self._postponed(delivery, f"the message cannot be read at the moment: {error}")
         except (GraphpostError, msgspec.MsgspecError, ValueError) as error:
             return self._set_aside(delivery, error)
         except Exception as error:  # a defect of ours is no reason to give up somebody's mail
-            attempt = self._postponed(
-                delivery, started, "an internal error; the server's log has the details"
-            )
+            attempt = self._postponed(delivery, "an internal error; the server's log has the details")
             return replace(attempt, problem=error)
         conclusion = attempt.conclusion
         if conclusion.failed or conclusion.delayed or (delivery.wants_success and conclusion.relayed):
@@ -178,16 +173,15 @@ class Attempts:
         self,
         delivery: Delivery,
         outcomes: Sequence[Outcome],
-        started: Instant,
         filings: tuple[Filing, ...],
     ) -> Attempt:
         now = self._clock.now()
         conclusion = conclude(delivery, outcomes, now, self._settings, self._chance())
-        return Attempt(conclusion, (now - started) / SECOND, filings)
+        return Attempt(conclusion, (now - delivery.created_at) / SECOND, filings)
 
-    def _postponed(self, delivery: Delivery, started: Instant, why: str) -> Attempt:
+    def _postponed(self, delivery: Delivery, why: str) -> Attempt:
         outcomes = [Deferred(Reply(0, "4.3.0", why))] * len(open_addresses(delivery))
-        return self._concluded(delivery, outcomes, started, ())
+        return self._concluded(delivery, outcomes, ())
 
     def _reported(
         self, delivery: Delivery, outcomes: Sequence[Outcome], attempt: Attempt, item: Item, data: Data

@@ -6,8 +6,6 @@ write a blob (call it outside the event loop for large messages); adding is part
 
 from __future__ import annotations
 
-import hashlib
-
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -16,8 +14,8 @@ from graphpost.config import LimitSettings
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import INBOX, Mailbox
 from graphpost.mail.message import Item, Message
-from graphpost.mail.parse import ParseLimits, parse
-from graphpost.mail.thread import conversation_of, new_index, topic
+from graphpost.mail.parse import ParseLimits, parse, rooted
+from graphpost.mail.thread import conversation_of, conversation_of_topic, new_index
 from graphpost.store import contents, messages
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
@@ -41,12 +39,12 @@ class Filer:
         self._limits = ParseLimits(
             depth=limits.mime_depth, parts=limits.mime_parts, header_bytes=limits.header_bytes
         )
-        self._inline_limit = inline_limit
+        self.inline_limit = inline_limit
 
     def prepare(self, mailbox: Mailbox, data: bytes, now: Instant, folder_id: int = INBOX) -> Filing:
         """The item that these bytes (CRLF line ends) make in the mailbox.  Raises MimeError when they make none."""
         number = self._numbers.next()
-        content = contents.prepare(self._blobs, self._numbers.next(), data, self._inline_limit)
+        content = contents.prepare(self._blobs, self._numbers.next(), data, self.inline_limit)
         message = rooted(parse(data, self._limits), content.content_id)
         index = conversation_index(message, now)
         item = Item(
@@ -71,21 +69,8 @@ def add(tx: Tx, filing: Filing) -> None:
     contents.add(tx, filing.item.mailbox_id, filing.item.message_id, filing.contents)
 
 
-def rooted(message: Message, content_id: int) -> Message:
-    """The parsed message with its slices referring to the stored content instead of the bytes at hand."""
-    attachments = tuple(
-        replace(attachment, content=replace(attachment.content, content_id=content_id))
-        if attachment.content is not None
-        else attachment
-        for attachment in message.attachments
-    )
-    raw = replace(message.raw, content_id=content_id) if message.raw is not None else None
-    return replace(message, attachments=attachments, raw=raw)
-
-
 def conversation_index(message: Message, now: Instant) -> bytes:
     """The message's own Thread-Index when it is one, else one whose conversation is its topic's (MS-OXCMSG)."""
     if conversation_of(message.conversation_index) is not None:
         return message.conversation_index
-    key = topic(message.subject).upper().encode("utf-16-le", "replace")
-    return new_index(now, hashlib.md5(key, usedforsecurity=False).digest())
+    return new_index(now, conversation_of_topic(message.subject))

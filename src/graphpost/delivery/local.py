@@ -44,7 +44,7 @@ class LocalDelivery:
         return tuple(map(self._outcome, envelope.recipients, boxes)), filings
 
     async def _filings(self, envelope: Envelope, boxes: list[Mailbox], now: Instant) -> tuple[Filing, ...]:
-        if envelope.data.size > IN_THREAD:
+        if envelope.data.size > min(IN_THREAD, self._filer.inline_limit):  # a file is written and synced
             return await asyncio.to_thread(self._filings_now, envelope, boxes, now)
         return self._filings_now(envelope, boxes, now)
 

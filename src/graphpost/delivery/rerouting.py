@@ -8,17 +8,14 @@ stays as it is, and so do the message's age and expiry.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from msgspec.structs import replace
 
-from graphpost.clock import Instant
+from graphpost.clock import NEVER, Instant
 from graphpost.maillog import MailLog
 from graphpost.store import deliveries, rerouting
 from graphpost.store.deliveries import Delivery, Recipient
 from graphpost.store.store import Store, Tx
-
-FOREVER: Final = 2**62  # an instant that does not come
 
 
 class Rerouter:
@@ -58,7 +55,7 @@ class Rerouter:
             waiting = (
                 destination
                 for bucket in range(deliveries.BUCKETS)
-                for destination in deliveries.due_destinations(tx, bucket, FOREVER)
+                for destination in deliveries.due_destinations(tx, bucket, NEVER)
             )
             return {destination for destination in waiting if not self.is_known(destination)}
 

@@ -17,8 +17,9 @@ from graphpost.clock import SECOND, Instant
 from graphpost.config import DeliverySettings
 from graphpost.delivery import filing
 from graphpost.delivery.filing import Filing
+from graphpost.delivery.routing import CAPTURE
 from graphpost.delivery.schedule import next_attempt
-from graphpost.store import contents, deliveries, messages
+from graphpost.store import deliveries, forgetting, messages
 from graphpost.store.deliveries import Delivery, Recipient, Saying
 from graphpost.store.store import Tx
 from graphpost.transport.courier import Deferred, Delivered, Failed, Outcome, Reply
@@ -46,7 +47,7 @@ def apply(tx: Tx, concluded: Iterable[tuple[Delivery, Sequence[Filing]]], owner:
     Of a delivery that somebody else holds by now nothing is written.
     """
     known = {(delivery.message_id, delivery.position): (delivery, filings) for delivery, filings in concluded}
-    written = deliveries.settle_all(tx, (delivery for delivery, _ in known.values()), owner)
+    written = deliveries.settle(tx, (delivery for delivery, _ in known.values()), owner)
     for key in written:
         delivery, filings = known[key]
         for one in filings:
@@ -143,7 +144,7 @@ def _after(
     state: Literal["delivered", "captured", "deferred", "failed"]
     match outcome:
         case Delivered(reply):
-            state = "captured" if delivery.destination == "capture" else "delivered"
+            state = "captured" if delivery.destination == CAPTURE else "delivered"
         case Failed(reply):
             state = "failed"
         case Deferred(reply):
@@ -165,10 +166,16 @@ def _is_captured(delivery: Delivery) -> bool:
 def _forget(tx: Tx, delivery: Delivery) -> None:
     """Remove a message that was kept only to be delivered, when nothing of it is left to do."""
     if delivery.siblings > 1:
+        # Locks the message, so that of two siblings settled at once on two nodes the second sees the first as done.
+        messages.get(tx, delivery.mailbox_id, delivery.message_id)
         others = deliveries.get(tx, delivery.mailbox_id, delivery.message_id)
         if any(other.state != deliveries.DONE or _is_captured(other) for other in others):
             return
+    remove_unwanted(tx, delivery)
+
+
+def remove_unwanted(tx: Tx, delivery: Delivery) -> None:
+    """Remove the message of a hidden delivery, if it is still there."""
     item = messages.get(tx, delivery.mailbox_id, delivery.message_id)
     if item is not None:
-        contents.remove(tx, item.mailbox_id, item.message_id)
-        messages.remove(tx, item)
+        forgetting.remove(tx, item)

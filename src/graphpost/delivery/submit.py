@@ -1,7 +1,8 @@
 """Submit: a message becomes durable, with its deliveries, in one transaction.
 
-When `submit` returns, the message is on disk: in Sent Items (or in no folder when no copy is wanted) and in the queue.
-Nothing after that point is reported to the client: failures come back as mail.
+When `submit` or `submit_draft` returns, the message is on disk: in Sent Items (or in no folder when no copy is wanted)
+and in the queue.  Nothing after that point is reported to the client: failures come back as mail.  `keep` makes drafts
+durable, which are sent later or never.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ from msgspec.structs import replace
 
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import DeliverySettings
+from graphpost.delivery.items import completed, new_item
 from graphpost.delivery.lane import Job
 from graphpost.delivery.routing import Router
 from graphpost.delivery.worker import Worker
-from graphpost.ids import Numbers, random_bytes
-from graphpost.mail.address import domain_of
+from graphpost.errors import NotFound
+from graphpost.ids import Numbers
+from graphpost.mail.address import to_wire
 from graphpost.mail.mailbox import NO_FOLDER, SENT_ITEMS, Mailbox
 from graphpost.mail.message import Address, Item, Message
-from graphpost.mail.thread import conversation_of, new_index
 from graphpost.maillog import MailLog
-from graphpost.store import contents, deliveries, messages
+from graphpost.store import contents, deliveries, folders, messages
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
 from graphpost.store.deliveries import Delivery, Recipient
 from graphpost.store.store import Store, Tx
 
-ROW_OVERHEAD: Final = 512  # what an item takes beside its texts, for `size`
 NOBODY: Final = Address("")
 KEPT_IN_MEMORY: Final = 16_384  # larger messages are read back when their turn comes
 IN_THREAD: Final = 262_144  # contents above this are hashed and written outside the event loop
@@ -48,6 +49,16 @@ class Submission(Struct, frozen=True, kw_only=True):
     contents: Mapping[int, bytes]
     save: bool = True
     request_id: str = ""
+
+
+class Draft(Struct, frozen=True, kw_only=True):
+    """What somebody writes, to be kept in a folder; `message` and `contents` as in a Submission."""
+
+    mailbox: Mailbox
+    message: Message
+    contents: Mapping[int, bytes]
+    folder_id: int
+    is_read: bool = True
 
 
 class Submitter:
@@ -79,62 +90,84 @@ class Submitter:
     async def submit(self, submission: Submission) -> Item:
         """Make it durable and return the item as stored.  Raises StoreError; then nothing was kept."""
         now = self._clock.now()
-        item = self._item(submission, now)
+        number = self._numbers.next()
+        place = SENT_ITEMS if submission.save else NO_FOLDER
+        item = new_item(submission.mailbox, submission.message, submission.contents, number, now, place)
         kept = await self._prepare(submission.contents) if submission.contents else []
-        queued = self._deliveries(item, submission, now)
+        queued = self._deliveries(item, now, hidden=not submission.save)
+        await self._write(_adding(item, kept, queued), queued)
+        held = {content.content_id: content for content in kept} if item.size <= KEPT_IN_MEMORY else None
+        self._accepted(submission.mailbox, item, queued, held, submission.request_id)
+        return item
+
+    async def submit_draft(self, mailbox: Mailbox, draft: Item, message: Message, request_id: str) -> Item:
+        """Send a stored draft as `message`: it moves to Sent Items, and into the queue.
+
+        `message` is the draft's own, or that with what sending asks for.  Raises PreconditionFailed, with nothing done,
+        when the stored draft is no longer the version given; and StoreError.
+        """
+        now = self._clock.now()
+        dated = message if message.raw is not None else replace(message, date=now)
+        sent = replace(
+            draft,
+            message=completed(mailbox, dated, draft.message_id, now),
+            folder_id=SENT_ITEMS,
+            is_draft=False,
+            is_read=True,
+            modified_at=now,
+            received_at=now,
+            sent_at=now,
+        )
+        queued = self._deliveries(sent, now, hidden=False)
+        item = await self._write(_sending(draft, sent, queued), queued)
+        plain = message.raw is None and not message.attachments and item.size <= KEPT_IN_MEMORY
+        self._accepted(mailbox, item, queued, {} if plain else None, request_id)
+        return item
+
+    async def keep(self, draft: Draft) -> Item:
+        """Make a draft durable.  Raises NotFound when the folder is gone, StoreError when nothing was kept."""
+        now = self._clock.now()
+        number = self._numbers.next()
+        item = new_item(draft.mailbox, draft.message, draft.contents, number, now, draft.folder_id)
+        item = replace(item, is_draft=True, is_read=draft.is_read)
+        kept = await self._prepare(draft.contents) if draft.contents else []
+        if not await self._store.write(_keeping(item, kept)):
+            raise NotFound
+        return item
+
+    async def _write(self, fn: Callable[[Tx], Item], queued: list[Delivery]) -> Item:
         try:
-            await self._store.write(_adding(item, kept, queued))
+            return await self._store.write(fn)
         except BaseException:
             self._worker.unreserve(queued)
             raise
+
+    def _accepted(
+        self,
+        mailbox: Mailbox,
+        item: Item,
+        queued: list[Delivery],
+        held: dict[int, Content] | None,
+        request_id: str,
+    ) -> None:
+        """Tell the log and the worker; `held` are the contents when the message is to stay in memory."""
         self._log.accepted(
-            submission.request_id,
-            submission.mailbox.address,
+            request_id,
+            mailbox.address,
             item.message_id,
             queued[0].sender if queued else "",
             sum([len(delivery.recipients) for delivery in queued]),
             item.size,
-            (self._clock.now() - now) / SECOND,
+            (self._clock.now() - item.sent_at) / SECOND,
         )
-        held = {content.content_id: content for content in kept}
-        is_small = item.size <= KEPT_IN_MEMORY
         for delivery in queued:
             if delivery.owner:
-                self._worker.hand_over(Job(delivery, item, held) if is_small else Job(delivery))
-        return item
-
-    def _item(self, submission: Submission, now: Instant) -> Item:
-        message = submission.message
-        number = self._numbers.next()
-        index = message.conversation_index
-        conversation = conversation_of(index)
-        if conversation is None:
-            conversation = random_bytes(16)
-            index = new_index(now, conversation)
-        if not message.internet_message_id or not message.date or index is not message.conversation_index:
-            message = replace(
-                message,
-                internet_message_id=message.internet_message_id
-                or new_message_id(number, submission.mailbox.address),
-                date=message.date or now,
-                conversation_index=index,
-            )
-        return Item(
-            mailbox_id=submission.mailbox.mailbox_id,
-            message_id=number,
-            folder_id=SENT_ITEMS if submission.save else NO_FOLDER,
-            message=message,
-            created_at=now,
-            modified_at=now,
-            received_at=now,
-            sent_at=now,
-            size=ROW_OVERHEAD + len(message.body.content) + sum(map(len, submission.contents.values())),
-            conversation_id=conversation,
-        )
+                self._worker.hand_over(Job(delivery) if held is None else Job(delivery, item, held))
 
     async def _prepare(self, given: Mapping[int, bytes]) -> list[Content]:
         """Large contents go to the blob store before the transaction: a file nobody refers to is swept later."""
-        if sum(len(data) for data in given.values()) > IN_THREAD:
+        sizes = [len(data) for data in given.values()]
+        if sum(sizes) > IN_THREAD or max(sizes) > self._inline_limit:  # a file is written and synced
             return await asyncio.to_thread(self._prepare_now, given)
         return self._prepare_now(given)
 
@@ -144,7 +177,7 @@ class Submitter:
             for content_id, data in given.items()
         ]
 
-    def _deliveries(self, item: Item, submission: Submission, now: Instant) -> list[Delivery]:
+    def _deliveries(self, item: Item, now: Instant, *, hidden: bool) -> list[Delivery]:
         """One delivery per destination, leased to the worker where it has room."""
         message, groups = item.message, dict[str, list[Recipient]]()
         for address in unique(message.recipients):
@@ -169,37 +202,59 @@ class Submitter:
                     attempts=attempts,
                     created_at=now,
                     expires_at=expires_at,
-                    sender=(message.sender or message.from_ or NOBODY).address,
+                    sender=to_wire((message.sender or message.from_ or NOBODY).address),
                     recipients=tuple(recipients),
                     subject=message.subject[:255],
                     internet_message_id=message.internet_message_id,
                     siblings=len(groups),
                     wants_success=message.is_delivery_receipt_requested or False,
-                    hidden=not submission.save,
+                    hidden=hidden,
                 )
             )
         return queued
 
 
 def unique(addresses: Iterable[Address]) -> list[str]:
-    """Each address once, the first spelling kept; letter case does not make two of one."""
+    """Each address once, as SMTP has it, the first spelling kept; letter case does not make two of one.
+
+    Lower case, not casefolded: straße and strasse are two people.
+    """
     found: dict[str, str] = {}
     for address in addresses:
-        found.setdefault(address.address.casefold(), address.address)
+        spelled = to_wire(address.address)
+        found.setdefault(spelled.lower(), spelled)
     return list(found.values())
 
 
-def new_message_id(number: int, address: str) -> str:
-    """A Message-ID in the sender's domain; the random part keeps queue numbers from being guessed from it."""
-    return f"<{number:016x}.{random_bytes(4).hex()}@{domain_of(address)}>"
-
-
-def _adding(item: Item, kept: list[Content], queued: list[Delivery]) -> Callable[[Tx], None]:
-    def add(tx: Tx) -> None:
+def _adding(item: Item, kept: list[Content], queued: list[Delivery]) -> Callable[[Tx], Item]:
+    def add(tx: Tx) -> Item:
         messages.add(tx, item)
         if kept:
             contents.add(tx, item.mailbox_id, item.message_id, kept)
         for delivery in queued:
             deliveries.add(tx, delivery)
+        return item
 
     return add
+
+
+def _sending(draft: Item, sent: Item, queued: list[Delivery]) -> Callable[[Tx], Item]:
+    def send(tx: Tx) -> Item:
+        item = messages.change(tx, draft, sent)
+        for delivery in queued:
+            deliveries.add(tx, delivery)
+        return item
+
+    return send
+
+
+def _keeping(item: Item, kept: list[Content]) -> Callable[[Tx], bool]:
+    def keep(tx: Tx) -> bool:
+        if folders.get(tx, item.mailbox_id, item.folder_id) is None:
+            return False
+        messages.add(tx, item)
+        if kept:
+            contents.add(tx, item.mailbox_id, item.message_id, kept)
+        return True
+
+    return keep

@@ -65,7 +65,7 @@ class Worker:
         self._loops: list[asyncio.Task[None]] = []
         self._running = False
 
-    # -- life ------------------------------------------------------------------------------------------------------
+    # Life
 
     async def start(self) -> None:
         """Take over what an earlier process left behind, then begin."""
@@ -101,7 +101,7 @@ class Worker:
             lane.held_until = 0
         self._wake.set()
 
-    # -- fresh submissions -----------------------------------------------------------------------------------------
+    # Fresh submissions
 
     def reserve(self, destination: str, now: Instant) -> tuple[int, int, Instant]:
         """How a fresh delivery shall be inserted, as (owner, attempts, due_at).
@@ -126,7 +126,7 @@ class Worker:
         self._lanes[job.delivery.destination].reserved -= 1
         self._take(job)
 
-    # -- lanes -----------------------------------------------------------------------------------------------------
+    # Lanes
 
     def _lane(self, destination: str) -> Lane:
         lane = self._lanes.get(destination)
@@ -172,7 +172,7 @@ class Worker:
         if self._settler.is_behind:
             await self._settler.caught_up()
 
-    # -- a destination that does not work --------------------------------------------------------------------------
+    # A destination that does not work
 
     async def _hold(self, lane: Lane, attempt: Attempt) -> None:
         """Close the gate of a destination that does not work, for us and for every other worker."""
@@ -239,7 +239,7 @@ class Worker:
         for job in jobs:
             self._mine.pop(_key(job.delivery), None)
 
-    # -- what is due -----------------------------------------------------------------------------------------------
+    # What is due
 
     async def _poll_forever(self) -> None:
         while True:

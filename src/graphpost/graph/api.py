@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import parse_qsl
 
 import msgspec
 
 from graphpost.auth.access import Principal, check_permission, check_principal, find_mailbox
-from graphpost.clock import SECOND
+from graphpost.clock import to_text
 from graphpost.errors import BadRequest, GraphError, MethodNotAllowed, NotFound, StoreError, Unavailable
 from graphpost.graph.call import Call, Reply, Request, Services
 from graphpost.graph.routes import ROUTES, VERSIONS, Node, Route, build_tree, find_node
 from graphpost.graph.streaming import JSON_TYPE
 from graphpost.graph.values import clip
 from graphpost.mail.mailbox import Mailbox
+from graphpost.odata.errors import ODataError
 from graphpost.odata.path import PathError, parse_path
+from graphpost.odata.query import split_query
 
 ERROR_TYPE: Final = "application/json"
 RETRY_SECONDS: Final = 5
@@ -31,22 +31,6 @@ RETRY_SECONDS: Final = 5
 _METHODS: Final = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE"})
 _REMEMBERED: Final = 4096  # resolved paths
 _REMEMBERED_LENGTH: Final = 1024  # characters of a path worth remembering
-_QUERY_FIELDS: Final = 100
-_OPTIONS: Final = frozenset(
-    {
-        "select",
-        "filter",
-        "orderby",
-        "expand",
-        "top",
-        "skip",
-        "count",
-        "search",
-        "format",
-        "skiptoken",
-        "deltatoken",
-    }
-)
 _NO_QUERY: Final[Mapping[str, str]] = {}
 _DIAGNOSTIC: Final = '{"ServerInfo":{"DataCenter":"Graphpost","Slice":"E","Ring":"1","ScaleUnit":"001","RoleInstance":"graphpost"}}'
 _log: Final = logging.getLogger(__name__)
@@ -85,12 +69,10 @@ class GraphApi:
             return self._refused(error, headers)
         except StoreError as error:
             _log.error("request %s: the store did not answer: %s", request.request_id, error)
-            return self._refused(_unavailable(), headers)
+            return self._refused(unavailable(), headers)
         except Exception:
             _log.exception("request %s: unexpected", request.request_id)
-            return self._refused(
-                GraphError("An unexpected error occurred while processing the request."), headers
-            )
+            return self._refused(unexpected(), headers)
 
     def _authenticate(self, request: Request) -> Principal:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -142,14 +124,13 @@ class GraphApi:
         return self._refused(error, _standard_headers(request))
 
     def _refused(self, error: GraphError, headers: dict[str, str]) -> Reply:
-        moment = datetime.fromtimestamp(self._services.clock.now() // SECOND, UTC)
         inner = {
-            "date": moment.strftime("%Y-%m-%dT%H:%M:%S"),
+            "date": to_text(self._services.clock.now()).removesuffix("Z"),
             "request-id": headers["request-id"],
             "client-request-id": headers["client-request-id"],
         }
         body = {"error": {"code": error.code, "message": error.message, "innerError": inner}}
-        return Reply(error.status, _encode(body), ERROR_TYPE, {**headers, **error.headers})
+        return Reply(error.status, _encode(body), ERROR_TYPE, {**headers, **error.headers}, error.code)
 
 
 def find_place(trees: Mapping[str, Node], method: str, path: str) -> Place:
@@ -178,16 +159,11 @@ def find_place(trees: Mapping[str, Node], method: str, path: str) -> Place:
 
 
 def read_query(query_string: str, version: str) -> dict[str, str]:
-    """The query options by lower-case name; on beta OData's own may be written without their `$`."""
+    """The query by lower-case name; on beta OData's options may be written without their `$`."""
     try:
-        pairs = parse_qsl(query_string, keep_blank_values=True, errors="strict", max_num_fields=_QUERY_FIELDS)
-    except ValueError as error:
-        raise BadRequest("The query string of the request is not valid.") from error
-    query: dict[str, str] = {}
-    for name, value in pairs:
-        name = name.strip().lower()
-        query[f"${name}" if version == "beta" and name in _OPTIONS else name] = value
-    return query
+        return split_query(query_string, bare_names=version == "beta")
+    except ODataError as error:
+        raise BadRequest(error.message) from error
 
 
 def _user_key(first: str, captures: Mapping[str, str]) -> str:
@@ -223,8 +199,14 @@ def _no_resource(segment: str) -> BadRequest:
     return BadRequest(f"Resource not found for the segment '{clip(segment)}'.")
 
 
-def _unavailable() -> Unavailable:
+def unavailable() -> Unavailable:
+    """What the client is told when the store does not answer."""
     return Unavailable(
         "The service is temporarily unavailable. Please try again later.",
         headers={"Retry-After": str(RETRY_SECONDS)},
     )
+
+
+def unexpected() -> GraphError:
+    """What the client is told of a defect of ours."""
+    return GraphError("An unexpected error occurred while processing the request.")

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from graphpost.errors import MethodNotAllowed, NotFound
 from graphpost.graph.attached import ATTACHMENT, AttachmentForm, Stored
 from graphpost.graph.call import Call, Reply
-from graphpost.graph.envelope import collection, context, keyed, user_context
+from graphpost.graph.envelope import context, keyed, page, user_context
 from graphpost.graph.keys import attachment_number, attachment_of, folder_key, item_at, message_key
 from graphpost.graph.prefer import read_preferences
 from graphpost.graph.render import View, message_id, view_of
@@ -32,11 +32,10 @@ async def list_attachments(call: Call) -> Reply:
     form = _form(call, options)
     item, stored = await _find(call)
     found = form.chosen(item, options)
-    skip, top = options.skip, options.top or read_preferences(call.headers).page_size or max(1, len(found))
-    entities = await _entities(form, item, found[skip : skip + top], stored)
+    top = options.top or read_preferences(call.headers).page_size or max(1, len(found))
+    entities = await _entities(form, item, found[options.skip : options.skip + top], stored)
     where = context(call, *_place(call, item, form.view), select=form.names)
-    total, more = len(found) if options.count else None, skip + top if len(found) > skip + top else None
-    return json_reply(collection(call, where, entities, count=total, next_skip=more), form.embedded)
+    return json_reply(page(call, where, entities, len(found), options, top), form.embedded)
 
 
 async def get_attachment(call: Call) -> Reply:

@@ -11,7 +11,6 @@ import mimetypes
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
-from uuid import uuid4
 
 from msgspec.structs import replace
 
@@ -33,6 +32,7 @@ from graphpost.graph.values import (
     type_name,
     unexpected,
 )
+from graphpost.ids import new_guid
 from graphpost.mail.compose import compose
 from graphpost.mail.message import Attachment, ContentRef, Message
 
@@ -164,7 +164,7 @@ def _opener(contents: Mapping[int, bytes]) -> Callable[[ContentRef], Iterator[by
 def _dated(message: Message, reading: Reading) -> Message:
     """The attached message with what composing is made from."""
     domain = message.from_.address.rpartition("@")[2] if message.from_ else "localhost"
-    message_id = message.internet_message_id or f"<{uuid4().hex}@{domain}>"
+    message_id = message.internet_message_id or f"<{new_guid()}@{domain}>"
     return replace(message, internet_message_id=message_id, date=message.date or reading.now)
 
 

@@ -7,7 +7,7 @@ empty objects as if they were not there.  Whatever ends in a header is on one li
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from graphpost.graph.attachments_in import read_attachments
@@ -26,7 +26,7 @@ from graphpost.graph.values import (
     read_string,
     read_word,
 )
-from graphpost.mail.message import Body, Message
+from graphpost.mail.message import Body, ExtendedProperty, Message
 from graphpost.mail.text import preview
 
 Reader = Callable[[Any, Reading], Any]
@@ -43,14 +43,19 @@ def is_message(members: dict[str, Any]) -> bool:
 
 def read_message(members: dict[str, Any], reading: Reading) -> Message:
     """The message a folded object describes, complete but for sender, Message-ID, date and conversation."""
+    return read_draft(members, reading)[0]
+
+
+def read_draft(members: dict[str, Any], reading: Reading) -> tuple[Message, bool]:
+    """The same, and whether it is to count as read, which an item is and no message."""
     fields = read_fields(members, reading)
-    fields.pop("is_read", None)  # of the item, and a sent message is read
+    is_read = fields.pop("is_read", True)
     body = fields.get("body")
     if body is not None:
         fields["preview"] = preview(body)
     if "extended" in fields:
-        _thread(fields)
-    return Message(**fields)
+        fields.update(thread_fields(fields["extended"]))
+    return Message(**fields), is_read
 
 
 def read_fields(members: dict[str, Any], reading: Reading) -> dict[str, Any]:
@@ -69,13 +74,21 @@ def read_fields(members: dict[str, Any], reading: Reading) -> dict[str, Any]:
     return fields
 
 
-def _thread(fields: dict[str, Any]) -> None:
+def read_property(row: Property, value: Any, reading: Reading) -> Any:
+    """The value of one writable property; None when it says nothing."""
+    return _READERS[row.name.lower()][1](value, reading)
+
+
+def thread_fields(extended: Iterable[ExtendedProperty]) -> dict[str, Any]:
     """In-Reply-To and References, which the JSON form has as extended properties only."""
-    for property_ in fields["extended"]:
+    fields: dict[str, Any] = {}
+    for property_ in extended:
+        text = property_.value if isinstance(property_.value, str) else " ".join(property_.value)
         if property_.property_id == IN_REPLY_TO:
-            fields["in_reply_to"] = flatten(property_.value).strip()
+            fields["in_reply_to"] = flatten(text).strip()
         elif property_.property_id == REFERENCES:
-            fields["references"] = tuple(flatten(property_.value).split())
+            fields["references"] = tuple(flatten(text).split())
+    return fields
 
 
 def _body(value: Any, reading: Reading) -> Body:

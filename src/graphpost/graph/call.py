@@ -62,7 +62,7 @@ class Call(Struct, frozen=True):
     """One request.
 
     `captures` are the path's keys by the name in the route (`message`, `folder`, `attachment`, …), percent-decoded.
-    `query` has lower-case names with `$` where OData has one; the last of repeated options wins.  `headers` has
+    `query` has lower-case names with `$` where OData has one.  `headers` has
     lower-case names.  `base` is the service root as the client wrote it, such as `https://localhost:8443/v1.0`.
     """
 
@@ -98,3 +98,4 @@ class Reply(Struct, frozen=True):
     body: Any | bytes | AsyncIterator[bytes] | None = None
     content_type: str = ""
     headers: Mapping[str, str] = _NO_HEADERS
+    code: str = ""  # of the error that the body tells of, for the log

@@ -11,14 +11,12 @@ from typing import Any, Final
 
 from graphpost.errors import BadRequest
 from graphpost.graph.values import clip, read_array, read_object, read_string
+from graphpost.mail.compose import RESERVED
+from graphpost.mail.field import is_field_name
 from graphpost.mail.message import Header
 
-NAME_LENGTH: Final = 255  # characters; the line that begins with it has 998
-
 _INVALID: Final = "InvalidInternetMessageHeader"
-_NAME: Final = re.compile(r"[!-9;-~]+")  # RFC 5322 §3.6.8: printable ASCII but the colon
 _FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_RESERVED: Final = ("x-ms-exchange-organization-", "x-ms-exchange-forest-")
 
 
 def read_headers(value: Any, name: str, limit: int) -> tuple[Header, ...]:
@@ -31,7 +29,7 @@ def read_headers(value: Any, name: str, limit: int) -> tuple[Header, ...]:
             f"Maximum number of headers in one message should be less than or equal to {limit}.",
             "InvalidInternetMessageHeaderCollection",
         )
-    return tuple(header for header in headers if not header.name.lower().startswith(_RESERVED))
+    return tuple(header for header in headers if not header.name.lower().startswith(RESERVED))
 
 
 def _read_header(entry: Any, collection: str) -> Header | None:
@@ -51,7 +49,7 @@ def _check(name: str, value: str) -> None:
         raise BadRequest(
             f"The internet message header name '{clip(name)}' should start with 'x-' or 'X-'.", _INVALID
         )
-    if len(name) > NAME_LENGTH or len(name) == 2 or not _NAME.fullmatch(name):
+    if len(name) == 2 or not is_field_name(name):
         raise BadRequest(f"The internet message header name '{clip(name)}' is not valid.", _INVALID)
     if _FORBIDDEN.search(value):
         raise BadRequest(

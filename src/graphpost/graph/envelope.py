@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from graphpost.graph.call import Call
-from graphpost.odata.query import Expand
+from graphpost.odata.query import Expand, Options
 
 DEFAULT_PAGE: Final = 10
 
@@ -63,12 +63,13 @@ def next_link(call: Call, skip: int) -> str:
 
 
 def page(
-    call: Call, where: str, entities: list[dict[str, Any]], skip: int, top: int, *, count: bool
+    call: Call, where: str, shown: list[dict[str, Any]], total: int, options: Options, top: int
 ) -> dict[str, Any]:
-    """One page of a collection that is in memory as a whole."""
-    shown = entities[skip : skip + top]
-    more = skip + top if len(entities) > skip + top else None
-    return collection(call, where, shown, count=len(entities) if count else None, next_skip=more)
+    """The envelope of `top` entities from the options' `$skip` on, of a collection that is in memory as a whole."""
+    end = options.skip + top
+    return collection(
+        call, where, shown, count=total if options.count else None, next_skip=end if total > end else None
+    )
 
 
 def _key(key: str) -> str:

@@ -13,6 +13,7 @@ from graphpost.graph.zones import is_time_zone
 from graphpost.mail.message import Flag, ZonedTime
 
 NOT_FLAGGED: Final = Flag()
+_TIMES: Final = {"start": "startDateTime", "due": "dueDateTime", "completed": "completedDateTime"}
 
 _LOCAL: Final = re.compile(
     r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(?::\d\d)?)(\.\d{1,9})?(Z?)", re.ASCII | re.IGNORECASE
@@ -22,19 +23,27 @@ _LOCAL: Final = re.compile(
 def read_flag(value: Any, name: str) -> Flag:
     """The flag; a due date needs a start date.  Empty date objects count as absent."""
     members = read_object(value, name)
-    if not members:
-        return NOT_FLAGGED
+    return merge_flag(NOT_FLAGGED, members) if members else NOT_FLAGGED
+
+
+def merge_flag(old: Flag, members: dict[str, Any], *, checked: bool = True) -> Flag:
+    """The flag with what is given of another; not flagged is without dates.  `checked`: a due date needs a start date."""
     status = read_word(
         members.get("flagstatus"), "flagStatus", FLAG_STATUS, "microsoft.graph.followupFlagStatus"
     )
-    start = read_zoned_time(members.get("startdatetime"), "startDateTime")
-    due = read_zoned_time(members.get("duedatetime"), "dueDateTime")
-    completed = read_zoned_time(members.get("completeddatetime"), "completedDateTime")
-    if due is not None and start is None:
+    times = {
+        field: read_zoned_time(members[name.lower()], name)
+        if name.lower() in members
+        else getattr(old, field)
+        for field, name in _TIMES.items()
+    }
+    if checked and times["due"] is not None and times["start"] is None:
         raise BadRequest("A flag with a dueDateTime must have a startDateTime.", "ErrorInvalidRequest")
+    if status == "notFlagged" and old.status != "notFlagged":
+        return NOT_FLAGGED
     if status is None:
-        status = "flagged" if start is not None else "notFlagged"
-    return Flag(status=status, start=start, due=due, completed=completed)  # type: ignore[arg-type]  # one of FLAG_STATUS
+        status = "flagged" if old.status == "notFlagged" and times["start"] is not None else old.status
+    return Flag(status=status, **times)  # type: ignore[arg-type]  # one of FLAG_STATUS
 
 
 def read_zoned_time(value: Any, name: str) -> ZonedTime | None:

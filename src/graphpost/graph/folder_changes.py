@@ -14,13 +14,13 @@ from msgspec.structs import replace
 
 from graphpost.errors import AccessDenied, BadRequest, Conflict, NotFound
 from graphpost.graph.call import Call, Reply
-from graphpost.graph.conditions import check_match
+from graphpost.graph.conditions import check_version
 from graphpost.graph.envelope import context, user_context
 from graphpost.graph.folders import folder_entity
 from graphpost.graph.keys import folder_at, folder_key, folder_number
 from graphpost.graph.payload import media_kind, read_json
-from graphpost.graph.render import etag, folder_id
-from graphpost.graph.values import clip, fold, read_boolean, read_line, read_string, type_name
+from graphpost.graph.render import folder_id
+from graphpost.graph.values import READ, clip, fold, read_boolean, read_line, read_string, type_name
 from graphpost.mail.mailbox import DELETED_ITEMS, ROOT, WELL_KNOWN, Folder
 from graphpost.store import folders, trees
 from graphpost.store.store import Tx
@@ -91,7 +91,7 @@ async def delete_folder_for_good(call: Call) -> Reply:
 
 async def move_folder(call: Call) -> Reply:
     """POST …/mailFolders/{folder}/move."""
-    number, destination = _number(call), _destination(call)
+    number, destination = _number(call), _destination(call, "move")
     if number in _FIXED:
         raise BadRequest("Cannot move distinguished folder.", "ErrorMoveDistinguishedFolder")
 
@@ -108,7 +108,7 @@ async def move_folder(call: Call) -> Reply:
 
 async def copy_folder(call: Call) -> Reply:
     """POST …/mailFolders/{folder}/copy: with all that is in it."""
-    number, destination = _number(call), _destination(call)
+    number, destination = _number(call), _destination(call, "copy")
     services, box = call.services, call.box.mailbox_id
     until, top, now = services.numbers.next(), services.numbers.next(), services.clock.now()
     numbers = _first(top, services.numbers.next)
@@ -176,7 +176,7 @@ def _held(tx: Tx, call: Call, number: int) -> Folder:
     """The folder in the path, in a tree that holds still, when it is the version the client knows."""
     folders.hold_tree(tx, call.box.mailbox_id)
     folder = folder_at(tx, call.box, number)
-    check_match(call.headers, etag(folder.folder_id, folder.version))
+    check_version(call, folder.folder_id, folder.version)
     return folder
 
 
@@ -227,10 +227,15 @@ def _name(members: dict[str, Any]) -> str:
     return name
 
 
-def _destination(call: Call) -> int:
-    text = read_string(_members(call).get("destinationid"), "destinationId").strip()
+def _destination(call: Call, operation: str) -> int:
+    """The folder that the body names by id or well-known name."""
+    text = read_string(_members(call).get("destinationid"), "DestinationId").strip()
     if not text:
-        raise BadRequest("The destinationId is missing.", "ErrorInvalidParameter")
+        raise BadRequest(
+            f"One or more parameters of the operation '{operation}' are missing from the request payload. "
+            "The missing parameters are: DestinationId.",
+            READ,
+        )
     number = folder_number(call.box, text)
     if not number:
         raise NotFound

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from graphpost.graph.call import Call, Reply
-from graphpost.graph.envelope import DEFAULT_PAGE, collection, context, keyed, selected_names, user_context
+from graphpost.graph.envelope import DEFAULT_PAGE, context, keyed, page, selected_names, user_context
 from graphpost.graph.inmemory import matching, sorted_by
 from graphpost.graph.keys import folder_at, folder_key
 from graphpost.graph.prefer import read_preferences
@@ -113,10 +113,7 @@ async def _list(call: Call, parent: int, place: tuple[str, ...]) -> Reply:
 
     entities, total = await call.services.store.read(fetch)
     where = context(call, *place, select=selected_names(form.names, options.expand))
-    more = options.skip + top if total > options.skip + top else None
-    return Reply(
-        body=collection(call, where, entities, count=total if options.count else None, next_skip=more)
-    )
+    return Reply(body=page(call, where, entities, total, options, top))
 
 
 def _form(call: Call, options: Options) -> FolderForm:

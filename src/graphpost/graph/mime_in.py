@@ -5,79 +5,51 @@ The bytes are stored as they came but for what `mail.relay.normalise` mends.  A 
 
 from __future__ import annotations
 
-import re
-from typing import Final
-from uuid import uuid4
-
-from msgspec.structs import replace
-
-from graphpost.auth.access import check_sender
 from graphpost.errors import BadRequest, MimeError
 from graphpost.graph.call import Call
+from graphpost.graph.outgoing import check_mime, check_mime_authors, mime_authors, own_address
 from graphpost.graph.payload import read_mime
-from graphpost.graph.recipients import check_addresses, check_recipients
-from graphpost.mail.address import domain_of, parse_address_list
+from graphpost.ids import new_guid
+from graphpost.mail.address import domain_of
 from graphpost.mail.field import address_field
-from graphpost.mail.message import Address, Attachment, ContentRef, Message
-from graphpost.mail.parse import ParseLimits, parse
+from graphpost.mail.message import Message
+from graphpost.mail.parse import ParseLimits, parse, rooted
 from graphpost.mail.relay import normalise
-
-# A From or Sender field with its folded lines, wherever it stands before the first empty line.
-_AUTHOR: Final = re.compile(
-    rb"^(from|sender)[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.IGNORECASE | re.MULTILINE
-)
 
 
 def read_mime_message(call: Call) -> tuple[Message, dict[int, bytes]]:
-    """The message and the content that holds its bytes; every fault of it is raised here."""
+    """A message to be sent, and the content that holds its bytes; every fault of it is raised here."""
+    message, contents = _read(call, checked=True)
+    check_mime(call, message)
+    return message, contents
+
+
+def read_mime_draft(call: Call) -> tuple[Message, dict[int, bytes]]:
+    """A message to be kept: anything that is one.  Who it goes to and comes from is looked at when it is sent."""
+    return _read(call, checked=False)
+
+
+def _read(call: Call, *, checked: bool) -> tuple[Message, dict[int, bytes]]:
     now, limits = call.services.clock.now(), call.services.limits
     given = read_mime(call.body)
     try:
-        data = _authored(call, normalise(given, message_id=_new_id(call), date=now))
+        data = normalise(given, message_id=_new_id(call), date=now)
+        if checked:
+            check_mime_authors(call, data)
+        data = _authored(call, data)
         message = parse(data, ParseLimits(limits.mime_depth, limits.mime_parts, limits.header_bytes))
     except MimeError as error:
         raise BadRequest("The MIME content is not valid.", "ErrorMimeContentInvalid") from error
-    check_addresses(message, limits.address_length)
-    check_recipients(message, limits.recipients)
     content_id = call.services.numbers.next()
-    return _placed(message, content_id), {content_id: data}
+    return rooted(message, content_id), {content_id: data}
 
 
 def _new_id(call: Call) -> str:
-    return f"<{uuid4().hex}@{domain_of(call.box.address)}>"
+    return f"<{new_guid()}@{domain_of(call.box.address)}>"
 
 
 def _authored(call: Call, data: bytes) -> bytes:
-    """The data with a From field, after checking that the principal may send as every address named.
-
-    Every address of every From and Sender field counts: which one a reader shows is the reader's choice.
-    """
-    fields = _AUTHOR.findall(data, 0, _header_end(data))
-    for name, raw in fields:
-        value = raw.decode("utf-8", "replace").strip()
-        if value or name.lower() == b"from":
-            for address in [author.address for author in parse_address_list(value)] or [""]:
-                check_sender(call.principal, call.box, address)
-    if any(name.lower() == b"from" for name, _ in fields):
+    """The data with a From field: the mailbox's, when it has none."""
+    if any(name.lower() == b"from" for name, _ in mime_authors(data)):
         return data
-    return address_field("From", [Address(call.box.address, call.box.name)]).encode() + data
-
-
-def _header_end(data: bytes) -> int:
-    end = data.find(b"\r\n\r\n")
-    return len(data) if end < 0 else end
-
-
-def _placed(message: Message, content_id: int) -> Message:
-    """The message with its slices naming the stored content."""
-    return replace(
-        message,
-        raw=ContentRef(content_id),
-        attachments=tuple(_placed_attachment(attachment, content_id) for attachment in message.attachments),
-    )
-
-
-def _placed_attachment(attachment: Attachment, content_id: int) -> Attachment:
-    if attachment.content is None:
-        return attachment
-    return replace(attachment, content=replace(attachment.content, content_id=content_id))
+    return address_field("From", [own_address(call.box)]).encode() + data

@@ -52,7 +52,16 @@ def read_preferences(headers: Mapping[str, str]) -> Preferences:
 
 def wants_representation(headers: Mapping[str, str]) -> bool:
     """Whether the client asks for the entity where the answer would be empty (`return=representation`)."""
+    return _wants(headers, "representation")
+
+
+def wants_minimal(headers: Mapping[str, str]) -> bool:
+    """Whether the client asks for an empty answer where there would be the entity (`return=minimal`)."""
+    return _wants(headers, "minimal")
+
+
+def _wants(headers: Mapping[str, str], word: str) -> bool:
     return any(
-        name.lower() == "return" and (quoted or bare).lower() == "representation"
+        name.lower() == "return" and (quoted or bare).lower() == word
         for name, quoted, bare in _PREFERENCE.findall(headers.get("prefer", ""))
     )

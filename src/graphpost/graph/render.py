@@ -11,14 +11,14 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
-from graphpost.clock import Instant
+from graphpost.clock import Instant, to_text
 from graphpost.graph.call import Call
 from graphpost.graph.html import body_value
 from graphpost.graph.prefer import Preferences, read_preferences
-from graphpost.graph.schema import MESSAGE, Property, Shown
-from graphpost.graph.times import time_text
+from graphpost.graph.schema import MESSAGE, Kind, Property, Shown
 from graphpost.ids import change_key_text, conversation_id_text, folder_id_text, message_id_text
 from graphpost.mail.message import Address, Body, BodyKind, ExtendedProperty, Flag, Item, ZonedTime
 from graphpost.mail.quoted import unique_part
@@ -66,7 +66,7 @@ def message_fields(selected: tuple[str, ...], beta: bool, basic: bool) -> Fields
     return tuple(
         (each.name, _GETTERS[each.name])
         for each in MESSAGE.properties.values()
-        if each.name in _GETTERS
+        if each.shown is not Shown.EXPAND
         and (beta or not each.beta)
         and (each.basic or not basic)
         and _is_shown(each, wanted)
@@ -117,7 +117,7 @@ def recipient_value(address: Address) -> dict[str, dict[str, str]]:
 
 def time_value(instant: Instant) -> str | None:
     """The instant, or null when there is none (0)."""
-    return time_text(instant) if instant else None
+    return to_text(instant) if instant else None
 
 
 def extended_value(each: ExtendedProperty) -> dict[str, str | list[str]]:
@@ -131,18 +131,6 @@ def _is_shown(each: Property, wanted: set[str]) -> bool:
     return each.name.lower() in wanted if wanted else each.shown is Shown.DEFAULT
 
 
-def _recipients(field: str) -> Getter:
-    return lambda item, view: [recipient_value(each) for each in getattr(item.message, field)]
-
-
-def _recipient(field: str) -> Getter:
-    def get(item: Item, view: View) -> dict[str, dict[str, str]] | None:
-        address = getattr(item.message, field)
-        return recipient_value(address) if address else None
-
-    return get
-
-
 def _body(body: Body, view: View) -> dict[str, str]:
     return body_value(body, view.body_kind, unsafe=view.unsafe_html)
 
@@ -151,17 +139,12 @@ def _conversation(item: Item, view: View) -> str | None:
     return conversation_id_text(view.mailbox, item.conversation_id) if item.conversation_id else None
 
 
-def _index(item: Item, view: View) -> str | None:
-    return b64encode(item.message.conversation_index).decode() if item.message.conversation_index else None
-
-
 def _web_link(item: Item, view: View) -> str:
     link = message_id(item, view).replace("=", "%3D")  # the rest of its alphabet needs no escape
     return f"{view.origin}/owa/?ItemID={link}&exvsurl=1&viewmodel=ReadMessageItem"
 
 
-def _flag(item: Item, view: View) -> dict[str, Any]:
-    flag: Flag = item.message.flag
+def _flag_value(flag: Flag) -> dict[str, Any]:
     value: dict[str, Any] = {"flagStatus": flag.status}
     for name, time in (
         ("completedDateTime", flag.completed),
@@ -179,41 +162,45 @@ def _zoned(time: ZonedTime) -> dict[str, str]:
     return {"dateTime": f"{whole}.{fraction[:7]:0<7}", "timeZone": time.time_zone}
 
 
-_GETTERS: Final[dict[str, Getter]] = {
+def _getter(row: Property) -> Getter:
+    """How a property is read: as its kind is written, from the field that the table names."""
+    if not row.field or row.name in _COMPUTED:
+        return _COMPUTED[row.name]
+    read = attrgetter(row.field if row.field in Item.__struct_fields__ else f"message.{row.field}")
+    match row.kind, row.collection:
+        case Kind.DATETIME, False:
+            return lambda item, view: time_value(read(item))
+        case Kind.BINARY, False:
+            return lambda item, view: b64encode(value).decode() if (value := read(item)) else None
+        case Kind.RECIPIENT, False:
+            return lambda item, view: recipient_value(address) if (address := read(item)) else None
+        case Kind.RECIPIENT, True:
+            return lambda item, view: [recipient_value(each) for each in read(item)]
+        case Kind.HEADER, True:
+            return lambda item, view: [{"name": each.name, "value": each.value} for each in read(item)]
+        case Kind.BODY, False:
+            return lambda item, view: _body(read(item), view)
+        case Kind.FLAG, False:
+            return lambda item, view: _flag_value(read(item))
+        case Kind.STRING, True:
+            return lambda item, view: list(read(item))
+        case ((Kind.STRING | Kind.BOOLEAN | Kind.ENUM), False):
+            return lambda item, view: read(item)
+    raise AssertionError(f"no getter for {row.name}")
+
+
+_COMPUTED: Final[dict[str, Getter]] = {
     "id": message_id,
-    "createdDateTime": lambda item, view: time_value(item.created_at),
-    "lastModifiedDateTime": lambda item, view: time_value(item.modified_at),
     "changeKey": lambda item, view: change_key_text(item.message_id, item.version),
-    "categories": lambda item, view: list(item.message.categories),
-    "receivedDateTime": lambda item, view: time_value(item.received_at),
-    "sentDateTime": lambda item, view: time_value(item.sent_at),
     "hasAttachments": lambda item, view: item.message.has_attachments,
     "internetMessageId": lambda item, view: item.message.internet_message_id or None,
-    "internetMessageHeaders": lambda item, view: [
-        {"name": header.name, "value": header.value} for header in item.message.headers
-    ],
-    "subject": lambda item, view: item.message.subject,
-    "bodyPreview": lambda item, view: item.message.preview,
-    "importance": lambda item, view: item.message.importance,
     "parentFolderId": lambda item, view: folder_id(view.mailbox, item.folder_id),
     "conversationId": _conversation,
-    "conversationIndex": _index,
-    "isDeliveryReceiptRequested": lambda item, view: item.message.is_delivery_receipt_requested,
-    "isReadReceiptRequested": lambda item, view: item.message.is_read_receipt_requested,
-    "isRead": lambda item, view: item.is_read,
-    "isDraft": lambda item, view: item.is_draft,
     "webLink": _web_link,
     "mentionsPreview": lambda item, view: None,
-    "inferenceClassification": lambda item, view: item.message.inference,
-    "unsubscribeData": lambda item, view: list(item.message.unsubscribe),
     "unsubscribeEnabled": lambda item, view: bool(item.message.unsubscribe),
-    "body": lambda item, view: _body(item.message.body, view),
     "uniqueBody": lambda item, view: _body(unique_part(item.message.body), view),
-    "sender": _recipient("sender"),
-    "from": _recipient("from_"),
-    "toRecipients": _recipients("to"),
-    "ccRecipients": _recipients("cc"),
-    "bccRecipients": _recipients("bcc"),
-    "replyTo": _recipients("reply_to"),
-    "flag": _flag,
+}
+_GETTERS: Final = {
+    row.name: _getter(row) for row in MESSAGE.properties.values() if row.shown is not Shown.EXPAND
 }

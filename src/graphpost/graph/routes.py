@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from graphpost.auth.access import Permission
-from graphpost.graph import attachments, folder_changes, folders, messages, users
+from graphpost.graph import attachments, folder_changes, folders, messages, moving, users
 from graphpost.graph.call import Call, Reply
+from graphpost.graph.changing import update_message
+from graphpost.graph.drafts import create_message, send_draft
 from graphpost.graph.send import send_mail, send_mail_through_device
 from graphpost.odata.path import Segment
 
@@ -55,6 +57,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         MAIL_SEND,
         bound=True,
     ),
+    Route("POST", "M/send", send_draft, MAIL_SEND, bound=True),
     # People
     Route("GET", "/me", users.get_me, READ_SELF),
     Route("GET", "/users", users.list_users, READ_USERS),
@@ -77,6 +80,13 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "F/messages/$count", messages.count_messages, MAIL_LIST),
     Route("GET", "M", messages.get_message, MAIL_LIST),
     Route("GET", "M/$value", messages.get_message_value, MAIL_READ),
+    Route("POST", "U/messages", create_message, MAIL_WRITE),
+    Route("POST", "F/messages", create_message, MAIL_WRITE),
+    Route("PATCH", "M", update_message, MAIL_WRITE),
+    Route("DELETE", "M", moving.delete_message, MAIL_WRITE),
+    Route("POST", "M/move", moving.move_message, MAIL_WRITE, bound=True),
+    Route("POST", "M/copy", moving.copy_message, MAIL_WRITE, bound=True),
+    Route("POST", "M/permanentDelete", moving.delete_for_good, MAIL_WRITE, bound=True),
     # Attachments
     Route("GET", "M/attachments", attachments.list_attachments, MAIL_READ),
     Route("GET", "M/attachments/{attachment}", attachments.get_attachment, MAIL_READ),

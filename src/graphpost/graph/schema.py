@@ -1,7 +1,7 @@
 """Entity types as tables of properties: name, type, field, column, access.
 
-One table drives reading bodies, `$select`, `$filter`, `$orderby`, the read-only checks and the documentation.  Source:
-the v1.0 CSDL of Microsoft Graph.  Wire names live here and nowhere below.
+One table drives reading bodies, writing entities, `$select`, `$filter` and `$orderby`.  Source: the v1.0 CSDL of
+Microsoft Graph.  Wire names live in this package and nowhere below.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
-from typing import Final
+from typing import Final, get_args
+
+from graphpost.mail.message import BodyKind, FlagStatus, Importance, Inference
 
 
 class Kind(Enum):
@@ -18,7 +20,6 @@ class Kind(Enum):
     STRING = auto()
     BOOLEAN = auto()
     INT32 = auto()
-    INT64 = auto()
     DATETIME = auto()  # Edm.DateTimeOffset, an instant inside
     BINARY = auto()
     ENUM = auto()
@@ -50,8 +51,8 @@ class Property:
     """One property of an entity.
 
     `field` is the Python attribute (of Message, else of Item), '' when it is computed by `render`.  `column` is the name
-    that `store.where` knows for filtering and ordering, '' when Graph has no filter on it.  `basic`: visible with
-    Mail.ReadBasic.  `beta`: only on /beta.
+    that `store.where` knows for filtering and ordering, '' when Graph has no filter on it; `parts` are the columns of
+    what is in a complex property, by path.  `basic`: visible with Mail.ReadBasic.  `beta`: only on /beta.
     """
 
     name: str
@@ -65,7 +66,13 @@ class Property:
     words: tuple[str, ...] = ()  # of an enum, in the order of their values
     basic: bool = True
     beta: bool = False
-    edm: str = ""  # type name in $metadata and in error texts
+    edm: str = ""  # type name in error texts
+    parts: tuple[tuple[str, str], ...] = ()
+
+    def find_column(self, path: str) -> str:
+        """The column of the property ('') or of a part of it, letter case ignored; '' when there is none."""
+        found = {name.lower(): column for name, column in self.parts}
+        return found.get(path.lower(), "") if path else self.column
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +90,10 @@ def entity(name: str, *properties: Property) -> EntityType:
     return EntityType(name, MappingProxyType({p.name.lower(): p for p in properties}))
 
 
-IMPORTANCE: Final = ("low", "normal", "high")
-INFERENCE: Final = ("focused", "other")
-FLAG_STATUS: Final = ("notFlagged", "complete", "flagged")
-BODY_KIND: Final = ("text", "html")
+IMPORTANCE: Final[tuple[str, ...]] = get_args(Importance)
+INFERENCE: Final[tuple[str, ...]] = get_args(Inference)
+FLAG_STATUS: Final[tuple[str, ...]] = get_args(FlagStatus)
+BODY_KIND: Final[tuple[str, ...]] = get_args(BodyKind)
 
 _RECIPIENT: Final = "microsoft.graph.recipient"
 
@@ -162,15 +169,36 @@ MESSAGE: Final = entity(
     ),
     Property("unsubscribeData", Kind.STRING, "unsubscribe", collection=True, beta=True, edm="Edm.String"),
     Property("unsubscribeEnabled", Kind.BOOLEAN, beta=True, edm="Edm.Boolean"),
-    Property("body", Kind.BODY, "body", "body", Write.DRAFT, basic=False, edm="microsoft.graph.itemBody"),
+    Property("body", Kind.BODY, "body", "", Write.DRAFT, basic=False, edm="microsoft.graph.itemBody"),
     Property("uniqueBody", Kind.BODY, shown=Shown.SELECT, basic=False, edm="microsoft.graph.itemBody"),
-    Property("sender", Kind.RECIPIENT, "sender", "sender", Write.DRAFT, edm=_RECIPIENT),
-    Property("from", Kind.RECIPIENT, "from_", "from", Write.DRAFT, edm=_RECIPIENT),
-    Property("toRecipients", Kind.RECIPIENT, "to", "to", Write.DRAFT, collection=True, edm=_RECIPIENT),
-    Property("ccRecipients", Kind.RECIPIENT, "cc", "cc", Write.DRAFT, collection=True, edm=_RECIPIENT),
-    Property("bccRecipients", Kind.RECIPIENT, "bcc", "bcc", Write.DRAFT, collection=True, edm=_RECIPIENT),
+    Property(
+        "sender",
+        Kind.RECIPIENT,
+        "sender",
+        write=Write.DRAFT,
+        edm=_RECIPIENT,
+        parts=(("emailAddress/address", "sender_address"),),
+    ),
+    Property(
+        "from",
+        Kind.RECIPIENT,
+        "from_",
+        write=Write.DRAFT,
+        edm=_RECIPIENT,
+        parts=(("emailAddress/address", "from_address"), ("emailAddress/name", "from_name")),
+    ),
+    Property("toRecipients", Kind.RECIPIENT, "to", "", Write.DRAFT, collection=True, edm=_RECIPIENT),
+    Property("ccRecipients", Kind.RECIPIENT, "cc", "", Write.DRAFT, collection=True, edm=_RECIPIENT),
+    Property("bccRecipients", Kind.RECIPIENT, "bcc", "", Write.DRAFT, collection=True, edm=_RECIPIENT),
     Property("replyTo", Kind.RECIPIENT, "reply_to", "", Write.DRAFT, collection=True, edm=_RECIPIENT),
-    Property("flag", Kind.FLAG, "flag", "flag_status", Write.ALWAYS, edm="microsoft.graph.followupFlag"),
+    Property(
+        "flag",
+        Kind.FLAG,
+        "flag",
+        write=Write.ALWAYS,
+        edm="microsoft.graph.followupFlag",
+        parts=(("flagStatus", "flag_status"),),
+    ),
     Property(
         "attachments",
         Kind.ATTACHMENT,

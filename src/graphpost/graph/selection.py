@@ -15,11 +15,6 @@ from graphpost.odata.errors import ODataError
 from graphpost.odata.query import MAX_TOP, Expand, Options, parse_boolean, parse_options
 from graphpost.store.where import FilterError, order_column
 
-_PARTS: Final = {  # what is filtered and ordered by in a complex property
-    "from": {"emailaddress/address": "from_address", "emailaddress/name": "from_name"},
-    "sender": {"emailaddress/address": "sender_address"},
-    "flag": {"flagstatus": "flag_status"},
-}
 _NEWEST_FIRST: Final = (("received_at", True),)
 _OLDEST_FIRST: Final = (("received_at", False),)
 _READS_ALL: Final = frozenset({"Mail.Read", "Mail.ReadWrite", "Mail.Read.Shared", "Mail.ReadWrite.Shared"})
@@ -117,8 +112,7 @@ def message_column(path: tuple[str, ...], call: Call) -> tuple[str, Property]:
         found = find_property(MESSAGE, segments[0], beta=call.version == "beta")
     except ODataError as error:
         raise BadRequest(error.message) from error
-    rest = "/".join(segments[1:]).lower()
-    column = _PARTS[found.name].get(rest, "") if found.name in _PARTS else "" if rest else found.column
+    column = found.find_column("/".join(segments[1:]))
     if not column:
         raise FilterError(f"no filter on {'/'.join(path)}")
     return column, found

@@ -107,11 +107,11 @@ async def list_users(call: Call) -> Reply:
         return box.created_at if found and name == "createdDateTime" else found
 
     boxes = sorted_by(matching(boxes, options, USER, value, beta=beta), options, USER, value, beta=beta)
-    entities = [user_entity(box, names, basic=_is_basic(call, box)) for box in boxes]
+    top = options.top or _DEFAULT_TOP
+    shown = boxes[options.skip : options.skip + top]
+    entities = [user_entity(box, names, basic=_is_basic(call, box)) for box in shown]
     where = context(call, "users", select=names)
-    return Reply(
-        body=page(call, where, entities, options.skip, options.top or _DEFAULT_TOP, count=options.count)
-    )
+    return Reply(body=page(call, where, entities, len(boxes), options, top))
 
 
 def _single(call: Call, box: Mailbox) -> Reply:

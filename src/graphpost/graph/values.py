@@ -25,7 +25,7 @@ def fold(value: dict[str, Any]) -> dict[str, Any]:
 def read_object(value: Any, name: str) -> dict[str, Any] | None:
     """The object with folded names, or None for null."""
     if type(value) is dict:
-        return {key.lower(): member for key, member in value.items()}
+        return fold(value)
     if value is None:
         return None
     raise unexpected(value, name, "StartObject")

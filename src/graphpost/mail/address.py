@@ -17,12 +17,12 @@ from graphpost.mail.message import Address
 from graphpost.mail.word import decode_words
 
 _ATEXT: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]"
-_QUOTED: Final = r'"(?:[ !#-\[\]-~\u00a0-\U0010ffff]|\\[ -~])*+"'
+_QUOTED: Final = r'"(?:[ !#-\[\]-~\u00a0-\U0010ffff]|\\[ -~])*"'
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_LOCAL: Final = re.compile(rf"{_ATEXT}++(?:\.{_ATEXT}++)*+|{_QUOTED}")
+_LOCAL: Final = re.compile(rf"{_ATEXT}++(?:\.{_ATEXT}++)*|{_QUOTED}")
 _DOMAIN: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _ASCII: Final = re.compile(
-    rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~\-]++(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~\-]++)*+@({_LABEL}(?:\.{_LABEL})*)"
+    rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~\-]++(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~\-]++)*@({_LABEL}(?:\.{_LABEL})*)"
 )
 _HIDDEN: Final = re.compile(r"[\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff]")
 
@@ -32,8 +32,8 @@ _SIMPLE: Final = re.compile(
 _TOKEN: Final = re.compile(
     r"""(?P<space>\s+)
       | (?P<word>=\?[^?\s]{1,80}\?[bBqQ]\?[^?]*\?=)
-      | "(?P<quoted>(?:[^"\\]|\\.)*+)"
-      | <(?P<angle>(?:[^<>"]++|"(?:[^"\\]|\\.)*+")*+)>
+      | "(?P<quoted>(?:[^"\\]|\\.)*)"
+      | <(?P<angle>[^<>"]*+(?:"(?:[^"\\]|\\.)*"[^<>"]*+)*)>
       | (?P<special>[,;:])
       | (?P<comment>\()
       | (?P<atom>(?:(?!=\?)[^\s"(),:;<>])+|=)

@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
+from msgspec.structs import replace
+
 from graphpost.mail.field import (
     address_field,
     date_text,
@@ -105,6 +107,17 @@ def compose(message: Message, contents: Opener, *, for_wire: bool = True) -> Com
     pieces = _merged((head.encode("utf-8", "replace"), *part.pieces, CRLF))
     size = sum(len(piece) if isinstance(piece, bytes) else piece.size for piece in pieces)
     return Composed(pieces, size, part.is_8bit or not header.isascii())
+
+
+def anew(message: Message) -> Message:
+    """A message that came as MIME as one to be composed: its bytes count no more, its properties and slices do."""
+    headers = tuple(header for header in message.headers if _custom(header.name, header.value))
+    return replace(message, raw=None, headers=headers)
+
+
+def writes_property(property_id: str) -> bool:
+    """Whether an extended property becomes a field of the header."""
+    return bool(_field_of(property_id))
 
 
 def _header(message: Message, for_wire: bool) -> str:

@@ -13,9 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from graphpost.mail.charset import decode_text
 
-_PARAMETER: Final = re.compile(
-    r'\s*+([^\s=;"]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"?|([^;]*+))[^;]*+', re.DOTALL
-)
+_PARAMETER: Final = re.compile(r'\s*+([^\s=;"]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*)"?|([^;]*+))[^;]*+', re.DOTALL)
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 _TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
 

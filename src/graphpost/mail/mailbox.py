@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from graphpost.clock import Instant
+from graphpost.mail.address import to_wire
 
 # Folders every mailbox has, under fixed ids, so that filing needs no look-up.  Order is the order of listing.
 WELL_KNOWN: Final[MappingProxyType[str, tuple[int, str]]] = MappingProxyType(
@@ -42,6 +43,7 @@ DELETED_ITEMS: Final = WELL_KNOWN["deleteditems"][0]
 DRAFTS: Final = WELL_KNOWN["drafts"][0]
 INBOX: Final = WELL_KNOWN["inbox"][0]
 SENT_ITEMS: Final = WELL_KNOWN["sentitems"][0]
+RECOVERABLE: Final = WELL_KNOWN["recoverableitemsdeletions"][0]  # what was deleted from Deleted Items
 NO_FOLDER: Final = 0
 
 
@@ -73,8 +75,8 @@ class Mailbox(Struct, frozen=True, kw_only=True):
 
     def owns(self, address: str) -> bool:
         """Whether the address is this mailbox's own, primary or alias; letter case does not matter."""
-        wanted = address.casefold()
-        return wanted == self.address.casefold() or any(wanted == alias.casefold() for alias in self.aliases)
+        wanted = _key(address)
+        return wanted == _key(self.address) or any(wanted == _key(alias) for alias in self.aliases)
 
 
 class Application(Struct, frozen=True, kw_only=True):
@@ -93,7 +95,7 @@ class Application(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Who there is.  Keys are casefolded."""
+    """Who there is.  Keys are lower-case, domains in them in A-labels."""
 
     by_id: dict[int, Mailbox]
     by_key: dict[str, Mailbox]  # object id, and primary address (the userPrincipalName)
@@ -107,9 +109,9 @@ class Directory:
         by_address: dict[str, Mailbox] = {}
         for box in boxes:
             by_key[box.object_id.casefold()] = box
-            by_key[box.address.casefold()] = box
+            by_key[_key(box.address)] = box
             for address in (box.address, *box.aliases):
-                by_address[address.casefold()] = box
+                by_address[_key(address)] = box
         return cls(
             {box.mailbox_id: box for box in boxes},
             by_key,
@@ -119,8 +121,13 @@ class Directory:
 
     def find(self, key: str) -> Mailbox | None:
         """By object id or userPrincipalName: what a path may name.  An alias is not a user key."""
-        return self.by_key.get(key.casefold())
+        return self.by_key.get(_key(key))
 
     def find_address(self, address: str) -> Mailbox | None:
         """By any address that mail may be sent to."""
-        return self.by_address.get(address.casefold())
+        return self.by_address.get(_key(address))
+
+
+def _key(address: str) -> str:
+    """What two spellings of one address share: letter case, and how an internationalised domain is written."""
+    return to_wire(address).lower()  # casefolding would make one of straße and strasse

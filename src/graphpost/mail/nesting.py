@@ -16,8 +16,8 @@ TAG: Final = 4096  # characters of one tag without its quoted values: attributes
 _SPACE: Final = r"[\t\n\f\r ]"
 _TAG: Final = re.compile(
     r"<(/?)([a-zA-Z][^\t\n\f\r />]*+)"
-    rf"((?:(?:{_SPACE}|/)++|[^\t\n\f\r />][^\t\n\f\r />=]*+"
-    rf"(?:{_SPACE}*+=(?:{_SPACE}*+(?:\"[^\"]*+\"|'[^']*+'|[^\t\n\f\r >\"'][^\t\n\f\r >]*+|(?=>))))?+)*+)>"
+    rf"((?>(?:{_SPACE}|/|[^\t\n\f\r />][^\t\n\f\r />=]*+"
+    rf"(?>{_SPACE}*+=(?:{_SPACE}*+(?:\"[^\"]*+\"|'[^']*+'|[^\t\n\f\r >\"'][^\t\n\f\r >]*+|(?=>)))|))*))>"
 )
 _QUOTED: Final = re.compile(r"\"[^\"]*+\"|'[^']*+'")
 _COMMENT_END: Final = re.compile(r"--!?>")

@@ -11,6 +11,8 @@ import binascii
 import re
 from typing import Final
 
+from msgspec.structs import replace
+
 from graphpost.mail.address import parse_address_list
 from graphpost.mail.content import Content
 from graphpost.mail.date import parse_date
@@ -27,11 +29,12 @@ from graphpost.mail.text import preview
 from graphpost.mail.thread import is_index
 from graphpost.mail.word import decode_words
 
-__all__ = ["Buffer", "ParseLimits", "parse"]
+__all__ = ["Buffer", "ParseLimits", "parse", "rooted"]
 
 _ID: Final = re.compile(r"<[^<>\s]+>")
 _URI: Final = re.compile(r"<([^<>]+)>")
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
+_BREAKS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # all but the tab
 _SENSITIVITY: Final = {"personal": "1", "private": "2", "company-confidential": "3"}
 
 
@@ -44,7 +47,7 @@ def parse(data: Buffer, limits: ParseLimits | None = None) -> Message:
     from_ = _first_address(first, "from")
     body = content.body
     return Message(
-        subject=_decoded(first, "subject"),
+        subject=_CONTROLS.sub(" ", _decoded(first.get("subject", ""))),
         body=body,
         preview=preview(body),
         from_=from_,
@@ -55,7 +58,7 @@ def parse(data: Buffer, limits: ParseLimits | None = None) -> Message:
         reply_to=_addresses(root, "reply-to"),
         importance=_importance(first),
         categories=_categories(first),
-        headers=tuple([Header(name, decode_words(value)) for name, value in root.fields]),
+        headers=tuple([Header(name, _header_value(value)) for name, value in root.fields]),
         internet_message_id=_message_id(first.get("message-id", "")),
         date=content.date,
         in_reply_to=_message_id(first.get("in-reply-to", "")),
@@ -70,9 +73,28 @@ def parse(data: Buffer, limits: ParseLimits | None = None) -> Message:
     )
 
 
-def _decoded(first: dict[str, str], name: str) -> str:
-    value = decode_words(first.get(name, ""))
-    return value if value.isprintable() else _CONTROLS.sub(" ", value)
+def rooted(message: Message, content_id: int) -> Message:
+    """The parsed message, its slices referring to a stored content instead of the data at hand (content 0)."""
+    attachments = tuple(
+        replace(attachment, content=replace(attachment.content, content_id=content_id))
+        if attachment.content is not None
+        else attachment
+        for attachment in message.attachments
+    )
+    raw = replace(message.raw, content_id=content_id) if message.raw is not None else None
+    return replace(message, attachments=attachments, raw=raw)
+
+
+def _decoded(value: str) -> str:
+    """A field's value with its encoded words decoded; what they held of line breaks and other controls is blank."""
+    text = decode_words(value)
+    return text if text is value or text.isprintable() else _CONTROLS.sub(" ", text)
+
+
+def _header_value(value: str) -> str:
+    """Decoded, with its tabs, and on one line: an encoded word may hold what no field can."""
+    decoded = decode_words(value)
+    return decoded if decoded.isprintable() else _BREAKS.sub(" ", decoded)
 
 
 def _addresses(root: Node, name: str) -> tuple[Address, ...]:
@@ -104,7 +126,7 @@ def _importance(first: dict[str, str]) -> Importance:
 def _categories(first: dict[str, str]) -> tuple[str, ...]:
     if "keywords" not in first:
         return ()
-    words = (word.strip().strip('"') for word in decode_words(first["keywords"]).split(","))
+    words = (word.strip().strip('"') for word in _decoded(first["keywords"]).split(","))
     return tuple(word for word in words if word)
 
 

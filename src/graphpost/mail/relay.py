@@ -21,7 +21,7 @@ from graphpost.mail.scan import message_start
 Reader = Callable[[int], Iterator[bytes]]
 """Gives the stored octets from an offset on, in chunks; may be called again."""
 
-_FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
+_FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)(?:\n|\Z)")
 _RESERVED: Final = tuple(prefix.encode() for prefix in RESERVED)
 _HIDDEN: Final = (b"bcc", b"resent-bcc")
 _LONGEST_HEADER: Final = 1_048_576

@@ -102,7 +102,7 @@ _CSS_NOISE: Final = re.compile(r"/\*.*?(?:\*/|\Z)|\\", re.DOTALL)
 _STYLE: Final = re.compile(r"<style\b([^<>]*+)>", re.IGNORECASE)
 _STYLE_END: Final = re.compile(r"</style\b", re.IGNORECASE)
 _MEDIA: Final = re.compile(r"""\bmedia\s*=\s*["']?([\w\s,():.-]+)""", re.IGNORECASE)
-_BODY: Final = re.compile(r"<body\b((?:[^<>\"']++|\"[^\"<>]*+\"|'[^'<>]*+')*+)>", re.IGNORECASE)
+_BODY: Final = re.compile(r"<body\b((?>(?:[^<>\"']++|\"[^\"<>]*+\"|'[^'<>]*+')*))>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

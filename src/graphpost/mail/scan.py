@@ -19,7 +19,7 @@ from graphpost.mail.contenttype import Parametrised, is_media_type, parse_parame
 
 Buffer = bytes | mmap
 
-_FIELD: Final = re.compile(r"([!-9;-~]+)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
+_FIELD: Final = re.compile(r"([!-9;-~]+)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)(?:\n|\Z)")
 _LONGEST_BOUNDARY: Final = 256
 _FALSE_BOUNDARIES: Final = 100_000  # lines that only look like boundaries, in all levels together
 _TEXT: Final = Parametrised("text/plain", {})

@@ -135,15 +135,6 @@ def put_application(tx: Tx, application: Application) -> None:
     _changed(tx)
 
 
-def remove_application(tx: Tx, client_id: str) -> bool:
-    """Remove an application with its credentials and all it was granted; False when there is none."""
-    for table in ("credentials", "grants", "consents"):
-        tx.execute(f"DELETE FROM {table} WHERE client_id = ?", (client_id.lower(),))  # noqa: S608
-    removed = tx.execute("DELETE FROM applications WHERE client_id = ?", (client_id.lower(),))
-    _changed(tx)
-    return removed == 1
-
-
 def check_application(application: Application) -> None:
     """Raise ConfigurationError for a client id that is no GUID or Graph's own, or a redirect URI that is unsafe."""
     try:

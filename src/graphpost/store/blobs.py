@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from graphpost.clock import SECOND, Instant
 from graphpost.errors import ContentLost, StoreError
-from graphpost.store.directories import make_directory, sync_directory
+from graphpost.files import make_directory, sync_directory
 
 _CHUNK: Final = 256 * 1024
 _NAME: Final = re.compile(r"[0-9a-f]{64}\Z")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
+from typing import Final
 
 from msgspec import Struct
 
@@ -12,7 +14,8 @@ from graphpost.mail.message import ContentRef
 from graphpost.store.blobs import Blobs
 from graphpost.store.store import Tx
 
-_CHUNK = 256 * 1024
+_CHUNK: Final = 256 * 1024
+_NAMES: Final = 256  # to a statement, at most
 
 
 class Content(Struct, frozen=True):
@@ -49,15 +52,28 @@ def of_message(tx: Tx, mailbox_id: int, message_id: int) -> dict[int, Content]:
     return {row[0]: Content(*row) for row in rows}
 
 
+def copy(tx: Tx, mailbox_id: int, message_id: int, to: int) -> None:
+    """Give message `to` the contents of another; bytes in blobs are shared."""
+    tx.execute(
+        "INSERT INTO contents (mailbox_id, message_id, content_id, size, sha256, data)"
+        " SELECT mailbox_id, ?, content_id, size, sha256, data FROM contents WHERE mailbox_id = ? AND message_id = ?",
+        (to, mailbox_id, message_id),
+    )
+
+
 def remove(tx: Tx, mailbox_id: int, message_id: int) -> None:
     """Delete a message's contents; blobs that nothing names any more are left to the sweep."""
     tx.execute("DELETE FROM contents WHERE mailbox_id = ? AND message_id = ?", (mailbox_id, message_id))
 
 
-def blobs_of(tx: Tx, mailbox_id: int) -> set[str]:
-    """The names of the blobs that a mailbox's contents are in."""
-    rows = tx.all("SELECT DISTINCT sha256 FROM contents WHERE mailbox_id = ? AND data IS NULL", (mailbox_id,))
-    return {row[0] for row in rows}
+def blobs_of(tx: Tx, mailbox_id: int, names: Collection[str]) -> set[str]:
+    """Which of these blobs a mailbox's contents are in."""
+    found: set[str] = set()
+    asked = sorted(names)
+    for start in range(0, len(asked), _NAMES):
+        some = asked[start : start + _NAMES]
+        found.update(row[0] for row in tx.all(_named(len(some)), (mailbox_id, *some)))
+    return found
 
 
 def opener(blobs: Blobs, contents: Mapping[int, Content]) -> Callable[[ContentRef], Iterator[bytes]]:
@@ -74,3 +90,11 @@ def opener(blobs: Blobs, contents: Mapping[int, Content]) -> Callable[[ContentRe
         return iter((content.data[ref.offset : end],))
 
     return open_
+
+
+@lru_cache(maxsize=_NAMES)
+def _named(number: int) -> str:
+    marks = ", ".join("?" * number)
+    return (
+        f"SELECT DISTINCT sha256 FROM contents WHERE mailbox_id = ? AND data IS NULL AND sha256 IN ({marks})"  # noqa: S608
+    )

@@ -95,6 +95,7 @@ _COLUMNS: Final = (
 _QUALIFIED: Final = ", ".join(f"deliveries.{column.strip()}" for column in _COLUMNS.split(","))
 _ADD: Final = f"INSERT INTO deliveries ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"  # noqa: S608
 _READ: Final = f"SELECT {_COLUMNS} FROM deliveries WHERE bucket = ?"  # noqa: S608
+_OF_MESSAGE: Final = f"{_READ} AND message_id = ? ORDER BY position"
 _CLAIM: Final = (
     "WITH due AS MATERIALIZED (SELECT message_id AS m, position AS p FROM deliveries"
     " WHERE bucket = ? AND destination = ? AND state = 0 AND due_at <= ?"
@@ -117,12 +118,6 @@ _DUE: Final = (
     " AND d.destination = waiting.destination AND d.due_at <= ?)"
 )
 _SETTLE: Final = (
-    "UPDATE deliveries SET owner = CASE WHEN state = ? AND due_at = ? THEN owner ELSE 0 END,"
-    " state = ?, due_at = ?, finished_at = ?, document = ?"
-    " WHERE bucket = ? AND message_id = ? AND position = ? AND owner = ? AND attempts = ? AND state = 0"
-)
-# The same for many deliveries of one bucket.
-_SETTLE_ALL: Final = (
     "WITH new(m, p, a, s, d, f, document) AS (VALUES {rows})"
     " UPDATE deliveries SET owner = CASE WHEN deliveries.state = new.s AND deliveries.due_at = new.d"
     " THEN deliveries.owner ELSE 0 END, state = new.s, due_at = new.d, finished_at = new.f,"
@@ -131,6 +126,11 @@ _SETTLE_ALL: Final = (
     " AND deliveries.owner = ? AND deliveries.attempts = new.a AND deliveries.state = 0"
     " RETURNING deliveries.message_id, deliveries.position"
 )
+_PRUNE: Final = (
+    "DELETE FROM deliveries WHERE bucket = ? AND (message_id, position) IN ("
+    "SELECT message_id, position FROM deliveries WHERE bucket = ? AND state = 1 AND finished_at < ?"
+    " ORDER BY message_id LIMIT ?) RETURNING {columns}"
+).replace("{columns}", _COLUMNS)
 _HOLD: Final = (
     "INSERT INTO destinations (bucket, destination, not_before, failures) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (bucket, destination) DO UPDATE SET not_before = excluded.not_before, failures = excluded.failures"
@@ -183,14 +183,21 @@ def hold_destination(tx: Tx, destination: str, not_before: Instant, failures: in
     tx.executemany(_HOLD, [(bucket, destination, not_before, failures) for bucket in range(BUCKETS)])
 
 
-def settle(tx: Tx, delivery: Delivery, owner: int) -> bool:
-    """Write a claimed delivery's new state; False (and nothing written) when the claim is no longer `owner`'s.
+def settle(tx: Tx, settled: Iterable[Delivery], owner: int) -> set[tuple[int, int]]:
+    """Write claimed deliveries' new states: (message_id, position) of those whose claim still was `owner`'s.
 
-    The lease ends when state or due_at changed; otherwise it goes on.
+    Of the others nothing is written.  A lease ends when state or due_at changed; otherwise it goes on.
     """
-    due = (delivery.state, delivery.due_at)
-    key = (bucket_of(delivery.mailbox_id), delivery.message_id, delivery.position, owner, delivery.attempts)
-    return tx.execute(_SETTLE, (*due, *due, delivery.finished_at, _document(delivery), *key)) == 1
+    buckets: dict[int, list[Delivery]] = {}
+    for delivery in settled:
+        buckets.setdefault(bucket_of(delivery.mailbox_id), []).append(delivery)
+    written: set[tuple[int, int]] = set()
+    for bucket, some in sorted(buckets.items()):
+        for start in range(0, len(some), _ROWS):
+            part = some[start : start + _ROWS]
+            params = [value for delivery in part for value in _settlement(delivery)]
+            written.update((row[0], row[1]) for row in tx.all(_settle(len(part)), (*params, bucket, owner)))
+    return written
 
 
 def give_back(tx: Tx, delivery: Delivery, owner: int, now: Instant) -> bool:
@@ -213,26 +220,18 @@ def renew(tx: Tx, held: Iterable[Delivery], owner: int, lease_until: Instant) ->
     )
 
 
-def settle_all(tx: Tx, settled: Iterable[Delivery], owner: int) -> set[tuple[int, int]]:
-    """`settle` for many, in few statements: (message_id, position) of those that were written."""
-    buckets: dict[int, list[Delivery]] = {}
-    for delivery in settled:
-        buckets.setdefault(bucket_of(delivery.mailbox_id), []).append(delivery)
-    written: set[tuple[int, int]] = set()
-    for bucket, some in sorted(buckets.items()):
-        for start in range(0, len(some), _ROWS):
-            part = some[start : start + _ROWS]
-            params = [value for delivery in part for value in _settlement(delivery)]
-            written.update(
-                (row[0], row[1]) for row in tx.all(_settle_all(len(part)), (*params, bucket, owner))
-            )
-    return written
-
-
 def get(tx: Tx, mailbox_id: int, message_id: int) -> list[Delivery]:
     """A message's deliveries in order."""
-    rows = tx.all(f"{_READ} AND message_id = ? ORDER BY position", (bucket_of(mailbox_id), message_id))
+    rows = tx.all(_OF_MESSAGE, (bucket_of(mailbox_id), message_id))
     return [_delivery(row) for row in rows]
+
+
+def find(tx: Tx, message_id: int) -> list[Delivery]:
+    """A message's deliveries, when only its number is known: each bucket is asked, by its primary key."""
+    for bucket in range(BUCKETS):
+        if rows := tx.all(_OF_MESSAGE, (bucket, message_id)):
+            return [_delivery(row) for row in rows]
+    return []
 
 
 def listed(
@@ -305,14 +304,9 @@ def depth(tx: Tx) -> tuple[int, Instant]:
     return (row[0], row[1]) if row else (0, 0)
 
 
-def prune(tx: Tx, bucket: int, before: Instant, limit: int = 1000) -> int:
-    """Delete up to `limit` deliveries that were finished before an instant; how many."""
-    return tx.execute(
-        "DELETE FROM deliveries WHERE bucket = ? AND (message_id, position) IN ("
-        "SELECT message_id, position FROM deliveries WHERE bucket = ? AND state = 1 AND finished_at < ?"
-        " ORDER BY message_id LIMIT ?)",
-        (bucket, bucket, before, limit),
-    )
+def prune(tx: Tx, bucket: int, before: Instant, limit: int = 1000) -> list[Delivery]:
+    """Delete up to `limit` deliveries that were finished before an instant, and tell which."""
+    return [_delivery(row) for row in tx.all(_PRUNE, (bucket, bucket, before, limit))]
 
 
 @lru_cache(maxsize=256)
@@ -322,8 +316,8 @@ def _claim(limit: int, lock: str) -> str:
 
 
 @cache
-def _settle_all(rows: int) -> str:
-    return _SETTLE_ALL.replace("{rows}", ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * rows))
+def _settle(rows: int) -> str:
+    return _SETTLE.replace("{rows}", ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * rows))
 
 
 def _settlement(d: Delivery) -> tuple[Any, ...]:
@@ -354,7 +348,7 @@ def _document(d: Delivery) -> bytes:
 
 def _row(d: Delivery) -> tuple[Any, ...]:
     return (
-        d.mailbox_id % BUCKETS,
+        bucket_of(d.mailbox_id),
         d.message_id,
         d.position,
         d.mailbox_id,

@@ -2,7 +2,8 @@
 
 The document (MessagePack of `Message`) is the truth.  The text columns are casefolded copies, `subject` cut to 255
 characters, `categories` between unit separators; enumerations are their position (`IMPORTANCE`, …); booleans 0 and 1.
-Adding, moving and removing keep the folders' counts.  Folder 0 is no folder: nothing is counted or listed there.
+Adding, moving and removing keep the folders' counts.  Folder 0 is no folder: nothing is counted or listed there.  What
+was deleted for good but can be recovered is listed in its own folder only.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from graphpost.errors import PreconditionFailed
-from graphpost.mail.mailbox import NO_FOLDER
+from graphpost.mail.mailbox import NO_FOLDER, RECOVERABLE
 from graphpost.mail.message import Item, Message
 from graphpost.store.store import Params, Row, Tx
 
@@ -99,7 +100,7 @@ def find(
     skip: int = 0,
     top: int = 10,
 ) -> list[Item]:
-    """A page of the messages of a folder, or (None) of all folders.
+    """A page of the messages of a folder, or (None) of all folders but that of recoverable items.
 
     `where` is a condition on columns and its parameters; `order` is of (column, descending), the newest first when
     empty.  Ties go by message id, so that pages neither overlap nor leave out.
@@ -113,7 +114,7 @@ def find(
 
 
 def count(tx: Tx, mailbox_id: int, folder_id: int | None = None, where: Where | None = None) -> int:
-    """How many messages a folder, or (None) all folders have; without a condition, as the folders' counts say."""
+    """How many messages a folder, or (None) all that `find` looks at have; without a condition, as folders count."""
     if where is None and (folders := _counted(tx, mailbox_id, folder_id)) is not None:
         return folders
     condition, params = _condition(mailbox_id, folder_id, where)
@@ -123,18 +124,18 @@ def count(tx: Tx, mailbox_id: int, folder_id: int | None = None, where: Where | 
 
 def _counted(tx: Tx, mailbox_id: int, folder_id: int | None) -> int | None:
     """The sum of the folders' counts; None when there is no such folder (then nothing was counted)."""
-    one = "" if folder_id is None else " AND folder_id = ?"
-    params = (mailbox_id,) if folder_id is None else (mailbox_id, folder_id)
+    one = " AND folder_id <> ?" if folder_id is None else " AND folder_id = ?"
+    params = (mailbox_id, RECOVERABLE if folder_id is None else folder_id)
     rows = tx.all(f"SELECT total_count FROM folders WHERE mailbox_id = ?{one}", params)  # noqa: S608
     return sum(row[0] for row in rows) if rows else None
 
 
 def change(tx: Tx, before: Item, after: Item) -> Item:
-    """Write `after` over `before`; the item as it now is: next version, and next place when the folder changed.
+    """Write `after` over `before`; the item as it now is: next version, and next place when it was moved or sent.
 
     Raises PreconditionFailed when the stored message is no longer the version of `before`, or is gone.
     """
-    moved = after.folder_id != before.folder_id
+    moved = after.folder_id != before.folder_id or after.is_draft != before.is_draft
     item = msgspec.structs.replace(after, version=before.version + 1, moves=before.moves + moved)
     key = (before.mailbox_id, before.message_id, before.version)
     if tx.execute(_CHANGE, (*_row(item)[2:], *key)) != 1:
@@ -157,7 +158,7 @@ def remove(tx: Tx, item: Item) -> bool:
 
 def _newest(tx: Tx, mailbox_id: int, skip: int, top: int) -> list[Item]:
     """The newest of all folders, from the newest of each: the index is by folder, and a mailbox may be large."""
-    places = [row[0] for row in tx.all(_PLACES, (mailbox_id, mailbox_id))]
+    places = [row[0] for row in tx.all(_PLACES, (mailbox_id, mailbox_id)) if row[0] != RECOVERABLE]
     if not places or top <= 0:
         return []
     sql = f"{' UNION ALL '.join([_NEWEST_OF_PLACE] * len(places))} ORDER BY 1 DESC, 2 DESC LIMIT ? OFFSET ?"
@@ -176,8 +177,11 @@ def _count(tx: Tx, item: Item, number: int) -> None:
 
 
 def _condition(mailbox_id: int, folder_id: int | None, where: Where | None) -> tuple[str, tuple[Any, ...]]:
-    place = " AND folder_id <> ?" if folder_id is None else " AND folder_id = ?"
-    params = (mailbox_id, NO_FOLDER if folder_id is None else folder_id)
+    params: tuple[Any, ...]
+    if folder_id is None:
+        place, params = " AND folder_id NOT IN (?, ?)", (mailbox_id, NO_FOLDER, RECOVERABLE)
+    else:
+        place, params = " AND folder_id = ?", (mailbox_id, folder_id)
     if where is None or not where[0]:
         return place, params
     return f"{place} AND ({where[0]})", (*params, *where[1])

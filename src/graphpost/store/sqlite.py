@@ -20,9 +20,9 @@ from typing import Final, TypeVar
 import apsw
 
 from graphpost.errors import StoreBusy, StoreError
+from graphpost.files import make_directory
 from graphpost.store import migrate
 from graphpost.store.commits import Submissions, run_jobs
-from graphpost.store.directories import make_directory
 from graphpost.store.store import Dialect, Params, Row, Tx
 from graphpost.store.transaction import Transaction, Work, widened
 

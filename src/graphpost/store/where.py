@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Any, Final, cast, get_args
+from typing import Any, Final, cast
 
 from graphpost.errors import GraphpostError
-from graphpost.mail.message import FlagStatus, Importance, Inference
 from graphpost.odata.tree import And, Comparison, Function, Lambda, Literal, Node, Not, Operand, Or, Path
+from graphpost.store.messages import FLAG_STATUS, IMPORTANCE, INFERENCE, SEPARATOR
 
 Condition = tuple[str, tuple[Any, ...]]
 
@@ -34,7 +34,6 @@ class _Kind(Enum):
     LIST = auto()  # texts, each between two SEPARATORs
 
 
-SEPARATOR: Final = "\x1f"
 MAX_PATTERN: Final = 4000  # characters; SQLite refuses patterns over 50,000 bytes
 _COLUMNS: Final = {
     **dict.fromkeys(
@@ -48,8 +47,8 @@ _COLUMNS: Final = {
     "categories": _Kind.LIST,
 }
 _WORDS: Final = {
-    column: tuple(word.casefold() for word in get_args(kind))
-    for column, kind in (("importance", Importance), ("inference", Inference), ("flag_status", FlagStatus))
+    column: {word.casefold(): number for word, number in words.items()}
+    for column, words in (("importance", IMPORTANCE), ("inference", INFERENCE), ("flag_status", FLAG_STATUS))
 }
 _LITERALS: Final = {  # the kinds of literal a kind of column is compared with
     _Kind.TEXT: ("string", "guid"),
@@ -145,10 +144,10 @@ def _parameter(column: str, kind: _Kind, literal: Literal) -> str | int | float 
     if kind is _Kind.BOOLEAN:
         return int(bool(value))
     if kind is _Kind.WORD:
-        words = _WORDS[column]
-        if str(value).casefold() not in words:
+        position = _WORDS[column].get(str(value).casefold())
+        if position is None:
             raise FilterError(f"not a value of {column}: {value!r}")
-        return words.index(str(value).casefold())
+        return position
     return _text(value) if isinstance(value, str) else value
 
 

@@ -171,9 +171,9 @@ class SmtpPeer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def rule(self, step: str, action: Action | str, *, match: str = "*", times: int = 0) -> Rule:
+    def rule(self, step: str, action: Action | str | bytes, *, match: str = "*", times: int = 0) -> Rule:
         """From now on, do this at that step; text is short for Say."""
-        rule = Rule(step, Say(action) if isinstance(action, str) else action, match, times)
+        rule = Rule(step, Say(action) if isinstance(action, str | bytes) else action, match, times)
         self._rules.append(rule)
         return rule
 
@@ -389,8 +389,6 @@ class SmtpPeer:
             case Hang():
                 await lines.flush()
                 await asyncio.get_running_loop().create_future()
-            case None:
-                pass
 
 
 def _is_yes(action: Action) -> bool:

@@ -23,7 +23,7 @@ _STATUS = re.compile(rb"([245])\.(\d{1,3})\.(\d{1,3})(?:[ \t]+|$)", re.MULTILINE
 # A quoted string may hold anything printable; outside of one, nothing that ends the path or the line.
 _PATH = re.compile(
     r'(?:[^"\\<>\s\x00-\x1f\x7f\ud800-\udfff]++'
-    r'|"(?:[^"\\\x00-\x1f\x7f\ud800-\udfff]|\\[^\x00-\x1f\x7f\ud800-\udfff])*+")+'
+    r'|"(?:[^"\\\x00-\x1f\x7f\ud800-\udfff]|\\[^\x00-\x1f\x7f\ud800-\udfff])*")+'
 )
 # How the last line of a reply begins, and its code: `250 text`, `250` CR LF, `250` LF.
 _LAST_LINES: Final = {

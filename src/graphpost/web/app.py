@@ -20,9 +20,9 @@ from urllib.parse import parse_qsl, unquote
 from graphpost.admin.http import AdminApi
 from graphpost.auth.issuer import Issuer, IssuerRequest
 from graphpost.config import LimitSettings
-from graphpost.errors import BadRequest, GraphError, NotFound, StoreError, Unavailable
-from graphpost.graph.api import GraphApi
-from graphpost.graph.call import Request
+from graphpost.errors import BadRequest, GraphError, NotFound, StoreError
+from graphpost.graph.api import GraphApi, unavailable, unexpected
+from graphpost.graph.call import Reply, Request
 from graphpost.ids import new_guid
 from graphpost.maillog import MailLog
 from graphpost.web.body import BodyReader, Disconnected, Receive, Timeout, TooLong
@@ -36,8 +36,6 @@ FORM_TYPE: Final = "application/x-www-form-urlencoded"
 FORM_FIELDS: Final = 100
 HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[\w.-]+))(?::\d{0,5})?", re.ASCII)
 SINGLE: Final = (b"host", b"authorization", b"content-type", b"content-encoding", b"cookie")
-UNAVAILABLE: Final = "The service is temporarily unavailable. Please try again later."
-RETRY: Final = {"Retry-After": "5"}
 
 
 class Answer:
@@ -109,14 +107,14 @@ class Application:
         self._log.request(
             request.method, request.path, answer.status, seconds, request.request_id, _mount(request.path)
         )
-        if isinstance(fault, TooLong):
+        if isinstance(fault, TooLong) and "expect" not in headers:
             await _respond_early(send, answer, lambda: self._bodies.discard(receive))
         else:
             await _respond(send, answer, is_head=request.method == "HEAD")
 
     async def _answer(self, scope: Scope, request: Request) -> Answer:
-        if request.path.startswith(GRAPH_PATHS):
-            return await self._graph_answer(request)
+        if _is_graph(request.path):
+            return self._graph_answer(request, await self._graph.handle(request))
         try:
             if request.path.startswith(ADMIN_PATHS):
                 status, extra, data = await self.admin.handle(
@@ -129,12 +127,16 @@ class Application:
             return self._refusal(request, error)
         except StoreError as error:
             self._log.problem(f"request {request.request_id}", error)
-            return self._refusal(request, Unavailable(UNAVAILABLE, headers=RETRY))
+            return self._refusal(request, unavailable())
+        except (
+            Exception
+        ) as error:  # a defect of ours: the client is told so in the shape it knows, the log what it is
+            self._log.problem(f"request {request.request_id}", error)
+            return self._refusal(request, unexpected())
 
-    async def _graph_answer(self, request: Request) -> Answer:
-        reply = await self._graph.handle(request)
+    def _graph_answer(self, request: Request, reply: Reply) -> Answer:
         if reply.status >= 400:
-            self._log.refused(request.method, request.path, reply.status, "", request.request_id)
+            self._log.refused(request.method, request.path, reply.status, reply.code, request.request_id)
         headers = list(reply.headers.items())
         if reply.content_type:
             headers.append(("content-type", reply.content_type))
@@ -163,17 +165,19 @@ class Application:
         raise NotFound("Resource could not be discovered.", "ResourceNotFound")
 
     def _refusal(self, request: Request, error: GraphError) -> Answer:
-        reply = self._graph.refuse(request, error)
-        self._log.refused(request.method, request.path, reply.status, error.code, request.request_id)
-        headers = [*reply.headers.items(), ("content-type", reply.content_type)]
+        answer = self._graph_answer(request, self._graph.refuse(request, error))
         if isinstance(error, (Timeout, TooLong)):
-            headers.append(("connection", "close"))  # what is left of the body is not read
-        return Answer(reply.status, headers, reply.body)
+            answer.headers.append((b"connection", b"close"))  # what is left of the body is not read
+        return answer
+
+
+def _is_graph(path: str) -> bool:
+    return path[:5].lower().startswith(GRAPH_PATHS)
 
 
 def _mount(path: str) -> str:
     """Which mount a path belongs to: the label of the latency histogram, so that it has few values."""
-    if path.startswith(GRAPH_PATHS):
+    if _is_graph(path):
         return "sendMail" if path[-9:].lower() == "/sendmail" else "graph"
     return "admin" if path.startswith(ADMIN_PATHS) else "issuer"
 

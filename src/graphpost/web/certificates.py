@@ -8,7 +8,6 @@ it is not the authority's.  The profile is RFC 5280; a leaf lives at most 397 da
 from __future__ import annotations
 
 import ipaddress
-import os
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from graphpost.clock import Instant, to_datetime
 from graphpost.config import Config
 from graphpost.config.checking import WILDCARDS
 from graphpost.errors import ConfigurationError
+from graphpost.files import make_directory, replace_file
 
 _BACKDATED: Final = timedelta(days=1)  # clients' clocks may be behind ours
 _CA_LIFE: Final = timedelta(days=3650)
@@ -76,7 +76,7 @@ def days_left(certificate: Path, now: Instant) -> int:
 
 
 def _issued(directory: Path, names: Sequence[str], now: datetime) -> CertificateFiles:
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(directory)
     files = CertificateFiles(directory / "server.pem", directory / "server.key", directory / "ca.pem")
     authority, authority_key = _authority(directory, now)
     if not _serves(files, authority, names, now):
@@ -98,8 +98,8 @@ def _authority(directory: Path, now: datetime) -> tuple[x509.Certificate, ec.Ell
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    _write(key_file, _key_bytes(key), 0o600)
-    _write(certificate_file, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    replace_file(key_file, _key_bytes(key))
+    replace_file(certificate_file, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
     return certificate, key
 
 
@@ -143,8 +143,8 @@ def _issue(
         )
         .sign(authority_key, hashes.SHA256())
     )
-    _write(files.key, _key_bytes(key), 0o600)
-    _write(files.certificate, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    replace_file(files.key, _key_bytes(key))
+    replace_file(files.certificate, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
 
 
 def _builder(
@@ -207,13 +207,3 @@ def _key_bytes(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-
-
-def _write(path: Path, data: bytes, mode: int) -> None:
-    """Replace a file whole, never readable by others for a moment."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)

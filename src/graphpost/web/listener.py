@@ -21,6 +21,9 @@ from graphpost.web.connection import Connection, connection_class
 
 GRACE_SECONDS: Final = 10
 CLOSING_SECONDS: Final = 0.5
+IDLE_SECONDS: Final = (
+    120  # SDKs keep connections in a pool; a POST on one that is just being closed fails in them
+)
 BACKLOG: Final = 2048
 CHECK_TICKS: Final = 5  # of a tenth of a second
 
@@ -34,6 +37,7 @@ def listen(section: str, host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host.strip("[]"), port))
+        listener.listen(BACKLOG)  # only this tells that another one of the same moment has the port
     except OSError as error:
         listener.close()
         raise ConfigurationError(
@@ -68,6 +72,7 @@ class Listener:
                 proxy_headers=bool(forwarded_allow_ips),
                 forwarded_allow_ips=forwarded_allow_ips or None,
                 backlog=BACKLOG,
+                timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
                 ssl_certfile=str(files.certificate) if files else None,
                 ssl_keyfile=str(files.key) if files else None,

@@ -1,0 +1,61 @@
+"""New items: what a message gets when it first takes its place in a mailbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec.structs import replace
+
+from graphpost.clock import Instant
+from graphpost.ids import random_bytes
+from graphpost.mail.address import domain_of
+from graphpost.mail.mailbox import NO_FOLDER, Mailbox
+from graphpost.mail.message import Item, Message
+from graphpost.mail.thread import conversation_of, new_index
+
+ROW_OVERHEAD: Final = 512  # what an item takes beside its texts, for `size`
+
+
+def new_item(
+    mailbox: Mailbox,
+    message: Message,
+    contents: Mapping[int, bytes],
+    number: int,
+    now: Instant,
+    folder_id: int = NO_FOLDER,
+) -> Item:
+    """The item that a message becomes."""
+    message = completed(mailbox, message, number, now)
+    return Item(
+        mailbox_id=mailbox.mailbox_id,
+        message_id=number,
+        folder_id=folder_id,
+        message=message,
+        created_at=now,
+        modified_at=now,
+        received_at=now,
+        sent_at=now,
+        size=ROW_OVERHEAD + len(message.body.content) + sum(map(len, contents.values())),
+        conversation_id=conversation_of(message.conversation_index) or b"",
+    )
+
+
+def completed(mailbox: Mailbox, message: Message, number: int, now: Instant) -> Message:
+    """The message with a Message-ID, a date and a conversation, as far as it has none."""
+    index = message.conversation_index
+    if conversation_of(index) is None:
+        index = new_index(now, random_bytes(16))
+    elif message.internet_message_id and message.date:
+        return message
+    return replace(
+        message,
+        internet_message_id=message.internet_message_id or new_message_id(number, mailbox.address),
+        date=message.date or now,
+        conversation_index=index,
+    )
+
+
+def new_message_id(number: int, address: str) -> str:
+    """A Message-ID in the sender's domain; the random part keeps queue numbers from being guessed from it."""
+    return f"<{number:016x}.{random_bytes(4).hex()}@{domain_of(address)}>"

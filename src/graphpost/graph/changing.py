@@ -1,0 +1,31 @@
+"""Changing a message: `PATCH …/messages/{message}`."""
+
+from __future__ import annotations
+
+import asyncio
+
+from graphpost.graph.answers import message_reply
+from graphpost.graph.call import Call, Reply
+from graphpost.graph.patching import check_patch, read_patch
+from graphpost.graph.payload import LARGE
+from graphpost.graph.prefer import wants_minimal
+from graphpost.graph.writing import write_message
+from graphpost.mail.message import Item
+from graphpost.store import messages
+from graphpost.store.store import Tx
+
+
+async def update_message(call: Call) -> Reply:
+    """200 with the message as it now is, or 204 for who wants no more (`Prefer: return=minimal`)."""
+    patch = await asyncio.to_thread(read_patch, call) if len(call.body) > LARGE else read_patch(call)
+    now, permissions = call.services.clock.now(), call.principal.permissions
+
+    def update(tx: Tx, item: Item) -> Item:
+        check_patch(patch, item, permissions)
+        after = patch.apply(item, now)
+        return item if after is item else messages.change(tx, item, after)
+
+    item = await write_message(call, update)
+    if wants_minimal(call.headers):
+        return Reply(204, headers={"Preference-Applied": "return=minimal"})
+    return message_reply(call, item)

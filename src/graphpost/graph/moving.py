@@ -1,0 +1,106 @@
+"""Messages that change their place: moved, copied, deleted.
+
+A message that is deleted goes to Deleted Items, from there to the recoverable items, and from there it is gone.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from graphpost.errors import BadRequest
+from graphpost.graph.answers import message_reply
+from graphpost.graph.call import Call, Reply
+from graphpost.graph.keys import folder_at, folder_number
+from graphpost.graph.values import READ, read_string
+from graphpost.graph.writing import json_members, write_message
+from graphpost.mail.mailbox import DELETED_ITEMS, RECOVERABLE
+from graphpost.mail.message import Item
+from graphpost.store import contents, folders, messages
+from graphpost.store.forgetting import forget
+from graphpost.store.store import Tx
+
+
+async def move_message(call: Call) -> Reply:
+    """`POST …/move`: 201 with the message in its new place, under a new id."""
+    destination, now = _destination(call, "move"), call.services.clock.now()
+
+    def move(tx: Tx, item: Item) -> Item:
+        folder_at(tx, call.box, destination)
+        return _placed(tx, item, destination, now)
+
+    return message_reply(call, await write_message(call, move), 201)
+
+
+async def copy_message(call: Call) -> Reply:
+    """`POST …/copy`: 201 with the copy."""
+    destination, now = _destination(call, "copy"), call.services.clock.now()
+    number = call.services.numbers.next()
+
+    def copy(tx: Tx, item: Item) -> Item:
+        folder_at(tx, call.box, destination)
+        copied = replace(
+            item,
+            message_id=number,
+            folder_id=destination,
+            moves=0,
+            version=1,
+            created_at=now,
+            modified_at=now,
+        )
+        messages.add(tx, copied)
+        contents.copy(tx, item.mailbox_id, item.message_id, number)
+        return copied
+
+    return message_reply(call, await write_message(call, copy), 201)
+
+
+async def delete_message(call: Call) -> Reply:
+    """`DELETE …/messages/{message}`: 204."""
+    now = call.services.clock.now()
+
+    def delete(tx: Tx, item: Item) -> None:
+        if item.folder_id == RECOVERABLE:
+            forget(tx, item)
+        else:
+            is_deleted = _is_within(tx, item, DELETED_ITEMS)
+            _placed(tx, item, RECOVERABLE if is_deleted else DELETED_ITEMS, now)
+
+    await write_message(call, delete)
+    return Reply(204)
+
+
+async def delete_for_good(call: Call) -> Reply:
+    """`POST …/permanentDelete`: 204.  What is on its way to somebody still arrives."""
+    await write_message(call, forget)
+    return Reply(204)
+
+
+def _destination(call: Call, operation: str) -> int:
+    """The folder that the body names by id or well-known name."""
+    value = json_members(call).get("destinationid")
+    text = read_string(value, "DestinationId").strip()
+    if not text:
+        raise BadRequest(
+            f"One or more parameters of the operation '{operation}' are missing from the request payload. "
+            "The missing parameters are: DestinationId.",
+            READ,
+        )
+    return folder_number(call.box, text)
+
+
+def _placed(tx: Tx, item: Item, folder: int, now: int) -> Item:
+    if folder == item.folder_id:
+        return item
+    return messages.change(tx, item, replace(item, folder_id=folder, modified_at=now))
+
+
+def _is_within(tx: Tx, item: Item, root: int) -> bool:
+    """Whether the message is in the folder, or in one below it."""
+    number, seen = item.folder_id, set[int]()
+    while number not in seen:
+        if number == root:
+            return True
+        seen.add(number)
+        folder = folders.get(tx, item.mailbox_id, number)
+        number = folder.parent_id if folder is not None else 0
+    return False

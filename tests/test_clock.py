@@ -1,0 +1,31 @@
+"""Instants and their texts."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphpost.clock import from_datetime, to_datetime, to_text
+
+
+@settings(deadline=None)
+@given(st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)))
+def test_an_instant_is_written_to_the_second(moment: datetime) -> None:
+    text = to_text(from_datetime(moment.replace(tzinfo=UTC)))
+    assert text == moment.replace(microsecond=0).isoformat() + "Z"
+
+
+@settings(deadline=None)
+@given(st.datetimes())
+def test_a_datetime_comes_back_from_its_instant(moment: datetime) -> None:
+    aware = moment.replace(tzinfo=UTC)
+    assert to_datetime(from_datetime(aware)) == aware
+
+
+@pytest.mark.parametrize(
+    ("instant", "text"),
+    [(0, "1970-01-01T00:00:00Z"), (999_999, "1970-01-01T00:00:00Z"), (-1, "1969-12-31T23:59:59Z")],
+)
+def test_fractions_are_cut_off(instant: int, text: str) -> None:
+    assert to_text(instant) == text

@@ -1,0 +1,87 @@
+"""What the application makes of a part that fails, whichever it is."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from tests.graph.desk import Desk
+
+from graphpost.auth.issuer import IssuerReply
+from graphpost.config import LimitSettings, LogSettings
+from graphpost.errors import StoreError
+from graphpost.maillog import MailLog
+from graphpost.web.app import Application
+
+
+class Broken:
+    """An issuer, and an administration, that fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def handle(self, *request: Any) -> IssuerReply | None:
+        raise self.error
+
+
+def ask(path: str, error: Exception) -> tuple[int, dict[str, Any], str]:
+    """Status, body, and what the log has."""
+    output, sent = io.StringIO(), list[Mapping[str, Any]]()
+    log = MailLog(LogSettings(), output)
+    broken: Any = Broken(error)
+    application = Application(
+        graph=Desk().api,
+        issuer=broken,
+        admin=broken,
+        limits=LimitSettings(),
+        log=log,
+        hosts=frozenset({"localhost"}),
+    )
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "scheme": "http",
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"host", b"localhost")],
+        "client": ("127.0.0.1", 1),
+    }
+
+    async def receive() -> Mapping[str, Any]:
+        raise AssertionError("there is no body to ask for")
+
+    async def send(event: Mapping[str, Any]) -> None:
+        sent.append(event)
+
+    asyncio.run(application(scope, receive, send))
+    log.close()
+    return sent[0]["status"], json.loads(sent[1]["body"]), output.getvalue()
+
+
+@pytest.mark.parametrize("path", ["/common/oauth2/v2.0/token", "/admin/queue"])
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (StoreError("disk full at /secret/path"), 503, "ServiceUnavailable"),
+        (RuntimeError("a secret of ours"), 500, "generalException"),
+    ],
+)
+def test_what_fails_is_told_to_the_log_and_not_to_the_client(
+    path: str, error: Exception, status: int, code: str
+) -> None:
+    found, body, said = ask(path, error)
+    assert (found, body["error"]["code"]) == (status, code)
+    assert "secret" not in json.dumps(body)
+    assert str(error) in said
+    assert body["error"]["innerError"]["request-id"] in said
+    assert f"status={status} code={code} " in said
+
+
+def test_a_refusal_is_in_the_log_with_its_code() -> None:
+    status, body, said = ask("/v1.0/nowhere", RuntimeError())
+    assert (status, body["error"]["code"]) == (401, "InvalidAuthenticationToken")
+    assert "refused method=GET path=/v1.0/nowhere status=401 code=InvalidAuthenticationToken " in said
