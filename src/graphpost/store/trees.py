@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from graphpost.clock import Instant
 from graphpost.mail.mailbox import NO_FOLDER, Folder
-from graphpost.store import deliveries, folders, messages
+from graphpost.store import contents, deliveries, folders, messages
 from graphpost.store.store import Tx
 
 ROWS: Final = 400  # messages and folders to a step; most messages have a content or two besides
@@ -34,11 +34,6 @@ _DEEPEST: Final = (
     " UNION ALL SELECT f.folder_id, tree.depth + 1 FROM tree"
     " JOIN folders f ON f.mailbox_id = ? AND f.parent_id = tree.folder_id)"
     " SELECT folder_id FROM tree ORDER BY depth DESC LIMIT ?"
-)
-_COPY_CONTENTS: Final = (
-    "INSERT INTO contents (mailbox_id, message_id, content_id, size, sha256, data)"
-    " SELECT mailbox_id, ?, content_id, size, sha256, data FROM contents"
-    " WHERE mailbox_id = ? AND message_id = ?"
 )
 _START: Final = (-(2**62), 0)
 
@@ -183,4 +178,4 @@ def _copy_message(
     place = {"message_id": number, "folder_id": folder_id, "moves": 0, "version": 1}
     messages.add(tx, replace(item, created_at=now, modified_at=now, **place))
     if item.message.raw is not None or item.message.attachments:
-        tx.execute(_COPY_CONTENTS, (number, mailbox_id, message_id))
+        contents.copy(tx, mailbox_id, message_id, number)
