@@ -12,7 +12,7 @@
         ├── AccessDenied 403          ErrorAccessDenied and its kin
         ├── NotFound 404              ErrorItemNotFound and its kin
         ├── MethodNotAllowed 405
-        ├── PreconditionFailed 412 / TooLarge 413 / UnsupportedMedia 415
+        ├── Conflict 409 / PreconditionFailed 412 / TooLarge 413 / UnsupportedMedia 415
         ├── WrongRange 416            invalidRange
         └── Unavailable 503
 
@@ -101,6 +101,11 @@ class NotFound(GraphError):
 class MethodNotAllowed(GraphError):
     status = 405
     default_code = "BadRequest"
+
+
+class Conflict(GraphError):
+    status = 409
+    default_code = "ErrorFolderExists"
 
 
 class PreconditionFailed(GraphError):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from graphpost.auth.access import Permission
-from graphpost.graph import attachments, folders, messages, moving, users
+from graphpost.graph import attachments, folder_changes, folders, messages, moving, users
 from graphpost.graph.attaching import add_attachment, delete_attachment
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.changing import update_message
@@ -68,6 +68,13 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "U/mailFolders", folders.list_folders, MAIL_LIST),
     Route("GET", "F", folders.get_folder, MAIL_LIST),
     Route("GET", "F/childFolders", folders.list_child_folders, MAIL_LIST),
+    Route("POST", "U/mailFolders", folder_changes.create_folder, MAIL_WRITE),
+    Route("POST", "F/childFolders", folder_changes.create_child_folder, MAIL_WRITE),
+    Route("PATCH", "F", folder_changes.rename_folder, MAIL_WRITE),
+    Route("DELETE", "F", folder_changes.delete_folder, MAIL_WRITE),
+    Route("POST", "F/move", folder_changes.move_folder, MAIL_WRITE, bound=True),
+    Route("POST", "F/copy", folder_changes.copy_folder, MAIL_WRITE, bound=True),
+    Route("POST", "F/permanentDelete", folder_changes.delete_folder_for_good, MAIL_WRITE, bound=True),
     # Messages
     Route("GET", "U/messages", messages.list_messages, MAIL_LIST),
     Route("GET", "U/messages/$count", messages.count_messages, MAIL_LIST),
