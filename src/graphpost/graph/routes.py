@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from graphpost.auth.access import Permission
-from graphpost.graph import attachments, folders, messages, moving, users
+from graphpost.graph import attachments, folders, messages, metadata, moving, users
+from graphpost.graph.batch import run_batch
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.changing import update_message
 from graphpost.graph.drafts import create_message, send_draft
@@ -27,7 +28,11 @@ _NAMESPACES: Final = ("", "microsoft.graph", "graph")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row.  `permission` None needs a token but no permission; `bound`: the last segment is a bound operation."""
+    """One row.
+
+    `permission` None needs a token but no permission, and with `is_open` not even that; `bound`: the last segment is a
+    bound operation.
+    """
 
     method: str
     template: str
@@ -35,6 +40,7 @@ class Route:
     permission: Permission | None
     versions: tuple[str, ...] = VERSIONS
     bound: bool = False
+    is_open: bool = False
 
 
 MAIL_SEND: Final = Permission(("Mail.Send",), ("Mail.Send",))
@@ -48,6 +54,16 @@ READ_USERS: Final = Permission(_ALL_USERS, _ALL_USERS, directory=True)
 READ_SELF: Final = Permission(("User.Read", "User.ReadWrite", *_ALL_USERS), _ALL_USERS, directory=True)
 
 ROUTES: Final[tuple[Route, ...]] = (
+    # The service itself
+    Route("POST", "/$batch", run_batch, None),
+    Route("GET", "/", metadata.get_service_document, None, is_open=True),
+    Route(
+        "GET",
+        "/$metadata",
+        metadata.metadata_handler(lambda version: bound_operations(ROUTES, version)),
+        None,
+        is_open=True,
+    ),
     # Sending
     Route("POST", "U/sendMail", send_mail, MAIL_SEND, bound=True),
     Route(
@@ -152,7 +168,7 @@ def _enter(node: Node, key: str, captures: dict[str, str], segment: Segment) -> 
 
 def _place(root: Node, template: str, route: Route) -> None:
     node = root
-    names = template.strip("/").split("/")
+    names = [name for name in template.split("/") if name]
     for index, name in enumerate(names):
         if name.startswith("{"):
             node = node.key(name.strip("{}"))
@@ -184,3 +200,11 @@ def expand_template(template: str) -> Iterator[str]:
         yield "/users/{user}" + template[1:]
     else:
         yield template
+
+
+def bound_operations(routes: Iterable[Route], version: str) -> frozenset[tuple[str, str]]:
+    """Of every bound operation its name and what it is bound to, as a template: (`move`, `M`)."""
+    found = (
+        route.template.rpartition("/")[::2] for route in routes if route.bound and version in route.versions
+    )
+    return frozenset((name, owner) for owner, name in found)

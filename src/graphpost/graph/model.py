@@ -1,0 +1,113 @@
+"""The types of `$metadata` that no property table holds: bases, complex types, and what operations take and give.
+
+Names and types are those of Microsoft Graph's v1.0 CSDL.  A type is written as there: `Edm.String`, `graph.recipient`,
+`Collection(…)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from graphpost.graph.schema import BODY_KIND, FLAG_STATUS
+
+Members = tuple[tuple[str, str], ...]  # name and type
+
+OUTLOOK_ITEM: Final = ("categories", "changeKey", "createdDateTime", "lastModifiedDateTime")
+FILE: Final = ("contentBytes", "contentId", "contentLocation")
+REFERENCE: Final = ("sourceUrl", "providerType", "permission", "isFolder")
+NAVIGATION: Final[Mapping[str, Members]] = {
+    "user": (("mailFolders", "Collection(graph.mailFolder)"), ("messages", "Collection(graph.message)")),
+    "mailFolder": (
+        ("childFolders", "Collection(graph.mailFolder)"),
+        ("messages", "Collection(graph.message)"),
+    ),
+    "itemAttachment": (("item", "graph.outlookItem"),),
+}
+ENUMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "attachmentType": ("file", "item", "reference"),
+    "bodyType": BODY_KIND,
+    "exchangeIdFormat": ("entryId", "ewsId", "immutableEntryId", "restId", "restImmutableEntryId"),
+    "followupFlagStatus": FLAG_STATUS,
+    "referenceAttachmentPermission": (
+        "other",
+        "view",
+        "edit",
+        "anonymousView",
+        "anonymousEdit",
+        "organizationView",
+        "organizationEdit",
+    ),
+    "referenceAttachmentProvider": (
+        "other",
+        "oneDriveBusiness",
+        "oneDriveConsumer",
+        "dropbox",
+    ),
+}
+UNTABLED: Final[Mapping[str, str]] = {  # types of enum properties whose table does not name them
+    "providerType": "graph.referenceAttachmentProvider",
+    "permission": "graph.referenceAttachmentPermission",
+}
+COMPLEX: Final[Mapping[str, Members]] = {
+    "attachmentItem": (
+        ("attachmentType", "graph.attachmentType"),
+        ("contentId", "Edm.String"),
+        ("contentType", "Edm.String"),
+        ("isInline", "Edm.Boolean"),
+        ("name", "Edm.String"),
+        ("size", "Edm.Int64"),
+    ),
+    "convertIdResult": (
+        ("errorDetails", "graph.genericError"),
+        ("sourceId", "Edm.String"),
+        ("targetId", "Edm.String"),
+    ),
+    "dateTimeTimeZone": (("dateTime", "Edm.String"), ("timeZone", "Edm.String")),
+    "emailAddress": (("address", "Edm.String"), ("name", "Edm.String")),
+    "followupFlag": (
+        ("completedDateTime", "graph.dateTimeTimeZone"),
+        ("dueDateTime", "graph.dateTimeTimeZone"),
+        ("flagStatus", "graph.followupFlagStatus"),
+        ("startDateTime", "graph.dateTimeTimeZone"),
+    ),
+    "genericError": (("code", "Edm.String"), ("message", "Edm.String")),
+    "internetMessageHeader": (("name", "Edm.String"), ("value", "Edm.String")),
+    "itemBody": (("content", "Edm.String"), ("contentType", "graph.bodyType")),
+    "mentionsPreview": (("isMentioned", "Edm.Boolean"),),
+    "recipient": (("emailAddress", "graph.emailAddress"),),
+    "uploadSession": (
+        ("expirationDateTime", "Edm.DateTimeOffset"),
+        ("nextExpectedRanges", "Collection(Edm.String)"),
+        ("uploadUrl", "Edm.String"),
+    ),
+}
+_MESSAGE: Final = ("Message", "graph.message")
+_COMMENT: Final = ("Comment", "Edm.String")
+_RECIPIENTS: Final = ("ToRecipients", "Collection(graph.recipient)")
+ACTIONS: Final[
+    Mapping[str, tuple[Members, str]]
+] = {  # what they take and, unless '', give; `=` what they are bound to
+    "copy": ((("DestinationId", "Edm.String"),), "="),
+    "createForward": ((_RECIPIENTS, _MESSAGE, _COMMENT), "="),
+    "createReply": ((_MESSAGE, _COMMENT), "="),
+    "createReplyAll": ((_MESSAGE, _COMMENT), "="),
+    "createUploadSession": ((("AttachmentItem", "graph.attachmentItem"),), "graph.uploadSession"),
+    "forward": ((_RECIPIENTS, _MESSAGE, _COMMENT), ""),
+    "move": ((("DestinationId", "Edm.String"),), "="),
+    "permanentDelete": ((), ""),
+    "reply": ((_MESSAGE, _COMMENT), ""),
+    "replyAll": ((_MESSAGE, _COMMENT), ""),
+    "send": ((), ""),
+    "sendMail": ((_MESSAGE, ("SaveToSentItems", "Edm.Boolean")), ""),
+    "translateExchangeIds": (
+        (
+            ("InputIds", "Collection(Edm.String)"),
+            ("TargetIdType", "graph.exchangeIdFormat"),
+            ("SourceIdType", "graph.exchangeIdFormat"),
+        ),
+        "Collection(graph.convertIdResult)",
+    ),
+    "unsubscribe": ((), ""),
+}
+FUNCTIONS: Final = frozenset({"delta"})  # they take nothing and give what they are bound to
