@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -89,17 +90,16 @@ def test_what_is_no_batch_is_refused(body: bytes) -> None:
         read_batch(body)
 
 
-def test_a_batch_without_requests_is_told_so() -> None:
-    with pytest.raises(BadRequest, match="Unable to read JSON|no requests"):
-        read_batch(b"{}")
+@pytest.mark.parametrize("body", [b"{}", b'{"requests":[]}'])
+def test_a_batch_without_requests_is_refused(body: bytes) -> None:
+    with pytest.raises(BadRequest):
+        read_batch(body)
 
 
 @given(st.binary(max_size=200) | st.recursive(st.none() | st.integers() | st.text(max_size=3), lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["requests", "id", "method", "url", "headers", "body", "dependsOn"]), inner)).map(lambda value: json.dumps(value).encode()))  # fmt: skip
 def test_anything_is_a_batch_or_refused(body: bytes) -> None:
-    try:
+    with suppress(BadRequest):
         assert read_batch(body)
-    except BadRequest:
-        pass
 
 
 @pytest.mark.parametrize(
