@@ -1,4 +1,4 @@
-"""`$metadata` and the service document: what there is, from the property tables and the routes.
+"""`$metadata` and the service document, from the property tables and the routes.
 
 Both are public, as Graph's are: they say what Graphpost can do and nothing of whom it is for.
 """

@@ -1,6 +1,6 @@
-"""The types of `$metadata` that no property table holds: bases, complex types, and what operations take and give.
+"""The types of `$metadata` that no property table holds.
 
-Names and types are those of Microsoft Graph's v1.0 CSDL.  A type is written as there: `Edm.String`, `graph.recipient`,
+Those are bases, complex types, and what operations take and give.  Names and types are those of Microsoft Graph's v1.0 CSDL.  A type is written as there: `Edm.String`, `graph.recipient`,
 `Collection(…)`.
 """
 
