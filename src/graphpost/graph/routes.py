@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from graphpost.auth.access import Permission
-from graphpost.graph import attachments, folders, messages, metadata, moving, users
+from graphpost.graph import attachments, folders, mailbox_settings, messages, metadata, moving, users
 from graphpost.graph.batch import run_batch
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.changing import update_message
 from graphpost.graph.drafts import create_message, send_draft
+from graphpost.graph.exchange_ids import translate_ids
 from graphpost.graph.send import send_mail, send_mail_through_device
 from graphpost.odata.path import Segment
 
@@ -52,6 +53,11 @@ MAIL_LIST: Final = Permission(
 _ALL_USERS: Final = ("User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All", "Directory.Read.All")
 READ_USERS: Final = Permission(_ALL_USERS, _ALL_USERS, directory=True)
 READ_SELF: Final = Permission(("User.Read", "User.ReadWrite", *_ALL_USERS), _ALL_USERS, directory=True)
+READ_SETTINGS: Final = Permission(
+    ("MailboxSettings.Read", "MailboxSettings.ReadWrite"),
+    ("MailboxSettings.Read", "MailboxSettings.ReadWrite"),
+)
+TRANSLATE: Final = Permission(("User.ReadBasic", "User.Read", "User.ReadWrite", *_ALL_USERS), _ALL_USERS)
 
 ROUTES: Final[tuple[Route, ...]] = (
     # The service itself
@@ -78,6 +84,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/me", users.get_me, READ_SELF),
     Route("GET", "/users", users.list_users, READ_USERS),
     Route("GET", "/users/{user}", users.get_user, READ_SELF),
+    Route("POST", "U/translateExchangeIds", translate_ids, TRANSLATE, bound=True),
+    Route("GET", "U/mailboxSettings", mailbox_settings.get_settings, READ_SETTINGS),
+    Route("GET", "U/mailboxSettings/{setting}", mailbox_settings.get_setting, READ_SETTINGS),
     # Folders
     Route("GET", "U/mailFolders", folders.list_folders, MAIL_LIST),
     Route("GET", "F", folders.get_folder, MAIL_LIST),
