@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.graph.desk import ADELE, Desk
+from tests.graph.test_metadata import members, schema
 
 
 def get(path: str, query: str = "") -> tuple[int, Any]:
@@ -55,3 +56,12 @@ def test_what_there_is_not_is_refused(path: str, query: str) -> None:
 
 def test_they_cannot_be_changed() -> None:
     assert Desk().post("/v1.0/me/mailboxSettings", {"timeZone": "UTC"}, method="PATCH").status == 405
+
+
+def test_the_metadata_describes_every_setting() -> None:
+    described = members(schema())
+    _, found = get("mailboxSettings")
+    assert found.keys() - {"@odata.context"} == described["mailboxSettings"].keys()
+    for name, type_ in described["mailboxSettings"].items():
+        if (inner := described.get(type_.removeprefix("graph."))) is not None:
+            assert found[name].keys() == inner.keys(), name

@@ -74,7 +74,7 @@ def _settings(call: Call) -> dict[str, Any]:
             "endTime": "17:00:00.0000000",
             "timeZone": {"name": "UTC"},
         },
-        "userPurpose": {"value": "user"},
+        "userPurpose": "user",
     }
 
 

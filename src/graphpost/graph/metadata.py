@@ -20,6 +20,7 @@ from graphpost.graph.model import (
     ENUMS,
     FILE,
     FUNCTIONS,
+    FURTHER,
     NAVIGATION,
     OUTLOOK_ITEM,
     REFERENCE,
@@ -115,6 +116,7 @@ def _entities(beta: bool) -> list[Element]:
 def _type(name: str, base: str, members: Iterable[Element], **attributes: str) -> Element:
     made = Element("EntityType", {"Name": name, "BaseType": f"graph.{base}", **attributes})
     made.extend(members)
+    made.extend(_property(*member) for member in FURTHER.get(name, ()))
     made.extend(_navigation(*member) for member in NAVIGATION.get(name, ()))
     return made
 

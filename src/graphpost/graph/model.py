@@ -16,6 +16,7 @@ Members = tuple[tuple[str, str], ...]  # name and type
 OUTLOOK_ITEM: Final = ("categories", "changeKey", "createdDateTime", "lastModifiedDateTime")
 FILE: Final = ("contentBytes", "contentId", "contentLocation")
 REFERENCE: Final = ("sourceUrl", "providerType", "permission", "isFolder")
+FURTHER: Final[Mapping[str, Members]] = {"user": (("mailboxSettings", "graph.mailboxSettings"),)}
 NAVIGATION: Final[Mapping[str, Members]] = {
     "user": (("mailFolders", "Collection(graph.mailFolder)"), ("messages", "Collection(graph.message)")),
     "mailFolder": (
@@ -26,7 +27,15 @@ NAVIGATION: Final[Mapping[str, Members]] = {
 }
 ENUMS: Final[Mapping[str, tuple[str, ...]]] = {
     "attachmentType": ("file", "item", "reference"),
+    "automaticRepliesStatus": ("disabled", "alwaysEnabled", "scheduled"),
     "bodyType": BODY_KIND,
+    "dayOfWeek": ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"),
+    "delegateMeetingMessageDeliveryOptions": (
+        "sendToDelegateAndInformationToPrincipal",
+        "sendToDelegateAndPrincipal",
+        "sendToDelegateOnly",
+    ),
+    "externalAudienceScope": ("none", "contactsOnly", "all"),
     "exchangeIdFormat": ("entryId", "ewsId", "immutableEntryId", "restId", "restImmutableEntryId"),
     "followupFlagStatus": FLAG_STATUS,
     "referenceAttachmentPermission": (
@@ -44,6 +53,7 @@ ENUMS: Final[Mapping[str, tuple[str, ...]]] = {
         "oneDriveConsumer",
         "dropbox",
     ),
+    "userPurpose": ("user", "linked", "shared", "room", "equipment", "others", "unknownFutureValue"),
 }
 UNTABLED: Final[Mapping[str, str]] = {  # types of enum properties whose table does not name them
     "providerType": "graph.referenceAttachmentProvider",
@@ -57,6 +67,14 @@ COMPLEX: Final[Mapping[str, Members]] = {
         ("isInline", "Edm.Boolean"),
         ("name", "Edm.String"),
         ("size", "Edm.Int64"),
+    ),
+    "automaticRepliesSetting": (
+        ("externalAudience", "graph.externalAudienceScope"),
+        ("externalReplyMessage", "Edm.String"),
+        ("internalReplyMessage", "Edm.String"),
+        ("scheduledEndDateTime", "graph.dateTimeTimeZone"),
+        ("scheduledStartDateTime", "graph.dateTimeTimeZone"),
+        ("status", "graph.automaticRepliesStatus"),
     ),
     "convertIdResult": (
         ("errorDetails", "graph.genericError"),
@@ -74,12 +92,31 @@ COMPLEX: Final[Mapping[str, Members]] = {
     "genericError": (("code", "Edm.String"), ("message", "Edm.String")),
     "internetMessageHeader": (("name", "Edm.String"), ("value", "Edm.String")),
     "itemBody": (("content", "Edm.String"), ("contentType", "graph.bodyType")),
+    "localeInfo": (("displayName", "Edm.String"), ("locale", "Edm.String")),
+    "mailboxSettings": (
+        ("archiveFolder", "Edm.String"),
+        ("automaticRepliesSetting", "graph.automaticRepliesSetting"),
+        ("dateFormat", "Edm.String"),
+        ("delegateMeetingMessageDeliveryOptions", "graph.delegateMeetingMessageDeliveryOptions"),
+        ("language", "graph.localeInfo"),
+        ("timeFormat", "Edm.String"),
+        ("timeZone", "Edm.String"),
+        ("userPurpose", "graph.userPurpose"),
+        ("workingHours", "graph.workingHours"),
+    ),
     "mentionsPreview": (("isMentioned", "Edm.Boolean"),),
     "recipient": (("emailAddress", "graph.emailAddress"),),
     "uploadSession": (
         ("expirationDateTime", "Edm.DateTimeOffset"),
         ("nextExpectedRanges", "Collection(Edm.String)"),
         ("uploadUrl", "Edm.String"),
+    ),
+    "timeZoneBase": (("name", "Edm.String"),),
+    "workingHours": (
+        ("daysOfWeek", "Collection(graph.dayOfWeek)"),
+        ("endTime", "Edm.TimeOfDay"),
+        ("startTime", "Edm.TimeOfDay"),
+        ("timeZone", "graph.timeZoneBase"),
     ),
 }
 _MESSAGE: Final = ("Message", "graph.message")
