@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final
@@ -50,6 +50,15 @@ def of_message(tx: Tx, mailbox_id: int, message_id: int) -> dict[int, Content]:
         (mailbox_id, message_id),
     )
     return {row[0]: Content(*row) for row in rows}
+
+
+def remove_some(tx: Tx, mailbox_id: int, message_id: int, content_ids: Iterable[int]) -> None:
+    """Delete these contents of a message."""
+    for content_id in content_ids:
+        tx.execute(
+            "DELETE FROM contents WHERE mailbox_id = ? AND message_id = ? AND content_id = ?",
+            (mailbox_id, message_id, content_id),
+        )
 
 
 def copy(tx: Tx, mailbox_id: int, message_id: int, to: int) -> None:
