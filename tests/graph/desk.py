@@ -205,13 +205,16 @@ def _make_token(name: str) -> str:
         case "user-with-nothing":
             claims |= user | {"scp": "Calendars.Read"}
         case "user-with-everything":
-            claims |= user | {"scp": "Mail.Send Mail.ReadWrite User.Read.All"}
+            claims |= user | {"scp": "Mail.Send Mail.ReadWrite User.Read.All MailboxSettings.Read"}
+        case "user-with-settings":
+            claims |= user | {"scp": "MailboxSettings.Read"}
         case "user-advanced":
             claims |= user | {"scp": "Mail.Send Mail.ReadWrite Mail-Advanced.ReadWrite"}
         case "app-with-nothing":
             claims |= application | {"roles": ["Calendars.Read"]}
         case "app-with-everything":
-            claims |= application | {"roles": ["Mail.Send", "Mail.ReadWrite", "User.Read.All"]}
+            roles = ["Mail.Send", "Mail.ReadWrite", "User.Read.All", "MailboxSettings.Read"]
+            claims |= application | {"roles": roles}
         case "empty":
             claims |= user | {"scp": ""}
         case "user":

@@ -125,8 +125,9 @@ def test_the_real_table_has_no_two_rows_for_one_place() -> None:
         assert build_tree(ROUTES, version).literals.keys() >= {"me", "users"}
 
 
-def test_every_route_asks_for_a_permission() -> None:
-    assert [route.template for route in ROUTES if route.permission is None] == []
+def test_every_route_asks_for_a_permission_but_those_that_belong_to_nobody() -> None:
+    assert [route.template for route in ROUTES if route.permission is None] == ["/$batch", "/", "/$metadata"]
+    assert [route.template for route in ROUTES if route.is_open] == ["/", "/$metadata"]
 
 
 def test_two_rows_for_one_place_are_a_mistake() -> None:

@@ -86,6 +86,14 @@ def to(*addresses: str) -> list[dict[str, Any]]:
     return [{"emailAddress": {"address": address}} for address in addresses]
 
 
+BATCH = "/v1.0/$batch"
+
+
+def batch(*ids: object, **members: Any) -> bytes:
+    parts = [{"id": each, "method": "POST", "url": "/me/sendMail", "body": {}, **members} for each in ids]
+    return json.dumps({"requests": parts}).encode()
+
+
 def message(**properties: Any) -> bytes:
     """A sendMail body whose message would be right but for the properties given."""
     return json.dumps({"message": {"toRecipients": to("meganb@contoso.com"), **properties}}).encode()
@@ -922,4 +930,36 @@ WRONG: tuple[Wrong, ...] = (
     Wrong("a sending of no message", 400, MALFORMED, "Id is malformed.", b"", ONE + "/send"),
     Wrong("a sending without permission", 403, DENIED, None, b"", ONE + "/send", **WRITER),
     Wrong("a sending asked for", 405, "BadRequest", None, b"", ONE + "/send", "GET"),
+    # Batches
+    Wrong("a batch that is broken", 400, "BadRequest", BAD_JSON, b'{"requests":[', BATCH),
+    Wrong("a batch that is a list", 400, "BadRequest", BAD_JSON, b"[]", BATCH),
+    Wrong("a batch of nothing", 400, "BadRequest", EMPTY, b"", BATCH, content_type=None),
+    Wrong("a batch without requests", 400, "BadRequest", None, b'{"requests":[]}', BATCH),
+    Wrong(
+        "a batch of twenty-one",
+        400,
+        "MaximumValueExceeded",
+        "Number of batch request steps exceeds the maximum value of 20.",
+        batch(*(str(number) for number in range(21))),
+        BATCH,
+    ),
+    Wrong("a batch with one id twice", 400, "BadRequest", None, batch("1", "1"), BATCH),
+    Wrong("a batch with an empty id", 400, "BadRequest", None, batch(""), BATCH),
+    Wrong("a batch with an id that is a number", 400, "BadRequest", None, batch(1), BATCH),
+    Wrong(
+        "a batch that waits for what is not in it",
+        400,
+        "BadRequest",
+        None,
+        batch("1", dependsOn=["2"]),
+        BATCH,
+    ),
+    Wrong("a batch that waits for itself", 400, "BadRequest", None, batch("1", dependsOn=["1"]), BATCH),
+    Wrong("a batch with an atomicity group", 400, "BadRequest", None, batch("1", atomicityGroup="a"), BATCH),
+    Wrong("a batch as MIME", 415, READ, None, GOOD_MIME, BATCH, content_type="text/plain"),
+    Wrong("a batch asked for", 405, "BadRequest", None, b"", BATCH, "GET"),
+    Wrong("a batch without a token", 401, "InvalidAuthenticationToken", None, batch("1"), BATCH, token=""),
+    Wrong("a batch below a user", 400, "BadRequest", None, batch("1"), "/v1.0/me/$batch"),
+    Wrong("metadata that is written", 405, "BadRequest", None, b"{}", "/v1.0/$metadata"),
+    Wrong("a service that is written", 405, "BadRequest", None, b"{}", "/v1.0/"),
 )

@@ -28,6 +28,10 @@ from graphpost.odata.query import split_query
 ERROR_TYPE: Final = "application/json"
 RETRY_SECONDS: Final = 5
 
+NOBODY: Final = Principal(
+    kind="application", tenant_id="", object_id="", client_id="", permissions=frozenset()
+)
+
 _METHODS: Final = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE"})
 _REMEMBERED: Final = 4096  # resolved paths
 _REMEMBERED_LENGTH: Final = 1024  # characters of a path worth remembering
@@ -55,15 +59,25 @@ class GraphApi:
         self._services = services
         rows = tuple(routes)
         self._trees: dict[str, Node] = {version: build_tree(rows, version) for version in VERSIONS}
+        opened = [route for route in rows if route.is_open]
+        self._open: dict[str, Node] = {version: build_tree(opened, version) for version in VERSIONS}
         self._places: dict[tuple[str, str], Place] = {}
 
-    async def handle(self, request: Request) -> Reply:
-        """The answer; its body is bytes, an iterator of bytes, or None."""
+    async def handle(self, request: Request, principal: Principal | None = None) -> Reply:
+        """The answer; its body is bytes, an iterator of bytes, or None.
+
+        A principal comes with the requests of a batch, whose token was looked at when the batch came.
+        """
         headers = _standard_headers(request)
         try:
-            principal = self._authenticate(request)
-            place = self._places.get((request.method, request.path)) or self._find_place(request)
-            call = self._call(request, principal, place)
+            place = self._places.get((request.method, request.path))
+            api = self if principal is None else None
+            if principal is None:
+                if place is None and request.method == "GET":
+                    place = self._find_open(request)
+                principal = NOBODY if place and place.route.is_open else self._authenticate(request)
+            place = place or self._find_place(request)
+            call = self._call(request, principal, place, api)
             return _finished(await place.route.handler(call), headers)
         except GraphError as error:
             return self._refused(error, headers)
@@ -81,7 +95,7 @@ class GraphApi:
         verifier, token = self._services.verifier, token.strip()
         return verifier.find_cached(token) or verifier.verify(token)
 
-    def _call(self, request: Request, principal: Principal, place: Place) -> Call:
+    def _call(self, request: Request, principal: Principal, place: Place, api: GraphApi | None) -> Call:
         permission = place.route.permission
         if permission is not None:
             check_permission(principal, permission)
@@ -99,17 +113,27 @@ class GraphApi:
             user_key=place.user_key,
             request_id=request.request_id,
             services=self._services,
+            api=api,
         )
 
     def _mailbox(self, principal: Principal, place: Place) -> Mailbox | None:
         directory, permission = self._services.directory(), place.route.permission
         named = "user" in place.captures
+        if place.route.is_open:
+            return None
         if not place.user_key or (named and permission is not None and permission.directory):
             check_principal(principal, directory)
             return None
         if named and place.user_key.lower() == "me":  # /users/me names nobody
             raise NotFound(f"The requested user '{clip(place.user_key)}' is invalid.", "ErrorInvalidUser")
         return find_mailbox(principal, directory, place.user_key)
+
+    def _find_open(self, request: Request) -> Place | None:
+        """The place when it is one that is open to everybody: the only ones looked for before there is a token."""
+        try:
+            return find_place(self._open, request.method, request.path)
+        except GraphError:
+            return None
 
     def _find_place(self, request: Request) -> Place:
         place = find_place(self._trees, request.method, request.path)
@@ -146,20 +170,19 @@ def find_place(trees: Mapping[str, Node], method: str, path: str) -> Place:
         raise BadRequest(f"Invalid version: '{clip(root)}'.")
     try:
         segments = parse_path(slash + rest)
-        if not segments:
-            raise PathError("")
         node, captures = find_node(trees[version], segments)
     except (PathError, LookupError) as error:
         raise _no_resource(error.segment if isinstance(error, PathError) else str(error.args[0])) from error
     if not node.routes:
-        raise _no_resource(segments[-1].text)
+        raise _no_resource(segments[-1].text if segments else "")
     route = node.routes.get(method)
     if route is None or method not in _METHODS:
         raise MethodNotAllowed(
             "Specified HTTP method is not allowed for the request target.",
             headers={"Allow": ", ".join(sorted(node.routes))},
         )
-    return Place(route, captures, _user_key(segments[0].name, captures), version, f"/{root}", slash + rest)
+    first = segments[0].name if segments else ""
+    return Place(route, captures, _user_key(first, captures), version, f"/{root}", slash + rest)
 
 
 def read_query(query_string: str, version: str) -> dict[str, str]:

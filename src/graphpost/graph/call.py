@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from msgspec import Struct
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from graphpost.clock import Clock
     from graphpost.config import LimitSettings
     from graphpost.delivery.submit import Submitter
+    from graphpost.errors import GraphError
     from graphpost.ids import Numbers
     from graphpost.mail.mailbox import Directory, Mailbox
     from graphpost.store.blobs import Blobs
@@ -80,6 +81,7 @@ class Call(Struct, frozen=True):
     user_key: str  # how the path wrote the user: 'me', a GUID or a userPrincipalName
     request_id: str
     services: Services
+    api: Api | None = None  # for the requests of a batch; None for those requests themselves
 
     @property
     def box(self) -> Mailbox:
@@ -100,3 +102,15 @@ class Reply(Struct, frozen=True):
     content_type: str = ""
     headers: Mapping[str, str] = _NO_HEADERS
     code: str = ""  # of the error that the body tells of, for the log
+
+
+class Api(Protocol):
+    """What answers requests, as a batch sees it."""
+
+    async def handle(self, request: Request, principal: Principal | None = None) -> Reply:
+        """The answer; with a principal, no token is asked for."""
+        ...
+
+    def refuse(self, request: Request, error: GraphError) -> Reply:
+        """The answer to a request that failed before it came here."""
+        ...

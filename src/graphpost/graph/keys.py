@@ -17,10 +17,15 @@ from graphpost.store.store import Tx
 
 def message_key(call: Call) -> ItemId:
     """What the path's `message` names."""
-    key = _item_id(call.captures["message"])
+    return item_key(call.captures["message"], call.box)
+
+
+def item_key(text: str, mailbox: Mailbox) -> ItemId:
+    """The message of the mailbox that a text names."""
+    key = _item_id(text)
     if key.attachment_id is not None:
         raise BadRequest("Id is malformed.", "ErrorInvalidIdMalformed")
-    _check_mailbox(key.mailbox, call.box)
+    _check_mailbox(key.mailbox, mailbox)
     return key
 
 

@@ -12,11 +12,22 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from graphpost.auth.access import Permission
-from graphpost.graph import attachments, folder_changes, folders, messages, moving, users
+from graphpost.graph import (
+    attachments,
+    folder_changes,
+    folders,
+    mailbox_settings,
+    messages,
+    metadata,
+    moving,
+    users,
+)
 from graphpost.graph.attaching import add_attachment, delete_attachment
+from graphpost.graph.batch import run_batch
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.changing import update_message
 from graphpost.graph.drafts import create_message, send_draft
+from graphpost.graph.exchange_ids import translate_ids
 from graphpost.graph.send import send_mail, send_mail_through_device
 from graphpost.graph.uploads import create_upload_session
 from graphpost.odata.path import Segment
@@ -29,7 +40,11 @@ _NAMESPACES: Final = ("", "microsoft.graph", "graph")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row.  `permission` None needs a token but no permission; `bound`: the last segment is a bound operation."""
+    """One row.
+
+    `permission` None needs a token but no permission, and with `is_open` not even that; `bound`: the last segment is a
+    bound operation.
+    """
 
     method: str
     template: str
@@ -37,6 +52,7 @@ class Route:
     permission: Permission | None
     versions: tuple[str, ...] = VERSIONS
     bound: bool = False
+    is_open: bool = False
 
 
 MAIL_SEND: Final = Permission(("Mail.Send",), ("Mail.Send",))
@@ -48,8 +64,23 @@ MAIL_LIST: Final = Permission(
 _ALL_USERS: Final = ("User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All", "Directory.Read.All")
 READ_USERS: Final = Permission(_ALL_USERS, _ALL_USERS, directory=True)
 READ_SELF: Final = Permission(("User.Read", "User.ReadWrite", *_ALL_USERS), _ALL_USERS, directory=True)
+READ_SETTINGS: Final = Permission(
+    ("MailboxSettings.Read", "MailboxSettings.ReadWrite"),
+    ("MailboxSettings.Read", "MailboxSettings.ReadWrite"),
+)
+TRANSLATE: Final = Permission(("User.ReadBasic", "User.Read", "User.ReadWrite", *_ALL_USERS), _ALL_USERS)
 
 ROUTES: Final[tuple[Route, ...]] = (
+    # The service itself
+    Route("POST", "/$batch", run_batch, None),
+    Route("GET", "/", metadata.get_service_document, None, is_open=True),
+    Route(
+        "GET",
+        "/$metadata",
+        metadata.metadata_handler(lambda version: bound_operations(ROUTES, version)),
+        None,
+        is_open=True,
+    ),
     # Sending
     Route("POST", "U/sendMail", send_mail, MAIL_SEND, bound=True),
     Route(
@@ -64,6 +95,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/me", users.get_me, READ_SELF),
     Route("GET", "/users", users.list_users, READ_USERS),
     Route("GET", "/users/{user}", users.get_user, READ_SELF),
+    Route("POST", "U/translateExchangeIds", translate_ids, TRANSLATE, bound=True),
+    Route("GET", "U/mailboxSettings", mailbox_settings.get_settings, READ_SETTINGS),
+    Route("GET", "U/mailboxSettings/{setting}", mailbox_settings.get_setting, READ_SETTINGS),
     # Folders
     Route("GET", "U/mailFolders", folders.list_folders, MAIL_LIST),
     Route("GET", "F", folders.get_folder, MAIL_LIST),
@@ -164,7 +198,7 @@ def _enter(node: Node, key: str, captures: dict[str, str], segment: Segment) -> 
 
 def _place(root: Node, template: str, route: Route) -> None:
     node = root
-    names = template.strip("/").split("/")
+    names = [name for name in template.split("/") if name]
     for index, name in enumerate(names):
         if name.startswith("{"):
             node = node.key(name.strip("{}"))
@@ -196,3 +230,11 @@ def expand_template(template: str) -> Iterator[str]:
         yield "/users/{user}" + template[1:]
     else:
         yield template
+
+
+def bound_operations(routes: Iterable[Route], version: str) -> frozenset[tuple[str, str]]:
+    """Of every bound operation its name and what it is bound to, as a template: (`move`, `M`)."""
+    found = (
+        route.template.rpartition("/")[::2] for route in routes if route.bound and version in route.versions
+    )
+    return frozenset((name, owner) for owner, name in found)

@@ -1,0 +1,150 @@
+"""The types of `$metadata` that no property table holds.
+
+Those are bases, complex types, and what operations take and give.  Names and types are those of Microsoft Graph's v1.0 CSDL.  A type is written as there: `Edm.String`, `graph.recipient`,
+`Collection(…)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from graphpost.graph.schema import BODY_KIND, FLAG_STATUS
+
+Members = tuple[tuple[str, str], ...]  # name and type
+
+OUTLOOK_ITEM: Final = ("categories", "changeKey", "createdDateTime", "lastModifiedDateTime")
+FILE: Final = ("contentBytes", "contentId", "contentLocation")
+REFERENCE: Final = ("sourceUrl", "providerType", "permission", "isFolder")
+FURTHER: Final[Mapping[str, Members]] = {"user": (("mailboxSettings", "graph.mailboxSettings"),)}
+NAVIGATION: Final[Mapping[str, Members]] = {
+    "user": (("mailFolders", "Collection(graph.mailFolder)"), ("messages", "Collection(graph.message)")),
+    "mailFolder": (
+        ("childFolders", "Collection(graph.mailFolder)"),
+        ("messages", "Collection(graph.message)"),
+    ),
+    "itemAttachment": (("item", "graph.outlookItem"),),
+}
+ENUMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "attachmentType": ("file", "item", "reference"),
+    "automaticRepliesStatus": ("disabled", "alwaysEnabled", "scheduled"),
+    "bodyType": BODY_KIND,
+    "dayOfWeek": ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"),
+    "delegateMeetingMessageDeliveryOptions": (
+        "sendToDelegateAndInformationToPrincipal",
+        "sendToDelegateAndPrincipal",
+        "sendToDelegateOnly",
+    ),
+    "externalAudienceScope": ("none", "contactsOnly", "all"),
+    "exchangeIdFormat": ("entryId", "ewsId", "immutableEntryId", "restId", "restImmutableEntryId"),
+    "followupFlagStatus": FLAG_STATUS,
+    "referenceAttachmentPermission": (
+        "other",
+        "view",
+        "edit",
+        "anonymousView",
+        "anonymousEdit",
+        "organizationView",
+        "organizationEdit",
+    ),
+    "referenceAttachmentProvider": (
+        "other",
+        "oneDriveBusiness",
+        "oneDriveConsumer",
+        "dropbox",
+    ),
+    "userPurpose": ("user", "linked", "shared", "room", "equipment", "others", "unknownFutureValue"),
+}
+UNTABLED: Final[Mapping[str, str]] = {  # types of enum properties whose table does not name them
+    "providerType": "graph.referenceAttachmentProvider",
+    "permission": "graph.referenceAttachmentPermission",
+}
+COMPLEX: Final[Mapping[str, Members]] = {
+    "attachmentItem": (
+        ("attachmentType", "graph.attachmentType"),
+        ("contentId", "Edm.String"),
+        ("contentType", "Edm.String"),
+        ("isInline", "Edm.Boolean"),
+        ("name", "Edm.String"),
+        ("size", "Edm.Int64"),
+    ),
+    "automaticRepliesSetting": (
+        ("externalAudience", "graph.externalAudienceScope"),
+        ("externalReplyMessage", "Edm.String"),
+        ("internalReplyMessage", "Edm.String"),
+        ("scheduledEndDateTime", "graph.dateTimeTimeZone"),
+        ("scheduledStartDateTime", "graph.dateTimeTimeZone"),
+        ("status", "graph.automaticRepliesStatus"),
+    ),
+    "convertIdResult": (
+        ("errorDetails", "graph.genericError"),
+        ("sourceId", "Edm.String"),
+        ("targetId", "Edm.String"),
+    ),
+    "dateTimeTimeZone": (("dateTime", "Edm.String"), ("timeZone", "Edm.String")),
+    "emailAddress": (("address", "Edm.String"), ("name", "Edm.String")),
+    "followupFlag": (
+        ("completedDateTime", "graph.dateTimeTimeZone"),
+        ("dueDateTime", "graph.dateTimeTimeZone"),
+        ("flagStatus", "graph.followupFlagStatus"),
+        ("startDateTime", "graph.dateTimeTimeZone"),
+    ),
+    "genericError": (("code", "Edm.String"), ("message", "Edm.String")),
+    "internetMessageHeader": (("name", "Edm.String"), ("value", "Edm.String")),
+    "itemBody": (("content", "Edm.String"), ("contentType", "graph.bodyType")),
+    "localeInfo": (("displayName", "Edm.String"), ("locale", "Edm.String")),
+    "mailboxSettings": (
+        ("archiveFolder", "Edm.String"),
+        ("automaticRepliesSetting", "graph.automaticRepliesSetting"),
+        ("dateFormat", "Edm.String"),
+        ("delegateMeetingMessageDeliveryOptions", "graph.delegateMeetingMessageDeliveryOptions"),
+        ("language", "graph.localeInfo"),
+        ("timeFormat", "Edm.String"),
+        ("timeZone", "Edm.String"),
+        ("userPurpose", "graph.userPurpose"),
+        ("workingHours", "graph.workingHours"),
+    ),
+    "mentionsPreview": (("isMentioned", "Edm.Boolean"),),
+    "recipient": (("emailAddress", "graph.emailAddress"),),
+    "uploadSession": (
+        ("expirationDateTime", "Edm.DateTimeOffset"),
+        ("nextExpectedRanges", "Collection(Edm.String)"),
+        ("uploadUrl", "Edm.String"),
+    ),
+    "timeZoneBase": (("name", "Edm.String"),),
+    "workingHours": (
+        ("daysOfWeek", "Collection(graph.dayOfWeek)"),
+        ("endTime", "Edm.TimeOfDay"),
+        ("startTime", "Edm.TimeOfDay"),
+        ("timeZone", "graph.timeZoneBase"),
+    ),
+}
+_MESSAGE: Final = ("Message", "graph.message")
+_COMMENT: Final = ("Comment", "Edm.String")
+_RECIPIENTS: Final = ("ToRecipients", "Collection(graph.recipient)")
+ACTIONS: Final[
+    Mapping[str, tuple[Members, str]]
+] = {  # what they take and, unless '', give; `=` what they are bound to
+    "copy": ((("DestinationId", "Edm.String"),), "="),
+    "createForward": ((_RECIPIENTS, _MESSAGE, _COMMENT), "="),
+    "createReply": ((_MESSAGE, _COMMENT), "="),
+    "createReplyAll": ((_MESSAGE, _COMMENT), "="),
+    "createUploadSession": ((("AttachmentItem", "graph.attachmentItem"),), "graph.uploadSession"),
+    "forward": ((_RECIPIENTS, _MESSAGE, _COMMENT), ""),
+    "move": ((("DestinationId", "Edm.String"),), "="),
+    "permanentDelete": ((), ""),
+    "reply": ((_MESSAGE, _COMMENT), ""),
+    "replyAll": ((_MESSAGE, _COMMENT), ""),
+    "send": ((), ""),
+    "sendMail": ((_MESSAGE, ("SaveToSentItems", "Edm.Boolean")), ""),
+    "translateExchangeIds": (
+        (
+            ("InputIds", "Collection(Edm.String)"),
+            ("TargetIdType", "graph.exchangeIdFormat"),
+            ("SourceIdType", "graph.exchangeIdFormat"),
+        ),
+        "Collection(graph.convertIdResult)",
+    ),
+    "unsubscribe": ((), ""),
+}
+FUNCTIONS: Final = frozenset({"delta"})  # they take nothing and give what they are bound to
