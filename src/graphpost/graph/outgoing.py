@@ -16,7 +16,9 @@ from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.message import Address, Message
 
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)')
-_LONGEST_AUTHOR: Final = 2000  # characters; a longer one is no author, and looking for quotes in it takes long
+_LONGEST_AUTHOR: Final = (
+    2000  # characters; a longer one is no author, and looking for quotes in it takes long
+)
 _ANGLE: Final = re.compile(r"<([^<>]*)>")
 
 # A From or Sender field with its folded lines, wherever it stands before the first empty line.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from graphpost.auth.access import Permission
-from graphpost.graph import attachments, folders, messages, moving, users
+from graphpost.graph import attachments, folders, messages, moving, replies, users
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.changing import update_message
 from graphpost.graph.drafts import create_message, send_draft
@@ -58,6 +58,12 @@ ROUTES: Final[tuple[Route, ...]] = (
         bound=True,
     ),
     Route("POST", "M/send", send_draft, MAIL_SEND, bound=True),
+    Route("POST", "M/reply", replies.reply, MAIL_SEND, bound=True),
+    Route("POST", "M/replyAll", replies.reply_all, MAIL_SEND, bound=True),
+    Route("POST", "M/forward", replies.forward, MAIL_SEND, bound=True),
+    Route("POST", "M/createReply", replies.create_reply, MAIL_WRITE, bound=True),
+    Route("POST", "M/createReplyAll", replies.create_reply_all, MAIL_WRITE, bound=True),
+    Route("POST", "M/createForward", replies.create_forward, MAIL_WRITE, bound=True),
     # People
     Route("GET", "/me", users.get_me, READ_SELF),
     Route("GET", "/users", users.list_users, READ_USERS),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final
@@ -59,6 +59,20 @@ def copy(tx: Tx, mailbox_id: int, message_id: int, to: int) -> None:
         " SELECT mailbox_id, ?, content_id, size, sha256, data FROM contents WHERE mailbox_id = ? AND message_id = ?",
         (to, mailbox_id, message_id),
     )
+
+
+def copy_some(tx: Tx, mailbox_id: int, message_id: int, to: int, content_ids: Iterable[int]) -> bool:
+    """Give message `to` these contents of another; False, with some perhaps given, when not all are there."""
+    changed = [
+        tx.execute(
+            "INSERT INTO contents (mailbox_id, message_id, content_id, size, sha256, data)"
+            " SELECT mailbox_id, ?, content_id, size, sha256, data FROM contents"
+            " WHERE mailbox_id = ? AND message_id = ? AND content_id = ?",
+            (to, mailbox_id, message_id, content_id),
+        )
+        for content_id in content_ids
+    ]
+    return all(changed)
 
 
 def remove(tx: Tx, mailbox_id: int, message_id: int) -> None:
