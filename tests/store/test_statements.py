@@ -46,6 +46,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (contents.of_message, (7, 1), {}),
     (contents.blobs_of, (7, ["0" * 64]), {}),
     (contents.copy, (7, 1, 2), {}),
+    (contents.copy_some, (7, 1, 3, [1]), {}),
     (contents.remove, (7, 1), {}),
     (forgetting.forget, (item(1, version=3),), {}),
     (forgetting.remove, (item(1, version=3),), {}),

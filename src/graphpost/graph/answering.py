@@ -1,4 +1,4 @@
-"""The message that answers another: recipients, subject, quote, thread and what it takes along."""
+"""The message that answers another: recipients, quote, thread, attachments."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def quote(item: Item, comment: str, zone_name: str) -> Body:
     """The body of an answer that has none of its own; the time is in that zone, or in UTC."""
     zone = zone_named(zone_name or _UTC) or zone_named(_UTC)
     assert zone is not None
-    return quoted(item.message, long_time(item.sent_at or item.message.date, zone), comment)
+    return quoted(item.message, long_time(item.message.date or item.sent_at, zone), comment)
 
 
 def completed(

@@ -1,4 +1,4 @@
-"""Replies and forwards: kept as drafts (createReply, createReplyAll, createForward) or sent at once.
+"""Replies and forwards, kept as drafts (createReply and its kin) or sent at once.
 
 The body names a comment, a message whose properties count before those an answer has by itself, or is the whole answer
 in MIME.  A body of the message's own takes the place of comment and quote.

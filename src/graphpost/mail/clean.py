@@ -1,9 +1,9 @@
-"""Somebody else's HTML made fit to stand inside a document of our own; linear in the input, never raises.
+"""Somebody else's HTML made fit to stand inside a document of our own.
 
-Left out is what acts or reaches outside its place: scripts, frames and plug-ins, event handlers, `javascript:` links,
-comments (Word's conditional ones with them), and the elements that make a document.  Style sheets and the body's
-attributes are handed out apart.  Tags are read as the HTML standard's tokenizer reads them, so that nothing can stand
-here as an attribute's value and in a browser as a tag.
+Linear in the input, never raises.  Left out is what acts or reaches outside its place: scripts, frames and plug-ins,
+event handlers, `javascript:` links, comments (Word's conditional ones with them), and the elements that make a
+document.  Style sheets and the body's attributes are handed out apart.  Tags are read as the HTML standard's tokenizer
+reads them, so that nothing can stand here as an attribute's value and in a browser as a tag.
 """
 
 from __future__ import annotations

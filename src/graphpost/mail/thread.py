@@ -66,8 +66,8 @@ def ancestry(message_id: str, references: Iterable[str], in_reply_to: str = "") 
     if not former and (parent := _usable_id(in_reply_to)) != own:
         former = [parent] if parent else []
     kept = list(dict.fromkeys(former))
-    if len(kept) > _MOST_REFERENCES:
-        kept = [kept[0], *kept[1 - _MOST_REFERENCES :]]
+    if len(kept) >= _MOST_REFERENCES:
+        kept = [kept[0], *kept[2 - _MOST_REFERENCES :]]
     return (*kept, own) if own else tuple(kept)
 
 
