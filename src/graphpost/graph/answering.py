@@ -21,7 +21,7 @@ from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.message import Address, Attachment, Body, Item, Message
 from graphpost.mail.quote import long_time, prefixed, quoted
 from graphpost.mail.text import preview
-from graphpost.mail.thread import ancestry, answering_index
+from graphpost.mail.thread import ancestry, answering_index, usable_id
 
 _CID: Final = re.compile(r"cid:([^\"'\s<>)]+)", re.IGNORECASE)
 _FIELD: Final = re.compile(rb"^([!-9;-~]+)[ \t]*:", re.MULTILINE)
@@ -52,7 +52,7 @@ def begun(manner: Manner, mailbox: Mailbox, item: Item, now: Instant) -> Message
         subject=prefixed(manner.prefix, original.subject),
         to=to,
         cc=cc,
-        in_reply_to=references[-1] if references and original.internet_message_id else "",
+        in_reply_to=usable_id(original.internet_message_id),
         references=references,
         conversation_index=answering_index(
             original.conversation_index, item.conversation_id, now, random_bytes(1)[0]

@@ -61,9 +61,9 @@ def ancestry(message_id: str, references: Iterable[str], in_reply_to: str = "") 
 
     Of a long row the first and the latest stay; what could not stand in the field does not.  () without any.
     """
-    own = _usable_id(message_id)
-    former = [found for each in references if (found := _usable_id(each)) and found != own]
-    if not former and (parent := _usable_id(in_reply_to)) != own:
+    own = usable_id(message_id)
+    former = [found for each in references if (found := usable_id(each)) and found != own]
+    if not former and (parent := usable_id(in_reply_to)) != own:
         former = [parent] if parent else []
     kept = list(dict.fromkeys(former))
     if len(kept) >= _MOST_REFERENCES:
@@ -71,7 +71,7 @@ def ancestry(message_id: str, references: Iterable[str], in_reply_to: str = "") 
     return (*kept, own) if own else tuple(kept)
 
 
-def _usable_id(text: str) -> str:
+def usable_id(text: str) -> str:
     """The message id in its angle brackets; '' when it is none that a field could hold."""
     found = text.strip() if "<" in text else f"<{text.strip()}>"
     return found if _ID.fullmatch(found) else ""
