@@ -12,7 +12,8 @@
         ├── AccessDenied 403          ErrorAccessDenied and its kin
         ├── NotFound 404              ErrorItemNotFound and its kin
         ├── MethodNotAllowed 405
-        ├── PreconditionFailed 412 / TooLarge 413 / UnsupportedMedia 415
+        ├── Conflict 409 / PreconditionFailed 412 / TooLarge 413 / UnsupportedMedia 415
+        ├── WrongRange 416            invalidRange
         └── Unavailable 503
 
 Codes and messages are Graph's own spelling: clients branch on the exact code.
@@ -102,6 +103,11 @@ class MethodNotAllowed(GraphError):
     default_code = "BadRequest"
 
 
+class Conflict(GraphError):
+    status = 409
+    default_code = "ErrorFolderExists"
+
+
 class PreconditionFailed(GraphError):
     status = 412
     default_code = "ErrorIrresolvableConflict"
@@ -115,6 +121,11 @@ class TooLarge(GraphError):
 class UnsupportedMedia(GraphError):
     status = 415
     default_code = "RequestBodyRead"
+
+
+class WrongRange(GraphError):
+    status = 416
+    default_code = "invalidRange"
 
 
 class Unavailable(GraphError):

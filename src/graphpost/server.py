@@ -44,6 +44,7 @@ from graphpost.delivery.worker import Worker
 from graphpost.files import locked
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Services
+from graphpost.graph.uploading import Uploads
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog, ProblemHandler
@@ -227,22 +228,21 @@ class Server:
         config, clock = self.config, self._clock
         names = subject_names(config.server.host, config.server.names)
         tenant = config.tenant.id
-        graph = GraphApi(
-            Services(
-                store=store,
-                blobs=blobs,
-                directory=people.directory,
-                verifier=TokenVerifier(
-                    [own_issuer(tenant, names, keys)],
-                    clock,
-                    authorization_uri=f"{self.url}/common/oauth2/authorize",
-                ),
-                submitter=submitter,
-                numbers=numbers,
-                clock=clock,
-                limits=config.limits,
-                tenant_id=tenant,
-            )
+        services = Services(
+            store=store,
+            blobs=blobs,
+            directory=people.directory,
+            verifier=TokenVerifier(
+                [own_issuer(tenant, names, keys)],
+                clock,
+                authorization_uri=f"{self.url}/common/oauth2/authorize",
+            ),
+            submitter=submitter,
+            numbers=numbers,
+            clock=clock,
+            limits=config.limits,
+            tenant_id=tenant,
+            inline_limit=config.store.inline_limit,
         )
         issuer = (
             Issuer(
@@ -266,7 +266,8 @@ class Server:
             lambda: "" if self._is_ready else "the server is starting or stopping",
         )
         return Application(
-            graph=graph,
+            graph=GraphApi(services),
+            uploads=Uploads(services),
             issuer=issuer,
             admin=admin,
             limits=config.limits,

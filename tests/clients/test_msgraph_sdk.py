@@ -129,3 +129,17 @@ def test_refusals_are_the_sdks_own_exceptions_with_the_code_in_them(world: World
     check_refusals(seen["graph"], REFUSED)
     assert "Never sent" not in [mail.subject for mail in world.relay.delivered]
     assert "AADSTS7000215" in seen["token"]
+
+
+def test_folders_are_made_renamed_moved_copied_and_deleted(world: World) -> None:
+    assert world.python("sdk_folders.py", ADELE) == {
+        "renamed": "This year",
+        "children": ["This year"],
+        "twice": [409, "ErrorFolderExists"],
+        "inbox": [400, "ErrorDeleteDistinguishedFolder"],
+        "copied": ["Projects", 1, True],
+        "moved": [True],
+        "left": 0,
+        "deleted": ["Projects", "Projects1"],
+        "gone": [404, "ErrorItemNotFound"],
+    }

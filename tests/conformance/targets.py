@@ -171,6 +171,7 @@ class OwnTarget:
         }
         changed: dict[str, dict[str, object]] = {
             "control": {},  # right in everything, to prove that the others are wrong in one thing
+            "user-with-everything": {"scp": "Mail.Send Mail.ReadWrite User.Read.All"},
             "expired": {"exp": now - 3600},
             "not-yet": {"nbf": now + 3600},
             "audience": {"aud": "https://outlook.example"},

@@ -30,7 +30,7 @@ MIME = (
     b'Content-Type: multipart/mixed; boundary="m"\r\n\r\n--m\r\n'
     b'Content-Type: multipart/related; boundary="r"\r\n\r\n--r\r\n'
     b"Content-Type: text/html; charset=utf-8\r\n\r\n"
-    b'<html><head><style>p {color: red}</style></head><body bgcolor="white"><p>Soup?</p><img src="cid:logo@one">'
+    b'<html><head><style>\r\np {color: red}\r\n</style></head><body bgcolor="white"><p>Soup?</p><img src="cid:logo@one">'
     b"<script>alert(1)</script></body></html>\r\n"
     b'--r\r\nContent-Type: image/png; name="logo.png"\r\nContent-ID: <logo@one>\r\n'
     b"Content-Disposition: inline; filename=logo.png\r\nContent-Transfer-Encoding: base64\r\n\r\n"
@@ -95,7 +95,7 @@ async def test_a_draft_is_made_of_what_was_received(
     assert made["internetMessageId"] not in ("", original.json["internetMessageId"])
     content = made["body"]["content"]
     assert made["body"]["contentType"] == "html"
-    assert '<style>p {color: red}</style></head><body bgcolor="white"><hr ' in content
+    assert '<style>\r\np {color: red}\r\n</style></head><body bgcolor="white"><hr ' in content
     assert 'id="divRplyFwdMsg"' in content
     assert "<b>Subject:</b> Lunch</font>" in content
     assert content.rstrip().endswith('<div><p>Soup?</p><img src="cid:logo@one"></div></body></html>')
@@ -415,6 +415,10 @@ HOSTILE = {
     "names": b"From: =?utf-8?q?a=0D=0ABcc:_x=40y=0D=0A?= <z@one.test>\r\nSubject: =?utf-8?q?s=0D=0AX-Evil:_1?=\r\n\r\nb\r\n",
     "script": b"From: z@one.test\r\nContent-Type: text/html\r\n\r\n<!-- <body> --><body onload=a()><script>b()</script><a href='javascript:c()'>d\r\n",
     "huge": b"From: z@one.test\r\nContent-Type: text/html\r\n\r\n" + b"<p onclick=a>x</p>\r\n" * 100_000,
+    "deep": b"From: z@one.test\r\nContent-Type: text/html\r\n\r\n"
+    + b"<div>" * 2000
+    + b"a &lt;script&gt;\r\n",
+    "unclosed": b"From: z@one.test\r\nContent-Type: text/html\r\n\r\n<p title='<script>b()</script>\r\n",
     "charset": b"From: z@one.test\r\nContent-Type: text/html; charset=utf-16\r\n\r\n\xff\xfe<\x00\xd8\r\n",
     "date": b"From: z@one.test\r\nDate: Fri, 31 Dec 9999 23:59:59 -1400\r\n\r\nb\r\n",
 }

@@ -63,6 +63,25 @@ def check(send: Callable[[Wrong], Refusal]) -> list[str]:
     return faults
 
 
+FOLDERS = "/v1.0/me/mailFolders"
+ID = "ErrorInvalidIdMalformed"
+
+
+def folder_wrong(
+    rule: str,
+    status: int,
+    code: str,
+    body: bytes,
+    message: str | None = None,
+    *,
+    path: str = FOLDERS,
+    method: str = "POST",
+    content_type: str = "application/json",
+) -> Wrong:
+    """A request of somebody who may change folders."""
+    return Wrong(rule, status, code, message, body, path, method, content_type, "user-with-everything")
+
+
 def to(*addresses: str) -> list[dict[str, Any]]:
     return [{"emailAddress": {"address": address}} for address in addresses]
 
@@ -772,6 +791,79 @@ WRONG: tuple[Wrong, ...] = (
         mime("From: the boss\r\nTo: a@x.org\r\n\r\nb"),
         **MIME,
     ),
+    # Folders
+    Wrong(
+        "a folder without a permission for it",
+        403,
+        "ErrorAccessDenied",
+        None,
+        b'{"displayName":"x"}',
+        FOLDERS,
+    ),
+    folder_wrong("a folder of no body", 400, "BadRequest", b"", "Empty Payload. JSON content expected."),
+    folder_wrong("a folder of broken JSON", 400, "BadRequest", b"{", BAD_JSON),
+    folder_wrong("a folder of an array", 400, "UnableToDeserializePostBody", b"[]"),
+    folder_wrong("a folder without a name", 400, "ErrorInvalidParameter", b"{}"),
+    folder_wrong("a folder of a null name", 400, "ErrorInvalidParameter", b'{"displayName":null}'),
+    folder_wrong("a folder of an empty name", 400, "ErrorInvalidParameter", b'{"displayName":" \\n"}'),
+    folder_wrong(
+        "a folder of a long name", 400, "ErrorInvalidParameter", b'{"displayName":"' + b"x" * 256 + b'"}'
+    ),
+    folder_wrong("a folder whose name is a number", 400, "RequestBodyRead", b'{"displayName":1}'),
+    folder_wrong("a folder hidden somehow", 400, "RequestBodyRead", b'{"displayName":"x","isHidden":"so"}'),
+    folder_wrong(
+        "a search folder",
+        400,
+        "NotSupported",
+        b'{"@odata.type":"microsoft.graph.mailSearchFolder","displayName":"x"}',
+    ),
+    folder_wrong(
+        "a folder as text",
+        400,
+        "UnableToDeserializePostBody",
+        b'{"displayName":"x"}',
+        content_type="text/plain",
+    ),
+    folder_wrong(
+        "a folder in no folder", 400, ID, b'{"displayName":"x"}', path=f"{FOLDERS}/nosuch/childFolders"
+    ),
+    folder_wrong(
+        "a default folder renamed",
+        403,
+        "ErrorAccessDenied",
+        b'{"displayName":"x"}',
+        path=f"{FOLDERS}/inbox",
+        method="PATCH",
+    ),
+    folder_wrong(
+        "a default folder deleted",
+        400,
+        "ErrorDeleteDistinguishedFolder",
+        b"",
+        "Distinguished folders cannot be deleted.",
+        path=f"{FOLDERS}/SentItems",
+        method="DELETE",
+    ),
+    folder_wrong(
+        "a default folder deleted for good",
+        400,
+        "ErrorDeleteDistinguishedFolder",
+        b"",
+        path=f"{FOLDERS}('drafts')/microsoft.graph.permanentDelete",
+    ),
+    folder_wrong(
+        "the root moved",
+        400,
+        "ErrorMoveDistinguishedFolder",
+        b'{"destinationId":"inbox"}',
+        "Cannot move distinguished folder.",
+        path=f"{FOLDERS}/msgfolderroot/move",
+    ),
+    folder_wrong("a folder moved nowhere", 400, "RequestBodyRead", b"{}", path=f"{FOLDERS}/inbox/move"),
+    folder_wrong(
+        "a folder copied to no folder", 400, ID, b'{"destinationId":"nosuch"}', path=f"{FOLDERS}/inbox/copy"
+    ),
+    folder_wrong("a folder put", 405, "BadRequest", b"{}", path=f"{FOLDERS}/inbox", method="PUT"),
     # Drafts
     Wrong("a draft by a token that may only send", 403, DENIED, None, PATCHED, DRAFTS),
     Wrong("a broken draft", 400, "BadRequest", BAD_JSON, b'{"subject":', DRAFTS, **WRITER),

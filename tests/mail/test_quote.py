@@ -9,8 +9,10 @@ import pytest
 from tests.mail.golden import GOLDEN, check
 
 from graphpost.clock import NEVER, from_datetime
+from graphpost.graph.html import safe_document
 from graphpost.mail.message import Address, Body, Message
 from graphpost.mail.quote import long_time, prefixed, quoted
+from graphpost.mail.quoted import unique_part
 
 SENT = "Friday, November 20, 2026 1:05 PM"
 PEOPLE = {
@@ -43,6 +45,18 @@ def test_quotes_are_the_golden_ones(name: str) -> None:
     body = quoted(message, SENT, comment)
     assert body.kind == ("html" if name.endswith("html") else "text")
     check(body.content.encode(), GOLDEN / "quote" / name)
+
+
+def test_html_that_is_too_deep_is_quoted_as_its_text() -> None:
+    body = quoted(Message(body=Body("<div>" * 2000 + "a &lt;b&gt;<br>c", "html")), SENT, "Yes")
+    assert body.kind == "html"
+    assert body.content.endswith('<div><div class="PlainText">a &lt;b&gt;<br>\r\nc</div></div></body></html>')
+
+
+def test_a_quote_is_harmless_already() -> None:
+    body = quoted(Message(subject="Lunch", body=Body(HTML, "html"), **PEOPLE), SENT, "Yes")
+    assert safe_document(body.content).split() == body.content.split()
+    assert unique_part(body).content.endswith("Yes")
 
 
 def test_a_name_begins_no_line_of_the_heading() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from graphpost.mail.mailbox import INBOX
-from graphpost.mail.message import Address, Body, Item, Message
+from graphpost.mail.message import Address, Attachment, Body, Item, Message
 from graphpost.store.deliveries import Delivery, Recipient
+from graphpost.store.uploads import Upload
 
 ADELE = Address("AdeleV@contoso.test", "Adele Vance")
 MESSAGE = Message(
@@ -41,3 +42,15 @@ def delivery(message_id: int = 1, mailbox_id: int = 7, **changes: Any) -> Delive
         **changes,
     }
     return Delivery(mailbox_id=mailbox_id, message_id=message_id, **values)
+
+
+def upload(upload_id: int = 1, mailbox_id: int = 7, **changes: Any) -> Upload:
+    values: dict[str, Any] = {
+        "message_id": 1,
+        "token_hash": "0" * 64,
+        "total": 10,
+        "expires_at": 1000,
+        "attachment": Attachment(attachment_id=5, name="a.bin", size=10),
+        **changes,
+    }
+    return Upload(mailbox_id=mailbox_id, upload_id=upload_id, **values)

@@ -9,13 +9,14 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from tests.store.made import delivery, item
+from tests.store.made import delivery, item, upload
 
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, Folder
-from graphpost.store import contents, deliveries, folders, forgetting, messages, rerouting
+from graphpost.store import contents, deliveries, folders, forgetting, messages, rerouting, trees, uploads
 from graphpost.store.contents import Content
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
 from graphpost.store.transaction import COUNT
+from graphpost.store.trees import Copying
 
 pytestmark = pytest.mark.anyio
 
@@ -23,15 +24,24 @@ KEYS = {
     "messages": "mailbox_id",
     "contents": "mailbox_id",
     "folders": "mailbox_id",
+    "uploads": "mailbox_id",
     "deliveries": "bucket",
     "destinations": "bucket",
 }
 PLACES = [("received_at", False)]
+FOLDER = Folder(mailbox_id=7, folder_id=99, parent_id=1, name="x")
 CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (folders.create_defaults, (7,), {}),
-    (folders.add, (Folder(mailbox_id=7, folder_id=99, parent_id=1, name="x"),), {}),
+    (folders.add, (FOLDER,), {}),
     (folders.get, (7, 1), {}),
     (folders.children, (7, 1, True), {}),
+    (folders.find, (7, 1, "x"), {}),
+    (folders.hold, (7, 1), {}),
+    (folders.hold_tree, (7,), {}),
+    (folders.ancestors, (7, 99), {}),
+    (folders.free_name, (7, 1, "x", 255), {}),
+    (folders.change, (FOLDER, FOLDER), {}),
+    (folders.remove, (7, 98), {}),
     (folders.children, (7, 1, False), {}),
     (messages.add, (item(1),), {}),
     (messages.get, (7, 1), {}),
@@ -45,6 +55,14 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (contents.add, (7, 1, [Content(1, 1, "0" * 64, b"x")]), {}),
     (contents.of_message, (7, 1), {}),
     (contents.blobs_of, (7, ["0" * 64]), {}),
+    (contents.remove_some, (7, 1, [1]), {}),
+    (uploads.add, (upload(1),), {}),
+    (uploads.get, (7, 1), {}),
+    (uploads.advance, (upload(1), upload(1, received=5)), {}),
+    (uploads.parts_of, (7,), {}),
+    (uploads.blobs_of, (7,), {}),
+    (uploads.remove_expired, (7, 100), {}),
+    (uploads.remove, (7, 1), {}),
     (contents.copy, (7, 1, 2), {}),
     (contents.copy_some, (7, 1, 3, [1]), {}),
     (contents.remove, (7, 1), {}),
@@ -73,6 +91,8 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deliveries.renew, ([delivery(1, attempts=1)], 1, 100), {}),
     (deliveries.add, (delivery(2, destination="old"),), {}),
     (deliveries.claim, (7, "old", 100, 200, 1, 10), {}),
+    (trees.copy_step, (Copying(7, ((INBOX, 1),), 200), iter(range(300, 900)).__next__, 100), {}),
+    (trees.erase_step, (7, INBOX), {}),
     (rerouting.put_in_place, (delivery(2, attempts=1), 1, [delivery(2), delivery(2)]), {}),
 ]
 
@@ -152,7 +172,16 @@ def test_the_check_finds_what_it_is_for(text: str, wrong: int) -> None:
 
 def test_no_function_is_left_out() -> None:
     called = {function for function, _, _ in CALLS}
-    modules: Sequence[ModuleType] = (messages, contents, folders, deliveries, forgetting, rerouting)
+    modules: Sequence[ModuleType] = (
+        messages,
+        contents,
+        folders,
+        deliveries,
+        rerouting,
+        forgetting,
+        uploads,
+        trees,
+    )
     public = {
         function
         for module in modules

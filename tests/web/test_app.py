@@ -19,7 +19,7 @@ from graphpost.web.app import Application
 
 
 class Broken:
-    """An issuer, and an administration, that fails."""
+    """An issuer, an administration, or an upload that fails."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -35,6 +35,7 @@ def ask(path: str, error: Exception) -> tuple[int, dict[str, Any], str]:
     broken: Any = Broken(error)
     application = Application(
         graph=Desk().api,
+        uploads=broken,
         issuer=broken,
         admin=broken,
         limits=LimitSettings(),
@@ -62,7 +63,7 @@ def ask(path: str, error: Exception) -> tuple[int, dict[str, Any], str]:
     return sent[0]["status"], json.loads(sent[1]["body"]), output.getvalue()
 
 
-@pytest.mark.parametrize("path", ["/common/oauth2/v2.0/token", "/admin/queue"])
+@pytest.mark.parametrize("path", ["/common/oauth2/v2.0/token", "/admin/queue", "/upload/x"])
 @pytest.mark.parametrize(
     ("error", "status", "code"),
     [

@@ -46,6 +46,9 @@ class IssuerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     request_bytes: int = 4 * 1024 * 1024
     expanded_bytes: int = 4 * 1024 * 1024  # of a gzip body
+    message_bytes: int = 150 * 1024 * 1024
+    upload_slice_bytes: int = 64 * 1024 * 1024  # one PUT of an upload session
+    upload_session_seconds: float = 86_400.0
     recipients: int = 500
     custom_headers: int = 5
     header_bytes: int = 262_144

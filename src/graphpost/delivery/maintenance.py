@@ -1,9 +1,9 @@
-"""Housekeeping: what was done or deleted long ago is forgotten, and its blobs."""
+"""Housekeeping: what was done or deleted long ago is forgotten, and its files."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from graphpost.clock import SECOND, Clock, Instant
@@ -11,12 +11,13 @@ from graphpost.config import DeliverySettings
 from graphpost.delivery.settle import remove_unwanted
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
-from graphpost.store import contents, deliveries, forgetting
+from graphpost.store import contents, deliveries, forgetting, uploads
 from graphpost.store.blobs import Blobs
 from graphpost.store.store import Store, Tx
 
 INTERVAL_SECONDS: Final = 3600.0
 GRACE_SECONDS: Final = 86_400.0
+PART_GRACE_SECONDS: Final = 3600.0
 RECOVERABLE_SECONDS: Final = 14 * 86_400.0  # Exchange keeps deleted items as long
 _BATCH: Final = 100  # messages to a transaction
 
@@ -49,23 +50,33 @@ class Maintenance:
                 self._log.problem("maintenance", error)
 
     async def once(self) -> None:
-        """Prune the queue, then sweep messages and blobs now."""
-        before = self._before(self._settings.retention_seconds)
+        """Prune the queue, sweep messages, end the uploads whose time is over, and sweep the files now."""
+        now, before = self._clock.now(), self._before(self._settings.retention_seconds)
         for bucket in range(deliveries.BUCKETS):
             while await self._store.write(lambda tx, b=bucket: forget(tx, b, before)):  # type: ignore[misc]
                 pass
         boxes = list(self._directory().by_id)
         for box in boxes:
             await self._sweep_messages(box)
+        await self._store.write(lambda tx: [uploads.remove_expired(tx, box, now) for box in boxes])
+        blobs = self._named(_blobs_of, boxes)
+        await asyncio.to_thread(self._blobs.sweep, blobs, now, GRACE_SECONDS)
+        parts = self._named(lambda tx, box, names: uploads.parts_of(tx, box).intersection(names), boxes)
+        await asyncio.to_thread(self._blobs.parts.sweep, parts, now / SECOND - PART_GRACE_SECONDS)
+
+    def _named(
+        self, names_of: Callable[[Tx, int, Collection[str]], set[str]], boxes: Iterable[int]
+    ) -> Callable[[Collection[str]], set[str]]:
+        """A function, for another thread, that says which of some files the store still names."""
         loop = asyncio.get_running_loop()
 
-        def referenced(names: Collection[str]) -> set[str]:
+        def needed(names: Collection[str]) -> set[str]:
             reading = self._store.read(
-                lambda tx: {name for box in boxes for name in contents.blobs_of(tx, box, names)}
+                lambda tx: {name for box in boxes for name in names_of(tx, box, names)}
             )
             return asyncio.run_coroutine_threadsafe(reading, loop).result()
 
-        await asyncio.to_thread(self._blobs.sweep, referenced, self._clock.now(), GRACE_SECONDS)
+        return needed
 
     async def _sweep_messages(self, box: int) -> None:
         """Forget what is in no folder for nothing, and what could be recovered long enough."""
@@ -80,6 +91,11 @@ class Maintenance:
 
     def _before(self, seconds: float) -> Instant:
         return self._clock.now() - int(seconds * SECOND)
+
+
+def _blobs_of(tx: Tx, mailbox_id: int, names: Collection[str]) -> set[str]:
+    """Which of these blobs a mailbox has, or is about to have."""
+    return contents.blobs_of(tx, mailbox_id, names) | uploads.blobs_of(tx, mailbox_id).intersection(names)
 
 
 def forget(tx: Tx, bucket: int, before: Instant) -> int:

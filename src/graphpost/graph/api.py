@@ -119,6 +119,10 @@ class GraphApi:
             self._places[request.method, request.path] = place
         return place
 
+    def finish(self, request: Request, reply: Reply) -> Reply:
+        """A reply that was made elsewhere, with the headers that every answer has."""
+        return _finished(reply, _standard_headers(request))
+
     def refuse(self, request: Request, error: GraphError) -> Reply:
         """The answer to a request that failed before it came here."""
         return self._refused(error, _standard_headers(request))

@@ -101,7 +101,7 @@ def _file(members: Parts, number: int, reading: Reading) -> Attachment:
         content_type=read_content_type(members.get("contenttype"), name),
         size=len(data),
         is_inline=read_boolean(members.get("isinline"), "isInline") or False,
-        content_id=_CONTENT_ID.sub("", read_string(members.get("contentid"), "contentId")),
+        content_id=read_content_id(members.get("contentid")),
         content_location=read_line(members.get("contentlocation"), "contentLocation"),
         modified_at=reading.now,
         content=ContentRef(reading.keep(data)),
@@ -126,6 +126,11 @@ def read_content_type(value: Any, name: str) -> str:
         return given
     guessed, encoding = mimetypes.guess_type(name, strict=True)
     return guessed if guessed and not encoding else "application/octet-stream"
+
+
+def read_content_id(value: Any) -> str:
+    """A Content-ID without its angle brackets."""
+    return _CONTENT_ID.sub("", read_string(value, "contentId"))
 
 
 def _item(members: Parts, number: int, reading: Reading, read_message: MessageReader) -> Attachment:

@@ -40,6 +40,7 @@ class Services:
     clock: Clock
     limits: LimitSettings
     tenant_id: str
+    inline_limit: int = 65_536  # contents up to this size are kept in the database
 
 
 class Request(Struct, frozen=True):

@@ -18,10 +18,15 @@ _TAG: Final = re.compile(r'(?:W/)?"([^"]*)"|([^\s,"]+)')
 
 def check_match(call: Call, item: Item) -> None:
     """Raise PreconditionFailed unless the item is the version that the request names, if it names one."""
+    check_version(call, item.message_id, item.version)
+
+
+def check_version(call: Call, number: int, version: int) -> None:
+    """The same for any entity, by its number and version."""
     text = call.headers.get("if-match", "").strip()
     if not text or text == "*":
         return
-    key = change_key_text(item.message_id, item.version)
+    key = change_key_text(number, version)
     if all(key != (quoted or bare) for quoted, bare in _TAG.findall(text)):
         raise changed()
 

@@ -12,7 +12,7 @@ from graphpost.graph.inmemory import matching, sorted_by
 from graphpost.graph.keys import folder_at, folder_key
 from graphpost.graph.prefer import read_preferences
 from graphpost.graph.render import etag, folder_id
-from graphpost.graph.schema import EntityType, Kind, Property, entity
+from graphpost.graph.schema import EntityType, Kind, Property, Write, entity
 from graphpost.graph.selection import check_expand, flag_option, read_options, select_names
 from graphpost.mail.mailbox import ROOT, Folder, Mailbox
 from graphpost.odata.query import Options
@@ -22,12 +22,12 @@ from graphpost.store.store import Tx
 FOLDER: Final[EntityType] = entity(
     "microsoft.graph.mailFolder",
     Property("id", Kind.STRING, nullable=False),
-    Property("displayName", Kind.STRING),
+    Property("displayName", Kind.STRING, write=Write.ALWAYS),
     Property("parentFolderId", Kind.STRING),
     Property("childFolderCount", Kind.INT32),
     Property("unreadItemCount", Kind.INT32),
     Property("totalItemCount", Kind.INT32),
-    Property("isHidden", Kind.BOOLEAN),
+    Property("isHidden", Kind.BOOLEAN, write=Write.CREATE),
     Property("wellKnownName", Kind.STRING, beta=True),
 )
 _GETTERS: Final[dict[str, Callable[[Folder, str], Any]]] = {

@@ -14,7 +14,7 @@ from graphpost.graph.expansion import Expansion, read_expand
 from graphpost.graph.filtering import message_condition
 from graphpost.graph.keys import folder_at, folder_key, item_at, message_key
 from graphpost.graph.prefer import Preferences, read_preferences
-from graphpost.graph.render import Fields, View, message_entity, message_fields, view_of
+from graphpost.graph.render import Fields, View, message_entity, message_fields, rendered, view_of
 from graphpost.graph.schema import MESSAGE
 from graphpost.graph.selection import check_basic, is_basic, message_order, read_options, select_names
 from graphpost.graph.streaming import json_reply, streamed
@@ -99,7 +99,11 @@ async def list_messages(call: Call) -> Reply:
         return shown, len(found) > top, total
 
     shown, has_more, total = await call.services.store.read(fetch)
-    entities = [reading.entity(item, stored) for item, stored in shown]
+    entities = await rendered(
+        [item for item, _ in shown],
+        reading.fields,
+        lambda: [reading.entity(item, stored) for item, stored in shown],
+    )
     more = options.skip + top if has_more else None
     body = collection(call, reading.context(call), entities, count=total, next_skip=more)
     return json_reply(body, reading.expansion.embedded, reading.preferences.applied())
@@ -123,7 +127,7 @@ async def get_message(call: Call) -> Reply:
         return item, reading.stored(tx, item, call.services.blobs)
 
     item, stored = await call.services.store.read(fetch)
-    entity = reading.entity(item, stored)
+    entity = await rendered([item], reading.fields, lambda: reading.entity(item, stored))
     headers = {"ETag": entity["@odata.etag"], **reading.preferences.applied()}
     body = {"@odata.context": reading.context(call, single=True), **entity}
     return json_reply(body, reading.expansion.embedded, headers)

@@ -19,10 +19,13 @@ class Preferences:
     immutable_ids: bool = False
     body_kind: BodyKind | str = ""
     page_size: int = 0
+    unsafe_html: bool = False
 
     def applied(self) -> dict[str, str]:
         """The header that says what was done; for replies that hold messages."""
         done = [f'outlook.body-content-type="{self.body_kind}"'] if self.body_kind else []
+        if self.unsafe_html:
+            done.append("outlook.allow-unsafe-html")
         if self.immutable_ids:
             done.append('IdType="ImmutableId"')
         return {"Preference-Applied": ", ".join(done)} if done else {}
@@ -43,6 +46,7 @@ def read_preferences(headers: Mapping[str, str]) -> Preferences:
         immutable_ids=found.get("idtype") == "immutableid",
         body_kind=kind if kind in ("text", "html") else "",
         page_size=min(int(size), 1000) if size.isascii() and size.isdigit() and len(size) < 9 else 0,
+        unsafe_html=found.get("outlook.allow-unsafe-html", "false") != "false",
     )
 
 

@@ -6,12 +6,13 @@ there.  Ids depend on how they were asked for (Prefer: IdType), bodies too; both
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from graphpost.clock import Instant, to_text
 from graphpost.graph.call import Call
@@ -19,7 +20,13 @@ from graphpost.graph.html import body_value
 from graphpost.graph.prefer import Preferences, read_preferences
 from graphpost.graph.schema import MESSAGE, Kind, Property, Shown
 from graphpost.ids import change_key_text, conversation_id_text, folder_id_text, message_id_text
-from graphpost.mail.message import Address, BodyKind, ExtendedProperty, Flag, Item, ZonedTime
+from graphpost.mail.message import Address, Body, BodyKind, ExtendedProperty, Flag, Item, ZonedTime
+from graphpost.mail.quoted import unique_part
+
+IN_THREAD: Final = 16_384  # characters of HTML in one answer: sanitising more would hold up other requests
+
+_BODIES: Final = frozenset({"body", "uniqueBody"})
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +37,18 @@ class View:
     origin: str
     immutable: bool = False
     body_kind: BodyKind | str = ""
+    unsafe_html: bool = False
 
 
 def view_of(call: Call, preferences: Preferences | None = None) -> View:
     """How a call's answer is written."""
     asked = preferences or read_preferences(call.headers)
     return View(
-        call.box.object_id.lower(), call.base.rpartition("/")[0], asked.immutable_ids, asked.body_kind
+        call.box.object_id.lower(),
+        call.base.rpartition("/")[0],
+        asked.immutable_ids,
+        asked.body_kind,
+        asked.unsafe_html,
     )
 
 
@@ -67,6 +79,19 @@ def message_entity(item: Item, fields: Fields, view: View) -> dict[str, Any]:
     for name, getter in fields:
         entity[name] = getter(item, view)
     return entity
+
+
+async def rendered(items: Iterable[Item], fields: Fields, render: Callable[[], T]) -> T:
+    """`render()`, in a thread when it will sanitise much HTML of these items."""
+    shown = sum(name in _BODIES for name, _ in fields)
+    if shown and shown * sum(_markup(item) for item in items) > IN_THREAD:
+        return await asyncio.to_thread(render)
+    return render()
+
+
+def _markup(item: Item) -> int:
+    body = item.message.body
+    return len(body.content) if body.kind == "html" else 0
 
 
 def etag(number: int, version: int) -> str:
@@ -104,6 +129,10 @@ def _is_shown(each: Property, wanted: set[str]) -> bool:
     if each.name == "id":
         return True
     return each.name.lower() in wanted if wanted else each.shown is Shown.DEFAULT
+
+
+def _body(body: Body, view: View) -> dict[str, str]:
+    return body_value(body, view.body_kind, unsafe=view.unsafe_html)
 
 
 def _conversation(item: Item, view: View) -> str | None:
@@ -150,7 +179,7 @@ def _getter(row: Property) -> Getter:
         case Kind.HEADER, True:
             return lambda item, view: [{"name": each.name, "value": each.value} for each in read(item)]
         case Kind.BODY, False:
-            return lambda item, view: body_value(read(item), view.body_kind)
+            return lambda item, view: _body(read(item), view)
         case Kind.FLAG, False:
             return lambda item, view: _flag_value(read(item))
         case Kind.STRING, True:
@@ -170,7 +199,7 @@ _COMPUTED: Final[dict[str, Getter]] = {
     "webLink": _web_link,
     "mentionsPreview": lambda item, view: None,
     "unsubscribeEnabled": lambda item, view: bool(item.message.unsubscribe),
-    "uniqueBody": lambda item, view: body_value(item.message.body, view.body_kind),
+    "uniqueBody": lambda item, view: _body(unique_part(item.message.body), view),
 }
 _GETTERS: Final = {
     row.name: _getter(row) for row in MESSAGE.properties.values() if row.shown is not Shown.EXPAND

@@ -36,6 +36,7 @@ from graphpost.graph.payload import LARGE, media_kind, read_json
 from graphpost.graph.prefer import time_zone_asked
 from graphpost.graph.reading import Reading
 from graphpost.graph.recipients import check_recipients, read_recipients
+from graphpost.graph.render import IN_THREAD
 from graphpost.graph.send import queue_id
 from graphpost.graph.values import fold, read_object, read_string, too_large
 from graphpost.mail.mailbox import DRAFTS
@@ -43,7 +44,6 @@ from graphpost.mail.message import Item, Message
 from graphpost.mail.thread import conversation_of
 
 _NOTHING: Final = frozenset({b"", b"null"})
-_IN_THREAD: Final = 65_536  # characters of a body; quoting a longer one would hold up other requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,10 @@ async def _create(call: Call, manner: Manner) -> Reply:
         is_read=answer.is_read,
         source=answer.source,
     )
-    return message_reply(call, await call.services.submitter.keep(draft), 201)
+    item = await call.services.submitter.keep(draft)
+    if len(item.message.body.content) > IN_THREAD:  # it is sanitised to be shown
+        return await asyncio.to_thread(message_reply, call, item, 201)
+    return message_reply(call, item, 201)
 
 
 async def _send(call: Call, manner: Manner) -> Reply:
@@ -117,7 +120,7 @@ async def _answer(call: Call, manner: Manner, *, sends: bool) -> Answer:
     item = await call.services.store.read(lambda tx: item_at(tx, call.box, key, folder))
     is_mime = bool(call.body.strip()) and _is_mime(call)
     read = partial(_from_mime if is_mime else _from_json, call, manner, item, sends=sends)
-    if len(call.body) > LARGE or len(item.message.body.content) > _IN_THREAD:
+    if len(call.body) > LARGE or len(item.message.body.content) > IN_THREAD:
         return await asyncio.to_thread(read)
     return read()
 

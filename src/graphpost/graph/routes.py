@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from graphpost.auth.access import Permission
-from graphpost.graph import attachments, folders, messages, moving, replies, users
+from graphpost.graph import attachments, folder_changes, folders, messages, moving, replies, users
+from graphpost.graph.attaching import add_attachment, delete_attachment
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.changing import update_message
 from graphpost.graph.drafts import create_message, send_draft
 from graphpost.graph.send import send_mail, send_mail_through_device
+from graphpost.graph.uploads import create_upload_session
 from graphpost.odata.path import Segment
 
 Handler = Callable[[Call], Awaitable[Reply]]
@@ -72,6 +74,13 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "U/mailFolders", folders.list_folders, MAIL_LIST),
     Route("GET", "F", folders.get_folder, MAIL_LIST),
     Route("GET", "F/childFolders", folders.list_child_folders, MAIL_LIST),
+    Route("POST", "U/mailFolders", folder_changes.create_folder, MAIL_WRITE),
+    Route("POST", "F/childFolders", folder_changes.create_child_folder, MAIL_WRITE),
+    Route("PATCH", "F", folder_changes.rename_folder, MAIL_WRITE),
+    Route("DELETE", "F", folder_changes.delete_folder, MAIL_WRITE),
+    Route("POST", "F/move", folder_changes.move_folder, MAIL_WRITE, bound=True),
+    Route("POST", "F/copy", folder_changes.copy_folder, MAIL_WRITE, bound=True),
+    Route("POST", "F/permanentDelete", folder_changes.delete_folder_for_good, MAIL_WRITE, bound=True),
     # Messages
     Route("GET", "U/messages", messages.list_messages, MAIL_LIST),
     Route("GET", "U/messages/$count", messages.count_messages, MAIL_LIST),
@@ -88,6 +97,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "M/permanentDelete", moving.delete_for_good, MAIL_WRITE, bound=True),
     # Attachments
     Route("GET", "M/attachments", attachments.list_attachments, MAIL_READ),
+    Route("POST", "M/attachments", add_attachment, MAIL_WRITE),
+    Route("POST", "M/attachments/createUploadSession", create_upload_session, MAIL_WRITE, bound=True),
+    Route("DELETE", "M/attachments/{attachment}", delete_attachment, MAIL_WRITE),
     Route("GET", "M/attachments/{attachment}", attachments.get_attachment, MAIL_READ),
     Route("GET", "M/attachments/{attachment}/$value", attachments.get_attachment_value, MAIL_READ),
 )

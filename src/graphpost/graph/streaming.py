@@ -47,11 +47,13 @@ async def _rest(chunk: bytes | None, chunks: Iterator[bytes]) -> AsyncIterator[b
                 chunks.close()
 
 
-def json_reply(value: Any, embedded: Embedded, headers: Mapping[str, str] | None = None) -> Reply:
+def json_reply(
+    value: Any, embedded: Embedded, headers: Mapping[str, str] | None = None, *, status: int = 200
+) -> Reply:
     """The value as a reply; streamed when there are contents in it."""
     if embedded.contents:
-        return Reply(body=embedded.write(value), content_type=JSON_TYPE, headers=headers or {})
-    return Reply(body=value, headers=headers or {})
+        return Reply(status, embedded.write(value), JSON_TYPE, headers or {})
+    return Reply(status, value, headers=headers or {})
 
 
 class Embedded:

@@ -1,25 +1,27 @@
 """What stands below an answer: the message it answers, as Outlook quotes it.
 
-HTML is quoted in its own document: styles and body attributes stay, the original goes into a `<div>` below a rule and
-`divRplyFwdMsg`, the block by which clients find where the quote begins.  Text is quoted below 32 underscores.
+HTML is quoted in its own document, sanitised: styles and body attributes stay, the original goes into a `<div>` below a
+rule and `divRplyFwdMsg`, the block by which clients find where the quote begins.  Text is quoted below 32 underscores.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import tzinfo
 from html import escape
 from typing import Final
 
 from graphpost.clock import Instant, to_datetime
-from graphpost.mail.clean import clean
 from graphpost.mail.field import one_line
 from graphpost.mail.message import Address, Body, Message
-from graphpost.mail.text import RULE
+from graphpost.mail.sanitise import Clean, sanitise
+from graphpost.mail.text import RULE, html_to_text
 
 _META: Final = '<meta http-equiv="Content-Type" content="text/html; charset=utf-8">'
 _RULE: Final = '<hr tabindex="-1" style="display:inline-block; width:98%">'
 _FONT: Final = '<font face="Calibri, sans-serif" style="font-size:11pt" color="#000000">'
+_BREAK: Final = re.compile(r"\r\n|\r|\n")
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June"),
@@ -79,13 +81,19 @@ def _person(name: str, address: str) -> str:
 
 
 def _html(lines: Lines, html: str, comment: str) -> str:
-    original = clean(html)
+    original = sanitise(html) or Clean("", "", _preformatted(html_to_text(html)))
     heading = "<br>\r\n".join([f"<b>{name}:</b> {escape(value, quote=False)}" for name, value in lines])
     return (
-        f"<html><head>\r\n{_META}{original.styles}</head><body{original.attributes}>{escape(comment, quote=False)}"
+        f"<html><head>\r\n{_META}{original.head}</head><body{original.attributes}>{escape(comment, quote=False)}"
         f'{_RULE}<div id="divRplyFwdMsg" dir="ltr">{_FONT}{heading}</font><div>&nbsp;</div></div>\r\n'
         f"<div>{original.content}</div></body></html>"
     )
+
+
+def _preformatted(text: str) -> str:
+    """What stands for HTML that is too large or too deep to be made harmless."""
+    lines = _BREAK.sub("<br>\r\n", escape(text, quote=False))
+    return f'<div class="PlainText">{lines}</div>'
 
 
 def _text(lines: Lines, text: str, comment: str) -> str:

@@ -22,6 +22,7 @@ from msgspec import Struct
 from graphpost.clock import SECOND, Instant
 from graphpost.errors import ContentLost, StoreError
 from graphpost.files import make_directory, sync_directory
+from graphpost.store.parts import Parts
 
 _CHUNK: Final = 256 * 1024
 _NAME: Final = re.compile(r"[0-9a-f]{64}\Z")
@@ -35,7 +36,10 @@ class Blob(Struct, frozen=True):
 
 
 class Blobs(Protocol):
-    """Where large contents are kept."""
+    """Where large contents are kept; in `parts` those that are still arriving."""
+
+    @property
+    def parts(self) -> Parts: ...
 
     def write(self, chunks: Iterable[bytes]) -> Blob:
         """Store bytes; durable on return."""
@@ -43,6 +47,10 @@ class Blobs(Protocol):
 
     def read(self, sha256: str, offset: int = 0, length: int = -1) -> Iterator[bytes]:
         """The bytes of a blob or of a slice of it (`length` -1: to the end); StoreError when it is not there."""
+        ...
+
+    def adopt(self, name: str, blob: Blob) -> None:
+        """Make a complete part the blob it is, without copying it; nothing to do when that was done before."""
         ...
 
     def sweep(
@@ -63,6 +71,7 @@ class FileBlobs:
             os.close(os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except OSError as error:
             raise _translated(error) from error
+        self.parts = Parts(root / "parts")
 
     def write(self, chunks: Iterable[bytes]) -> Blob:
         part = self._incoming / secrets.token_hex(16)
@@ -75,6 +84,21 @@ class FileBlobs:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
         return blob
+
+    def adopt(self, name: str, blob: Blob) -> None:
+        part, path = self.parts.path(name), self.path(blob.sha256)
+        try:
+            if _size(part) == blob.size:
+                os.utime(part)  # its grace begins now
+                self._place(part, blob)
+            else:
+                with self._locked(fcntl.LOCK_SH):
+                    if _size(path) != blob.size:
+                        raise ContentLost("a complete upload is not there any more")
+                    os.utime(path)
+        except OSError as error:
+            raise _translated(error) from error
+        self.parts.remove(name)
 
     def read(self, sha256: str, offset: int = 0, length: int = -1) -> Iterator[bytes]:
         try:
@@ -167,6 +191,14 @@ def _spool(part: Path, chunks: Iterable[bytes]) -> Blob:
 
 def _names(directory: Path) -> list[str]:
     return [entry.name for entry in os.scandir(directory)]
+
+
+def _size(path: Path) -> int:
+    """-1 when it is not there."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return -1
 
 
 def _is_older(path: Path, limit: float) -> bool:

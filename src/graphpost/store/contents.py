@@ -52,6 +52,15 @@ def of_message(tx: Tx, mailbox_id: int, message_id: int) -> dict[int, Content]:
     return {row[0]: Content(*row) for row in rows}
 
 
+def remove_some(tx: Tx, mailbox_id: int, message_id: int, content_ids: Iterable[int]) -> None:
+    """Delete these contents of a message."""
+    for content_id in content_ids:
+        tx.execute(
+            "DELETE FROM contents WHERE mailbox_id = ? AND message_id = ? AND content_id = ?",
+            (mailbox_id, message_id, content_id),
+        )
+
+
 def copy(tx: Tx, mailbox_id: int, message_id: int, to: int) -> None:
     """Give message `to` the contents of another; bytes in blobs are shared."""
     tx.execute(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import replace
+
+from graphpost.errors import PreconditionFailed
 from graphpost.mail.mailbox import ROOT, WELL_KNOWN, Folder
 from graphpost.store.store import Row, Tx
 
@@ -25,6 +28,13 @@ _HIDDEN: Final = frozenset(
     "syncissues",
 }
 _NO_PARENT: Final = 0
+_ANCESTORS: Final = (
+    "WITH RECURSIVE above(folder_id, parent_id, depth) AS ("
+    " SELECT f.folder_id, f.parent_id, 1 FROM folders f WHERE f.mailbox_id = ? AND f.folder_id = ?"
+    " UNION ALL SELECT f.folder_id, f.parent_id, above.depth + 1 FROM above"
+    " JOIN folders f ON f.mailbox_id = ? AND f.folder_id = above.parent_id)"
+    " SELECT folder_id FROM above ORDER BY depth"
+)
 
 
 def create_defaults(tx: Tx, mailbox_id: int) -> None:
@@ -64,11 +74,77 @@ def get(tx: Tx, mailbox_id: int, folder_id: int) -> Folder | None:
     return None if row is None else _folder(mailbox_id, row)
 
 
+def hold(tx: Tx, mailbox_id: int, folder_id: int) -> Folder | None:
+    """The folder, which nobody else removes before the end of this write."""
+    row = tx.one(f"{_READ} AND folder_id = ?{tx.dialect.for_update}", (mailbox_id, folder_id))
+    return None if row is None else _folder(mailbox_id, row)
+
+
+def hold_tree(tx: Tx, mailbox_id: int) -> None:
+    """Let nobody else change the mailbox's tree of folders before the end of this write.
+
+    Whoever adds, moves, renames or removes a folder for a client holds the tree first: names stay unique and no folder
+    gets below itself, however many do so at once.
+    """
+    hold(tx, mailbox_id, ROOT)
+
+
+def change(tx: Tx, before: Folder, after: Folder) -> Folder:
+    """Write name, parent and `is_hidden` of `after` over `before`; the folder as it now is, in its next version.
+
+    The counts are not written: they belong to the messages.  Raises PreconditionFailed when the stored folder is no
+    longer the version of `before`, or is gone, and StoreError when the parent has another folder of that name.
+    """
+    folder = replace(after, version=before.version + 1)
+    name, key = (folder.name.replace("\0", ""), _key(folder.name))
+    written = tx.execute(
+        "UPDATE folders SET parent_id = ?, name = ?, name_key = ?, is_hidden = ?, version = ?"
+        " WHERE mailbox_id = ? AND folder_id = ? AND version = ?",
+        (
+            *(folder.parent_id, name, key, int(folder.is_hidden), folder.version),
+            *(before.mailbox_id, before.folder_id, before.version),
+        ),
+    )
+    if written != 1:
+        raise PreconditionFailed("The folder was changed by somebody else.")
+    return folder
+
+
+def remove(tx: Tx, mailbox_id: int, folder_id: int) -> bool:
+    """Delete the folder's row; whether it was there.  Its messages and child folders are for the caller to see to."""
+    return (
+        tx.execute("DELETE FROM folders WHERE mailbox_id = ? AND folder_id = ?", (mailbox_id, folder_id)) == 1
+    )
+
+
+def ancestors(tx: Tx, mailbox_id: int, folder_id: int) -> list[int]:
+    """The folder itself, its parent, and so on up to the root; empty when there is no such folder."""
+    return [row[0] for row in tx.all(_ANCESTORS, (mailbox_id, folder_id, mailbox_id))]
+
+
+def free_name(tx: Tx, mailbox_id: int, parent_id: int, name: str, limit: int) -> str:
+    """The name, or the first of `name1`, `name2`, … that no child of the parent has; at most `limit` characters."""
+    rows = tx.all(
+        "SELECT name_key FROM folders WHERE mailbox_id = ? AND parent_id = ?", (mailbox_id, parent_id)
+    )
+    taken, number, free = {row[0] for row in rows}, 0, name
+    while _key(free) in taken:
+        number += 1
+        free = f"{name[: limit - len(str(number))]}{number}"
+    return free
+
+
 def children(tx: Tx, mailbox_id: int, parent_id: int, include_hidden: bool = False) -> list[Folder]:
     """The folders right under a folder, in the order of their names."""
     visible = "" if include_hidden else " AND is_hidden = 0"
     rows = tx.all(f"{_READ} AND parent_id = ?{visible} ORDER BY name_key, folder_id", (mailbox_id, parent_id))
     return [_folder(mailbox_id, row) for row in rows]
+
+
+def find(tx: Tx, mailbox_id: int, parent_id: int, name: str) -> Folder | None:
+    """The child of that name; letter case does not matter."""
+    row = tx.one(f"{_READ} AND parent_id = ? AND name_key = ?", (mailbox_id, parent_id, _key(name)))
+    return None if row is None else _folder(mailbox_id, row)
 
 
 def _key(name: str) -> str:

@@ -1,6 +1,7 @@
-"""The ASGI application: one request id, one body reader, three mounts in a list.
+"""The ASGI application: one request id, one body reader, four mounts in a list.
 
     /v1.0 /beta                        the Graph API
+    /upload                            the slices of upload sessions, whose bodies are read while they come
     /healthz /readyz /metrics /admin   the administrator's surface
     everything else                    the embedded issuer's endpoints, or 404
 
@@ -23,15 +24,17 @@ from graphpost.config import LimitSettings
 from graphpost.errors import BadRequest, GraphError, NotFound, StoreError
 from graphpost.graph.api import GraphApi, unavailable, unexpected
 from graphpost.graph.call import Reply, Request
+from graphpost.graph.uploading import UPLOAD_PATH, Uploads
 from graphpost.ids import new_guid
 from graphpost.maillog import MailLog
-from graphpost.web.body import BodyReader, Disconnected, Receive, Timeout, TooLong
+from graphpost.web.body import BodyReader, BodyStream, Disconnected, Receive, Timeout, TooLong
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 ADMIN_PATHS: Final = ("/healthz", "/readyz", "/metrics", "/admin")
 GRAPH_PATHS: Final = ("/v1.0", "/beta")
+UPLOAD_PREFIX: Final = UPLOAD_PATH.encode()
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 FORM_FIELDS: Final = 100
 HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[\w.-]+))(?::\d{0,5})?", re.ASCII)
@@ -63,6 +66,7 @@ class Application:
         self,
         *,
         graph: GraphApi,
+        uploads: Uploads,
         issuer: Issuer | None,
         admin: AdminApi,
         limits: LimitSettings,
@@ -70,6 +74,7 @@ class Application:
         hosts: frozenset[str],
     ) -> None:
         self._graph = graph
+        self._uploads = uploads
         self._issuer = issuer
         self.admin = admin
         self._limits = limits
@@ -83,12 +88,16 @@ class Application:
         started = perf_counter()
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         body, fault = b"", None
+        stream: BodyStream | None = None
         try:
             if host_name(headers.get("host", "")) not in self._hosts:
                 raise BadRequest("Bad Request - Invalid Hostname")
             if len(headers) != len(scope["headers"]):
                 _check_single(scope["headers"])
-            body = await self._bodies.read(receive, headers)
+            if scope["raw_path"].startswith(UPLOAD_PREFIX):
+                stream = self._bodies.stream(receive, headers)
+            else:
+                body = await self._bodies.read(receive, headers)
         except Disconnected:
             return
         except GraphError as error:
@@ -102,20 +111,26 @@ class Application:
             origin=f"{scope['scheme']}://{headers.get('host', '')}",
             request_id=new_guid(),
         )
-        answer = self._refusal(request, fault) if fault else await self._answer(scope, request)
+        try:
+            answer = self._refusal(request, fault) if fault else await self._answer(scope, request, stream)
+        except Disconnected:
+            return
         seconds = perf_counter() - started
         self._log.request(
             request.method, request.path, answer.status, seconds, request.request_id, _mount(request.path)
         )
-        if isinstance(fault, TooLong) and "expect" not in headers:
+        is_unread = isinstance(fault, TooLong) or (stream is not None and not stream.is_read)
+        if is_unread and "expect" not in headers:
             await _respond_early(send, answer, lambda: self._bodies.discard(receive))
         else:
             await _respond(send, answer, is_head=request.method == "HEAD")
 
-    async def _answer(self, scope: Scope, request: Request) -> Answer:
+    async def _answer(self, scope: Scope, request: Request, stream: BodyStream | None) -> Answer:
         if _is_graph(request.path):
             return self._graph_answer(request, await self._graph.handle(request))
         try:
+            if stream is not None:
+                return await self._upload_answer(request, stream)
             if request.path.startswith(ADMIN_PATHS):
                 status, extra, data = await self.admin.handle(
                     request.method, request.path, request.query_string, request.headers, request.body
@@ -124,15 +139,21 @@ class Application:
             client = scope.get("client")
             return await self._issuer_answer(request, client[0] if client else "")
         except GraphError as error:
-            return self._refusal(request, error)
+            return self._refusal(request, error, stream)
         except StoreError as error:
             self._log.problem(f"request {request.request_id}", error)
-            return self._refusal(request, unavailable())
+            return self._refusal(request, unavailable(), stream)
+        except Disconnected:
+            raise
         except (
             Exception
         ) as error:  # a defect of ours: the client is told so in the shape it knows, the log what it is
             self._log.problem(f"request {request.request_id}", error)
-            return self._refusal(request, unexpected())
+            return self._refusal(request, unexpected(), stream)
+
+    async def _upload_answer(self, request: Request, stream: BodyStream) -> Answer:
+        reply = await self._uploads.handle(request, stream)
+        return self._graph_answer(request, self._graph.finish(request, reply))
 
     def _graph_answer(self, request: Request, reply: Reply) -> Answer:
         if reply.status >= 400:
@@ -164,9 +185,9 @@ class Application:
                 return Answer(reply.status, headers, reply.body)
         raise NotFound("Resource could not be discovered.", "ResourceNotFound")
 
-    def _refusal(self, request: Request, error: GraphError) -> Answer:
+    def _refusal(self, request: Request, error: GraphError, stream: BodyStream | None = None) -> Answer:
         answer = self._graph_answer(request, self._graph.refuse(request, error))
-        if isinstance(error, (Timeout, TooLong)):
+        if isinstance(error, (Timeout, TooLong)) or (stream is not None and not stream.is_read):
             answer.headers.append((b"connection", b"close"))  # what is left of the body is not read
         return answer
 
@@ -179,6 +200,8 @@ def _mount(path: str) -> str:
     """Which mount a path belongs to: the label of the latency histogram, so that it has few values."""
     if _is_graph(path):
         return "sendMail" if path[-9:].lower() == "/sendmail" else "graph"
+    if path.startswith(UPLOAD_PATH):
+        return "upload"
     return "admin" if path.startswith(ADMIN_PATHS) else "issuer"
 
 

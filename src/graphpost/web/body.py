@@ -63,6 +63,16 @@ class BodyReader:
         data = await self._in_time(receive)
         return _expanded(data, limits.expanded_bytes) if encoding in ("gzip", "x-gzip") else data
 
+    def stream(self, receive: Receive, headers: Mapping[str, str]) -> BodyStream:
+        """The body of an upload, to be read while it comes.  Raises TooLarge or UnsupportedMedia."""
+        if headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+            raise UnsupportedMedia("What is uploaded must not have a content encoding.")
+        limit, length = self._limits.upload_slice_bytes, headers.get("content-length", "")
+        if length.isdigit() and (len(length) > 18 or int(length) > limit):
+            raise TooLong(_too_large(limit))
+        is_empty = length == "0" or (not length and "transfer-encoding" not in headers)
+        return BodyStream(receive, limit, self._limits.request_seconds, is_read=is_empty)
+
     async def discard(self, receive: Receive) -> None:
         """Take in what a refused client still sends, until it is silent, for some seconds, up to some times the limit.
 
@@ -104,6 +114,44 @@ class BodyReader:
         self._is_watching = bool(self._deadlines)
         if self._is_watching:
             loop.call_later(min(1.0, self._limits.request_seconds / 4), self._watch, loop)
+
+
+class BodyStream:
+    """A body as it comes, to be read once, in chunks of no particular size.
+
+    Bounded in bytes, and in the time in which nothing comes: raises TooLong, Timeout or Disconnected.  `is_read` says
+    whether nothing of it is left.
+    """
+
+    def __init__(self, receive: Receive, limit: int, seconds: float, *, is_read: bool) -> None:
+        self.is_read = is_read
+        self._receive = receive
+        self._limit = limit
+        self._seconds = seconds
+        self._size = 0
+
+    def __aiter__(self) -> BodyStream:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self.is_read:
+            raise StopAsyncIteration
+        event = await self._next()
+        if event["type"] == "http.disconnect":
+            raise Disconnected
+        chunk: bytes = event.get("body", b"")
+        self._size += len(chunk)
+        self.is_read = not event.get("more_body", False)
+        if self._size > self._limit:
+            raise TooLong(_too_large(self._limit))
+        return chunk
+
+    async def _next(self) -> Mapping[str, Any]:
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._receive()
+        except TimeoutError as error:
+            raise Timeout("The request's body did not arrive in time.") from error
 
 
 def _too_large(limit: int) -> str:

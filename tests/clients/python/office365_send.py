@@ -61,4 +61,5 @@ def main(subject, file, unchanged=""):
     )
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,134 @@
+"""Upload sessions: what is to be attached to which draft, and how much of it came.
+
+The bytes are in a partial file beside the blobs, named by `part_name`.  `received` counts those that were acknowledged:
+the file may have more of them after a crash, and what it has more does not count.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from graphpost.clock import Instant
+from graphpost.mail.message import Attachment
+from graphpost.store.store import Row, Tx
+
+_READ: Final = (
+    "SELECT mailbox_id, upload_id, message_id, token_hash, total, received, sha256, is_attached, expires_at, document"
+    " FROM uploads WHERE mailbox_id = ?"
+)
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Attachment).decode
+
+
+class Upload(Struct, frozen=True, kw_only=True):
+    """One session.  `attachment` is what the file becomes; its ids are known from the beginning.
+
+    `sha256` is '' until every byte is there and durable.
+    """
+
+    mailbox_id: int
+    upload_id: int
+    message_id: int
+    token_hash: str
+    total: int  # bytes
+    received: int = 0
+    sha256: str = ""
+    is_attached: bool = False
+    expires_at: Instant
+    attachment: Attachment
+
+
+def part_name(upload_id: int) -> str:
+    """What a session's partial file is called."""
+    return f"{upload_id:016x}"
+
+
+def add(tx: Tx, upload: Upload) -> None:
+    """Begin a session."""
+    tx.execute(
+        "INSERT INTO uploads (mailbox_id, upload_id, message_id, token_hash, total, received, sha256, is_attached,"
+        " expires_at, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            upload.mailbox_id,
+            upload.upload_id,
+            upload.message_id,
+            upload.token_hash,
+            upload.total,
+            upload.received,
+            upload.sha256,
+            int(upload.is_attached),
+            upload.expires_at,
+            _encode(upload.attachment),
+        ),
+    )
+
+
+def get(tx: Tx, mailbox_id: int, upload_id: int) -> Upload | None:
+    """The session, expired or not; in a write, nobody else changes it before the end."""
+    row = tx.one(f"{_READ} AND upload_id = ?{tx.dialect.for_update}", (mailbox_id, upload_id))
+    return None if row is None else _upload(row)
+
+
+def advance(tx: Tx, before: Upload, after: Upload) -> bool:
+    """Write how far it is; False when it is no longer where it was before, or gone."""
+    return (
+        tx.execute(
+            "UPDATE uploads SET received = ?, sha256 = ?, is_attached = ?"
+            " WHERE mailbox_id = ? AND upload_id = ? AND received = ? AND sha256 = ? AND is_attached = ?",
+            (
+                after.received,
+                after.sha256,
+                int(after.is_attached),
+                before.mailbox_id,
+                before.upload_id,
+                before.received,
+                before.sha256,
+                int(before.is_attached),
+            ),
+        )
+        > 0
+    )
+
+
+def remove(tx: Tx, mailbox_id: int, upload_id: int) -> bool:
+    """End a session; whether it was there."""
+    return (
+        tx.execute("DELETE FROM uploads WHERE mailbox_id = ? AND upload_id = ?", (mailbox_id, upload_id)) > 0
+    )
+
+
+def remove_expired(tx: Tx, mailbox_id: int, now: Instant) -> int:
+    """End the sessions of a mailbox whose time is over; how many."""
+    return tx.execute("DELETE FROM uploads WHERE mailbox_id = ? AND expires_at <= ?", (mailbox_id, now))
+
+
+def parts_of(tx: Tx, mailbox_id: int) -> set[str]:
+    """The names of the partial files that a mailbox's sessions may still need."""
+    rows = tx.all("SELECT upload_id FROM uploads WHERE mailbox_id = ? AND is_attached = 0", (mailbox_id,))
+    return {part_name(row[0]) for row in rows}
+
+
+def blobs_of(tx: Tx, mailbox_id: int) -> set[str]:
+    """The names of the blobs that are complete and about to be attached."""
+    rows = tx.all(
+        "SELECT sha256 FROM uploads WHERE mailbox_id = ? AND is_attached = 0 AND sha256 <> ''", (mailbox_id,)
+    )
+    return {row[0] for row in rows}
+
+
+def _upload(row: Row) -> Upload:
+    return Upload(
+        mailbox_id=row[0],
+        upload_id=row[1],
+        message_id=row[2],
+        token_hash=row[3],
+        total=row[4],
+        received=row[5],
+        sha256=row[6],
+        is_attached=row[7] != 0,
+        expires_at=row[8],
+        attachment=_decode(row[9]),
+    )

@@ -1,0 +1,61 @@
+"""Upload sessions as rows: what one request acknowledged, no other overwrites."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+from tests.store.made import upload
+
+from graphpost.store import uploads
+from graphpost.store.store import Store
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_session_is_read_as_it_was_written(store: Store) -> None:
+    made = upload(received=3, sha256="a" * 64)
+    await store.write(lambda tx: uploads.add(tx, made))
+    assert await store.read(lambda tx: uploads.get(tx, 7, 1)) == made
+    assert await store.read(lambda tx: uploads.get(tx, 8, 1)) is None
+    assert await store.read(lambda tx: uploads.get(tx, 7, 2)) is None
+
+
+async def test_progress_is_made_from_where_it_was_only(store: Store) -> None:
+    first = upload()
+    further, complete = replace(first, received=4), replace(first, received=10, sha256="a" * 64)
+    await store.write(lambda tx: uploads.add(tx, first))
+    assert await store.write(lambda tx: uploads.advance(tx, first, further))
+    assert not await store.write(lambda tx: uploads.advance(tx, first, complete))
+    assert await store.read(lambda tx: uploads.get(tx, 7, 1)) == further
+    assert await store.write(lambda tx: uploads.advance(tx, further, complete))
+    attached = replace(complete, is_attached=True)
+    assert await store.write(lambda tx: uploads.advance(tx, complete, attached))
+    assert not await store.write(lambda tx: uploads.advance(tx, complete, attached))
+
+
+async def test_a_session_ends_once(store: Store) -> None:
+    await store.write(lambda tx: uploads.add(tx, upload()))
+    assert await store.write(lambda tx: uploads.remove(tx, 7, 1))
+    assert not await store.write(lambda tx: uploads.remove(tx, 7, 1))
+    assert not await store.write(lambda tx: uploads.advance(tx, upload(), upload(received=4)))
+
+
+async def test_sessions_expire_at_their_time_and_by_mailbox(store: Store) -> None:
+    for made in (upload(1), upload(2, expires_at=1001), upload(3, mailbox_id=8)):
+        await store.write(lambda tx, made=made: uploads.add(tx, made))  # type: ignore[misc]
+    assert await store.write(lambda tx: uploads.remove_expired(tx, 7, 999)) == 0
+    assert await store.write(lambda tx: uploads.remove_expired(tx, 7, 1000)) == 1
+    assert await store.read(lambda tx: uploads.get(tx, 7, 1)) is None
+    assert await store.read(lambda tx: uploads.parts_of(tx, 7)) == {"0000000000000002"}
+    assert await store.read(lambda tx: uploads.parts_of(tx, 8)) == {"0000000000000003"}
+
+
+async def test_files_are_needed_until_they_are_attached(store: Store) -> None:
+    complete = upload(1, received=10, sha256="a" * 64)
+    await store.write(lambda tx: uploads.add(tx, complete))
+    await store.write(lambda tx: uploads.add(tx, upload(2)))
+    assert await store.read(lambda tx: uploads.blobs_of(tx, 7)) == {"a" * 64}
+    assert len(await store.read(lambda tx: uploads.parts_of(tx, 7))) == 2
+    await store.write(lambda tx: uploads.advance(tx, complete, replace(complete, is_attached=True)))
+    assert await store.read(lambda tx: uploads.blobs_of(tx, 7)) == set()
+    assert await store.read(lambda tx: uploads.parts_of(tx, 7)) == {"0000000000000002"}
