@@ -52,7 +52,7 @@ def test_a_bare_line_break_in_the_value_is_refused_and_a_blank_is_not() -> None:
 @pytest.mark.parametrize(
     ("mend", "is_lifted"),
     [
-        (lambda text: text.replace("/", "\\/"), False),  # an escape, as some writers put it
+        (lambda text: text + '\\"', False),  # the first quotation mark is an escaped one
         (lambda text: text[: SHORTEST - 4], False),  # too short
         (lambda text: text, True),
     ],
@@ -60,6 +60,11 @@ def test_a_bare_line_break_in_the_value_is_refused_and_a_blank_is_not() -> None:
 def test_what_is_lifted(mend: Any, is_lifted: bool) -> None:
     data = b'{"message":{"attachments":[{"contentBytes":"' + mend(LONG).encode() + b'"}]}}'
     assert isinstance(attachment(data)["contentBytes"], LongText) == is_lifted
+
+
+def test_escapes_inside_are_what_json_says() -> None:
+    data = body(contentBytes=LONG).replace(b"/", b"\\/").replace(b"A", b"\\u0041", 3)
+    assert read_base64(attachment(data)["contentBytes"]) == BYTES
 
 
 def test_several_values_and_their_neighbours_stay_in_order() -> None:
@@ -128,4 +133,4 @@ def whole(value: Any) -> Any:
         return {name: whole(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [whole(inner) for inner in value]
-    return bytes(value.characters).decode() if isinstance(value, LongText) else value
+    return json.loads(b'"' + bytes(value.characters) + b'"') if isinstance(value, LongText) else value

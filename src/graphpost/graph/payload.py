@@ -85,11 +85,18 @@ def read_base64(text: str) -> bytes | None:
     """The bytes of a base64 string, white space aside; None when it is none."""
     try:
         if isinstance(text, LongText):
-            # The decoder has not seen these characters: of white space JSON allows a string the blank alone.
-            return _decode_spaced(text.characters, b" ")
+            return _decode_lifted(text.characters)
         return _decode_spaced(text.encode("ascii"), _SPACE)
     except ValueError:
         return None
+
+
+def _decode_lifted(characters: memoryview) -> bytes:
+    """As they stand in the body; or, when that is no base64, as the JSON string they are (some writers escape `/`)."""
+    try:
+        return _decode(characters)
+    except ValueError:
+        return _decode_spaced(_decoder.decode(b'"%b"' % bytes(characters)).encode("ascii"), _SPACE)
 
 
 def _decode_spaced(data: bytes | memoryview, space: bytes) -> bytes:

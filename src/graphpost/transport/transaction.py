@@ -24,7 +24,7 @@ from graphpost.transport.failure import Phase, outcome_of_error, outcome_of_repl
 from graphpost.transport.wire import DotStuffer, WireError, is_path, stuffed
 
 SMALL = 65_536  # octets; a message up to this size is one write
-_TURN = 262_144  # octets written in one turn of the event loop
+_TURN = 65_536  # octets written in one turn of the event loop: small requests wait for several turns
 
 # An enum's members are slow to look up, and these are looked at with every reply.
 _CONNECT, _MAIL, _RCPT = Phase.CONNECT, Phase.MAIL, Phase.RCPT
@@ -327,7 +327,7 @@ class Transaction:
         written = 0
         try:
             while self._chunks is not None and connection.is_writable:
-                if written > _TURN:
+                if written >= _TURN:
                     connection.loop.call_soon(self.on_writable)
                     break
                 written += self._write_next(self._chunks)
