@@ -118,8 +118,7 @@ async def _answer(call: Call, manner: Manner, *, sends: bool) -> Answer:
     """What the call asks for; every fault of it is raised here."""
     key, folder = message_key(call), folder_key(call)
     item = await call.services.store.read(lambda tx: item_at(tx, call.box, key, folder))
-    is_mime = bool(call.body.strip()) and _is_mime(call)
-    read = partial(_from_mime if is_mime else _from_json, call, manner, item, sends=sends)
+    read = partial(_from_mime if _is_mime(call) else _from_json, call, manner, item, sends=sends)
     if len(call.body) > LARGE or len(item.message.body.content) > IN_THREAD:
         return await asyncio.to_thread(read)
     return read()
