@@ -108,3 +108,18 @@ def test_nothing_is_left_to_send_twice(own: OwnTarget) -> None:
     for _ in range(3):
         write(own, "POST", f"/v1.0/me/messages/{made['id']}/send")
     assert own.stored_at_rest()["deliveries"] == before + 1
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("operation", ["createReply", "createReplyAll", "createForward"])
+def test_a_draft_of_an_answer_is_made_with_every_form_of_an_empty_body(
+    target: Target, operation: str, form: str
+) -> None:
+    original = draft(target, subject="Answered")
+    head = f"POST /v1.0/me/messages/{original['id']}/{operation} HTTP/1.1\r\nHost: {target.wire.host}\r\n"
+    made = target.wire.send((f"{head}Authorization: Bearer {target.token(ADELE)}\r\n").encode() + FORMS[form])
+    assert (made.status, made.json["isDraft"]) == (201, True)
+    assert made.json["subject"] == ("FW: Answered" if operation == "createForward" else "RE: Answered")
+    assert made.json["conversationId"] == original["conversationId"]
+    for each in (made.json, original):
+        assert write(target, "POST", f"/v1.0/me/messages/{each['id']}/permanentDelete").status == 204

@@ -11,13 +11,14 @@ from tests.delivery.post import ADELE, ALEX, LATER, ONE, TWO, YES, Office, accep
 
 from graphpost.clock import SECOND
 from graphpost.config import RouteSettings
-from graphpost.delivery.submit import Draft, Submission, unique
-from graphpost.errors import PreconditionFailed, StoreError
+from graphpost.delivery.submit import Draft, Source, Submission, unique
+from graphpost.errors import NotFound, PreconditionFailed, StoreError
 from graphpost.mail.mailbox import DRAFTS, NO_FOLDER, SENT_ITEMS
 from graphpost.mail.message import Address, Attachment, ContentRef, Item
 from graphpost.mail.thread import conversation_of
 from graphpost.store import contents, deliveries, messages
 from graphpost.store.blobs import Blob
+from graphpost.store.forgetting import forget
 
 pytestmark = pytest.mark.anyio
 
@@ -149,6 +150,49 @@ async def test_contents_are_stored_and_sent_whatever_their_size(office: Office, 
     assert b"".join(contents.opener(office.blobs, held)(ContentRef(5))) == data
     assert (held[5].data is None) == (size > 65_536)
     assert len(office.one.taken[0][2]) > size * 4 / 3
+
+
+async def test_contents_of_a_stored_message_are_shared_and_outlive_it(office: Office) -> None:
+    first = await office.send("a@one.test", contents={5: bytes(100_000), 6: b"other"})
+    await office.until_done()
+    message = letter("b@one.test", attachments=(attached(5, 100_000),))
+    source = Source(message_id=first.message_id, contents=(5,), size=100_000)
+    sent = await office.submitter.submit(
+        Submission(mailbox=ADELE, message=message, contents={}, source=source)
+    )
+    draft = await office.submitter.keep(
+        Draft(mailbox=ADELE, message=message, contents={}, folder_id=DRAFTS, source=source)
+    )
+    await office.store.write(lambda tx: forget(tx, first))
+    await office.until_done(2)
+    for item in (sent, draft):
+        held = await office.store.read(lambda tx, item=item: contents.of_message(tx, 7, item.message_id))
+        assert set(held) == {5}
+        assert item.size > 100_000
+        assert b"".join(contents.opener(office.blobs, held)(ContentRef(5))) == bytes(100_000)
+    assert len(office.one.taken[1][2]) > 100_000
+
+
+async def test_a_source_that_is_gone_leaves_nothing(office: Office) -> None:
+    first = await office.send("a@one.test", contents={5: b"x"})
+    await office.until_done()
+    message = letter("b@one.test", attachments=(attached(5, 1),))
+    room = office.worker._lane(ONE).room()
+    for gone in (
+        Source(message_id=first.message_id, contents=(5, 6)),
+        Source(message_id=99, contents=(5,)),
+    ):
+        with pytest.raises(NotFound):
+            await office.submitter.submit(
+                Submission(mailbox=ADELE, message=message, contents={}, source=gone)
+            )
+        with pytest.raises(NotFound):
+            await office.submitter.keep(
+                Draft(mailbox=ADELE, message=message, contents={}, folder_id=DRAFTS, source=gone)
+            )
+    assert office.worker._lane(ONE).room() == room
+    assert len(await office.queue()) == len(await stored(office)) == 1
+    assert await office.store.read(lambda tx: messages.count(tx, 7, DRAFTS, None)) == 0
 
 
 async def test_bcc_is_in_the_envelope_and_in_the_copy_but_not_on_the_wire(office: Office) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphpost.graph.prefer import Preferences, read_preferences
+from graphpost.graph.prefer import Preferences, read_preferences, time_zone_asked
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,18 @@ def test_what_was_done_is_said():
 @given(st.text())
 def test_no_header_does_any_harm(text):
     assert read_preferences({"prefer": text}).page_size <= 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        ("", ""),
+        ("respond-async", ""),
+        ('outlook.timezone="Pacific Standard Time"', "Pacific Standard Time"),
+        ("Outlook.TimeZone=Europe/Berlin; x=y", "Europe/Berlin"),
+        ('IdType="ImmutableId", outlook.timezone="Tonga Standard Time"', "Tonga Standard Time"),
+        ("outlook.timezone", ""),
+    ],
+)
+def test_the_time_zone_is_as_it_is_spelt(text, zone):
+    assert time_zone_asked({"prefer": text}) == zone

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from graphpost.graph.zones import WINDOWS, is_time_zone
+from graphpost.graph.zones import WINDOWS, is_time_zone, zone_named
 
 
 def test_every_windows_name_stands_for_a_zone_that_exists() -> None:
@@ -37,3 +37,20 @@ def test_both_kinds_of_names_are_known(name: str) -> None:
 )
 def test_anything_else_is_no_time_zone(name: str) -> None:
     assert not is_time_zone(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("W. Europe Standard Time", "Europe/Berlin"),
+        ("eastern standard time", "America/New_York"),
+        ("Asia/Tokyo", "Asia/Tokyo"),
+        ("UTC", "Etc/UTC"),
+        ("Mars/Olympus", None),
+        ("../../etc/passwd", None),
+        ("", None),
+    ],
+)
+def test_a_name_finds_its_zone(name: str, key: str | None) -> None:
+    zone = zone_named(name)
+    assert (zone.key if zone is not None else None) == key

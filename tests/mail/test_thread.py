@@ -9,6 +9,8 @@ import pytest
 
 from graphpost.clock import SECOND, from_datetime
 from graphpost.mail.thread import (
+    ancestry,
+    answering_index,
     child_index,
     conversation_of,
     conversation_of_topic,
@@ -107,3 +109,39 @@ def test_messages_of_one_topic_belong_together() -> None:
     assert conversation_of_topic("RE: Meet") == conversation_of_topic("meet")
     assert len(conversation_of_topic("x")) == 16
     assert conversation_of_topic("a") != conversation_of_topic("b")
+
+
+def test_an_answering_index_goes_on_where_there_is_one() -> None:
+    begun = new_index(NOON, GUID)
+    assert answering_index(begun, GUID, NOON) == child_index(begun, NOON)
+    assert answering_index(begun, b"", NOON) == child_index(begun, NOON)
+
+
+@pytest.mark.parametrize(
+    "parent", [b"", b"\1", new_index(NOON, bytes(16)), new_index(NOON, GUID) + bytes(5 * 101)]
+)
+def test_an_answering_index_begins_anew_in_the_conversation_where_there_is_none(parent: bytes) -> None:
+    assert answering_index(parent, GUID, NOON) == child_index(new_index(NOON, GUID), NOON)
+
+
+MANY = [f"<{number}@x>" for number in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("message_id", "references", "in_reply_to", "expected"),
+    [
+        ("<b@x>", [], "", ["<b@x>"]),
+        ("<b@x>", ["<a@x>"], "<other@x>", ["<a@x>", "<b@x>"]),
+        ("<b@x>", [], "<a@x>", ["<a@x>", "<b@x>"]),
+        ("<b@x>", ["<b@x>", "<a@x>", "<a@x>"], "", ["<a@x>", "<b@x>"]),
+        ("b@x", [], "", ["<b@x>"]),
+        ("", ["<a@x>"], "", ["<a@x>"]),
+        ("<b c@x>", ["<ü@x>", "<a@x><c@x>", "<a\r\n@x>", "<" + "a" * 901 + ">"], "", []),
+        ("<b@x>", MANY[:48], "", [*MANY[:48], "<b@x>"]),
+        ("<b@x>", MANY, "", [MANY[0], *MANY[-48:], "<b@x>"]),
+    ],
+)
+def test_the_references_of_an_answer_end_with_what_it_answers(
+    message_id: str, references: list[str], in_reply_to: str, expected: list[str]
+) -> None:
+    assert list(ancestry(message_id, references, in_reply_to)) == expected

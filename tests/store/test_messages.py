@@ -225,6 +225,18 @@ async def test_contents_large_and_small(store: Store, tmp_path: Path) -> None:
     assert await store.read(lambda tx: blobs_named(tx, small, large)) == set()
 
 
+async def test_some_contents_are_given_to_another_message(store: Store) -> None:
+    held = [Content(number, 1, "0" * 64, b"x") for number in (1, 2, 3)]
+    await store.write(lambda tx: contents.add(tx, 7, 5, held))
+    assert await store.write(lambda tx: contents.copy_some(tx, 7, 5, 6, (1, 3)))
+    assert await store.read(lambda tx: contents.of_message(tx, 7, 6)) == {1: held[0], 3: held[2]}
+    assert await store.write(lambda tx: contents.copy_some(tx, 7, 5, 7, ()))
+    for mailbox, message, number in ((7, 5, 4), (7, 4, 1), (8, 5, 1)):
+        assert not await store.write(
+            lambda tx, key=(mailbox, message), number=number: contents.copy_some(tx, *key, 9, (number,))
+        )
+
+
 def blobs_named(tx: Tx, *of: Content) -> set[str]:
     """Asked among many others, so that it takes more than one statement."""
     others = [f"{number:064x}" for number in range(300)]

@@ -64,6 +64,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (uploads.remove_expired, (7, 100), {}),
     (uploads.remove, (7, 1), {}),
     (contents.copy, (7, 1, 2), {}),
+    (contents.copy_some, (7, 1, 3, [1]), {}),
     (contents.remove, (7, 1), {}),
     (forgetting.forget, (item(1, version=3),), {}),
     (forgetting.remove, (item(1, version=3),), {}),

@@ -37,6 +37,14 @@ KEPT_IN_MEMORY: Final = 16_384  # larger messages are read back when their turn 
 IN_THREAD: Final = 262_144  # contents above this are hashed and written outside the event loop
 
 
+class Source(Struct, frozen=True, kw_only=True):
+    """Contents that a message has in common with a stored one of its mailbox, by their numbers; `size` in bytes."""
+
+    message_id: int
+    contents: tuple[int, ...]
+    size: int = 0
+
+
 class Submission(Struct, frozen=True, kw_only=True):
     """What somebody sends.
 
@@ -49,6 +57,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     contents: Mapping[int, bytes]
     save: bool = True
     request_id: str = ""
+    source: Source | None = None
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -59,6 +68,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     contents: Mapping[int, bytes]
     folder_id: int
     is_read: bool = True
+    source: Source | None = None
 
 
 class Submitter:
@@ -88,15 +98,22 @@ class Submitter:
         self._log = log
 
     async def submit(self, submission: Submission) -> Item:
-        """Make it durable and return the item as stored.  Raises StoreError; then nothing was kept."""
+        """Make it durable and return the item as stored.
+
+        Raises StoreError, and NotFound when its source is gone; then nothing was kept.
+        """
         now = self._clock.now()
         number = self._numbers.next()
         place = SENT_ITEMS if submission.save else NO_FOLDER
         item = new_item(submission.mailbox, submission.message, submission.contents, number, now, place)
+        source = submission.source
+        if source is not None:
+            item = replace(item, size=item.size + source.size)
         kept = await self._prepare(submission.contents) if submission.contents else []
         queued = self._deliveries(item, now, hidden=not submission.save)
-        await self._write(_adding(item, kept, queued), queued)
-        held = {content.content_id: content for content in kept} if item.size <= KEPT_IN_MEMORY else None
+        await self._write(_adding(item, kept, queued, source), queued)
+        is_whole = item.size <= KEPT_IN_MEMORY and source is None
+        held = {content.content_id: content for content in kept} if is_whole else None
         self._accepted(submission.mailbox, item, queued, held, submission.request_id)
         return item
 
@@ -125,13 +142,14 @@ class Submitter:
         return item
 
     async def keep(self, draft: Draft) -> Item:
-        """Make a draft durable.  Raises NotFound when the folder is gone, StoreError when nothing was kept."""
+        """Make a draft durable.  Raises NotFound when its folder or source is gone, StoreError; then nothing was kept."""
         now = self._clock.now()
         number = self._numbers.next()
         item = new_item(draft.mailbox, draft.message, draft.contents, number, now, draft.folder_id)
-        item = replace(item, is_draft=True, is_read=draft.is_read)
+        size = item.size + (draft.source.size if draft.source is not None else 0)
+        item = replace(item, is_draft=True, is_read=draft.is_read, size=size)
         kept = await self._prepare(draft.contents) if draft.contents else []
-        if not await self._store.write(_keeping(item, kept)):
+        if not await self._store.write(_keeping(item, kept, draft.source)):
             raise NotFound
         return item
 
@@ -226,8 +244,12 @@ def unique(addresses: Iterable[Address]) -> list[str]:
     return list(found.values())
 
 
-def _adding(item: Item, kept: list[Content], queued: list[Delivery]) -> Callable[[Tx], Item]:
+def _adding(
+    item: Item, kept: list[Content], queued: list[Delivery], source: Source | None
+) -> Callable[[Tx], Item]:
     def add(tx: Tx) -> Item:
+        if source is not None:
+            _share(tx, item, source)
         messages.add(tx, item)
         if kept:
             contents.add(tx, item.mailbox_id, item.message_id, kept)
@@ -248,10 +270,17 @@ def _sending(draft: Item, sent: Item, queued: list[Delivery]) -> Callable[[Tx], 
     return send
 
 
-def _keeping(item: Item, kept: list[Content]) -> Callable[[Tx], bool]:
+def _share(tx: Tx, item: Item, source: Source) -> None:
+    if not contents.copy_some(tx, item.mailbox_id, source.message_id, item.message_id, source.contents):
+        raise NotFound
+
+
+def _keeping(item: Item, kept: list[Content], source: Source | None) -> Callable[[Tx], bool]:
     def keep(tx: Tx) -> bool:
         if folders.get(tx, item.mailbox_id, item.folder_id) is None:
             return False
+        if source is not None:
+            _share(tx, item, source)
         messages.add(tx, item)
         if kept:
             contents.add(tx, item.mailbox_id, item.message_id, kept)

@@ -5,6 +5,8 @@ The bytes are stored as they came but for what `mail.relay.normalise` mends.  A 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from graphpost.errors import BadRequest, MimeError
 from graphpost.graph.call import Call
 from graphpost.graph.outgoing import check_mime, check_mime_authors, mime_authors, own_address
@@ -16,27 +18,36 @@ from graphpost.mail.message import Message
 from graphpost.mail.parse import ParseLimits, parse, rooted
 from graphpost.mail.relay import normalise
 
+Amend = Callable[[bytes], bytes]
 
-def read_mime_message(call: Call) -> tuple[Message, dict[int, bytes]]:
-    """A message to be sent, and the content that holds its bytes; every fault of it is raised here."""
-    message, contents = _read(call, checked=True)
+
+def as_it_is(data: bytes) -> bytes:
+    return data
+
+
+def read_mime_message(call: Call, amend: Amend = as_it_is) -> tuple[Message, dict[int, bytes]]:
+    """A message to be sent, and the content that holds its bytes; every fault of it is raised here.
+
+    `amend` may add to the header.
+    """
+    message, contents = _read(call, amend, checked=True)
     check_mime(call, message)
     return message, contents
 
 
-def read_mime_draft(call: Call) -> tuple[Message, dict[int, bytes]]:
+def read_mime_draft(call: Call, amend: Amend = as_it_is) -> tuple[Message, dict[int, bytes]]:
     """A message to be kept: anything that is one.  Who it goes to and comes from is looked at when it is sent."""
-    return _read(call, checked=False)
+    return _read(call, amend, checked=False)
 
 
-def _read(call: Call, *, checked: bool) -> tuple[Message, dict[int, bytes]]:
+def _read(call: Call, amend: Amend, *, checked: bool) -> tuple[Message, dict[int, bytes]]:
     now, limits = call.services.clock.now(), call.services.limits
     given = read_mime(call.body)
     try:
         data = normalise(given, message_id=_new_id(call), date=now)
         if checked:
             check_mime_authors(call, data)
-        data = _authored(call, data)
+        data = amend(_authored(call, data))
         message = parse(data, ParseLimits(limits.mime_depth, limits.mime_parts, limits.header_bytes))
     except MimeError as error:
         raise BadRequest("The MIME content is not valid.", "ErrorMimeContentInvalid") from error

@@ -50,6 +50,14 @@ def read_preferences(headers: Mapping[str, str]) -> Preferences:
     )
 
 
+def time_zone_asked(headers: Mapping[str, str]) -> str:
+    """The zone named by `outlook.timezone`, as it is spelt; '' when none is."""
+    for name, quoted, bare in _PREFERENCE.findall(headers.get("prefer", "")):
+        if name.lower() == "outlook.timezone":
+            return str(quoted or bare)
+    return ""
+
+
 def wants_representation(headers: Mapping[str, str]) -> bool:
     """Whether the client asks for the entity where the answer would be empty (`return=representation`)."""
     return _wants(headers, "representation")

@@ -20,6 +20,7 @@ from graphpost.graph import (
     messages,
     metadata,
     moving,
+    replies,
     users,
 )
 from graphpost.graph.attaching import add_attachment, delete_attachment
@@ -91,6 +92,12 @@ ROUTES: Final[tuple[Route, ...]] = (
         bound=True,
     ),
     Route("POST", "M/send", send_draft, MAIL_SEND, bound=True),
+    Route("POST", "M/reply", replies.reply, MAIL_SEND, bound=True),
+    Route("POST", "M/replyAll", replies.reply_all, MAIL_SEND, bound=True),
+    Route("POST", "M/forward", replies.forward, MAIL_SEND, bound=True),
+    Route("POST", "M/createReply", replies.create_reply, MAIL_WRITE, bound=True),
+    Route("POST", "M/createReplyAll", replies.create_reply_all, MAIL_WRITE, bound=True),
+    Route("POST", "M/createForward", replies.create_forward, MAIL_WRITE, bound=True),
     # People
     Route("GET", "/me", users.get_me, READ_SELF),
     Route("GET", "/users", users.list_users, READ_USERS),

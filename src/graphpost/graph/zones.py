@@ -157,7 +157,7 @@ Yukon Standard Time = America/Whitehorse
 """
 
 WINDOWS: Final = MappingProxyType(dict(line.split(" = ") for line in _TABLE.strip().splitlines()))
-_WINDOWS_LOWER: Final = frozenset(name.lower() for name in WINDOWS)
+_WINDOWS_LOWER: Final = MappingProxyType({name.lower(): zone for name, zone in WINDOWS.items()})
 _IANA: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(?:/[A-Za-z0-9_+-]{1,32}){0,2}", re.ASCII)
 
 
@@ -168,10 +168,19 @@ def is_time_zone(name: str) -> bool:
     return _IANA.fullmatch(name) is not None and _is_iana(name)
 
 
-@lru_cache(maxsize=1024)
+def zone_named(name: str) -> ZoneInfo | None:
+    """The zone of that name; None when there is none."""
+    name = _WINDOWS_LOWER.get(name.lower(), name)
+    return _iana(name) if _IANA.fullmatch(name) else None
+
+
 def _is_iana(name: str) -> bool:
+    return _iana(name) is not None
+
+
+@lru_cache(maxsize=1024)
+def _iana(name: str) -> ZoneInfo | None:
     try:
-        ZoneInfo(name)
+        return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # not found is a KeyError; OSError: a directory
-        return False
-    return True
+        return None

@@ -129,7 +129,7 @@ def _header(message: Message, for_wire: bool) -> str:
     if subject:
         fields.append(text_field("Thread-Topic", topic(subject)))
     if message.conversation_index:
-        fields.append(_thread_index(message.conversation_index))
+        fields.append(thread_index_field(message.conversation_index))
     if message.date:
         fields.append(f"Date: {date_text(message.date)}\r\n")
     if message.internet_message_id:
@@ -182,7 +182,8 @@ def _receipts(message: Message) -> list[str]:
     return fields
 
 
-def _thread_index(index: bytes) -> str:
+def thread_index_field(index: bytes) -> str:
+    """Thread-Index; its base64 is folded, which readers undo."""
     encoded = b64encode(index).decode()
     lines = [encoded[start : start + 60] for start in range(0, len(encoded), 60)]
     return "Thread-Index: " + "\r\n ".join(lines) + "\r\n"

@@ -62,7 +62,7 @@ _ATTRIBUTES: Final = {
     "colgroup": {"span"},
     "del": {"cite", "datetime"},
     "details": {"open"},
-    "hr": {"noshade"},
+    "hr": {"noshade", "tabindex"},
     "img": {"src", "alt", "usemap"},
     "ins": {"cite", "datetime"},
     "li": {"value", "type"},
@@ -121,7 +121,8 @@ def sanitise(html: str) -> Clean | None:
     """
     if len(html) > LONGEST or (len(html) > UNSCANNED and not is_tame(html)):
         return None
-    return Clean(_head(html), _body_attributes(html), _CLEANER.clean(html))
+    # The line breaks of the head come out before the content.
+    return Clean(_head(html), _body_attributes(html), _CLEANER.clean(html).lstrip("\r\n"))
 
 
 def _filter(tag: str, name: str, value: str) -> str | None:

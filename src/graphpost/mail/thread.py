@@ -9,6 +9,7 @@ differently.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from hashlib import md5
 from typing import Final
 
@@ -16,6 +17,9 @@ from graphpost.clock import Instant
 
 HEADER_LENGTH: Final = 22
 CHILD_LENGTH: Final = 5
+_LONGEST_INDEX: Final = HEADER_LENGTH + 100 * CHILD_LENGTH
+_MOST_REFERENCES: Final = 50
+_ID: Final = re.compile(r"<[!-;=?-~]{1,900}>")
 _FILETIME_EPOCH: Final = 116_444_736_000_000_000  # 1970 in units of 100 ns since 1601
 _PREFIX: Final = re.compile(r"(?:[^\W\d_]{1,3}:(?:\s++|$)|(?:re|fwd?):)\s*+", re.IGNORECASE)
 
@@ -39,6 +43,38 @@ def child_index(parent: bytes, now: Instant, salt: int = 0) -> bytes:
     level = (len(parent) - HEADER_LENGTH) // CHILD_LENGTH
     child = code << 31 | min(ticks, 0x7FFF_FFFF)
     return parent + child.to_bytes(4, "big") + bytes(((salt & 15) << 4 | min(level, 15),))
+
+
+def answering_index(parent: bytes, conversation: bytes, now: Instant, salt: int = 0) -> bytes:
+    """The index of an answer in a conversation, whatever the answered message has for one.
+
+    A parent that is no index of that conversation, or has grown past all sense, counts as the conversation's first.
+    """
+    begun = conversation_of(parent)
+    if begun is None or (conversation and begun != conversation) or len(parent) > _LONGEST_INDEX:
+        parent = new_index(now, conversation or begun or conversation_of_topic(""))
+    return child_index(parent, now, salt)
+
+
+def ancestry(message_id: str, references: Iterable[str], in_reply_to: str = "") -> tuple[str, ...]:
+    """The References of an answer (RFC 5322 3.6.4): those of the message answered and its id, which is the last.
+
+    Of a long row the first and the latest stay; what could not stand in the field does not.  () without any.
+    """
+    own = usable_id(message_id)
+    former = [found for each in references if (found := usable_id(each)) and found != own]
+    if not former and (parent := usable_id(in_reply_to)) != own:
+        former = [parent] if parent else []
+    kept = list(dict.fromkeys(former))
+    if len(kept) >= _MOST_REFERENCES:
+        kept = [kept[0], *kept[2 - _MOST_REFERENCES :]]
+    return (*kept, own) if own else tuple(kept)
+
+
+def usable_id(text: str) -> str:
+    """The message id in its angle brackets; '' when it is none that a field could hold."""
+    found = text.strip() if "<" in text else f"<{text.strip()}>"
+    return found if _ID.fullmatch(found) else ""
 
 
 def is_index(index: bytes) -> bool:

@@ -70,6 +70,20 @@ def copy(tx: Tx, mailbox_id: int, message_id: int, to: int) -> None:
     )
 
 
+def copy_some(tx: Tx, mailbox_id: int, message_id: int, to: int, content_ids: Iterable[int]) -> bool:
+    """Give message `to` these contents of another; False, with some perhaps given, when not all are there."""
+    changed = [
+        tx.execute(
+            "INSERT INTO contents (mailbox_id, message_id, content_id, size, sha256, data)"
+            " SELECT mailbox_id, ?, content_id, size, sha256, data FROM contents"
+            " WHERE mailbox_id = ? AND message_id = ? AND content_id = ?",
+            (to, mailbox_id, message_id, content_id),
+        )
+        for content_id in content_ids
+    ]
+    return all(changed)
+
+
 def remove(tx: Tx, mailbox_id: int, message_id: int) -> None:
     """Delete a message's contents; blobs that nothing names any more are left to the sweep."""
     tx.execute("DELETE FROM contents WHERE mailbox_id = ? AND message_id = ?", (mailbox_id, message_id))
