@@ -333,7 +333,7 @@ def _tune_interpreter() -> None:
     Nearly everything that a request makes is freed by reference counting; looking for cycles after every 700 objects
     took a fifth of the time of a request.
     """
-    sys.setswitchinterval(0.0001)  # a thread that decodes a large attachment lets the loop run sooner
+    sys.setswitchinterval(0.0002)  # a thread that decodes a large attachment lets the loop run sooner
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
