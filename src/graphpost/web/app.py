@@ -28,6 +28,7 @@ from graphpost.graph.uploading import UPLOAD_PATH, Uploads
 from graphpost.ids import new_guid
 from graphpost.maillog import MailLog
 from graphpost.web.body import BodyReader, BodyStream, Disconnected, Receive, Timeout, TooLong
+from graphpost.web.connection import WHOLE
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -97,7 +98,7 @@ class Application:
             if scope["raw_path"].startswith(UPLOAD_PREFIX):
                 stream = self._bodies.stream(receive, headers)
             else:
-                body = await self._bodies.read(receive, headers)
+                body = await self._bodies.read(receive, headers, scope.get(WHOLE))
         except Disconnected:
             return
         except GraphError as error:

@@ -47,8 +47,13 @@ class BodyReader:
         self._late: set[asyncio.Task[object]] = set()
         self._is_watching = False
 
-    async def read(self, receive: Receive, headers: Mapping[str, str]) -> bytes:
-        """The whole body, expanded.  Raises TooLarge, Timeout, BadRequest, UnsupportedMedia or Disconnected."""
+    async def read(
+        self, receive: Receive, headers: Mapping[str, str], whole: bytes | bytearray | None = None
+    ) -> bytes:
+        """The whole body, expanded; `whole` is what is received, when all of it is there.
+
+        Raises TooLarge, Timeout, BadRequest, UnsupportedMedia or Disconnected.
+        """
         limits = self._limits
         encoding = headers.get("content-encoding", "").strip().lower()
         if encoding not in ("", "identity", "gzip", "x-gzip"):
@@ -60,7 +65,10 @@ class BodyReader:
             raise TooLong(_too_large(limits.request_bytes))
         if length == "0" or (not length and "transfer-encoding" not in headers):
             return b""
-        data = await self._in_time(receive)
+        if whole is not None and len(whole) <= limits.request_bytes:
+            data = bytes(whole)
+        else:
+            data = await self._in_time(receive)
         return _expanded(data, limits.expanded_bytes) if encoding in ("gzip", "x-gzip") else data
 
     def stream(self, receive: Receive, headers: Mapping[str, str]) -> BodyStream:

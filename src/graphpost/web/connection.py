@@ -1,5 +1,8 @@
 """One HTTP connection: uvicorn's, with bounded heads and errors in Graph's shape.
 
+A body that is there when the application begins is in the scope (`WHOLE`), because asking for it costs more than reading
+it; whoever has begun to receive does not look there any more.
+
 A head (request line and headers) that grows too large is answered 431, one that does not arrive in time 408, and bytes
 that are not HTTP 400; then the connection ends.  A connection on which nothing is said is closed after the same time.
 What is already being answered is answered first: bytes that follow a request and are no request themselves (a wrong
@@ -21,6 +24,8 @@ from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_BYTES: Final = 65_536
+WHOLE: Final = "graphpost.body"
+WHOLE_BYTES: Final = 32_768  # less than uvicorn pauses reading for
 OFFER: Final = (b"upgrade", b"http2-settings")
 CODES: Final = {400: "BadRequest", 408: "RequestTimeout", 431: "RequestHeaderFieldsTooLarge"}
 
@@ -64,8 +69,11 @@ class Connection(HttpToolsProtocol):
             self._waits_since = 0.0
 
     def on_message_complete(self) -> None:
-        if not self._is_offer:
-            super().on_message_complete()
+        if self._is_offer:
+            return
+        super().on_message_complete()
+        if len(self.cycle.body) <= WHOLE_BYTES:
+            self.cycle.scope[WHOLE] = self.cycle.body  # type: ignore[typeddict-unknown-key]
 
     def _decline_upgrade(self, rest: bytes) -> None:
         """Begin again with the same head, but for the offer, and with what follows it."""
