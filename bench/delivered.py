@@ -26,7 +26,7 @@ def run() -> list[str]:
         sink = stack.enter_context(smtp_sink())
         relay = stack.enter_context(postfix(sink)) if find("postfix") else None
         server = stack.enter_context(product("--relay", f"smtp://127.0.0.1:{sink}"))
-        request = send_mail_request(server, recipients=1)
+        request = send_mail_request(server)
         warm(server, request)
         wait_for_empty_queue(server)
         for number in range(ROUNDS):

@@ -54,7 +54,7 @@ def undisturbed() -> list[str]:
 def disturbed() -> list[str]:
     ratios = []
     with smtp_sink() as sink, product("--relay", f"smtp://127.0.0.1:{sink}", config=LIMITS) as server:
-        request = send_mail_request(server, recipients=1)
+        request = send_mail_request(server)
         warm(server, request)
         for number in range(ROUNDS):
             calm = drive(server.port, request, requests=10**9, connections=8, seconds=3.0)

@@ -121,8 +121,8 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes], log: Path, sec
     raise RuntimeError(f"the server is not ready: {log.read_text()}")
 
 
-def send_mail_request(found: Product, *, body_size: int = 330, recipients: int = 2) -> bytes:
-    """A sendMail request as it goes over the wire; a body of 330 characters makes about 600 bytes of JSON."""
+def send_mail_request(found: Product, *, body_size: int = 420, recipients: int = 1) -> bytes:
+    """A sendMail request as it goes over the wire, 600 bytes of JSON; one recipient, as smtp-source has."""
     people = [{"emailAddress": {"address": f"person{number}@example.org"}} for number in range(recipients)]
     message = {
         "message": {
