@@ -6,7 +6,7 @@ import html as entities
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graphpost.mail.sanitise import LONGEST, sanitise
@@ -173,11 +173,11 @@ MARKUP = st.lists(
     ),
     max_size=30,
 ).map("".join)
-TAGS = re.compile(r"<([a-z0-9]+(?: [^>]*)?)>")
 ALLOWED_HANDLERS = re.compile(r"\son\w+\s*=")
 
 
 @settings(max_examples=300, deadline=None)
+@example("<a ><table><a >")
 @given(MARKUP)
 def test_whatever_comes_nothing_active_is_left(html: str) -> None:
     clean = sanitise(html)
@@ -185,9 +185,7 @@ def test_whatever_comes_nothing_active_is_left(html: str) -> None:
         return
     again = sanitise(clean.content)
     assert again is not None
-    # A second reading may nest differently what HTML does not let stand inside itself (`<a>`), but it finds nothing
-    # to take away, and nothing new.
-    assert sorted(set(TAGS.findall(again.content))) == sorted(set(TAGS.findall(clean.content)))
+    assert again.content == clean.content  # a second reading finds nothing more to take away
     bare = re.sub(r'"[^"]*"', '""', clean.content)
     assert not re.search(r"<\s*/?\s*(script|style|svg|math|iframe|form|noscript|title|body)\b", bare)
     assert not ALLOWED_HANDLERS.search(bare)

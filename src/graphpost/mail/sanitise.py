@@ -92,6 +92,7 @@ _WITH_CONTENT: Final = {
     "textarea",
     "xmp",
 }
+_READINGS: Final = 6
 _PICTURE: Final = re.compile(r"data:image/(?:png|gif|jpe?g|bmp|webp|x-icon)[;,]", re.IGNORECASE)
 _BACKGROUND: Final = re.compile(r"(?:https?:|cid:)", re.IGNORECASE)
 _ACTIVE: Final = re.compile(
@@ -121,8 +122,22 @@ def sanitise(html: str) -> Clean | None:
     """
     if len(html) > LONGEST or (len(html) > UNSCANNED and not is_tame(html)):
         return None
-    # The line breaks of the head come out before the content.
-    return Clean(_head(html), _body_attributes(html), _CLEANER.clean(html).lstrip("\r\n"))
+    content = _stable(html)
+    return None if content is None else Clean(_head(html), _body_attributes(html), content)
+
+
+def _stable(html: str) -> str | None:
+    """The content, cleaned until a browser that reads it sees the tree that was cleaned; None when that does not end.
+
+    What HTML does not let stand inside itself (`<a><table><a>`) is nested anew by each reading.
+    """
+    for _ in range(_READINGS):
+        # The line breaks of the head come out before the content.
+        content = _CLEANER.clean(html).lstrip("\r\n")
+        if content == html:
+            return content
+        html = content
+    return None
 
 
 def _filter(tag: str, name: str, value: str) -> str | None:
