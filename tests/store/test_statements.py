@@ -12,8 +12,20 @@ import pytest
 from tests.store.made import delivery, item, upload
 
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, Folder
-from graphpost.store import contents, deliveries, folders, forgetting, messages, rerouting, trees, uploads
+from graphpost.mail.preferences import Category, MailboxSettings
+from graphpost.store import (
+    contents,
+    deliveries,
+    folders,
+    forgetting,
+    messages,
+    preferences,
+    rerouting,
+    trees,
+    uploads,
+)
 from graphpost.store.contents import Content
+from graphpost.store.preferences import Entry, Kind
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
 from graphpost.store.transaction import COUNT
 from graphpost.store.trees import Copying
@@ -25,10 +37,12 @@ KEYS = {
     "contents": "mailbox_id",
     "folders": "mailbox_id",
     "uploads": "mailbox_id",
+    "preferences": "mailbox_id",
     "deliveries": "bucket",
     "destinations": "bucket",
 }
 PLACES = [("received_at", False)]
+ENTRY = Entry("a", "red", Category("Red"))
 FOLDER = Folder(mailbox_id=7, folder_id=99, parent_id=1, name="x")
 CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (folders.create_defaults, (7,), {}),
@@ -93,6 +107,16 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deliveries.claim, (7, "old", 100, 200, 1, 10), {}),
     (trees.copy_step, (Copying(7, ((INBOX, 1),), 200), iter(range(300, 900)).__next__, 100), {}),
     (trees.erase_step, (7, INBOX), {}),
+    (preferences.hold, (7,), {}),
+    (preferences.entries, (7, Kind.RULE), {}),
+    (preferences.get, (7, Kind.RULE, "x"), {}),
+    (preferences.find, (7, Kind.CATEGORY, "red"), {}),
+    (preferences.usage, (7, Kind.CATEGORY), {}),
+    (preferences.add, (7, Kind.CATEGORY, ENTRY), {}),
+    (preferences.change, (7, Kind.CATEGORY, ENTRY), {}),
+    (preferences.remove, (7, Kind.CATEGORY, "a"), {}),
+    (preferences.settings_of, (7,), {}),
+    (preferences.set_settings, (7, MailboxSettings()), {}),
     (rerouting.put_in_place, (delivery(2, attempts=1), 1, [delivery(2), delivery(2)]), {}),
 ]
 
@@ -181,6 +205,7 @@ def test_no_function_is_left_out() -> None:
         forgetting,
         uploads,
         trees,
+        preferences,
     )
     public = {
         function
