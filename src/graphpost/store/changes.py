@@ -1,4 +1,4 @@
-"""What changed in a mailbox since a moment: the one log that synchronising clients are served from.
+"""What changed in a mailbox since a moment, for clients that synchronise.
 
 It is kept by the rows themselves (`changed`, the number of the last transaction that wrote them) and by `removals`.
 Whoever reads it goes from one horizon to the next: first `latest`, then everything above the horizon before and up to
