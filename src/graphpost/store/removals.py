@@ -1,4 +1,4 @@
-"""What was in a folder and is not any more, kept for a time so that clients can be told.
+"""What was in a folder and is not any more, kept for a time.
 
 Clients know a message by an id that names its place, so a removal has the `moves` of that place.  Folders that are gone
 are removals from the place `FOLDERS`.  Within one transaction the first departure from a folder counts alone: nobody saw
