@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from graphpost.mail.message import Address
-from graphpost.mail.preferences import Category, MailboxSettings, SenderOverride
+from graphpost.mail.preferences import Category, PersonalSettings, SenderOverride
 from graphpost.mail.rules import Actions, Predicates, Rule
 from graphpost.store import preferences
 from graphpost.store.preferences import Entry, Kind
@@ -56,7 +56,7 @@ async def test_what_is_there_is_changed_and_removed_once(store: Store) -> None:
 
 
 async def test_settings_are_the_defaults_until_they_are_set(store: Store) -> None:
-    assert await store.read(lambda tx: preferences.settings_of(tx, 7)) == MailboxSettings()
+    assert await store.read(lambda tx: preferences.settings_of(tx, 7)) == PersonalSettings()
     for zone in ("Romance Standard Time", "Asia/Tokyo"):
-        await store.write(lambda tx, zone=zone: preferences.set_settings(tx, 7, MailboxSettings(zone)))
+        await store.write(lambda tx, zone=zone: preferences.set_settings(tx, 7, PersonalSettings(zone)))
         assert (await store.read(lambda tx: preferences.settings_of(tx, 7))).time_zone == zone

@@ -12,18 +12,21 @@ import pytest
 from tests.store.made import delivery, item, upload
 
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, Folder
-from graphpost.mail.preferences import Category, MailboxSettings
+from graphpost.mail.preferences import Category, PersonalSettings
 from graphpost.store import (
+    changes,
     contents,
     deliveries,
     folders,
     forgetting,
     messages,
     preferences,
+    removals,
     rerouting,
     trees,
     uploads,
 )
+from graphpost.store.changes import Mark
 from graphpost.store.contents import Content
 from graphpost.store.preferences import Entry, Kind
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
@@ -38,6 +41,7 @@ KEYS = {
     "folders": "mailbox_id",
     "uploads": "mailbox_id",
     "preferences": "mailbox_id",
+    "removals": "mailbox_id",
     "deliveries": "bucket",
     "destinations": "bucket",
 }
@@ -66,6 +70,18 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (messages.count, (7, INBOX, ("is_read = ?", (1,))), {}),
     (messages.change, (item(1), item(1, folder_id=NO_FOLDER)), {}),
     (messages.remove, (item(1, version=2),), {}),
+    (messages.places, (7,), {}),
+    (removals.add, (7, INBOX, [(1, 0), (2, 0)], removals.MOVED), {}),
+    (removals.places, (7,), {}),
+    (removals.note_time, (100,), {}),
+    (removals.forget, (100,), {}),
+    (removals.forgotten, (), {}),
+    (changes.latest, (), {}),
+    (changes.forgotten, (), {}),
+    (changes.messages_since, (7, INBOX, Mark(0, 0), 2**62, 10), {}),
+    (changes.messages_since, (7, None, Mark(0, 0), 2**62, 10), {}),
+    (changes.folders_since, (7, Mark(0, 0), 2**62, 10), {}),
+    (removals.prune, (7, 2**62, 10), {}),
     (contents.add, (7, 1, [Content(1, 1, "0" * 64, b"x")]), {}),
     (contents.of_message, (7, 1), {}),
     (contents.blobs_of, (7, ["0" * 64]), {}),
@@ -116,7 +132,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (preferences.change, (7, Kind.CATEGORY, ENTRY), {}),
     (preferences.remove, (7, Kind.CATEGORY, "a"), {}),
     (preferences.settings_of, (7,), {}),
-    (preferences.set_settings, (7, MailboxSettings()), {}),
+    (preferences.set_settings, (7, PersonalSettings()), {}),
     (rerouting.put_in_place, (delivery(2, attempts=1), 1, [delivery(2), delivery(2)]), {}),
 ]
 
@@ -144,6 +160,12 @@ class Recorder:
     def one(self, sql: str, params: Params = ()) -> Row | None:
         self._texts.add(sql)
         return self._tx.one(sql, params)
+
+    def change_number(self) -> int:
+        return self._tx.change_number()
+
+    def change_horizon(self) -> int:
+        return self._tx.change_horizon()
 
     def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
         self._texts.add(COUNT)
@@ -206,6 +228,8 @@ def test_no_function_is_left_out() -> None:
         uploads,
         trees,
         preferences,
+        changes,
+        removals,
     )
     public = {
         function

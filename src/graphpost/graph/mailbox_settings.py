@@ -21,7 +21,7 @@ from graphpost.graph.values import clip
 from graphpost.graph.writing import json_members
 from graphpost.mail.mailbox import WELL_KNOWN
 from graphpost.mail.message import ZonedTime
-from graphpost.mail.preferences import AutomaticReplies, MailboxSettings, WorkingHours
+from graphpost.mail.preferences import AutomaticReplies, PersonalSettings, WorkingHours
 from graphpost.store import preferences
 from graphpost.store.store import Tx
 
@@ -51,7 +51,7 @@ async def update_settings(call: Call) -> Reply:
     members, box = json_members(call), call.box.mailbox_id
     given = {_name(name) for name in members if "@" not in name}
 
-    def change(tx: Tx) -> MailboxSettings:
+    def change(tx: Tx) -> PersonalSettings:
         preferences.hold(tx, box)
         old = preferences.settings_of(tx, box)
         for name in _READ_ONLY & given:
@@ -65,7 +65,7 @@ async def update_settings(call: Call) -> Reply:
     return Reply(body=_written(call, await call.services.store.write(change), given))
 
 
-async def _stored(call: Call) -> MailboxSettings:
+async def _stored(call: Call) -> PersonalSettings:
     box = call.box.mailbox_id
     return await call.services.store.read(lambda tx: preferences.settings_of(tx, box))
 
@@ -79,7 +79,7 @@ def _name(text: str) -> str:
     )
 
 
-def _written(call: Call, settings: MailboxSettings, names: Any) -> dict[str, Any]:
+def _written(call: Call, settings: PersonalSettings, names: Any) -> dict[str, Any]:
     shown = {name: write(call, settings) for name, write in _WRITERS.items() if name in names}
     return {"@odata.context": context(call, user_context(call), "mailboxSettings"), **shown}
 
@@ -111,7 +111,7 @@ def _hours_value(hours: WorkingHours) -> dict[str, Any]:
 
 
 _READ_ONLY: Final = frozenset({"archiveFolder", "userPurpose"})
-_WRITERS: Final[Mapping[str, Callable[[Call, MailboxSettings], Any]]] = {
+_WRITERS: Final[Mapping[str, Callable[[Call, PersonalSettings], Any]]] = {
     "archiveFolder": lambda call, settings: folder_id(call.box.object_id, _ARCHIVE),
     "timeZone": lambda call, settings: settings.time_zone,
     "delegateMeetingMessageDeliveryOptions": lambda call, settings: settings.meeting_delivery,

@@ -25,8 +25,8 @@ from graphpost.mail.preferences import (
     WEEK,
     Audience,
     AutomaticReplies,
-    MailboxSettings,
     MeetingDelivery,
+    PersonalSettings,
     ReplyStatus,
     WorkingHours,
 )
@@ -39,7 +39,7 @@ _FORMAT: Final = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 _TIME: Final = re.compile(r"((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(?:\.(\d{1,7}))?", re.ASCII)
 
 
-def read_settings(members: Mapping[str, Any], old: MailboxSettings) -> MailboxSettings:
+def read_settings(members: Mapping[str, Any], old: PersonalSettings) -> PersonalSettings:
     """The settings with what a folded object gives; BadRequest for a value that a setting cannot have."""
     fields: dict[str, Any] = {}
     for name, (field, read) in _READERS.items():

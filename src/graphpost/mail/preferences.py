@@ -54,7 +54,7 @@ class WorkingHours(Struct, frozen=True, omit_defaults=True):
     time_zone: str = "UTC"
 
 
-class MailboxSettings(Struct, frozen=True, omit_defaults=True):
+class PersonalSettings(Struct, frozen=True, omit_defaults=True):
     """How a person wants to see things.  They are kept for clients; nothing is written in another form for them."""
 
     time_zone: str = "UTC"

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from graphpost.mail.preferences import Category, MailboxSettings, SenderOverride
+from graphpost.mail.preferences import Category, PersonalSettings, SenderOverride
 from graphpost.mail.rules import Rule
 from graphpost.store import folders
 from graphpost.store.store import Tx
@@ -31,7 +31,7 @@ class Kind(IntEnum):
 
 _TYPES: Final[Mapping[Kind, Any]] = MappingProxyType(
     {
-        Kind.SETTINGS: MailboxSettings,
+        Kind.SETTINGS: PersonalSettings,
         Kind.CATEGORY: Category,
         Kind.RULE: Rule,
         Kind.OVERRIDE: SenderOverride,
@@ -113,13 +113,13 @@ def remove(tx: Tx, mailbox_id: int, kind: Kind, entry_id: str) -> bool:
     )
 
 
-def settings_of(tx: Tx, mailbox_id: int) -> MailboxSettings:
+def settings_of(tx: Tx, mailbox_id: int) -> PersonalSettings:
     """The mailbox's settings; the defaults as long as nothing was set."""
     found = get(tx, mailbox_id, Kind.SETTINGS, "")
-    return MailboxSettings() if found is None else found.value
+    return PersonalSettings() if found is None else found.value
 
 
-def set_settings(tx: Tx, mailbox_id: int, settings: MailboxSettings) -> None:
+def set_settings(tx: Tx, mailbox_id: int, settings: PersonalSettings) -> None:
     """Keep the mailbox's settings."""
     entry = Entry("", "", settings)
     if not change(tx, mailbox_id, Kind.SETTINGS, entry):
