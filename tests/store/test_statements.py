@@ -12,8 +12,19 @@ import pytest
 from tests.store.made import delivery, item, upload
 
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, Folder
-from graphpost.store import contents, deliveries, folders, forgetting, messages, rerouting, trees, uploads
+from graphpost.store import (
+    contents,
+    deferrals,
+    deliveries,
+    folders,
+    forgetting,
+    messages,
+    rerouting,
+    trees,
+    uploads,
+)
 from graphpost.store.contents import Content
+from graphpost.store.deferrals import Deferral
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
 from graphpost.store.transaction import COUNT
 from graphpost.store.trees import Copying
@@ -27,9 +38,11 @@ KEYS = {
     "uploads": "mailbox_id",
     "deliveries": "bucket",
     "destinations": "bucket",
+    "deferrals": "bucket",
 }
 PLACES = [("received_at", False)]
 FOLDER = Folder(mailbox_id=7, folder_id=99, parent_id=1, name="x")
+DEFERRAL = Deferral(mailbox_id=7, message_id=1, due_at=100, created_at=1)
 CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (folders.create_defaults, (7,), {}),
     (folders.add, (FOLDER,), {}),
@@ -93,6 +106,17 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deliveries.claim, (7, "old", 100, 200, 1, 10), {}),
     (trees.copy_step, (Copying(7, ((INBOX, 1),), 200), iter(range(300, 900)).__next__, 100), {}),
     (trees.erase_step, (7, INBOX), {}),
+    (deferrals.put, (DEFERRAL,), {}),
+    (deferrals.get, (7, 1), {}),
+    (deferrals.find, (1,), {}),
+    (deferrals.due, (100, 10), {}),
+    (deferrals.listed, (10,), {}),
+    (deferrals.listed, (10, 7), {}),
+    (deferrals.postpone, (DEFERRAL, 200), {}),
+    (deferrals.hasten, (DEFERRAL, 50), {}),
+    (deferrals.cancel, (DEFERRAL, 50), {}),
+    (deferrals.take, (DEFERRAL,), {}),
+    (deferrals.remove, (7, 1), {}),
     (rerouting.put_in_place, (delivery(2, attempts=1), 1, [delivery(2), delivery(2)]), {}),
 ]
 
@@ -181,6 +205,7 @@ def test_no_function_is_left_out() -> None:
         forgetting,
         uploads,
         trees,
+        deferrals,
     )
     public = {
         function
