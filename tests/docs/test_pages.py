@@ -107,7 +107,7 @@ def test_the_changelog_has_this_version_on_top() -> None:
     assert project["version"] == graphpost.__version__
 
 
-def test_decisions_have_numbers_of_their_own() -> None:
+def test_each_decision_has_a_number_of_its_own() -> None:
     pages = sorted((ROOT / "docs/decisions").glob("*.md"))
     assert len({page.name[:3] for page in pages}) == len(pages)
     for page in pages:
