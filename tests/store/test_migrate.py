@@ -47,7 +47,7 @@ def test_a_database_of_a_newer_version_is_refused() -> None:
         migrate.pending({1: FIRST.checksum, 3: "x"}, [FIRST, SECOND])
 
 
-def test_each_of_ours_has_a_number_of_its_own_and_is_fully_worded() -> None:
+def test_ours_have_numbers_of_their_own_and_are_fully_worded() -> None:
     ours = migrate.migrations()
     assert len({m.number for m in ours}) == len(ours)
     for dialect in migrate.WORDS:

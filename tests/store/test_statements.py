@@ -16,6 +16,7 @@ from graphpost.mail.preferences import Category, PersonalSettings
 from graphpost.store import (
     changes,
     contents,
+    deferrals,
     deliveries,
     folders,
     forgetting,
@@ -28,6 +29,7 @@ from graphpost.store import (
 )
 from graphpost.store.changes import Mark
 from graphpost.store.contents import Content
+from graphpost.store.deferrals import Deferral
 from graphpost.store.preferences import Entry, Kind
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
 from graphpost.store.transaction import COUNT
@@ -44,10 +46,12 @@ KEYS = {
     "removals": "mailbox_id",
     "deliveries": "bucket",
     "destinations": "bucket",
+    "deferrals": "bucket",
 }
 PLACES = [("received_at", False)]
 ENTRY = Entry("a", "red", Category("Red"))
 FOLDER = Folder(mailbox_id=7, folder_id=99, parent_id=1, name="x")
+DEFERRAL = Deferral(mailbox_id=7, message_id=1, due_at=100, created_at=1)
 CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (folders.create_defaults, (7,), {}),
     (folders.add, (FOLDER,), {}),
@@ -133,6 +137,17 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (preferences.remove, (7, Kind.CATEGORY, "a"), {}),
     (preferences.settings_of, (7,), {}),
     (preferences.set_settings, (7, PersonalSettings()), {}),
+    (deferrals.put, (DEFERRAL,), {}),
+    (deferrals.get, (7, 1), {}),
+    (deferrals.find, (1,), {}),
+    (deferrals.due, (100, 10), {}),
+    (deferrals.listed, (10,), {}),
+    (deferrals.listed, (10, 7), {}),
+    (deferrals.postpone, (DEFERRAL, 200), {}),
+    (deferrals.hasten, (DEFERRAL, 50), {}),
+    (deferrals.cancel, (DEFERRAL, 50), {}),
+    (deferrals.take, (DEFERRAL,), {}),
+    (deferrals.remove, (7, 1), {}),
     (rerouting.put_in_place, (delivery(2, attempts=1), 1, [delivery(2), delivery(2)]), {}),
 ]
 
@@ -228,6 +243,7 @@ def test_no_function_is_left_out() -> None:
         uploads,
         trees,
         preferences,
+        deferrals,
         changes,
         removals,
     )

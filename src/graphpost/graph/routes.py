@@ -32,6 +32,7 @@ from graphpost.graph.call import Call, Reply
 from graphpost.graph.categories import CATEGORIES
 from graphpost.graph.changing import update_message
 from graphpost.graph.drafts import create_message, send_draft
+from graphpost.graph.due import MAIL_SEND
 from graphpost.graph.exchange_ids import translate_ids
 from graphpost.graph.overrides import OVERRIDES
 from graphpost.graph.send import send_mail, send_mail_through_device
@@ -61,7 +62,6 @@ class Route:
     is_open: bool = False
 
 
-MAIL_SEND: Final = Permission(("Mail.Send",), ("Mail.Send",))
 MAIL_READ: Final = Permission(("Mail.Read", "Mail.ReadWrite"), ("Mail.Read", "Mail.ReadWrite"))
 MAIL_WRITE: Final = Permission(("Mail.ReadWrite",), ("Mail.ReadWrite",))
 MAIL_LIST: Final = Permission(
