@@ -1,5 +1,6 @@
-"""Which URLs may be notified: clients name them, and the server has friends that clients have not.
+"""Which URLs may be notified.
 
+Clients name them, and the server can reach what clients cannot.
 An endpoint is looked at twice: its URL when it is given, and each address its name resolves to before a connection is
 made to that very address, so that a name that changes its mind gains nothing.  Refused are addresses that are not of
 the Internet (IANA's special-purpose registries) and those where clouds keep credentials, also when they are written
