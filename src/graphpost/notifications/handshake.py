@@ -1,6 +1,6 @@
-"""Asking a URL whether it wants our notifications: it has to say back a token that it is sent.
+"""Asking a URL whether it wants our notifications.
 
-So nobody can have notifications sent to somebody else's server.  What is wrong comes as a BadRequest in Graph's words;
+It has to say back a token that it is sent, so nobody can have notifications sent to somebody else's server.  What is wrong comes as a BadRequest in Graph's words;
 what the network looks like goes into the log.
 """
 
