@@ -132,6 +132,16 @@ class MailLog:
         fields: dict[str, Value] = {"message": f"{message_id:016x}", "to": destination}
         self._write(_ERROR, "set-aside", {**fields, "error": _problem_text(error)})
 
+    def scheduled(self, request_id: str, mailbox: str, message_id: int, due_at: Instant) -> None:
+        """A message is durable, and waits in Drafts for its time."""
+        fields: dict[str, Value] = {"message": f"{message_id:016x}", "mailbox": mailbox}
+        self._write(_INFO, "scheduled", {**fields, "due": to_text(due_at), "request": request_id})
+
+    def unsent(self, message_id: int, mailbox: str, reason: str) -> None:
+        """What waited for its time cannot be sent; it is still a draft, and its owner is told."""
+        fields: dict[str, Value] = {"message": f"{message_id:016x}", "mailbox": mailbox, "reason": reason}
+        self._write(_WARNING, "unsent", fields)
+
     def cancelled(self, message_id: int) -> None:
         """An operator stopped what had not been delivered yet."""
         self._write(_WARNING, "cancelled", {"message": f"{message_id:016x}"})

@@ -39,7 +39,10 @@ ALEX_ELSEWHERE = Mailbox(
 )
 MAILBOXES = (ADELE, ALEX, ALEX_ELSEWHERE)
 APP = Application(
-    client_id="cccccccc-0000-4000-8000-000000000001", object_id="dddddddd-0000-4000-8000-000000000001"
+    client_id="cccccccc-0000-4000-8000-000000000001",
+    object_id="dddddddd-0000-4000-8000-000000000001",
+    application_permissions=("Mail.Send",),
+    delegated_permissions=("Mail.Send",),
 )
 SCOPED = Application(
     client_id="cccccccc-0000-4000-8000-000000000002",

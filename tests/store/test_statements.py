@@ -15,6 +15,7 @@ from graphpost.mail.mailbox import INBOX, NO_FOLDER, Folder
 from graphpost.store import (
     changes,
     contents,
+    deferrals,
     deliveries,
     folders,
     forgetting,
@@ -26,6 +27,7 @@ from graphpost.store import (
 )
 from graphpost.store.changes import Mark
 from graphpost.store.contents import Content
+from graphpost.store.deferrals import Deferral
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
 from graphpost.store.transaction import COUNT
 from graphpost.store.trees import Copying
@@ -40,9 +42,11 @@ KEYS = {
     "removals": "mailbox_id",
     "deliveries": "bucket",
     "destinations": "bucket",
+    "deferrals": "bucket",
 }
 PLACES = [("received_at", False)]
 FOLDER = Folder(mailbox_id=7, folder_id=99, parent_id=1, name="x")
+DEFERRAL = Deferral(mailbox_id=7, message_id=1, due_at=100, created_at=1)
 CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (folders.create_defaults, (7,), {}),
     (folders.add, (FOLDER,), {}),
@@ -118,6 +122,17 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deliveries.claim, (7, "old", 100, 200, 1, 10), {}),
     (trees.copy_step, (Copying(7, ((INBOX, 1),), 200), iter(range(300, 900)).__next__, 100), {}),
     (trees.erase_step, (7, INBOX), {}),
+    (deferrals.put, (DEFERRAL,), {}),
+    (deferrals.get, (7, 1), {}),
+    (deferrals.find, (1,), {}),
+    (deferrals.due, (100, 10), {}),
+    (deferrals.listed, (10,), {}),
+    (deferrals.listed, (10, 7), {}),
+    (deferrals.postpone, (DEFERRAL, 200), {}),
+    (deferrals.hasten, (DEFERRAL, 50), {}),
+    (deferrals.cancel, (DEFERRAL, 50), {}),
+    (deferrals.take, (DEFERRAL,), {}),
+    (deferrals.remove, (7, 1), {}),
     (rerouting.put_in_place, (delivery(2, attempts=1), 1, [delivery(2), delivery(2)]), {}),
 ]
 
@@ -212,6 +227,7 @@ def test_no_function_is_left_out() -> None:
         forgetting,
         uploads,
         trees,
+        deferrals,
         changes,
         removals,
     )

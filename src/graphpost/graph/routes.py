@@ -28,6 +28,7 @@ from graphpost.graph.batch import run_batch
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.changing import update_message
 from graphpost.graph.drafts import create_message, send_draft
+from graphpost.graph.due import MAIL_SEND
 from graphpost.graph.exchange_ids import translate_ids
 from graphpost.graph.send import send_mail, send_mail_through_device
 from graphpost.graph.uploads import create_upload_session
@@ -56,7 +57,6 @@ class Route:
     is_open: bool = False
 
 
-MAIL_SEND: Final = Permission(("Mail.Send",), ("Mail.Send",))
 MAIL_READ: Final = Permission(("Mail.Read", "Mail.ReadWrite"), ("Mail.Read", "Mail.ReadWrite"))
 MAIL_WRITE: Final = Permission(("Mail.ReadWrite",), ("Mail.ReadWrite",))
 MAIL_LIST: Final = Permission(
