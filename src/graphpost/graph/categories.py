@@ -1,4 +1,4 @@
-"""`outlook/masterCategories`: the names that a mailbox's items can be given, each with a colour.
+"""`outlook/masterCategories`: names that items can be given, each with a colour.
 
 A name is given once and for all: only the colour changes.  Items may have categories that are not in this list.
 """

@@ -1,4 +1,4 @@
-"""Entities that a mailbox keeps beside its mail: listed, read, made, changed and deleted in one way.
+"""Entities that a mailbox keeps beside its mail: all read and written in one way.
 
 A `Kept` is such a collection.  What it is made of (`create`, `change`) and how it is shown (`shown`) it is told; what is
 the same for all is here: options of the query, contexts, limits, names that are taken, and that writes of one mailbox

@@ -1,4 +1,4 @@
-"""Languages that a mailbox can be set to: culture names, and what they are called in English."""
+"""Languages that a mailbox can be set to: culture names, and names in English."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`…/outlook`: where the master categories are, and which languages and time zones there are."""
+"""`…/outlook`: what is there, and which languages and time zones there are."""
 
 from __future__ import annotations
 

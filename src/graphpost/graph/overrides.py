@@ -1,4 +1,4 @@
-"""`inferenceClassification/overrides`: senders whose mail is always focused, or always other.
+"""`inferenceClassification/overrides`: senders always focused, or always other.
 
 There is one for each address.  They are followed when mail is filed; nothing else here tells focused mail from other.
 """

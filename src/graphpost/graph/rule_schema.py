@@ -1,4 +1,4 @@
-"""`messageRule` and its parts as tables: name, type, and the field of `mail.rules` that it is."""
+"""`messageRule` and its parts as tables: name, type, field of `mail.rules`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""`mailFolders/inbox/messageRules`: what is done with mail that arrives.  The Inbox alone has rules.
+"""`mailFolders/inbox/messageRules`: what is done with mail that arrives.
 
-A rule that names a folder which is gone has an error, and does nothing until it is given another.  None is read-only:
+The Inbox alone has rules.  A rule that names a folder which is gone has an error, and does nothing until it is given another.  None is read-only:
 all there are were made here.  `delivery.ruling` follows them.
 """
 

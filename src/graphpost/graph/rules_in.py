@@ -1,4 +1,4 @@
-"""A `messageRule` out of a body: every part checked, over the old rule when there is one.
+"""A `messageRule` out of a body: every part checked, over the old rule.
 
 `conditions`, `exceptions` and `actions` are replaced as a whole.  What the body says of `hasError` and `isReadOnly` is
 ours to say, and ignored; so are annotations.

@@ -1,4 +1,4 @@
-"""`mailboxSettings` out of a body: each that is given is checked and put over the old one."""
+"""`mailboxSettings` out of a body: each checked and put over the old one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inbox rules: what they ask of a message that arrives, and what is then done with it.
+"""Inbox rules: what they ask of a message that arrives, and what is done with it.
 
 Pure: rules and a message's traits in, a Verdict out; `delivery` carries it out.  A rule applies when all that its
 conditions name holds and nothing of what its exceptions name does; of a list of texts or addresses one is enough, and a

@@ -1,4 +1,4 @@
-"""What mailboxes keep beside their mail, as entries of a kind: settings, categories, rules, overrides.
+"""What mailboxes keep beside their mail: entries of a kind.
 
 An entry has an id, a value of its kind's type, and a key that no other entry of that kind and mailbox has.  Whoever
 writes holds the mailbox first (`hold`), so that what is counted or compared before stays true.
