@@ -33,12 +33,14 @@ from graphpost.config import Config
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.dispatch import Dispatcher
 from graphpost.delivery.filing import Filer
+from graphpost.delivery.forwarding import Forwarder
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
 from graphpost.delivery.outlets import Outlets, host_name
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
 from graphpost.delivery.routing import LOCAL, Router
+from graphpost.delivery.ruling import Ruler
 from graphpost.delivery.settler import Settler
 from graphpost.delivery.submit import Submitter
 from graphpost.delivery.worker import Worker
@@ -175,11 +177,18 @@ class Server:
         router = Router(people.directory, config.tenant.domains, config.routes)
         owner = numbers.next()
         reporter = Reporter(filer, hostname)
+        forwarder = Forwarder(
+            destination_of=router.destination,
+            settings=config.delivery,
+            numbers=numbers,
+            blobs=blobs,
+            inline_limit=config.store.inline_limit,
+        )
         attempts = Attempts(
             store=store,
             blobs=blobs,
             couriers=outlets.find,
-            local=LocalDelivery(filer, people.directory, hostname),
+            local=LocalDelivery(store, filer, Ruler(numbers, forwarder), people.directory, hostname),
             reporter=reporter,
             directory=people.directory,
             settings=config.delivery,
