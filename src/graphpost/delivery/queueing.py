@@ -1,4 +1,4 @@
-"""What is queued of a message: one delivery per destination, its recipients inside."""
+"""What is queued of a message: one delivery per destination."""
 
 from __future__ import annotations
 

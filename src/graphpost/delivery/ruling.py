@@ -1,4 +1,4 @@
-"""Ruling: what a mailbox's rules and overrides make of mail that is to be filed in its Inbox.
+"""Ruling: what a mailbox's rules make of mail that is to be filed in its Inbox.
 
 They are read before a message is filed, and followed outside the transaction, because looking through bodies takes time;
 what they lead to, the message in its folder, copies, what is sent on, is filed in one transaction with the settling

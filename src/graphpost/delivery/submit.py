@@ -100,6 +100,10 @@ class Submitter:
         self._clock = clock
         self._log = log
 
+    def destination_of(self, address: str) -> str:
+        """The destination key for a valid address (`delivery.routing`)."""
+        return self._router.destination(address)
+
     async def submit(self, submission: Submission) -> Item:
         """Make it durable and return the item as stored.
 

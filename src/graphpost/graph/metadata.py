@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
+from itertools import count
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -21,6 +22,7 @@ from graphpost.graph.model import (
     ENUMS,
     FILE,
     FIRST_VALUES,
+    FLAGS,
     FUNCTIONS,
     FURTHER,
     NAVIGATION,
@@ -225,8 +227,8 @@ def _spoken_of(type_: str) -> list[str]:
 
 
 def _enumeration(name: str, words: Iterable[str]) -> Element:
-    made = Element("EnumType", Name=name)
-    for value, word in enumerate(words, FIRST_VALUES.get(name, 0)):
+    made = Element("EnumType", {"Name": name, **({"IsFlags": "true"} if name in FLAGS else {})})
+    for value, word in zip(FLAGS.get(name) or count(FIRST_VALUES.get(name, 0)), words, strict=False):
         SubElement(made, "Member", Name=word, Value=str(value))
     return made
 

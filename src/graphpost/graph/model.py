@@ -44,6 +44,19 @@ ENUMS: Final[Mapping[str, tuple[str, ...]]] = {
     "externalAudienceScope": AUDIENCE,
     "exchangeIdFormat": ("entryId", "ewsId", "immutableEntryId", "restId", "restImmutableEntryId"),
     "followupFlagStatus": FLAG_STATUS,
+    "mailTipsType": (
+        "automaticReplies",
+        "mailboxFullStatus",
+        "customMailTip",
+        "externalMemberCount",
+        "totalMemberCount",
+        "maxMessageSize",
+        "deliveryRestriction",
+        "moderationStatus",
+        "recipientScope",
+        "recipientSuggestions",
+    ),
+    "recipientScopeType": ("none", "internal", "external", "externalPartner", "externalNonPartner"),
     "referenceAttachmentPermission": (
         "other",
         "view",
@@ -60,6 +73,12 @@ ENUMS: Final[Mapping[str, tuple[str, ...]]] = {
         "dropbox",
     ),
     "userPurpose": ("user", "linked", "shared", "room", "equipment", "others", "unknownFutureValue"),
+}
+FLAGS: Final[
+    Mapping[str, tuple[int, ...]]
+] = {  # enumerations of which several words count at once: their values
+    "mailTipsType": tuple(1 << bit for bit in range(10)),
+    "recipientScopeType": (0, 1, 2, 4, 8),
 }
 FIRST_VALUES: Final[Mapping[str, int]] = {"categoryColor": -1}  # of enumerations that do not begin with 0
 UNTABLED: Final[Mapping[str, str]] = {  # types of enum properties whose table does not name them
@@ -82,6 +101,12 @@ COMPLEX: Final[Mapping[str, Members]] = {
         ("scheduledEndDateTime", "graph.dateTimeTimeZone"),
         ("scheduledStartDateTime", "graph.dateTimeTimeZone"),
         ("status", "graph.automaticRepliesStatus"),
+    ),
+    "automaticRepliesMailTips": (
+        ("message", "Edm.String"),
+        ("messageLanguage", "graph.localeInfo"),
+        ("scheduledEndTime", "graph.dateTimeTimeZone"),
+        ("scheduledStartTime", "graph.dateTimeTimeZone"),
     ),
     "convertIdResult": (
         ("errorDetails", "graph.genericError"),
@@ -111,6 +136,21 @@ COMPLEX: Final[Mapping[str, Members]] = {
         ("userPurpose", "graph.userPurpose"),
         ("workingHours", "graph.workingHours"),
     ),
+    "mailTips": (
+        ("automaticReplies", "graph.automaticRepliesMailTips"),
+        ("customMailTip", "Edm.String"),
+        ("deliveryRestricted", "Edm.Boolean"),
+        ("emailAddress", "graph.emailAddress"),
+        ("error", "graph.mailTipsError"),
+        ("externalMemberCount", "Edm.Int32"),
+        ("isModerated", "Edm.Boolean"),
+        ("mailboxFull", "Edm.Boolean"),
+        ("maxMessageSize", "Edm.Int32"),
+        ("recipientScope", "graph.recipientScopeType"),
+        ("recipientSuggestions", "Collection(graph.recipient)"),
+        ("totalMemberCount", "Edm.Int32"),
+    ),
+    "mailTipsError": (("code", "Edm.String"), ("message", "Edm.String")),
     "mentionsPreview": (("isMentioned", "Edm.Boolean"),),
     "recipient": (("emailAddress", "graph.emailAddress"),),
     "sizeRange": (("maximumSize", "Edm.Int32"), ("minimumSize", "Edm.Int32")),
@@ -140,6 +180,10 @@ ACTIONS: Final[
     "createReplyAll": ((_MESSAGE, _COMMENT), "="),
     "createUploadSession": ((("AttachmentItem", "graph.attachmentItem"),), "graph.uploadSession"),
     "forward": ((_RECIPIENTS, _MESSAGE, _COMMENT), ""),
+    "getMailTips": (
+        (("EmailAddresses", "Collection(Edm.String)"), ("MailTipsOptions", "graph.mailTipsType")),
+        "Collection(graph.mailTips)",
+    ),
     "move": ((("DestinationId", "Edm.String"),), "="),
     "permanentDelete": ((), ""),
     "reply": ((_MESSAGE, _COMMENT), ""),

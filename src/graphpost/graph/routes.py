@@ -34,6 +34,7 @@ from graphpost.graph.changing import update_message
 from graphpost.graph.drafts import create_message, send_draft
 from graphpost.graph.due import MAIL_SEND
 from graphpost.graph.exchange_ids import translate_ids
+from graphpost.graph.mail_tips import get_mail_tips
 from graphpost.graph.overrides import OVERRIDES
 from graphpost.graph.send import send_mail, send_mail_through_device
 from graphpost.graph.uploads import create_upload_session
@@ -63,6 +64,9 @@ class Route:
 
 
 MAIL_READ: Final = Permission(("Mail.Read", "Mail.ReadWrite"), ("Mail.Read", "Mail.ReadWrite"))
+MAIL_TIPS: Final = Permission(
+    ("Mail.Read", "Mail.Read.Shared", "Mail.ReadWrite"), ("Mail.Read", "Mail.ReadWrite")
+)
 MAIL_WRITE: Final = Permission(("Mail.ReadWrite",), ("Mail.ReadWrite",))
 MAIL_LIST: Final = Permission(
     ("Mail.ReadBasic", *MAIL_READ.delegated), ("Mail.ReadBasic", "Mail.ReadBasic.All", *MAIL_READ.application)
@@ -109,6 +113,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/users", users.list_users, READ_USERS),
     Route("GET", "/users/{user}", users.get_user, READ_SELF),
     Route("POST", "U/translateExchangeIds", translate_ids, TRANSLATE, bound=True),
+    Route("POST", "U/getMailTips", get_mail_tips, MAIL_TIPS, bound=True),
     Route("GET", "U/mailboxSettings", mailbox_settings.get_settings, READ_SETTINGS),
     Route("GET", "U/mailboxSettings/{setting}", mailbox_settings.get_setting, READ_SETTINGS),
     Route("PATCH", "U/mailboxSettings", mailbox_settings.update_settings, WRITE_SETTINGS),
