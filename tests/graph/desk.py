@@ -206,6 +206,9 @@ def _make_token(name: str) -> str:
             claims |= user | {"scp": "Calendars.Read"}
         case "user-with-everything":
             claims |= user | {"scp": "Mail.Send Mail.ReadWrite User.Read.All MailboxSettings.Read"}
+        case "alex-with-everything":
+            claims |= user | {"oid": ALEX.object_id}
+            claims |= {"scp": "Mail.Send Mail.ReadWrite User.Read.All MailboxSettings.Read"}
         case "user-with-settings":
             claims |= user | {"scp": "MailboxSettings.Read"}
         case "user-advanced":
