@@ -17,6 +17,8 @@ import msgspec
 from graphpost.errors import PreconditionFailed
 from graphpost.mail.mailbox import NO_FOLDER, RECOVERABLE
 from graphpost.mail.message import Item, Message
+from graphpost.store import removals
+from graphpost.store.removals import PLACES
 from graphpost.store.store import Params, Row, Tx
 
 IMPORTANCE: Final = MappingProxyType({"low": 0, "normal": 1, "high": 2})
@@ -49,23 +51,20 @@ COLUMNS: Final = (
     "categories",
     "document",
 )
-_ADD: Final = f"INSERT INTO messages ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+READ: Final = (
+    "message_id, folder_id, moves, version, created_at, modified_at, received_at, sent_at,"
+    " is_read, is_draft, size, conversation_id, document"
+)
+_ADD: Final = (
+    f"INSERT INTO messages ({', '.join(COLUMNS)}, changed, placed)"  # noqa: S608
+    f" VALUES ({', '.join('?' * (len(COLUMNS) + 2))})"
+)
 _CHANGE: Final = (
-    f"UPDATE messages SET {', '.join(f'{c} = ?' for c in COLUMNS[2:])}"  # noqa: S608
+    f"UPDATE messages SET {', '.join(f'{c} = ?' for c in COLUMNS[2:])}, changed = ?"  # noqa: S608
     " WHERE mailbox_id = ? AND message_id = ? AND version = ?"
 )
-_READ: Final = (
-    "SELECT message_id, folder_id, moves, version, created_at, modified_at, received_at, sent_at,"
-    " is_read, is_draft, size, conversation_id, document FROM messages WHERE mailbox_id = ?"
-)
-# A loose scan: from one folder that has messages to the next.
-_PLACES: Final = (
-    "WITH RECURSIVE places(folder_id) AS ("
-    " SELECT (SELECT MIN(m.folder_id) FROM messages m WHERE m.mailbox_id = ? AND m.folder_id > 0)"
-    " UNION ALL SELECT (SELECT MIN(m.folder_id) FROM messages m WHERE m.mailbox_id = ? AND m.folder_id > places.folder_id)"
-    " FROM places WHERE places.folder_id IS NOT NULL)"
-    " SELECT folder_id FROM places WHERE folder_id IS NOT NULL"
-)
+_CHANGE_PLACE: Final = _CHANGE.replace("changed = ?", "changed = ?, placed = ?")
+_READ: Final = f"SELECT {READ} FROM messages WHERE mailbox_id = ?"  # noqa: S608
 _NEWEST_OF_PLACE: Final = (
     "SELECT received_at, message_id FROM (SELECT received_at, message_id FROM messages"
     " WHERE mailbox_id = ? AND folder_id = ? ORDER BY received_at DESC, message_id DESC LIMIT ?) AS newest"
@@ -79,7 +78,8 @@ Where = tuple[str, Params]
 
 def add(tx: Tx, item: Item) -> None:
     """Add a message; a StoreError when that id is taken."""
-    tx.executemany(_ADD, (_row(item),))
+    number = tx.change_number()
+    tx.executemany(_ADD, ((*_row(item), number, number),))
     if item.folder_id:
         tx.count_folder(item.mailbox_id, item.folder_id, 1, 0 if item.is_read else 1)
 
@@ -87,7 +87,7 @@ def add(tx: Tx, item: Item) -> None:
 def get(tx: Tx, mailbox_id: int, message_id: int) -> Item | None:
     """The message wherever it is; in a write, nobody else changes it before the end."""
     row = tx.one(f"{_READ} AND message_id = ?{tx.dialect.for_update}", (mailbox_id, message_id))
-    return None if row is None else _item(mailbox_id, row)
+    return None if row is None else item_of(mailbox_id, row)
 
 
 def find(
@@ -110,7 +110,7 @@ def find(
     condition, params = _condition(mailbox_id, folder_id, where)
     ordering = _ordering(order or _NEWEST)
     rows = tx.all(f"{_READ}{condition} ORDER BY {ordering} LIMIT ? OFFSET ?", (*params, top, skip))
-    return [_item(mailbox_id, row) for row in rows]
+    return [item_of(mailbox_id, row) for row in rows]
 
 
 def count(tx: Tx, mailbox_id: int, folder_id: int | None = None, where: Where | None = None) -> int:
@@ -138,10 +138,15 @@ def change(tx: Tx, before: Item, after: Item) -> Item:
     moved = after.folder_id != before.folder_id or after.is_draft != before.is_draft
     item = msgspec.structs.replace(after, version=before.version + 1, moves=before.moves + moved)
     key = (before.mailbox_id, before.message_id, before.version)
-    if tx.execute(_CHANGE, (*_row(item)[2:], *key)) != 1:
+    number = tx.change_number()
+    sql, numbers = (_CHANGE_PLACE, (number, number)) if moved else (_CHANGE, (number,))
+    if tx.execute(sql, (*_row(item)[2:], *numbers, *key)) != 1:
         raise PreconditionFailed("The message was changed by somebody else.")
-    _count(tx, before, -1)
-    _count(tx, item, 1)
+    if moved:
+        _leave(tx, before, removals.MOVED if item.folder_id else removals.DELETED)
+    if moved or item.is_read != before.is_read:
+        _count(tx, before, -1)
+        _count(tx, item, 1)
     return item
 
 
@@ -152,23 +157,34 @@ def remove(tx: Tx, item: Item) -> bool:
         (item.mailbox_id, item.message_id, item.version),
     )
     if gone:
+        _leave(tx, item, removals.DELETED)
         _count(tx, item, -1)
     return gone > 0
 
 
+def places(tx: Tx, mailbox_id: int) -> list[int]:
+    """The folders that have messages."""
+    return [row[0] for row in tx.all(PLACES.format("messages"), (mailbox_id, mailbox_id))]
+
+
 def _newest(tx: Tx, mailbox_id: int, skip: int, top: int) -> list[Item]:
     """The newest of all folders, from the newest of each: the index is by folder, and a mailbox may be large."""
-    places = [row[0] for row in tx.all(_PLACES, (mailbox_id, mailbox_id)) if row[0] != RECOVERABLE]
-    if not places or top <= 0:
+    found_in = [place for place in places(tx, mailbox_id) if place != RECOVERABLE]
+    if not found_in or top <= 0:
         return []
-    sql = f"{' UNION ALL '.join([_NEWEST_OF_PLACE] * len(places))} ORDER BY 1 DESC, 2 DESC LIMIT ? OFFSET ?"
-    params = [value for place in places for value in (mailbox_id, place, skip + top)]
+    sql = f"{' UNION ALL '.join([_NEWEST_OF_PLACE] * len(found_in))} ORDER BY 1 DESC, 2 DESC LIMIT ? OFFSET ?"
+    params = [value for place in found_in for value in (mailbox_id, place, skip + top)]
     numbers = [row[1] for row in tx.all(sql, (*params, top, skip))]
     if not numbers:
         return []
     rows = tx.all(f"{_READ} AND message_id IN ({', '.join('?' * len(numbers))})", (mailbox_id, *numbers))
-    found = {row[0]: _item(mailbox_id, row) for row in rows}
+    found = {row[0]: item_of(mailbox_id, row) for row in rows}
     return [found[number] for number in numbers]
+
+
+def _leave(tx: Tx, item: Item, reason: int) -> None:
+    if item.folder_id:
+        removals.add(tx, item.mailbox_id, item.folder_id, [(item.message_id, item.moves)], reason)
 
 
 def _count(tx: Tx, item: Item, number: int) -> None:
@@ -234,7 +250,8 @@ def _categories(categories: Sequence[str]) -> str:
     return SEPARATOR + _folded(SEPARATOR.join(categories)) + SEPARATOR
 
 
-def _item(mailbox_id: int, row: Row) -> Item:
+def item_of(mailbox_id: int, row: Row) -> Item:
+    """The message of a row that begins with the columns `READ`."""
     return Item(
         mailbox_id=mailbox_id,
         message_id=row[0],
