@@ -7,7 +7,7 @@ is first seen, and must then stay as it is until an operation changes it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 NAME_LENGTH = 255
@@ -348,9 +348,18 @@ def arrived(kept: Kept, inbox: Folder) -> Kept:
         text = seen["body"]["content"]  # what is nothing but a text ends with a line
         seen["body"] = {**seen["body"], "content": text if text.endswith("\r\n") else text + "\r\n"}
     files = kept.files
-    if not kept.mime and seen.get("body", {}).get("contentType") == "html":  # images stand beside the page they are in
+    if (
+        not kept.mime and seen.get("body", {}).get("contentType") == "html"
+    ):  # images stand beside the page they are in
         files = tuple(sorted(files, key=lambda each: not (each.inline and each.content_id)))
-    return Kept(inbox, seen, files)
+    return Kept(inbox, seen, tuple(_as_mailed(each) for each in files))
+
+
+def _as_mailed(file: File) -> File:
+    """An attachment goes as base64, which nothing of the type `message/…` may be in."""
+    if file.kind == "file" and file.content_type.startswith("message/"):
+        return replace(file, content_type="application/octet-stream")
+    return file
 
 
 def report(subject: str, inbox: Folder) -> Kept:

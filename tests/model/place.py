@@ -1,11 +1,13 @@
-"""A server in this process, asked over ASGI: two mailboxes, a real store, a worker whose relays take everything."""
+"""A server in this process, asked by HTTP without a network: two mailboxes, a real store, a worker whose relays take everything."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
@@ -14,12 +16,14 @@ from tests.delivery.post import ScriptedCourier
 from tests.graph.desk import ADELE, ALEX, token_named
 from tests.graph.study import Study
 
+from graphpost.clock import SECOND
 from graphpost.config import LimitSettings
 from graphpost.graph.uploading import Uploads
 from graphpost.mail.mailbox import Mailbox
 from graphpost.store import deliveries
 from graphpost.store.store import Store
 from graphpost.web.app import Application
+from graphpost.web.exchange import Exchange
 
 ORIGIN = "https://localhost:8443"
 IMMUTABLE = 'IdType="ImmutableId"'
@@ -66,6 +70,41 @@ class Answer:
     def values(self) -> list[dict[str, Any]]:
         assert self.status == 200, self
         return cast(list[dict[str, Any]], self.body["value"])
+
+
+class Carrier:
+    """A connection that leads nowhere: what is sent on it is kept."""
+
+    common = ""
+
+    def __init__(self) -> None:
+        self.sent = bytearray()
+
+    def send(self, data: bytes) -> None:
+        self.sent += data
+
+    async def drain(self) -> None:
+        """Nothing is ever in the way."""
+
+    def listen(self) -> None:
+        """Everything is there already."""
+
+    def pause(self) -> None:
+        """Everything is there already."""
+
+    def finish(self, exchange: Exchange) -> None:
+        assert exchange.keeps, "the connection was broken off"
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        return io.BytesIO(self.sent)
+
+    def answer(self, method: str) -> Answer:
+        response = HTTPResponse(cast(Any, self), method=method)
+        response.begin()
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        body = response.read()
+        is_json = "json" in headers.get("content-type", "")
+        return Answer(response.status, headers, json.loads(body) if is_json else body or None)
 
 
 class Place:
@@ -149,42 +188,30 @@ class Place:
 
     async def _send(self, method: str, target: str, headers: Mapping[str, str], data: bytes) -> Answer:
         clock = self.study.clock
-        clock.jump_to(clock.now() + 1_000_000)
+        clock.jump_to(clock.now() + SECOND)
         parts = urlsplit(target)
-        path = quote(parts.path, safe="/$'()=%!*,:@&+~-._;")
         fields = {"host": "localhost:8443", "content-length": str(len(data)), **headers}
-        scope = {
-            "type": "http",
-            "method": method,
-            "scheme": "https",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": quote(parts.query, safe="/$'()=%!*,:@&+~-._;?").encode(),
-            "headers": [(name.lower().encode(), value.encode()) for name, value in fields.items()],
-        }
-        body = bytearray()
-        start: dict[str, Any] = {}
+        carrier = Carrier()
+        exchange = Exchange(
+            carrier,
+            method,
+            quote(parts.path, safe="/$'()=%!*,:@&+~-._;"),
+            quote(parts.query, safe="/$'()=%!*,:@&+~-._;?"),
+            {name.lower(): value for name, value in fields.items()},
+            scheme="https",
+        )
+        exchange.add(data)
+        exchange.complete()
+        await self.app(exchange)
+        return carrier.answer(method)
 
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": data, "more_body": False}
-
-        async def send(event: Mapping[str, Any]) -> None:
-            if event["type"] == "http.response.start":
-                start.update(event)
-            body.extend(event.get("body", b""))
-
-        await self.app(scope, receive, send)
-        found = {name.decode(): value.decode() for name, value in start["headers"]}
-        is_json = "json" in found.get("content-type", "")
-        return Answer(start["status"], found, json.loads(body) if is_json else bytes(body) or None)
-
-    def deliver(self) -> None:
-        """Everything that is on its way arrives."""
+    def deliver(self, waiting: int = 0) -> None:
+        """Everything that is on its way arrives, but for what waits for a relay."""
         office = self.study.office
 
         async def is_done() -> bool:
             depth, _ = await self.study.store.read(deliveries.depth)
-            return depth == 0
+            return depth == waiting
 
         self.runner.run(office.until(is_done))
 
