@@ -199,6 +199,7 @@ ACTIONS: Final[
         "Collection(graph.convertIdResult)",
     ),
     "unsubscribe": ((), ""),
+    "updateAllMessagesReadState": ((("isRead", "Edm.Boolean"), ("suppressReceipts", "Edm.Boolean")), ""),
 }
 FUNCTIONS: Final[Mapping[str, str]] = {  # they take nothing, and give that; `=` what they are bound to
     "delta": "=",

@@ -36,7 +36,9 @@ from graphpost.graph.due import MAIL_SEND
 from graphpost.graph.exchange_ids import translate_ids
 from graphpost.graph.mail_tips import get_mail_tips
 from graphpost.graph.overrides import OVERRIDES
+from graphpost.graph.read_state import update_read_state
 from graphpost.graph.send import send_mail, send_mail_through_device
+from graphpost.graph.unsubscribing import unsubscribe
 from graphpost.graph.uploads import create_upload_session
 from graphpost.odata.path import Segment
 
@@ -108,6 +110,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "M/createReply", replies.create_reply, MAIL_WRITE, bound=True),
     Route("POST", "M/createReplyAll", replies.create_reply_all, MAIL_WRITE, bound=True),
     Route("POST", "M/createForward", replies.create_forward, MAIL_WRITE, bound=True),
+    Route("POST", "M/unsubscribe", unsubscribe, MAIL_SEND, ("beta",), bound=True),
     # People
     Route("GET", "/me", users.get_me, READ_SELF),
     Route("GET", "/users", users.list_users, READ_USERS),
@@ -149,6 +152,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "F/move", folder_changes.move_folder, MAIL_WRITE, bound=True),
     Route("POST", "F/copy", folder_changes.copy_folder, MAIL_WRITE, bound=True),
     Route("POST", "F/permanentDelete", folder_changes.delete_folder_for_good, MAIL_WRITE, bound=True),
+    Route("POST", "F/updateAllMessagesReadState", update_read_state, MAIL_WRITE, ("beta",), bound=True),
     # Messages
     Route("GET", "U/messages", messages.list_messages, MAIL_LIST),
     Route("GET", "U/messages/$count", messages.count_messages, MAIL_LIST),
