@@ -1,4 +1,4 @@
-"""`POST …/updateAllMessagesReadState` (beta): all messages of a folder as read, or as unread.
+"""`updateAllMessagesReadState` (beta): a folder's messages as read, or as unread.
 
 In steps, one bounded transaction after the other: a folder may be large.  What arrives meanwhile may come too late.
 """
