@@ -1,4 +1,4 @@
-"""`updateAllMessagesReadState` (beta): a folder's messages as read, or as unread.
+"""`updateAllMessagesReadState` (beta): messages of a folder read, or unread.
 
 In steps, one bounded transaction after the other: a folder may be large.  What arrives meanwhile may come too late.
 """

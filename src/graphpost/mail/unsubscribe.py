@@ -1,4 +1,4 @@
-"""List-Unsubscribe (RFC 2369): the letter by which one leaves a list, out of its mailto URI (RFC 6068).
+"""List-Unsubscribe (RFC 2369): the letter by which one leaves a list.
 
 Whoever sent the message wrote the URI: of all it may ask for, one recipient, a subject and a short text are taken.
 """
