@@ -212,7 +212,8 @@ class Server:
         )
         await worker.start()
         self._stack.push_async_callback(worker.stop)
-        self._background(Maintenance(store, blobs, people.directory, config.delivery, clock, log).run())
+        kept = config.store.removals_seconds
+        self._background(Maintenance(store, blobs, people.directory, config.delivery, clock, log, kept).run())
         return worker, submitter
 
     def _application(
