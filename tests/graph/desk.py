@@ -39,7 +39,10 @@ ALEX_ELSEWHERE = Mailbox(
 )
 MAILBOXES = (ADELE, ALEX, ALEX_ELSEWHERE)
 APP = Application(
-    client_id="cccccccc-0000-4000-8000-000000000001", object_id="dddddddd-0000-4000-8000-000000000001"
+    client_id="cccccccc-0000-4000-8000-000000000001",
+    object_id="dddddddd-0000-4000-8000-000000000001",
+    application_permissions=("Mail.Send",),
+    delegated_permissions=("Mail.Send",),
 )
 SCOPED = Application(
     client_id="cccccccc-0000-4000-8000-000000000002",
@@ -205,7 +208,7 @@ def _make_token(name: str) -> str:
         case "user-with-nothing":
             claims |= user | {"scp": "Calendars.Read"}
         case "user-with-everything":
-            claims |= user | {"scp": "Mail.Send Mail.ReadWrite User.Read.All MailboxSettings.Read"}
+            claims |= user | {"scp": "Mail.Send Mail.ReadWrite User.Read.All MailboxSettings.ReadWrite"}
         case "user-with-settings":
             claims |= user | {"scp": "MailboxSettings.Read"}
         case "user-advanced":
@@ -213,7 +216,7 @@ def _make_token(name: str) -> str:
         case "app-with-nothing":
             claims |= application | {"roles": ["Calendars.Read"]}
         case "app-with-everything":
-            roles = ["Mail.Send", "Mail.ReadWrite", "User.Read.All", "MailboxSettings.Read"]
+            roles = ["Mail.Send", "Mail.ReadWrite", "User.Read.All", "MailboxSettings.ReadWrite"]
             claims |= application | {"roles": roles}
         case "empty":
             claims |= user | {"scp": ""}
