@@ -1,4 +1,4 @@
-"""Delta queries on messages: first all of a folder, then in rounds what changed in it.
+"""Delta queries on messages: all of a folder first, then rounds of changes.
 
 A round has an end that was fixed when it began, so it ends however much changes meanwhile; what changes later comes in
 the next one.  Enumerating is the first round's beginning: pages by time, the newest first, that neither repeat nor

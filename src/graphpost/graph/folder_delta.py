@@ -1,4 +1,4 @@
-"""Delta queries on mail folders: first every folder of the mailbox, then in rounds what changed."""
+"""Delta queries on mail folders: all of them first, then rounds of changes."""
 
 from __future__ import annotations
 
