@@ -208,7 +208,7 @@ def _make_token(name: str) -> str:
         case "user-with-nothing":
             claims |= user | {"scp": "Calendars.Read"}
         case "user-with-everything":
-            claims |= user | {"scp": "Mail.Send Mail.ReadWrite User.Read.All MailboxSettings.Read"}
+            claims |= user | {"scp": "Mail.Send Mail.ReadWrite User.Read.All MailboxSettings.ReadWrite"}
         case "user-with-settings":
             claims |= user | {"scp": "MailboxSettings.Read"}
         case "user-advanced":
@@ -216,7 +216,7 @@ def _make_token(name: str) -> str:
         case "app-with-nothing":
             claims |= application | {"roles": ["Calendars.Read"]}
         case "app-with-everything":
-            roles = ["Mail.Send", "Mail.ReadWrite", "User.Read.All", "MailboxSettings.Read"]
+            roles = ["Mail.Send", "Mail.ReadWrite", "User.Read.All", "MailboxSettings.ReadWrite"]
             claims |= application | {"roles": roles}
         case "empty":
             claims |= user | {"scp": ""}
