@@ -157,6 +157,7 @@ def make_request(
     )
 
 
+EVERYTHING = "Mail.Send Mail.ReadWrite User.Read.All MailboxSettings.ReadWrite"
 _TOKENS: dict[str, str] = {}
 
 
@@ -208,7 +209,9 @@ def _make_token(name: str) -> str:
         case "user-with-nothing":
             claims |= user | {"scp": "Calendars.Read"}
         case "user-with-everything":
-            claims |= user | {"scp": "Mail.Send Mail.ReadWrite User.Read.All MailboxSettings.ReadWrite"}
+            claims |= user | {"scp": EVERYTHING}
+        case "alex-with-everything":
+            claims |= user | {"scp": EVERYTHING, "oid": ALEX.object_id}
         case "user-with-settings":
             claims |= user | {"scp": "MailboxSettings.Read"}
         case "user-advanced":
