@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from graphpost.clock import Instant
 from graphpost.config import LimitSettings
+from graphpost.delivery.items import mentioning
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, WELL_KNOWN, Mailbox
 from graphpost.mail.message import Item, Message
@@ -58,6 +59,8 @@ class Filer:
         number = self._numbers.next()
         content = contents.prepare(self._blobs, self._numbers.next(), data, self.inline_limit)
         message = rooted(parse(data, self._limits), content.content_id)
+        if message.mentions:
+            message = mentioning(mailbox, message, now)
         index = conversation_index(message, now)
         item = Item(
             mailbox_id=mailbox.mailbox_id,

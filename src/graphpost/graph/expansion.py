@@ -9,7 +9,7 @@ from graphpost.errors import AccessDenied, BadRequest
 from graphpost.graph.attached import ATTACHMENT, AttachmentForm, Stored
 from graphpost.graph.call import Call
 from graphpost.graph.extended import normalise_property_id
-from graphpost.graph.render import View, extended_value
+from graphpost.graph.render import View, extended_value, mention_value
 from graphpost.graph.schema import MESSAGE
 from graphpost.graph.selection import check_expand, is_basic, select_names
 from graphpost.graph.streaming import Embedded
@@ -23,6 +23,7 @@ _SINGLE: Final = "singleValueExtendedProperties"
 _MULTI: Final = "multiValueExtendedProperties"
 _ATTACHMENTS: Final = "attachments"
 _EXTENSIONS: Final = "extensions"
+_MENTIONS: Final = "mentions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Expansion:
     attachments: tuple[AttachmentForm, Options] | None
     extended: tuple[tuple[str, Node], ...]
     has_extensions: bool
+    has_mentions: bool
     embedded: Embedded
 
     def add(self, entity: dict[str, Any], item: Item, stored: Stored) -> None:
@@ -45,23 +47,26 @@ class Expansion:
             ]
             if values:
                 entity[name] = values
+        if self.has_mentions:
+            author = item.message.from_
+            entity[_MENTIONS] = [mention_value(each, author) for each in item.message.mentions]
         if self.has_extensions:
             entity[_EXTENSIONS] = []
 
 
 def read_expand(call: Call, expand: tuple[Expand, ...], view: View) -> Expansion:
     """What `$expand` asks for; 400 ExpandNotSupported for anything there is none of."""
-    check_expand(expand, _ATTACHMENTS, _EXTENSIONS, _SINGLE, _MULTI)
+    beta = call.version == "beta"
+    check_expand(expand, _ATTACHMENTS, _EXTENSIONS, _SINGLE, _MULTI, *((_MENTIONS,) if beta else ()))
     embedded = Embedded()
     names = {MESSAGE.properties[each.path[0].lower()].name: each.options for each in expand}
     if names and is_basic(call):
         raise AccessDenied
-    beta = call.version == "beta"
     attachments = _attachments(names[_ATTACHMENTS], beta, view, embedded) if _ATTACHMENTS in names else None
     extended = tuple(
         (name, _property_filter(name, names[name])) for name in (_SINGLE, _MULTI) if name in names
     )
-    return Expansion(attachments, extended, _EXTENSIONS in names, embedded)
+    return Expansion(attachments, extended, _EXTENSIONS in names, _MENTIONS in names, embedded)
 
 
 def _attachments(

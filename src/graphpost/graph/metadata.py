@@ -25,6 +25,7 @@ from graphpost.graph.model import (
     FLAGS,
     FUNCTIONS,
     FURTHER,
+    MENTION,
     NAVIGATION,
     OUTLOOK_ITEM,
     REFERENCE,
@@ -122,6 +123,7 @@ def _entities(beta: bool) -> list[Element]:
         _type("inferenceClassificationOverride", "entity", _members(OVERRIDE, beta)),
         _type("messageRule", "entity", _members(RULE, beta)),
         _type("extension", "entity", (), Abstract="true", OpenType="true"),
+        *([_type("mention", "entity", (_property(*member) for member in MENTION))] if beta else ()),
         *(_type(name, "entity", [_property("value", type_)]) for name, type_ in extended.items()),
     ]
 

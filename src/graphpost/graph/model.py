@@ -19,6 +19,16 @@ OUTLOOK_ITEM: Final = ("categories", "changeKey", "createdDateTime", "lastModifi
 FILE: Final = ("contentBytes", "contentId", "contentLocation")
 REFERENCE: Final = ("sourceUrl", "providerType", "permission", "isFolder")
 FURTHER: Final[Mapping[str, Members]] = {"user": (("mailboxSettings", "graph.mailboxSettings"),)}
+MENTION: Final[Members] = (
+    ("application", "Edm.String"),
+    ("clientReference", "Edm.String"),
+    ("createdBy", "graph.emailAddress"),
+    ("createdDateTime", "Edm.DateTimeOffset"),
+    ("deepLink", "Edm.String"),
+    ("mentioned", "graph.emailAddress"),
+    ("mentionText", "Edm.String"),
+    ("serverCreatedDateTime", "Edm.DateTimeOffset"),
+)
 NAVIGATION: Final[Mapping[str, Members]] = {
     "inferenceClassification": (("overrides", "Collection(graph.inferenceClassificationOverride)"),),
     "outlookUser": (("masterCategories", "Collection(graph.outlookCategory)"),),

@@ -19,6 +19,7 @@ from graphpost.graph import (
     folder_delta,
     folders,
     mailbox_settings,
+    mentions,
     messages,
     metadata,
     moving,
@@ -172,6 +173,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "M/move", moving.move_message, MAIL_WRITE, bound=True),
     Route("POST", "M/copy", moving.copy_message, MAIL_WRITE, bound=True),
     Route("POST", "M/permanentDelete", moving.delete_for_good, MAIL_WRITE, bound=True),
+    Route("GET", "M/mentions", mentions.list_mentions, MAIL_READ, ("beta",)),
+    Route("GET", "M/mentions/{mention}", mentions.get_mention, MAIL_READ, ("beta",)),
+    Route("DELETE", "M/mentions/{mention}", mentions.delete_mention, MAIL_WRITE, ("beta",)),
     # Attachments
     Route("GET", "M/attachments", attachments.list_attachments, MAIL_READ),
     Route("POST", "M/attachments", add_attachment, MAIL_WRITE),

@@ -95,6 +95,19 @@ class Attachment(Struct, frozen=True, omit_defaults=True, kw_only=True):
     is_folder: bool = False
 
 
+class Mention(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Somebody whom a message mentions; `created_by` None: the author."""
+
+    mention_id: str  # a GUID
+    mentioned: Address
+    created_by: Address | None = None
+    created_at: Instant = 0
+    text: str = ""
+    client_reference: str = ""
+    application: str = ""
+    deep_link: str = ""
+
+
 class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What a message says, whether written here (JSON) or read from MIME.
 
@@ -128,6 +141,8 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     attachments: tuple[Attachment, ...] = ()
     raw: ContentRef | None = None
     unsubscribe: tuple[str, ...] = ()  # the URIs of List-Unsubscribe
+    mentions: tuple[Mention, ...] = ()
+    is_mentioned: bool = False  # the owner of the mailbox is
 
     @property
     def has_attachments(self) -> bool:

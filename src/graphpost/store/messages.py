@@ -49,6 +49,7 @@ COLUMNS: Final = (
     "internet_message_id",
     "conversation_id",
     "categories",
+    "is_mentioned",
     "document",
 )
 READ: Final = (
@@ -237,6 +238,7 @@ def _row(item: Item) -> tuple[Any, ...]:
         _folded(message.internet_message_id),
         item.conversation_id,
         _categories(message.categories) if message.categories else "",
+        int(message.is_mentioned),
         _encode(message),
     )
 
