@@ -12,8 +12,21 @@ import pytest
 from tests.store.made import delivery, item, upload
 
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, Folder
-from graphpost.store import contents, deliveries, folders, forgetting, messages, rerouting, trees, uploads
+from graphpost.store import (
+    changes,
+    contents,
+    deliveries,
+    folders,
+    forgetting,
+    messages,
+    removals,
+    rerouting,
+    trees,
+    uploads,
+)
+from graphpost.store.changes import Mark
 from graphpost.store.contents import Content
+from graphpost.store.pages import NEWEST, Slot
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
 from graphpost.store.transaction import COUNT
 from graphpost.store.trees import Copying
@@ -25,6 +38,7 @@ KEYS = {
     "contents": "mailbox_id",
     "folders": "mailbox_id",
     "uploads": "mailbox_id",
+    "removals": "mailbox_id",
     "deliveries": "bucket",
     "destinations": "bucket",
 }
@@ -48,10 +62,28 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (messages.find, (7,), {}),
     (messages.find, (7,), {"order": PLACES, "where": ("is_read = ?", (1,))}),
     (messages.find, (7,), {"folder_id": INBOX}),
+    (
+        messages.find_flagged,
+        (7, [("is_read = ?", (1,))], Slot(NEWEST, (5, 5), 1, 2)),
+        {"where": ("1 = ?", (1,))},
+    ),
+    (messages.find_flagged, (7, [], Slot([("subject", True), ("size", False)], ("x", 1, 5))), {}),
     (messages.count, (7, None), {}),
     (messages.count, (7, INBOX, ("is_read = ?", (1,))), {}),
     (messages.change, (item(1), item(1, folder_id=NO_FOLDER)), {}),
     (messages.remove, (item(1, version=2),), {}),
+    (messages.places, (7,), {}),
+    (removals.add, (7, INBOX, [(1, 0), (2, 0)], removals.MOVED), {}),
+    (removals.places, (7,), {}),
+    (removals.note_time, (100,), {}),
+    (removals.forget, (100,), {}),
+    (removals.forgotten, (), {}),
+    (changes.latest, (), {}),
+    (changes.forgotten, (), {}),
+    (changes.messages_since, (7, INBOX, Mark(0, 0), 2**62, 10), {}),
+    (changes.messages_since, (7, None, Mark(0, 0), 2**62, 10), {}),
+    (changes.folders_since, (7, Mark(0, 0), 2**62, 10), {}),
+    (removals.prune, (7, 2**62, 10), {}),
     (contents.add, (7, 1, [Content(1, 1, "0" * 64, b"x")]), {}),
     (contents.of_message, (7, 1), {}),
     (contents.blobs_of, (7, ["0" * 64]), {}),
@@ -121,6 +153,12 @@ class Recorder:
         self._texts.add(sql)
         return self._tx.one(sql, params)
 
+    def change_number(self) -> int:
+        return self._tx.change_number()
+
+    def change_horizon(self) -> int:
+        return self._tx.change_horizon()
+
     def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
         self._texts.add(COUNT)
         self._tx.count_folder(mailbox_id, folder_id, total, unread)
@@ -181,6 +219,8 @@ def test_no_function_is_left_out() -> None:
         forgetting,
         uploads,
         trees,
+        changes,
+        removals,
     )
     public = {
         function
