@@ -1,6 +1,6 @@
 """A Call is one authenticated, addressed request; a Reply is its answer.
 
-Handlers are `async def handler(call: Call) -> Reply`, or raise a GraphError.  They never see ASGI.  These are Structs
+Handlers are `async def handler(call: Call) -> Reply`, or raise a GraphError.  They never see HTTP's connections.  These are Structs
 because one of each is made for every request.
 """
 
