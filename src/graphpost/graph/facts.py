@@ -1,4 +1,4 @@
-"""What a `$filter` can ask of a message beside its columns: recipients, body, extended properties.
+"""What a `$filter` can ask beside columns: recipients, body, extended properties.
 
 These are read from the message itself, so they are answered in memory.  Nothing here has a column (`store.where`), but
 for categories, of which the columns answer only what they can.
