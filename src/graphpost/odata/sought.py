@@ -1,4 +1,4 @@
-"""What a `$search` looks for, as a tree that the store looks up.
+"""What a `$search` looks for, as a tree that the store looks up."""
 
 from __future__ import annotations
 
