@@ -61,8 +61,12 @@ WORDS = st.sampled_from(
         "08:00:00",
         "preset3",
         "other",
+        "2026-01-01T00:00:00",
+        "0001-01-01T00:00:00",
+        "monday",
+        "String",
+        "true",
     ]
-    + ["2026-01-01T00:00:00", "0001-01-01T00:00:00", "monday", "String", "true"]
 )
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | WORDS | st.text(max_size=6),
