@@ -112,16 +112,12 @@ OPTIONS = {  # of relations that are not paths: how to expand them
 }
 
 
-ELSEWHERE = {"user.mailboxSettings"}  # is read at a path of its own
-
-
 def described(kind: str) -> list[tuple[str, str, str]]:
     """Version, type and name of what exists."""
     return [
         (each.version, each.type, each.name)
         for each in load()
         if each.kind == kind and each.type in TYPES and (each.type, kind, each.name) in existing(each.version)
-        if each.key not in ELSEWHERE
     ]
 
 

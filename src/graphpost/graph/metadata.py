@@ -24,7 +24,6 @@ from graphpost.graph.model import (
     FIRST_VALUES,
     FLAGS,
     FUNCTIONS,
-    FURTHER,
     MENTION,
     NAVIGATION,
     OUTLOOK_ITEM,
@@ -131,7 +130,6 @@ def _entities(beta: bool) -> list[Element]:
 def _type(name: str, base: str, members: Iterable[Element], **attributes: str) -> Element:
     made = Element("EntityType", {"Name": name, "BaseType": f"graph.{base}", **attributes})
     made.extend(members)
-    made.extend(_property(*member) for member in FURTHER.get(name, ()))
     made.extend(_navigation(*member) for member in NAVIGATION.get(name, ()))
     return made
 

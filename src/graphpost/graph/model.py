@@ -18,7 +18,6 @@ Members = tuple[tuple[str, str], ...]  # name and type
 OUTLOOK_ITEM: Final = ("categories", "changeKey", "createdDateTime", "lastModifiedDateTime")
 FILE: Final = ("contentBytes", "contentId", "contentLocation")
 REFERENCE: Final = ("sourceUrl", "providerType", "permission", "isFolder")
-FURTHER: Final[Mapping[str, Members]] = {"user": (("mailboxSettings", "graph.mailboxSettings"),)}
 MENTION: Final[Members] = (
     ("application", "Edm.String"),
     ("clientReference", "Edm.String"),
