@@ -8,6 +8,7 @@ from typing import Final
 
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.envelope import context, keyed, user_context
+from graphpost.graph.extensions_in import extension_value
 from graphpost.graph.prefer import read_preferences
 from graphpost.graph.render import message_entity, message_fields, view_of
 from graphpost.mail.message import Item
@@ -16,11 +17,13 @@ _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def message_reply(call: Call, item: Item, status: int = 200, headers: Mapping[str, str] = _NONE) -> Reply:
-    """The message as an entity; one that was just made (201) with its Location."""
+    """The message as an entity; one that was just made (201) with its extensions and its Location."""
     preferences = read_preferences(call.headers)
     entity = message_entity(
         item, message_fields((), call.version == "beta", False), view_of(call, preferences)
     )
+    if status == 201 and item.message.extensions:
+        entity["extensions"] = [extension_value(each) for each in item.message.extensions]
     found = {"ETag": entity["@odata.etag"], **preferences.applied(), **headers}
     if status == 201:
         found["Location"] = f"{call.base}/{user_context(call)}/{keyed('messages', entity['id'])}"

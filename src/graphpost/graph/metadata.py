@@ -109,6 +109,12 @@ def _entities(beta: bool) -> list[Element]:
         _type("itemAttachment", "attachment", ()),
         _type("referenceAttachment", "attachment", _chosen(attachment, REFERENCE)),
         _type("extension", "entity", (), Abstract="true", OpenType="true"),
+        _type(
+            "openTypeExtension",
+            "extension",
+            [_property("extensionName", "Edm.String", nullable=False)],
+            OpenType="true",
+        ),
         *(_type(name, "entity", [_property("value", type_)]) for name, type_ in extended.items()),
     ]
 

@@ -137,6 +137,7 @@ def _from_mime(call: Call, manner: Manner, item: Item, *, sends: bool) -> Answer
     answer = begun(manner, call.box, item, call.services.clock.now())
     read = read_mime_message if sends else read_mime_draft
     message, contents = read(call, partial(amended, answer))
+    message = replace(message, answers=answer.answers)
     if conversation_of(message.conversation_index) != conversation_of(answer.conversation_index):
         message = replace(message, conversation_index=answer.conversation_index)
     return Answer(message, contents)

@@ -17,6 +17,7 @@ BodyKind = Literal["text", "html"]
 Importance = Literal["low", "normal", "high"]
 FlagStatus = Literal["notFlagged", "complete", "flagged"]
 Inference = Literal["focused", "other"]
+Verb = Literal["reply", "replyAll", "forward"]
 AttachmentKind = Literal["file", "item", "reference"]
 
 
@@ -71,6 +72,20 @@ class ExtendedProperty(Struct, frozen=True, array_like=True):
 
     property_id: str
     value: str | tuple[str, ...]
+
+
+class Extension(Struct, frozen=True, array_like=True):
+    """Somebody's own data on a message under a name of theirs; `data` is a JSON object."""
+
+    name: str
+    data: str
+
+
+class Answers(Struct, frozen=True, array_like=True):
+    """Which message of its mailbox a message answers, and how."""
+
+    message_id: int
+    verb: Verb
 
 
 class Attachment(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -128,6 +143,8 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     attachments: tuple[Attachment, ...] = ()
     raw: ContentRef | None = None
     unsubscribe: tuple[str, ...] = ()  # the URIs of List-Unsubscribe
+    extensions: tuple[Extension, ...] = ()  # stay with this copy: nobody is sent them
+    answers: Answers | None = None
 
     @property
     def has_attachments(self) -> bool:
