@@ -19,6 +19,7 @@ from graphpost.config.settings import (
     ApplicationSettings,
     Config,
     MailboxSettings,
+    NotificationSettings,
     RouteSettings,
     ServerSettings,
 )
@@ -49,6 +50,7 @@ def check(config: Config) -> Config:
         config,
         server=_checked_server(config.server, config.data),
         applications=_checked_applications(config),
+        notifications=_checked_notifications(config.notifications, config.data),
         routes=[_checked_route(route, f"routes[{i}]", config.data) for i, route in enumerate(config.routes)],
     )
 
@@ -110,6 +112,30 @@ def _checked_server(server: ServerSettings, data: Path) -> ServerSettings:
         certificate=_existing(data, server.certificate, "server.certificate"),
         key=_existing(data, server.key, "server.key"),
     )
+
+
+def _checked_notifications(settings: NotificationSettings, data: Path) -> NotificationSettings:
+    for i, entry in enumerate(settings.allow):
+        if not is_network(entry):
+            _check_host(entry, f"notifications.allow[{i}]")
+    if any(not 0 < port < 65536 for port in settings.ports):
+        raise ConfigurationError("notifications.ports", "must be between 1 and 65535")
+    if not settings.retry_seconds:
+        raise ConfigurationError("notifications.retry_seconds", "needs at least one wait")
+    if settings.lease_seconds < 2 * settings.timeout_seconds:
+        raise ConfigurationError("notifications.lease_seconds", "must be twice timeout_seconds at least")
+    if not settings.ca_file:
+        return settings
+    return replace(settings, ca_file=_existing(data, settings.ca_file, "notifications.ca_file"))
+
+
+def is_network(text: str) -> bool:
+    """Whether a text is an address or a network of addresses, such as `10.0.0.0/8`."""
+    try:
+        ipaddress.ip_network(text.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _check_store(config: Config) -> None:
