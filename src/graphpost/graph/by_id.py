@@ -1,4 +1,4 @@
-"""Filters that choose by id alone: of what is expanded in an entity, or listed below it."""
+"""Filters by id alone: of what is expanded in an entity, or listed below it."""
 
 from __future__ import annotations
 

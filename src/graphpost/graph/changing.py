@@ -35,7 +35,7 @@ async def update_message(call: Call) -> Reply:
     item = await write_message(call, update)
     if wants_minimal(call.headers):
         return Reply(204, headers={"Preference-Applied": "return=minimal"})
-    return message_reply(call, item)
+    return await message_reply(call, item)
 
 
 def _rescheduled(tx: Tx, item: Item) -> Item:

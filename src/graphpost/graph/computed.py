@@ -1,4 +1,4 @@
-"""Extended properties that a message has by what it is, whether somebody set them or not.
+"""Extended properties that a message has by what it is, set or not.
 
 Those that clients ask for and that cost nothing; names as MS-OXPROPS has them.  What a client sets under these ids is
 kept where Graph has a property for it (In-Reply-To, References), and is of no account otherwise.

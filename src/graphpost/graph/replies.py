@@ -98,9 +98,7 @@ async def _create(call: Call, manner: Manner) -> Reply:
         source=answer.source,
     )
     item = await call.services.submitter.keep(draft)
-    if len(item.message.body.content) > IN_THREAD:  # it is sanitised to be shown
-        return await asyncio.to_thread(message_reply, call, item, 201)
-    return message_reply(call, item, 201)
+    return await message_reply(call, item, 201)
 
 
 async def _send(call: Call, manner: Manner) -> Reply:
