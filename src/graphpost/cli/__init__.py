@@ -24,7 +24,7 @@ COMMANDS: Final = {
     "mailbox": "List, add and change mailboxes.",
     "app": "List and add applications, and their secrets.",
     "token": "Print an access token.",
-    "check": "Check settings, data directory, database, certificate and relays.",
+    "check": "Check settings, data directory, database, certificate, metrics and relays.",
     "migrate": "Bring the database up to date.",
 }
 

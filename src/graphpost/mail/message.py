@@ -145,11 +145,17 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     unsubscribe: tuple[str, ...] = ()  # the URIs of List-Unsubscribe
     extensions: tuple[Extension, ...] = ()  # stay with this copy: nobody is sent them
     answers: Answers | None = None
+    as_sent: Message | None = None  # what still goes out, when it was changed after it was sent
 
     @property
     def has_attachments(self) -> bool:
         """Whether anything but inline parts is attached (Graph's hasAttachments)."""
         return any(not a.is_inline for a in self.attachments)
+
+    @property
+    def going_out(self) -> Message:
+        """What is delivered: the message as it was when it was sent."""
+        return self.as_sent or self
 
     @property
     def recipients(self) -> tuple[Address, ...]:
