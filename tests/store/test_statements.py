@@ -30,6 +30,7 @@ from graphpost.store import (
 from graphpost.store.changes import Mark
 from graphpost.store.contents import Content
 from graphpost.store.deferrals import Deferral
+from graphpost.store.pages import NEWEST, Slot
 from graphpost.store.preferences import Entry, Kind
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
 from graphpost.store.transaction import COUNT
@@ -59,6 +60,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (folders.children, (7, 1, True), {}),
     (folders.find, (7, 1, "x"), {}),
     (folders.hold, (7, 1), {}),
+    (folders.listed, (7, 0, 10), {}),
     (folders.hold_tree, (7,), {}),
     (folders.ancestors, (7, 99), {}),
     (folders.free_name, (7, 1, "x", 255), {}),
@@ -70,6 +72,12 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (messages.find, (7,), {}),
     (messages.find, (7,), {"order": PLACES, "where": ("is_read = ?", (1,))}),
     (messages.find, (7,), {"folder_id": INBOX}),
+    (
+        messages.find_flagged,
+        (7, [("is_read = ?", (1,))], Slot(NEWEST, (5, 5), 1, 2)),
+        {"where": ("1 = ?", (1,))},
+    ),
+    (messages.find_flagged, (7, [], Slot([("subject", True), ("size", False)], ("x", 1, 5))), {}),
     (messages.count, (7, None), {}),
     (messages.count, (7, INBOX, ("is_read = ?", (1,))), {}),
     (messages.change, (item(1), item(1, folder_id=NO_FOLDER)), {}),
@@ -85,6 +93,8 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (changes.messages_since, (7, INBOX, Mark(0, 0), 2**62, 10), {}),
     (changes.messages_since, (7, None, Mark(0, 0), 2**62, 10), {}),
     (changes.folders_since, (7, Mark(0, 0), 2**62, 10), {}),
+    (changes.present, (7, INBOX, (100, 0), 0, 10), {}),
+    (changes.among, (7, INBOX, [1]), {}),
     (removals.prune, (7, 2**62, 10), {}),
     (contents.add, (7, 1, [Content(1, 1, "0" * 64, b"x")]), {}),
     (contents.of_message, (7, 1), {}),

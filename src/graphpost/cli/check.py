@@ -21,7 +21,7 @@ Check = Callable[["Config"], str]
 @with_config
 @json_option
 def command(config: Config, as_json: bool) -> int:
-    """Check settings, data directory, database, certificate, metrics and relays.
+    """Check settings, data directory, database, certificate, metrics, relays, keys.
 
     The exit status is 1 when anything is wrong; a warning is not.
     """
@@ -54,6 +54,8 @@ def _results(config: Config) -> Iterator[tuple[str, str, str]]:
     for i, route in enumerate(config.routes):
         if route.to.startswith(("smtp:", "smtps:")):
             todo.append((f"routes[{i}]", lambda route=route: checks.relay(config, route)))  # type: ignore[misc]
+    for i, entry in enumerate(config.dkim):
+        todo.append((f"dkim[{i}]", lambda entry=entry: checks.dkim_key(entry)))  # type: ignore[misc]
     for name, check in todo:
         try:
             yield name, "ok", check()

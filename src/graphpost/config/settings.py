@@ -28,6 +28,7 @@ class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     blobs: str = "files:blobs"
     inline_limit: int = 65_536  # contents up to this size are kept in the database
     connections: int = 4
+    removals_seconds: float = 2_592_000.0  # how long clients that synchronise are told what was removed
 
 
 class TenantSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -138,6 +139,12 @@ class RouteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     concurrency: int = 0  # 0 = delivery.concurrency
 
 
+class DkimSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    domain: str
+    selector: str
+    key: str = ""  # "" = where `graphpost dkim create` puts it
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All settings, checked; `data` is the data directory, and relative paths are under it.
 
@@ -158,3 +165,4 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     mailboxes: list[MailboxSettings] = field(default_factory=list)
     applications: list[ApplicationSettings] = field(default_factory=list)
     routes: list[RouteSettings] = field(default_factory=list)
+    dkim: list[DkimSettings] = field(default_factory=list)
