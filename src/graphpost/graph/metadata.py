@@ -123,6 +123,12 @@ def _entities(beta: bool) -> list[Element]:
         _type("messageRule", "entity", _members(RULE, beta)),
         _type("extension", "entity", (), Abstract="true", OpenType="true"),
         *([_type("mention", "entity", (_property(*member) for member in MENTION))] if beta else ()),
+        _type(
+            "openTypeExtension",
+            "extension",
+            [_property("extensionName", "Edm.String", nullable=False)],
+            OpenType="true",
+        ),
         *(_type(name, "entity", [_property("value", type_)]) for name, type_ in extended.items()),
     ]
 

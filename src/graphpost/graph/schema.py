@@ -30,6 +30,7 @@ class Kind(Enum):
     ATTACHMENT = auto()
     EXTENDED = auto()
     MENTION = auto()
+    EXTENSION = auto()
     COMPLEX = auto()  # known, read-only, not looked into
 
 
@@ -229,7 +230,9 @@ MESSAGE: Final = entity(
     ),
     Property(
         "extensions",
-        Kind.COMPLEX,
+        Kind.EXTENSION,
+        "extensions",
+        write=Write.CREATE,
         shown=Shown.EXPAND,
         collection=True,
         basic=False,
