@@ -46,6 +46,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", "F"): {"displayName": "New"},
     ("PATCH", "{category}"): {"color": "preset1"},
     ("PATCH", "{override}"): {"classifyAs": "other"},
+    ("POST", "/extensions"): {"extensionName": "test.new", "a": "b"},
+    ("PATCH", "{extension}"): {"a": "c"},
     ("PATCH", "{rule}"): {"isEnabled": False},
 }
 
@@ -151,6 +153,7 @@ def made(own: OwnTarget, token: str) -> dict[str, str]:
         "message": message,
         "attachment": attached,
         "mention": mentioned,
+        "extension": post(f"messages/{message}/extensions", {"extensionName": f"test.{name}", "a": "b"}),
         "folder": post("mailFolders", {"displayName": name}),
         "category": post("outlook/masterCategories", {"displayName": name, "color": "preset0"}),
         "override": post(
@@ -194,7 +197,7 @@ def ids(own: OwnTarget) -> dict[str, Wrong]:
                 "gone": (gone[kind], NOT_FOUND),
             },
         )
-        for kind in ("category", "mention", "override", "rule")
+        for kind in ("category", "extension", "mention", "override", "rule")
     }
     return kept | {
         "message": Wrong(
