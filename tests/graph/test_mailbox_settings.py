@@ -54,7 +54,7 @@ async def test_what_there_is_not_is_refused(study: Study, path: str, query: str)
 @pytest.mark.parametrize(
     ("given", "shown"),
     [
-        ({"timeZone": "pacific standard time"}, {"timeZone": "pacific standard time"}),
+        ({"timeZone": "pacific standard time"}, {"timeZone": "Pacific Standard Time"}),
         ({"timeZone": "Europe/Berlin"}, {"timeZone": "Europe/Berlin"}),
         ({"TimeFormat": "HH:mm"}, {"timeFormat": "HH:mm"}),
         ({"dateFormat": "yyyy-MM-dd"}, {"dateFormat": "yyyy-MM-dd"}),
