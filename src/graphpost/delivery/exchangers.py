@@ -1,4 +1,7 @@
-"""Couriers to mail exchangers, by name and address: many domains share a host, and its connections."""
+"""Couriers to mail exchangers, by name and address.
+
+Many domains share a host, and with it its connections.
+"""
 
 from __future__ import annotations
 
