@@ -1,4 +1,4 @@
-"""A DNS server for tests: answers from a table that the test writes, and misbehaves when told.
+"""A DNS server for tests: answers from a table, and misbehaves when told.
 
     with DnsPeer() as dns:
         dns.add("contoso.test", "MX", "10 mx1.contoso.test.")
