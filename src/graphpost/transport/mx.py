@@ -1,4 +1,4 @@
-"""The courier that asks DNS: to the mail exchangers of one domain, the best first (RFC 5321, 5.1).
+"""The courier to the mail exchangers of one domain (RFC 5321, 5.1).
 
 Hosts of one preference are tried in random order, each at all its addresses; no more than `ATTEMPTS` for one attempt of
 a message.  The next host is tried only when nothing was said about the message yet, because a host that was reached
