@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.clients import node
 from tests.clients.reader import Reader
 from tests.clients.relay import Delivered
 from tests.clients.world import ALEX, World
@@ -132,3 +133,59 @@ def test_msgraph_sdk(world: World, alex: Reader, small: Path, large: Path) -> No
     colours = {each["displayName"]: each["color"] for each in alex.get("outlook/masterCategories")["value"]}
     assert colours["SDK red"] == "preset3"
     assert alex.get(f"mailFolders/inbox/messageRules/{rule}")["displayName"] == "SDK rule"
+
+
+def test_microsoft_graph_client_on_node(world: World, alex: Reader, small: Path, large: Path) -> None:
+    files = {small.name: digest(small), large.name: digest(large)}
+    seen = world.run([node.node(), str(node.DIRECTORY / "day.js")], "Node", small, large, MAILBOX=ALEX)
+    assert seen == {
+        "first": [f"Node {number}" for number in range(7)],
+        "pages": [f"Node {number}" for number in range(6, -1, -1)],
+        "statuses": [200, 201, 202],
+        "then": [["Node 2", "Node with files"], 2],
+        "last": [[], 1],
+        "answer": ["RE: Node with files", True, True],
+    }
+    top = alex.folders()["Node top"]
+    left = alex.messages(top["id"])
+    assert set(left) == {"Node 2", "Node 4", "Node 5", "Node 6"}
+    assert counts(top) == [4, 1, 0]
+    assert (left["Node 2"]["categories"], left["Node 2"]["isRead"]) == (["Node red"], False)
+    assert set(alex.messages("archive", "Node")) == {"Node 1", "Node 4"}
+    assert set(alex.messages("deleteditems", "Node")) == {"Node 3"}
+    sent = alex.messages("sentitems", "Node") | alex.messages("sentitems", "FW: Node")
+    assert {name: alex.files(each) for name, each in sent.items()} == {
+        "Node from a batch": {},
+        "Node with files": files,
+        "FW: Node with files": files,
+    }
+    (draft,) = alex.messages("drafts", "RE: Node").values()
+    assert "Danke." in draft["body"]["content"]
+    assert files_of(world.relay.wait_for("Node with files")) == files
+    assert files_of(world.relay.wait_for("FW: Node with files")) == files
+    world.relay.wait_for("Node from a batch")
+
+
+def test_office365_rest_python_client(world: World, alex: Reader, small: Path, large: Path) -> None:
+    files = {small.name: digest(small), large.name: digest(large)}
+    seen = world.python("office365_day.py", "Office", small, large, MAILBOX=ALEX)
+    assert seen == {
+        "high": ["Office 1", "Office 3"],
+        "paged": [f"Office {number}" for number in range(4, -1, -1)],
+        "answer": "RE: Office with files",
+    }
+    top = alex.folders()["Office top"]
+    left = alex.messages(top["id"])
+    assert set(left) == {"Office 1", "Office 2"}
+    assert all(each["isRead"] for each in left.values())
+    assert set(alex.messages("archive", "Office")) == {"Office 2", "Office 3"}
+    assert set(alex.messages("deleteditems", "Office")) == {"Office 4"}
+    assert set(alex.messages("drafts", "RE: Office")) == {"RE: Office with files"}
+    sent = alex.messages("sentitems", "Office") | alex.messages("sentitems", "FW: Office")
+    assert {name: alex.files(each) for name, each in sent.items()} == {
+        "Office with files": files,
+        "FW: Office with files": files,
+    }
+    assert files_of(world.relay.wait_for("Office with files")) == files
+    assert files_of(world.relay.wait_for("FW: Office with files")) == files
+    assert "Office gone" in alex.folders("deleteditems")
