@@ -10,14 +10,14 @@ from tests.model.comparing import Step
 from tests.model.given import BOX, NEW, PICK, PROPERTIES
 from tests.model.mailbox import recipient
 from tests.model.place import BOXES, IMMUTABLE
-from tests.model.syncing import Syncing
+from tests.model.walking import Walking
 
 KINDS = st.lists(
     st.sampled_from(("patch", "move", "copy", "delete", "create", "send", "mail")), min_size=1, max_size=8
 )
 
 
-class MailboxMachine(Syncing):
+class MailboxMachine(Walking):
     """All operations, several of them in one batch, and questions about what there is."""
 
     def furnish(self) -> None:
