@@ -294,7 +294,14 @@ class Comparing(RuleBasedStateMachine):
             assert _same_files(kept.files, files), (kept.files, files)
             kept.files = tuple(file for _, file in files)
             kept.file_keys = tuple(each for each, _ in files)
+        if kept.touched and kept.answered:
+            assert self._verb(number, key) == kept.answered
         kept.moved = kept.touched = kept.refiled = False
+
+    def _verb(self, number: int, key: str) -> str:
+        query = "$expand=singleValueExtendedProperties($filter=id eq 'Integer 0x1081')"
+        properties = self.get(number, f"messages/{key}?{query}").body["singleValueExtendedProperties"]
+        return str(properties[0]["value"])
 
     def _files(self, number: int, bound: str) -> list[tuple[str, File]]:
         found = []
