@@ -102,6 +102,9 @@ class Submitter:
 
         Raises StoreError, and NotFound when its source is gone; then nothing was kept.
         """
+        await asyncio.sleep(
+            0
+        )  # those of one moment are read first, then submitted: the processor's caches hold one of both
         now = self._clock.now()
         number = self._numbers.next()
         place = SENT_ITEMS if submission.save else NO_FOLDER
