@@ -111,7 +111,7 @@ async def main(directory):
     for start in range(0, 60, 10):
         print(*await asyncio.gather(*(write(store, n) for n in range(start, start + 10))), sep="\\n")
     try:
-        blobs.write([bytes(2_000_000)])
+        blobs.write([bytes(3_000_000)])
     except StoreError:
         print("refused blob")
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))

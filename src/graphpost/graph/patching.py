@@ -6,7 +6,7 @@ Absent properties keep their value, collections are replaced as a whole, null cl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,10 +21,11 @@ from graphpost.graph.flags import NOT_FLAGGED, merge_flag
 from graphpost.graph.outgoing import check_header_size
 from graphpost.graph.reading import Reading
 from graphpost.graph.schema import BODY_KIND, MESSAGE, Kind, Property, Write
-from graphpost.graph.values import READ, clip, read_object, read_string, read_word
+from graphpost.graph.values import read_object, read_string, read_word, unknown_property
 from graphpost.graph.writing import json_members
 from graphpost.mail.compose import anew, writes_property
-from graphpost.mail.message import Address, Body, ExtendedProperty, Item, Message
+from graphpost.mail.deferral import merged
+from graphpost.mail.message import Address, Body, Item, Message
 from graphpost.mail.text import preview
 
 Edit = Callable[[Any], Any]
@@ -111,11 +112,7 @@ def check_patch(patch: Patch, item: Item, permissions: frozenset[str]) -> None:
 def _settable(name: str) -> Property:
     row = MESSAGE.find(name)
     if row is None:
-        raise BadRequest(
-            f"The property '{clip(name)}' does not exist on type '{MESSAGE.name}'. Make sure to only use property "
-            "names that are defined by the type.",
-            READ,
-        )
+        raise unknown_property(name, MESSAGE.name)
     if row.write in (Write.NEVER, Write.CREATE):
         raise BadRequest("Set action is invalid for property.", "ErrorInvalidPropertySet")
     return row
@@ -129,7 +126,7 @@ def _edit(row: Property, value: Any, reading: Reading, previews: dict[Body, str]
         return _flag(value, row.name)
     read = read_property(row, value, reading)
     if row.kind is Kind.EXTENDED:
-        return lambda old: _merged(old, read)
+        return lambda old: merged(old, read)
     if value is None and row.name not in _UNCLEARED:
         read = getattr(_EMPTY, row.field)
     elif read is None and row.kind is not Kind.RECIPIENT:
@@ -157,15 +154,6 @@ def _flag(value: Any, name: str) -> Edit:
         return lambda old: NOT_FLAGGED
     merge_flag(NOT_FLAGGED, members, checked=False)  # its faults are found before anything is stored
     return lambda old: merge_flag(old, members)
-
-
-def _merged(
-    old: tuple[ExtendedProperty, ...], new: Iterable[ExtendedProperty]
-) -> tuple[ExtendedProperty, ...]:
-    """Each is set by itself; those not named stay."""
-    found = {each.property_id: each for each in old}
-    found.update({each.property_id: each for each in new})
-    return tuple(found.values())
 
 
 def _both(first: Edit, second: Edit) -> Edit:

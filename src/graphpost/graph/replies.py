@@ -29,9 +29,10 @@ from graphpost.graph.answering import (
 from graphpost.graph.answers import message_reply
 from graphpost.graph.bodies import read_fields, thread_fields
 from graphpost.graph.call import Call, Reply
+from graphpost.graph.due import requester_of
 from graphpost.graph.keys import folder_key, item_at, message_key
 from graphpost.graph.mime_in import read_mime_draft, read_mime_message
-from graphpost.graph.outgoing import check_header_size, signed
+from graphpost.graph.outgoing import check_header_size, party_of, signed
 from graphpost.graph.payload import LARGE, media_kind, read_json
 from graphpost.graph.prefer import time_zone_asked
 from graphpost.graph.reading import Reading
@@ -110,6 +111,7 @@ async def _send(call: Call, manner: Manner) -> Reply:
         contents=answer.contents,
         request_id=call.request_id,
         source=answer.source,
+        requester=requester_of(call.principal),
     )
     return Reply(202, headers=queue_id(await call.services.submitter.submit(submission)))
 
@@ -152,7 +154,7 @@ def _from_json(call: Call, manner: Manner, item: Item, *, sends: bool) -> Answer
         raise too_large()
     if sends:
         check_recipients(message, limits.recipients)
-        message = signed(call, message)
+        message = signed(party_of(call), message)
     check_header_size(message, limits.header_bytes)
     return Answer(message, reading.contents, source_of(item, message.attachments), is_read)
 

@@ -125,6 +125,10 @@ def _take_out(tx: Tx, mailbox_id: int, numbers: list[int]) -> None:
 def _delete(tx: Tx, mailbox_id: int, numbers: list[int]) -> None:
     if numbers:
         marks = ", ".join("?" * len(numbers))
+        tx.execute(
+            f"DELETE FROM deferrals WHERE bucket = ? AND message_id IN ({marks})",  # noqa: S608
+            (deliveries.bucket_of(mailbox_id), *numbers),
+        )
         for table in ("contents", "messages"):
             tx.execute(
                 f"DELETE FROM {table} WHERE mailbox_id = ? AND message_id IN ({marks})",  # noqa: S608
