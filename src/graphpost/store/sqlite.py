@@ -29,7 +29,9 @@ from graphpost.store.transaction import Transaction, Work, widened
 
 T = TypeVar("T")
 SQLITE: Final = Dialect("sqlite", skip_locked="", for_update="")
-_ROWS: Final = 64  # to a statement, at most: each number of them has a text, and prepared ones are to be found again
+_ROWS: Final = (
+    64  # to a statement, at most: each number of them has a text, and prepared ones are to be found again
+)
 _OLDEST: Final = 3_051_003  # before it, SQLite could corrupt a WAL database
 
 
