@@ -15,7 +15,6 @@ from graphpost.config import DeliverySettings, LimitSettings, LogSettings, Route
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.dispatch import Check, Dispatcher
 from graphpost.delivery.filing import Filer
-from graphpost.delivery.forwarding import Forwarder
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
@@ -182,21 +181,13 @@ class Office:
         filer = Filer(blobs, self.numbers, LimitSettings(), 65_536)
         self.router = Router(lambda: self.directory, ["contoso.test"], routes)
         self.reporter = Reporter(filer, HOST)
-        forwarder = Forwarder(
-            destination_of=self.router.destination,
-            settings=settings,
-            numbers=self.numbers,
-            blobs=blobs,
-            inline_limit=65_536,
-        )
+        ruler = Ruler(filer, self.router.destination, settings)
         self.settler = Settler(self.store, clock, self.log, owner)
         self.attempts = Attempts(
             store=self.store,
             blobs=blobs,
             couriers=self.couriers.get,
-            local=LocalDelivery(
-                self.store, filer, Ruler(self.numbers, forwarder), lambda: self.directory, HOST
-            ),
+            local=LocalDelivery(self.store, filer, ruler, lambda: self.directory, HOST),
             reporter=self.reporter,
             directory=lambda: self.directory,
             settings=settings,

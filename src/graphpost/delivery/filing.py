@@ -54,10 +54,17 @@ class Filer:
         )
         self.inline_limit = inline_limit
 
+    def number(self) -> int:
+        """A new number for an item."""
+        return self._numbers.next()
+
+    def content(self, data: bytes) -> Content:
+        """Bytes as a content of their own."""
+        return contents.prepare(self._blobs, self._numbers.next(), data, self.inline_limit)
+
     def prepare(self, mailbox: Mailbox, data: bytes, now: Instant, folder_id: int = INBOX) -> Filing:
         """The item that these bytes (CRLF line ends) make in the mailbox.  Raises MimeError when they make none."""
-        number = self._numbers.next()
-        content = contents.prepare(self._blobs, self._numbers.next(), data, self.inline_limit)
+        number, content = self.number(), self.content(data)
         message = rooted(parse(data, self._limits), content.content_id)
         if message.mentions:
             message = mentioning(mailbox, message, now)

@@ -15,10 +15,10 @@ from msgspec.structs import replace
 
 from graphpost.clock import SECOND, Instant
 from graphpost.config import DeliverySettings
-from graphpost.delivery.filing import Filing
+from graphpost.delivery.filing import Filer, Filing
 from graphpost.delivery.items import new_item, new_message_id
 from graphpost.delivery.queueing import deliveries_of
-from graphpost.ids import Numbers, random_bytes
+from graphpost.ids import random_bytes
 from graphpost.mail.compose import anew
 from graphpost.mail.field import address_field, date_text, text_field
 from graphpost.mail.mailbox import NO_FOLDER, Mailbox
@@ -28,8 +28,6 @@ from graphpost.mail.rules import Verdict
 from graphpost.mail.text import preview
 from graphpost.mail.thread import ancestry, answering_index, usable_id
 from graphpost.mail.traits import LOOP
-from graphpost.store import contents
-from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
 
 _PREFIX: Final = "FW:"
@@ -39,19 +37,11 @@ class Forwarder:
     """Makes the filings of what is sent on: messages in no folder, with their deliveries, due at once."""
 
     def __init__(
-        self,
-        *,
-        destination_of: Callable[[str], str],
-        settings: DeliverySettings,
-        numbers: Numbers,
-        blobs: Blobs,
-        inline_limit: int,
+        self, filer: Filer, destination_of: Callable[[str], str], settings: DeliverySettings
     ) -> None:
+        self._filer = filer
         self._destination_of = destination_of
         self._settings = settings
-        self._numbers = numbers
-        self._blobs = blobs
-        self._inline_limit = inline_limit
 
     def filings(
         self, mailbox: Mailbox, arrived: Filing, data: bytes, found: Verdict, now: Instant
@@ -72,16 +62,16 @@ class Forwarder:
 
     def _sent(self, mailbox: Mailbox, message: Message, arrived: Filing, now: Instant) -> Filing:
         """A new message; what is attached are slices of what arrived."""
-        item = new_item(mailbox, message, {}, self._numbers.next(), now, NO_FOLDER)
+        item = new_item(mailbox, message, {}, self._filer.number(), now, NO_FOLDER)
         kept = arrived.contents if message.attachments else []
         return self._filing(mailbox, item, kept, message.to, now)
 
     def _redirected(
         self, mailbox: Mailbox, original: Message, data: bytes, to: Sequence[Address], now: Instant
     ) -> Filing:
-        number = self._numbers.next()
-        resent = _resent(mailbox, to, new_message_id(number, mailbox.address), now)
-        kept = contents.prepare(self._blobs, self._numbers.next(), resent + data, self._inline_limit)
+        number = self._filer.number()
+        resent = _resent(mailbox, to, new_message_id(number, random_bytes(4), mailbox.address), now)
+        kept = self._filer.content(resent + data)
         message = replace(original, raw=ContentRef(kept.content_id), attachments=())
         message = replace(message, is_delivery_receipt_requested=None)
         item = new_item(mailbox, message, {}, number, now, NO_FOLDER)

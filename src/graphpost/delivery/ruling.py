@@ -7,16 +7,16 @@ of the delivery (docs/decisions/018).  Reports of ours are not looked at: they n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from graphpost.clock import Instant
-from graphpost.delivery.filing import Filing
+from graphpost.config import DeliverySettings
+from graphpost.delivery.filing import Filer, Filing
 from graphpost.delivery.forwarding import Forwarder
-from graphpost.ids import Numbers
 from graphpost.mail.address import to_wire
 from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.message import Inference, Item
@@ -55,9 +55,11 @@ def _has_error(tx: Tx, mailbox_id: int, rule: Rule) -> bool:
 class Ruler:
     """Follows rules for one store."""
 
-    def __init__(self, numbers: Numbers, forwarder: Forwarder) -> None:
-        self._numbers = numbers
-        self._forwarder = forwarder
+    def __init__(
+        self, filer: Filer, destination_of: Callable[[str], str], settings: DeliverySettings
+    ) -> None:
+        self._filer = filer
+        self._forwarder = Forwarder(filer, destination_of, settings)
 
     def filings(
         self,
@@ -75,7 +77,7 @@ class Ruler:
         filing = replace(arrived, item=_marked(arrived.item, found, what.senders))
         made = [] if found.is_gone else [_placed(filing, found.folder)]
         for folder in found.copies:
-            copy = replace(filing, item=replace(filing.item, message_id=self._numbers.next()))
+            copy = replace(filing, item=replace(filing.item, message_id=self._filer.number()))
             made.append(_placed(copy, folder))
         if envelope_sender and _may_go_on(traits):
             made += self._forwarder.filings(mailbox, arrived, data, found, now)
