@@ -20,6 +20,7 @@ from graphpost.store import (
     contents,
     deferrals,
     deliveries,
+    folder_properties,
     folders,
     forgetting,
     indexing,
@@ -57,6 +58,7 @@ KEYS = {
     "deliveries": "bucket",
     "destinations": "bucket",
     "deferrals": "bucket",
+    "folder_properties": "mailbox_id",
 }
 PLACES = [("received_at", False)]
 SEARCH = Search(7, INBOX, Phrase(("subject",), ("a",)))
@@ -75,6 +77,8 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (folders.ancestors, (7, 99), {}),
     (folders.free_name, (7, 1, "x", 255), {}),
     (folders.change, (FOLDER, FOLDER), {}),
+    (folder_properties.put, (7, 98, ()), {}),
+    (folder_properties.get, (7, 98), {}),
     (folders.remove, (7, 98), {}),
     (folders.children, (7, 1, False), {}),
     (messages.add, (item(1),), {}),
@@ -275,6 +279,7 @@ def test_no_function_is_left_out() -> None:
         messages,
         contents,
         folders,
+        folder_properties,
         deliveries,
         rerouting,
         forgetting,
