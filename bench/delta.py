@@ -1,0 +1,52 @@
+"""Line 7: what a delta round costs in a mailbox of 1M messages against one of 10k.
+
+A round without a change, the round after 100 changes, the round after 100 departures, and the first page of a folder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from bench.mailboxes import Box, Client, compare, filled
+
+CHANGES = 100
+DELTA = "/mailFolders/inbox/messages/delta?$select=subject,isRead"
+
+
+def run() -> list[str]:
+    with filled() as (client, small, large):
+        boxes = (small, large)
+        idle = [begun(client, box, "updated") for box in boxes]
+        rows = [compared("no change", client, idle)]
+        changed = [begun(client, box, "updated") for box in boxes]
+        for box in boxes:
+            for number in range(CHANGES):
+                path = box.path(f"/messages/{box.message(number * box.size // CHANGES)}")
+                client.ask("PATCH", path, {"isRead": number % 2 == 0})
+        rows.append(compared(f"{CHANGES} changes", client, changed))
+        gone = [begun(client, box, "deleted") for box in boxes]
+        for box in boxes:
+            for number in range(CHANGES):
+                path = box.path(f"/messages/{box.message(number * box.size // CHANGES + 1)}")
+                client.ask("DELETE", path)
+        rows.append(compared(f"{CHANGES} departures", client, gone))
+        rows.append(compared("first page", client, [box.path(f"{DELTA}&$top=50") for box in boxes]))
+        return rows
+
+
+def begun(client: Client, box: Box, kind: str) -> str:
+    """The link behind a first round, which for these kinds of change is empty."""
+    answer = json.loads(client.ask("GET", box.path(f"{DELTA}&changeType={kind}")))
+    parts = urlsplit(answer["@odata.deltaLink"])
+    return f"{parts.path}?{parts.query}"
+
+
+def compared(name: str, client: Client, links: list[str]) -> str:
+    small, large = (asking(client, link) for link in links)
+    return compare(f"delta: {name}", small, large, 2.0)
+
+
+def asking(client: Client, link: str) -> Callable[[], object]:
+    return lambda: client.ask("GET", link, Prefer="odata.maxpagesize=1000")
