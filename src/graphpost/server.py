@@ -40,6 +40,7 @@ from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
 from graphpost.delivery.routing import LOCAL, Router
 from graphpost.delivery.settler import Settler
+from graphpost.delivery.signers import signing
 from graphpost.delivery.submit import Submitter
 from graphpost.delivery.worker import Worker
 from graphpost.files import locked
@@ -170,7 +171,7 @@ class Server:
         config, clock, log = self.config, self._clock, self._log
         hostname = config.delivery.hostname or host_name()
         filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
-        outlets = Outlets(config.routes, config.delivery, hostname)
+        outlets = Outlets(config.routes, config.delivery, hostname, signing(config.dkim, clock))
         self._stack.push_async_callback(outlets.close)
         router = Router(people.directory, config.tenant.domains, config.routes)
         owner = numbers.next()

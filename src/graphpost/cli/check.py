@@ -21,7 +21,7 @@ Check = Callable[["Config"], str]
 @with_config
 @json_option
 def command(config: Config, as_json: bool) -> int:
-    """Check settings, data directory, database, certificate and relays.
+    """Check settings, data directory, database, certificate, relays and DKIM keys.
 
     The exit status is 1 when anything is wrong.
     """
@@ -46,6 +46,8 @@ def _results(config: Config) -> Iterator[tuple[str, bool, str]]:
     for i, route in enumerate(config.routes):
         if route.to.startswith(("smtp:", "smtps:")):
             todo.append((f"routes[{i}]", lambda route=route: checks.relay(config, route)))  # type: ignore[misc]
+    for i, entry in enumerate(config.dkim):
+        todo.append((f"dkim[{i}]", lambda entry=entry: checks.dkim_key(entry)))  # type: ignore[misc]
     for name, check in todo:
         try:
             yield name, True, check()

@@ -138,6 +138,12 @@ class RouteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     concurrency: int = 0  # 0 = delivery.concurrency
 
 
+class DkimSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    domain: str
+    selector: str
+    key: str = ""  # "" = where `graphpost dkim create` puts it
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All settings, checked; `data` is the data directory, and relative paths are under it.
 
@@ -158,3 +164,4 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     mailboxes: list[MailboxSettings] = field(default_factory=list)
     applications: list[ApplicationSettings] = field(default_factory=list)
     routes: list[RouteSettings] = field(default_factory=list)
+    dkim: list[DkimSettings] = field(default_factory=list)
