@@ -206,6 +206,19 @@ def test_check_finds_files_that_others_can_read(graphpost: Any, data: Path) -> N
     assert "FAIL  data directory" in out
 
 
+@pytest.mark.parametrize(("host", "state"), [("127.0.0.1", "ok"), ("::1", "ok"), ("0.0.0.0", "warn")])
+def test_check_warns_of_metrics_for_everybody(graphpost: Any, data: Path, host: str, state: str) -> None:
+    file = data.parent / "metrics.toml"
+    file.write_text(f'[metrics]\nport = 9100\nhost = "{host}"\n')
+    status, out, _ = graphpost("check", "--config", str(file))
+    assert status == 0
+    (line,) = [line for line in out.splitlines() if " metrics " in line]
+    assert line.split()[0] == state
+    rows = graphpost.json("check", "--config", str(file))
+    (row,) = [row for row in rows if row["check"] == "metrics"]
+    assert (row["ok"], row["warning"]) == (True, state == "warn")
+
+
 def test_check_finds_a_damaged_certificate(graphpost: Any, data: Path, tmp_path: Path) -> None:
     for name in ("own.pem", "own.key"):
         (tmp_path / name).write_text("no certificate")

@@ -104,6 +104,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (uploads.add, (upload(1),), {}),
     (uploads.get, (7, 1), {}),
     (uploads.advance, (upload(1), upload(1, received=5)), {}),
+    (uploads.count_open, (7, 100), {}),
     (uploads.parts_of, (7,), {}),
     (uploads.blobs_of, (7,), {}),
     (uploads.remove_expired, (7, 100), {}),

@@ -17,7 +17,8 @@ from typing import Final
 
 from graphpost.admin.access import find_running
 from graphpost.clock import SystemClock
-from graphpost.config import Config, DkimSettings, RouteSettings
+from graphpost.config import Config, DkimSettings, MetricsSettings, RouteSettings
+from graphpost.config.checking import is_loopback
 from graphpost.delivery.outlets import target_of
 from graphpost.errors import GraphpostError
 from graphpost.store.pending import pending_migrations
@@ -68,6 +69,14 @@ def database(config: Config) -> str:
 def _without_credentials(url: str) -> str:
     """A password may hold an @ of its own, and may be in the query."""
     return (url.rpartition("@")[2] or url).partition("?")[0]
+
+
+def metrics(settings: MetricsSettings) -> tuple[str, str]:
+    """`ok` or `warn`, and the line: a port that others can reach tells everybody how much mail there is."""
+    where = f"{settings.host} port {settings.port}, without a token"
+    if is_loopback(settings.host):
+        return "ok", where
+    return "warn", f"{where}: whoever reaches it can read them; metrics.host is not loopback"
 
 
 def certificate(config: Config) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import asdict, replace
 
+from graphpost.config.permissions import find_fault
 from graphpost.config.settings import (
     ApplicationSettings,
     Config,
@@ -28,7 +29,6 @@ from graphpost.errors import ConfigurationError
 
 _DOMAIN: Final = re.compile(r"(?=.{1,253}$)[^\W_]([\w-]{0,61}[^\W_])?(\.[^\W_]([\w-]{0,61}[^\W_])?)*")
 _LOCAL_PART: Final = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x20\x7f]{1,64}")
-_PERMISSION: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 _SELECTOR: Final = re.compile(r"(?=.{1,63}$)[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*", re.ASCII)
 WILDCARDS: Final = ("0.0.0.0", "::", "[::]")  # noqa: S104 - names of listeners, not a listener
 _ROUTE_KINDS: Final = ("smtp", "smtps", "local", "capture", "reject")
@@ -201,10 +201,8 @@ def _check_application(application: ApplicationSettings, where: str) -> None:
             )
     for kind in ("application_permissions", "delegated_permissions"):
         for j, name in enumerate(getattr(application, kind)):
-            if not _PERMISSION.fullmatch(name):
-                raise ConfigurationError(
-                    f"{where}.{kind}[{j}]", "must be a permission's name, such as Mail.Send"
-                )
+            if fault := find_fault(name):
+                raise ConfigurationError(f"{where}.{kind}[{j}]", fault)
     for j, address in enumerate(application.mailbox_scope):
         if "@" in address:
             check_address(address, f"{where}.mailbox_scope[{j}]")

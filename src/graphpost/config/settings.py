@@ -50,6 +50,7 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     message_bytes: int = 150 * 1024 * 1024
     upload_slice_bytes: int = 64 * 1024 * 1024  # one PUT of an upload session
     upload_session_seconds: float = 86_400.0
+    upload_sessions: int = 50  # open ones of a mailbox
     recipients: int = 500
     custom_headers: int = 5
     header_bytes: int = 262_144
