@@ -163,3 +163,11 @@ def test_settings_categories_rules_overrides_and_tips(world: World) -> None:
         "zones": True,
         "iana": True,
     }
+
+
+def test_a_folder_is_synchronised(world: World) -> None:
+    assert world.python("sdk_delta.py", ADELE) == {
+        "rounds": [["one", "three", "two"], [None, "four", "one"]],
+        "folders": ["Renamed"],
+        "elsewhere": [410, "syncStateNotFound"],
+    }
