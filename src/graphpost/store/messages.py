@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from graphpost.errors import PreconditionFailed
-from graphpost.mail.mailbox import NO_FOLDER, RECOVERABLE
+from graphpost.mail.mailbox import NO_FOLDER, RECOVERABLE, SENT_ITEMS
 from graphpost.mail.message import Item, Message
 from graphpost.store import removals
 from graphpost.store.pages import NEWEST, Key, Order, Slot, keyset, ordering
@@ -244,14 +244,17 @@ def _by_time(tx: Tx, mailbox_id: int, slot: Slot, where: Where | None) -> list[i
     """The first of all folders, from the first of each: the index is by folder, and a mailbox may be large."""
     found_in = [place for place in places(tx, mailbox_id) if place != RECOVERABLE]
     (behind, key), (condition, params) = keyset(slot.order, slot.after), _given(where)
-    one = _OF_PLACE.format(behind + condition, ordering(slot.order))
+    one = {
+        place: _OF_PLACE.format(behind + condition + _by_sender(place, condition), ordering(slot.order))
+        for place in found_in
+    }
     found: list[Row] = []
     for start in range(0, len(found_in), _TOGETHER):
         some = found_in[start : start + _TOGETHER]
         values = [
             value for place in some for value in (mailbox_id, place, *key, *params, slot.skip + slot.top)
         ]
-        found += tx.all(" UNION ALL ".join([one] * len(some)), values)
+        found += tx.all(" UNION ALL ".join(one[place] for place in some), values)
     found.sort(reverse=slot.order[0][1])
     return [row[1] for row in found[slot.skip : slot.skip + slot.top]]
 
@@ -270,7 +273,17 @@ def _condition(mailbox_id: int, folder_id: int | None, where: Where | None) -> t
     condition, params = _given(where)
     if folder_id is None:
         return f" AND folder_id NOT IN (?, ?){condition}", (mailbox_id, NO_FOLDER, RECOVERABLE, *params)
-    return f" AND folder_id = ?{condition}", (mailbox_id, folder_id, *params)
+    return f" AND folder_id = ?{condition}{_by_sender(folder_id, condition)}", (
+        mailbox_id,
+        folder_id,
+        *params,
+    )
+
+
+def _by_sender(folder_id: int, condition: str) -> str:
+    """What lets the database use the index by sender, which leaves out Sent Items."""
+    is_of_use = folder_id != SENT_ITEMS and "(from_address = ?)" in condition
+    return f" AND folder_id <> {SENT_ITEMS}" if is_of_use else ""
 
 
 def _given(where: Where | None) -> tuple[str, tuple[Any, ...]]:
