@@ -34,7 +34,8 @@ Mechanism = Literal["", "plain", "login", "xoauth2"]
 class SmtpTarget:
     """Where mail goes and how; `hostname` is ours, for EHLO ('' is the machine's).
 
-    `auth` '' is the best of PLAIN and LOGIN.  `connections` is how many there may be at once.
+    `auth` '' is the best of PLAIN and LOGIN.  `connections` is how many there may be at once; `patience_seconds` is how
+    long a message waits to follow another one before it gets one of them for itself.
     """
 
     host: str
@@ -51,6 +52,7 @@ class SmtpTarget:
     idle_seconds: float = 15.0
     messages_per_connection: int = 100
     connections: int = 20
+    patience_seconds: float = 0.01
 
     def __repr__(self) -> str:
         return f"SmtpTarget({self.host!r}, {self.port}, tls={self.tls!r})"
