@@ -1,4 +1,4 @@
-"""The courier that refuses: for domains the configuration forbids, and those that no route leads to."""
+"""The courier that refuses: forbidden domains, and those that no route leads to."""
 
 from __future__ import annotations
 
