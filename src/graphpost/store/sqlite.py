@@ -27,7 +27,7 @@ from graphpost.store.store import Dialect, Params, Row, Tx
 from graphpost.store.transaction import Transaction, Work, widened
 
 T = TypeVar("T")
-SQLITE: Final = Dialect("sqlite", skip_locked="", for_update="")
+SQLITE: Final = Dialect("sqlite", skip_locked="", for_update="", updates_one_by_one=True)
 _CHUNKS: Final = (64, 16, 4, 1)  # rows to a statement: few texts, so that prepared ones are found again
 _OLDEST: Final = 3_051_003  # before it, SQLite could corrupt a WAL database
 

@@ -23,6 +23,9 @@ class Dialect:
     name: str  # "sqlite" | "postgres"
     skip_locked: str  # "" | " FOR UPDATE SKIP LOCKED"
     for_update: str  # "" | " FOR UPDATE"
+    updates_one_by_one: bool = (
+        False  # no way to the database: a statement for each row costs less than VALUES of all
+    )
 
 
 class Tx(Protocol):
