@@ -4,9 +4,10 @@
     latency     2  one connection, 64 connections, beside large messages
     delivered   3  POST to smtp-sink against Postfix and smtp-source
     memory      4  idle, start, a large attachment
+    stages      -  where the time of an accepted message goes
 
 Peers run on the same machine in the same run; Postfix's are left out where it is not installed.  Beside these are
-`bench.graph`, `bench.mail`, `bench.store` and `bench.transport`: one part each.
+`bench.mail`, `bench.store` and `bench.transport`: one part each.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-LINES = ("accept", "latency", "delivered", "memory")
+LINES = ("accept", "latency", "delivered", "memory", "stages")
 
 
 def main(names: list[str]) -> int:

@@ -122,7 +122,12 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes], log: Path, sec
 
 
 def send_mail_request(found: Product, *, body_size: int = 420, recipients: int = 1) -> bytes:
-    """A sendMail request as it goes over the wire, 600 bytes of JSON; one recipient, as smtp-source has."""
+    """A sendMail request to the product as it goes over the wire; one recipient, as smtp-source has."""
+    return request_bytes(found.settings["MAILBOX"], found.token(), body_size, recipients)
+
+
+def request_bytes(mailbox: str, token: str, body_size: int = 420, recipients: int = 1) -> bytes:
+    """A sendMail request, 600 bytes of JSON."""
     people = [{"emailAddress": {"address": f"person{number}@example.org"}} for number in range(recipients)]
     message = {
         "message": {
@@ -134,8 +139,8 @@ def send_mail_request(found: Product, *, body_size: int = 420, recipients: int =
     }
     body = json.dumps(message).encode()
     head = (
-        f"POST /v1.0/users/{found.settings['MAILBOX']}/sendMail HTTP/1.1\r\n"
-        f"Host: localhost:{found.port}\r\nAuthorization: Bearer {found.token()}\r\n"
+        f"POST /v1.0/users/{mailbox}/sendMail HTTP/1.1\r\n"
+        f"Host: localhost\r\nAuthorization: Bearer {token}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

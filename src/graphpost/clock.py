@@ -63,5 +63,5 @@ def _date_text(day: int) -> str:
 
 def from_datetime(moment: datetime) -> Instant:
     """The instant of an aware datetime."""
-    delta = moment.astimezone(UTC) - EPOCH
+    delta = moment - EPOCH
     return (delta.days * 86_400 + delta.seconds) * SECOND + delta.microseconds

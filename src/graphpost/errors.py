@@ -12,8 +12,9 @@
         ├── AccessDenied 403          ErrorAccessDenied and its kin
         ├── NotFound 404              ErrorItemNotFound and its kin
         ├── MethodNotAllowed 405
-        ├── Conflict 409 / PreconditionFailed 412 / TooLarge 413 / UnsupportedMedia 415
+        ├── Conflict 409 / Gone 410 / PreconditionFailed 412 / TooLarge 413 / UnsupportedMedia 415
         ├── WrongRange 416            invalidRange
+        ├── TooManyRequests 429       ApplicationThrottled, with Retry-After
         └── Unavailable 503
 
 Codes and messages are Graph's own spelling: clients branch on the exact code.
@@ -108,6 +109,18 @@ class Conflict(GraphError):
     default_code = "ErrorFolderExists"
 
 
+class Gone(GraphError):
+    status = 410
+    default_code = "syncStateNotFound"
+
+    def __init__(
+        self,
+        message: str = "The sync state is not known any more. Begin again without a token.",
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message, code)
+
+
 class PreconditionFailed(GraphError):
     status = 412
     default_code = "ErrorIrresolvableConflict"
@@ -126,6 +139,11 @@ class UnsupportedMedia(GraphError):
 class WrongRange(GraphError):
     status = 416
     default_code = "invalidRange"
+
+
+class TooManyRequests(GraphError):
+    status = 429
+    default_code = "ApplicationThrottled"
 
 
 class Unavailable(GraphError):

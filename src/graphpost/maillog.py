@@ -132,6 +132,16 @@ class MailLog:
         fields: dict[str, Value] = {"message": f"{message_id:016x}", "to": destination}
         self._write(_ERROR, "set-aside", {**fields, "error": _problem_text(error)})
 
+    def scheduled(self, request_id: str, mailbox: str, message_id: int, due_at: Instant) -> None:
+        """A message is durable, and waits in Drafts for its time."""
+        fields: dict[str, Value] = {"message": f"{message_id:016x}", "mailbox": mailbox}
+        self._write(_INFO, "scheduled", {**fields, "due": to_text(due_at), "request": request_id})
+
+    def unsent(self, message_id: int, mailbox: str, reason: str) -> None:
+        """What waited for its time cannot be sent; it is still a draft, and its owner is told."""
+        fields: dict[str, Value] = {"message": f"{message_id:016x}", "mailbox": mailbox, "reason": reason}
+        self._write(_WARNING, "unsent", fields)
+
     def cancelled(self, message_id: int) -> None:
         """An operator stopped what had not been delivered yet."""
         self._write(_WARNING, "cancelled", {"message": f"{message_id:016x}"})
@@ -153,6 +163,33 @@ class MailLog:
         """Attempts were under way when the last run ended; they are repeated and may deliver twice."""
         self.metrics.interrupted_attempts += attempts
         self._write(_WARNING, "interrupted", {"attempts": attempts})
+
+    def notified(self, endpoint: str, notifications: int, seconds: float) -> None:
+        """A receiver took notifications."""
+        self.metrics.notifications += notifications
+        self.metrics.notification_seconds.observe(seconds)
+        fields: dict[str, Value] = {"to": endpoint, "notifications": notifications}
+        self._write(_INFO, "notified", {**fields, "seconds": round(seconds, 3)})
+
+    def notification_failed(self, endpoint: str, reason: str, next_at: Instant) -> None:
+        """A receiver did not take notifications; there will be another attempt."""
+        self.metrics.notifications_failed += 1
+        self._write(
+            _WARNING, "notification-failed", {"to": endpoint, "reason": reason, "next": to_text(next_at)}
+        )
+
+    def notifications_dropped(self, endpoint: str, subscription: str) -> None:
+        """A receiver failed for too long: what changed meanwhile is not told."""
+        self.metrics.notifications_dropped += 1
+        self._write(_WARNING, "notifications-dropped", {"to": endpoint, "subscription": subscription})
+
+    def endpoint_refused(self, endpoint: str, reason: str) -> None:
+        """A URL was not validated, so there is no subscription."""
+        self._write(_INFO, "endpoint-refused", {"endpoint": endpoint, "reason": reason})
+
+    def subscription_removed(self, subscription: str, why: str) -> None:
+        """A subscription ended without its owner's doing."""
+        self._write(_INFO, "subscription-removed", {"subscription": subscription, "why": why})
 
     def request(
         self, method: str, path: str, status: int, seconds: float, request_id: str, route: str = "other"

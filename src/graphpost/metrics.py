@@ -68,10 +68,14 @@ class Metrics:
         self.failed = 0
         self.bounced = 0
         self.interrupted_attempts = 0
+        self.notifications = 0
+        self.notifications_failed = 0
+        self.notifications_dropped = 0
         self.queue_depth = 0.0
         self.queue_oldest_seconds = 0.0
         self.accept_seconds = Times(_QUICK)
         self.delivery_seconds = Times(_SLOW)
+        self.notification_seconds = Times(_QUICK)
         self._requests: dict[str, Times] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -109,6 +113,9 @@ _COUNTERS: Final = {
     "failed": "Recipients given up",
     "bounced": "Non-delivery reports filed",
     "interrupted_attempts": "Deliveries leased by a run that did not end properly; those being sent then may arrive twice",
+    "notifications": "Change and lifecycle notifications that receivers took",
+    "notifications_failed": "Requests with notifications that receivers did not take",
+    "notifications_dropped": "Times that a subscription's notifications were given up",
 }
 _GAUGES: Final = {
     "queue_depth": "Deliveries waiting",
@@ -117,4 +124,5 @@ _GAUGES: Final = {
 _TIMES: Final = {
     "accept_seconds": "From request to acknowledgement",
     "delivery_seconds": "From acceptance to delivery",
+    "notification_seconds": "One request with notifications",
 }

@@ -31,6 +31,7 @@ from graphpost.auth.tokens import TokenVerifier, own_issuer
 from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
 from graphpost.delivery.attempt import Attempts
+from graphpost.delivery.dispatch import Dispatcher
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
@@ -39,11 +40,13 @@ from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
 from graphpost.delivery.routing import LOCAL, Router
 from graphpost.delivery.settler import Settler
+from graphpost.delivery.signers import signing
 from graphpost.delivery.submit import Submitter
 from graphpost.delivery.worker import Worker
 from graphpost.files import locked
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Services
+from graphpost.graph.due import due_check
 from graphpost.graph.uploading import Uploads
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import Directory
@@ -168,16 +171,17 @@ class Server:
         config, clock, log = self.config, self._clock, self._log
         hostname = config.delivery.hostname or host_name()
         filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
-        outlets = Outlets(config.routes, config.delivery, hostname)
+        outlets = Outlets(config.routes, config.delivery, hostname, signing(config.dkim, clock))
         self._stack.push_async_callback(outlets.close)
         router = Router(people.directory, config.tenant.domains, config.routes)
         owner = numbers.next()
+        reporter = Reporter(filer, hostname)
         attempts = Attempts(
             store=store,
             blobs=blobs,
             couriers=outlets.find,
             local=LocalDelivery(filer, people.directory, hostname),
-            reporter=Reporter(filer, hostname),
+            reporter=reporter,
             directory=people.directory,
             settings=config.delivery,
             clock=clock,
@@ -210,9 +214,21 @@ class Server:
             clock=clock,
             log=log,
         )
+        dispatcher = Dispatcher(
+            store=store,
+            blobs=blobs,
+            submitter=submitter,
+            reporter=reporter,
+            directory=people.directory,
+            check=due_check(people.directory, config.limits),
+            clock=clock,
+            log=log,
+        )
         await worker.start()
         self._stack.push_async_callback(worker.stop)
-        self._background(Maintenance(store, blobs, people.directory, config.delivery, clock, log).run())
+        kept = config.store.removals_seconds
+        self._background(Maintenance(store, blobs, people.directory, config.delivery, clock, log, kept).run())
+        self._background(dispatcher.run())
         return worker, submitter
 
     def _application(

@@ -41,9 +41,10 @@ from typing import IO
 
 from tests.crash.serve import POINTS
 
+from graphpost.clock import SECOND, SystemClock, to_text
 from graphpost.config import embedded_defaults
 from graphpost.mail.mailbox import INBOX, SENT_ITEMS
-from graphpost.store import accounts, deliveries, messages
+from graphpost.store import accounts, deferrals, deliveries, messages
 from graphpost.store.sqlite import SqliteStore
 from graphpost.store.store import Tx
 from graphpost.testing.smtp_peer import Gate, Hold, SmtpPeer
@@ -104,6 +105,11 @@ def is_mime(number: int) -> bool:
     return number % 11 == 3
 
 
+def is_later(number: int) -> bool:
+    """Whether it waits among the drafts for a second."""
+    return number % 17 == 5
+
+
 def has_attachment(number: int) -> bool:
     return number % 29 == 4
 
@@ -124,6 +130,9 @@ def request_of(number: int) -> tuple[str, bytes]:
         "body": {"contentType": "Text", "content": f"Number {number}.\n.\nEnd."},
         "toRecipients": [] if is_wrong(number) else [{"emailAddress": {"address": a}} for a in everybody],
     }
+    if is_later(number):
+        time = to_text(SystemClock().now() + SECOND)
+        message["singleValueExtendedProperties"] = [{"id": "SystemTime 0x3FEF", "value": time}]
     if has_attachment(number):
         kind = "#microsoft.graph.fileAttachment"
         message["attachments"] = [{"@odata.type": kind, "name": "large.bin", "contentBytes": LARGE}]
@@ -420,8 +429,9 @@ async def read_back(data: Path) -> tuple[Counter[int], Counter[int], int]:
         sent = await store.read(lambda tx: numbers(tx, ADELE, SENT_ITEMS))
         inbox = await store.read(lambda tx: numbers(tx, ALEX, INBOX))
         held = await store.read(lambda tx: deliveries.listed(tx, state=deliveries.HELD))
+        later = await store.read(lambda tx: deferrals.listed(tx, 10**6))
         depth, _ = await store.read(deliveries.depth)
-        return sent, inbox, depth + len(held)
+        return sent, inbox, depth + len(held) + len(later)
     finally:
         await store.close()
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from graphpost.clock import SECOND, Instant
 from graphpost.config import DeliverySettings, LimitSettings, LogSettings, RouteSettings
 from graphpost.delivery.attempt import Attempts
+from graphpost.delivery.dispatch import Check, Dispatcher
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.reports import Reporter
@@ -117,7 +118,7 @@ class BreakableStore:
 
     async def read(self, fn: Callable[[Tx], T]) -> T:
         result = await self.store.read(fn)
-        self.polls += "_claim_due" in fn.__qualname__
+        self.polls += "_claim_due" in getattr(fn, "__qualname__", "")
         return result
 
     async def write(self, fn: Callable[[Tx], T]) -> T:
@@ -138,7 +139,7 @@ def settling(fn: Callable[[Tx], Any]) -> StoreError | None:
 
 def claiming(fn: Callable[[Tx], Any]) -> StoreError | None:
     """Lets a worker claim nothing more, as if its process hung."""
-    return StoreError("locked") if "Worker._claim." in fn.__qualname__ else None
+    return StoreError("locked") if "Worker._claim." in getattr(fn, "__qualname__", "") else None
 
 
 def accepting(fn: Callable[[Tx], Any]) -> StoreError | None:
@@ -178,13 +179,14 @@ class Office:
         }
         filer = Filer(blobs, self.numbers, LimitSettings(), 65_536)
         self.router = Router(lambda: self.directory, ["contoso.test"], routes)
+        self.reporter = Reporter(filer, HOST)
         self.settler = Settler(self.store, clock, self.log, owner)
         self.attempts = Attempts(
             store=self.store,
             blobs=blobs,
             couriers=self.couriers.get,
             local=LocalDelivery(filer, lambda: self.directory, HOST),
-            reporter=Reporter(filer, HOST),
+            reporter=self.reporter,
             directory=lambda: self.directory,
             settings=settings,
             clock=clock,
@@ -215,6 +217,19 @@ class Office:
             worker=self.worker,
             numbers=self.numbers,
             clock=clock,
+            log=self.log,
+        )
+
+    def dispatcher(self, check: Check) -> Dispatcher:
+        """What sends drafts at their time, when `check` says yes."""
+        return Dispatcher(
+            store=self.store,
+            blobs=self.blobs,
+            submitter=self.submitter,
+            reporter=self.reporter,
+            directory=lambda: self.directory,
+            check=check,
+            clock=self.clock,
             log=self.log,
         )
 

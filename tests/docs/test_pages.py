@@ -107,9 +107,9 @@ def test_the_changelog_has_this_version_on_top() -> None:
     assert project["version"] == graphpost.__version__
 
 
-def test_decisions_are_numbered_without_gaps() -> None:
+def test_each_decision_has_a_number_of_its_own() -> None:
     pages = sorted((ROOT / "docs/decisions").glob("*.md"))
-    assert [int(page.name[:3]) for page in pages] == list(range(1, len(pages) + 1))
+    assert len({page.name[:3] for page in pages}) == len(pages)
     for page in pages:
         assert page.read_text("utf-8").startswith(f"# {int(page.name[:3])}. ")
 

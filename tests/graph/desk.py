@@ -39,7 +39,10 @@ ALEX_ELSEWHERE = Mailbox(
 )
 MAILBOXES = (ADELE, ALEX, ALEX_ELSEWHERE)
 APP = Application(
-    client_id="cccccccc-0000-4000-8000-000000000001", object_id="dddddddd-0000-4000-8000-000000000001"
+    client_id="cccccccc-0000-4000-8000-000000000001",
+    object_id="dddddddd-0000-4000-8000-000000000001",
+    application_permissions=("Mail.Send",),
+    delegated_permissions=("Mail.Send",),
 )
 SCOPED = Application(
     client_id="cccccccc-0000-4000-8000-000000000002",
@@ -154,6 +157,7 @@ def make_request(
     )
 
 
+EVERYTHING = "Mail.Send Mail.ReadWrite User.Read.All MailboxSettings.ReadWrite"
 _TOKENS: dict[str, str] = {}
 
 
@@ -205,7 +209,9 @@ def _make_token(name: str) -> str:
         case "user-with-nothing":
             claims |= user | {"scp": "Calendars.Read"}
         case "user-with-everything":
-            claims |= user | {"scp": "Mail.Send Mail.ReadWrite User.Read.All MailboxSettings.Read"}
+            claims |= user | {"scp": EVERYTHING}
+        case "alex-with-everything":
+            claims |= user | {"scp": EVERYTHING, "oid": ALEX.object_id}
         case "user-with-settings":
             claims |= user | {"scp": "MailboxSettings.Read"}
         case "user-advanced":
@@ -213,7 +219,7 @@ def _make_token(name: str) -> str:
         case "app-with-nothing":
             claims |= application | {"roles": ["Calendars.Read"]}
         case "app-with-everything":
-            roles = ["Mail.Send", "Mail.ReadWrite", "User.Read.All", "MailboxSettings.Read"]
+            roles = ["Mail.Send", "Mail.ReadWrite", "User.Read.All", "MailboxSettings.ReadWrite"]
             claims |= application | {"roles": roles}
         case "empty":
             claims |= user | {"scp": ""}

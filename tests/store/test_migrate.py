@@ -47,9 +47,9 @@ def test_a_database_of_a_newer_version_is_refused() -> None:
         migrate.pending({1: FIRST.checksum, 3: "x"}, [FIRST, SECOND])
 
 
-def test_ours_are_numbered_without_gaps_and_fully_worded() -> None:
+def test_ours_have_numbers_of_their_own_and_are_fully_worded() -> None:
     ours = migrate.migrations()
-    assert [m.number for m in ours] == list(range(1, len(ours) + 1))
+    assert len({m.number for m in ours}) == len(ours)
     for dialect in migrate.WORDS:
         statements = [statement for m in ours for statement in m.statements(dialect)]
         assert [s for s in statements if "{" in s or "}" in s or ";" in s] == []

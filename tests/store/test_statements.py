@@ -12,8 +12,26 @@ import pytest
 from tests.store.made import delivery, item, upload
 
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, Folder
-from graphpost.store import contents, deliveries, folders, forgetting, messages, rerouting, trees, uploads
+from graphpost.mail.preferences import Category, PersonalSettings
+from graphpost.store import (
+    changes,
+    contents,
+    deferrals,
+    deliveries,
+    folders,
+    forgetting,
+    messages,
+    preferences,
+    removals,
+    rerouting,
+    trees,
+    uploads,
+)
+from graphpost.store.changes import Mark
 from graphpost.store.contents import Content
+from graphpost.store.deferrals import Deferral
+from graphpost.store.pages import NEWEST, Slot
+from graphpost.store.preferences import Entry, Kind
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
 from graphpost.store.transaction import COUNT
 from graphpost.store.trees import Copying
@@ -25,11 +43,16 @@ KEYS = {
     "contents": "mailbox_id",
     "folders": "mailbox_id",
     "uploads": "mailbox_id",
+    "preferences": "mailbox_id",
+    "removals": "mailbox_id",
     "deliveries": "bucket",
     "destinations": "bucket",
+    "deferrals": "bucket",
 }
 PLACES = [("received_at", False)]
+ENTRY = Entry("a", "red", Category("Red"))
 FOLDER = Folder(mailbox_id=7, folder_id=99, parent_id=1, name="x")
+DEFERRAL = Deferral(mailbox_id=7, message_id=1, due_at=100, created_at=1)
 CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (folders.create_defaults, (7,), {}),
     (folders.add, (FOLDER,), {}),
@@ -37,6 +60,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (folders.children, (7, 1, True), {}),
     (folders.find, (7, 1, "x"), {}),
     (folders.hold, (7, 1), {}),
+    (folders.listed, (7, 0, 10), {}),
     (folders.hold_tree, (7,), {}),
     (folders.ancestors, (7, 99), {}),
     (folders.free_name, (7, 1, "x", 255), {}),
@@ -48,10 +72,30 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (messages.find, (7,), {}),
     (messages.find, (7,), {"order": PLACES, "where": ("is_read = ?", (1,))}),
     (messages.find, (7,), {"folder_id": INBOX}),
+    (
+        messages.find_flagged,
+        (7, [("is_read = ?", (1,))], Slot(NEWEST, (5, 5), 1, 2)),
+        {"where": ("1 = ?", (1,))},
+    ),
+    (messages.find_flagged, (7, [], Slot([("subject", True), ("size", False)], ("x", 1, 5))), {}),
     (messages.count, (7, None), {}),
     (messages.count, (7, INBOX, ("is_read = ?", (1,))), {}),
     (messages.change, (item(1), item(1, folder_id=NO_FOLDER)), {}),
     (messages.remove, (item(1, version=2),), {}),
+    (messages.places, (7,), {}),
+    (removals.add, (7, INBOX, [(1, 0), (2, 0)], removals.MOVED), {}),
+    (removals.places, (7,), {}),
+    (removals.note_time, (100,), {}),
+    (removals.forget, (100,), {}),
+    (removals.forgotten, (), {}),
+    (changes.latest, (), {}),
+    (changes.forgotten, (), {}),
+    (changes.messages_since, (7, INBOX, Mark(0, 0), 2**62, 10), {}),
+    (changes.messages_since, (7, None, Mark(0, 0), 2**62, 10), {}),
+    (changes.folders_since, (7, Mark(0, 0), 2**62, 10), {}),
+    (changes.present, (7, INBOX, (100, 0), 0, 10), {}),
+    (changes.among, (7, INBOX, [1]), {}),
+    (removals.prune, (7, 2**62, 10), {}),
     (contents.add, (7, 1, [Content(1, 1, "0" * 64, b"x")]), {}),
     (contents.of_message, (7, 1), {}),
     (contents.blobs_of, (7, ["0" * 64]), {}),
@@ -59,6 +103,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (uploads.add, (upload(1),), {}),
     (uploads.get, (7, 1), {}),
     (uploads.advance, (upload(1), upload(1, received=5)), {}),
+    (uploads.count_open, (7, 100), {}),
     (uploads.parts_of, (7,), {}),
     (uploads.blobs_of, (7,), {}),
     (uploads.remove_expired, (7, 100), {}),
@@ -93,6 +138,27 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deliveries.claim, (7, "old", 100, 200, 1, 10), {}),
     (trees.copy_step, (Copying(7, ((INBOX, 1),), 200), iter(range(300, 900)).__next__, 100), {}),
     (trees.erase_step, (7, INBOX), {}),
+    (preferences.hold, (7,), {}),
+    (preferences.entries, (7, Kind.RULE), {}),
+    (preferences.get, (7, Kind.RULE, "x"), {}),
+    (preferences.find, (7, Kind.CATEGORY, "red"), {}),
+    (preferences.usage, (7, Kind.CATEGORY), {}),
+    (preferences.add, (7, Kind.CATEGORY, ENTRY), {}),
+    (preferences.change, (7, Kind.CATEGORY, ENTRY), {}),
+    (preferences.remove, (7, Kind.CATEGORY, "a"), {}),
+    (preferences.settings_of, (7,), {}),
+    (preferences.set_settings, (7, PersonalSettings()), {}),
+    (deferrals.put, (DEFERRAL,), {}),
+    (deferrals.get, (7, 1), {}),
+    (deferrals.find, (1,), {}),
+    (deferrals.due, (100, 10), {}),
+    (deferrals.listed, (10,), {}),
+    (deferrals.listed, (10, 7), {}),
+    (deferrals.postpone, (DEFERRAL, 200), {}),
+    (deferrals.hasten, (DEFERRAL, 50), {}),
+    (deferrals.cancel, (DEFERRAL, 50), {}),
+    (deferrals.take, (DEFERRAL,), {}),
+    (deferrals.remove, (7, 1), {}),
     (rerouting.put_in_place, (delivery(2, attempts=1), 1, [delivery(2), delivery(2)]), {}),
 ]
 
@@ -120,6 +186,12 @@ class Recorder:
     def one(self, sql: str, params: Params = ()) -> Row | None:
         self._texts.add(sql)
         return self._tx.one(sql, params)
+
+    def change_number(self) -> int:
+        return self._tx.change_number()
+
+    def change_horizon(self) -> int:
+        return self._tx.change_horizon()
 
     def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
         self._texts.add(COUNT)
@@ -181,6 +253,10 @@ def test_no_function_is_left_out() -> None:
         forgetting,
         uploads,
         trees,
+        preferences,
+        deferrals,
+        changes,
+        removals,
     )
     public = {
         function

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from tests.graph.desk import Desk
+from tests.web.conftest import parsed
+from tests.web.line import Line
 
 from graphpost.auth.issuer import IssuerReply
 from graphpost.config import LimitSettings, LogSettings
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
 from graphpost.web.app import Application
+from graphpost.web.exchange import Exchange
 
 
 class Broken:
@@ -30,7 +32,7 @@ class Broken:
 
 def ask(path: str, error: Exception) -> tuple[int, dict[str, Any], str]:
     """Status, body, and what the log has."""
-    output, sent = io.StringIO(), list[Mapping[str, Any]]()
+    output = io.StringIO()
     log = MailLog(LogSettings(), output)
     broken: Any = Broken(error)
     application = Application(
@@ -42,25 +44,13 @@ def ask(path: str, error: Exception) -> tuple[int, dict[str, Any], str]:
         log=log,
         hosts=frozenset({"localhost"}),
     )
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "scheme": "http",
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "headers": [(b"host", b"localhost")],
-        "client": ("127.0.0.1", 1),
-    }
-
-    async def receive() -> Mapping[str, Any]:
-        raise AssertionError("there is no body to ask for")
-
-    async def send(event: Mapping[str, Any]) -> None:
-        sent.append(event)
-
-    asyncio.run(application(scope, receive, send))
+    line = Line()
+    exchange = Exchange(line, "GET", path, "", {"host": "localhost"})
+    exchange.complete()
+    asyncio.run(application(exchange))
     log.close()
-    return sent[0]["status"], json.loads(sent[1]["body"]), output.getvalue()
+    (reply,) = parsed(bytes(line.sent))
+    return reply.status, json.loads(reply.body), output.getvalue()
 
 
 @pytest.mark.parametrize("path", ["/common/oauth2/v2.0/token", "/admin/queue", "/upload/x"])

@@ -19,15 +19,17 @@ from msgspec.structs import replace
 from graphpost.admin import shown
 from graphpost.clock import Clock, Instant
 from graphpost.config.checking import check_address
+from graphpost.config.permissions import find_fault
 from graphpost.errors import ConfigurationError, GraphpostError
 from graphpost.ids import Numbers, new_guid
 from graphpost.mail.mailbox import Application, Mailbox
-from graphpost.store import accounts, deliveries, passwords
+from graphpost.store import accounts, deferrals, deliveries, messages, passwords
 from graphpost.store.accounts import Credential
+from graphpost.store.deferrals import Deferral
 from graphpost.store.deliveries import Delivery
 from graphpost.store.store import Store, Tx
 
-QueueState = Literal["queued", "done", "held"]
+QueueState = Literal["waiting", "queued", "done", "held"]
 _QUEUE_ID = re.compile(r"[0-9A-Fa-f]{16}")
 _STATES = {"queued": deliveries.QUEUED, "done": deliveries.DONE, "held": deliveries.HELD}
 
@@ -70,31 +72,37 @@ class Operations:
     async def list_queue(
         self, *, state: QueueState | None = None, mailbox: str = "", limit: int = 100
     ) -> list[dict[str, Any]]:
-        """Deliveries, newest first; of one state and one sender's mailbox when given."""
-        wanted = None if state is None else _STATES[state]
+        """Deliveries and drafts that wait for their time, newest first; of one state and one sender's mailbox when
+        given."""
+        most = max(1, min(limit, 10_000))
 
         def run(tx: Tx) -> list[dict[str, Any]]:
             mailbox_id = _mailbox(tx, mailbox).mailbox_id if mailbox else None
-            found = deliveries.listed(
-                tx, state=wanted, limit=max(1, min(limit, 10_000)), mailbox_id=mailbox_id
-            )
-            return _shown(tx, found)
+            found = []
+            if state in (None, "waiting"):
+                found += _shown_deferrals(tx, deferrals.listed(tx, most, mailbox_id))
+            if state != "waiting":
+                wanted = None if state is None else _STATES[state]
+                found += _shown(tx, deliveries.listed(tx, state=wanted, limit=most, mailbox_id=mailbox_id))
+            return sorted(found, key=lambda entry: entry["id"], reverse=True)[:most]
 
         return await self.store.read(run)
 
     async def show_message(self, *, queue_id: str) -> dict[str, Any]:
         """A message's way to each recipient."""
-        return await self.store.read(lambda tx: _message(tx, queue_id, _deliveries(tx, queue_id)))
+        return await self.store.read(lambda tx: _message(tx, queue_id))
 
     async def retry_message(self, *, queue_id: str) -> dict[str, Any]:
-        """Make what is waiting of a message due now."""
-        result = await self._act(queue_id, deliveries.retry_now, "nothing of it is waiting")
+        """Make what is waiting of a message due now; a draft that waits for its time is sent."""
+        result = await self._act(queue_id, deliveries.retry_now, deferrals.hasten, "nothing of it is waiting")
         self.queue_changed()
         return result
 
     async def cancel_message(self, *, queue_id: str) -> dict[str, Any]:
-        """Give up what has not been delivered of a message; nobody gets a report."""
-        result = await self._act(queue_id, deliveries.cancel, "nothing of it can be stopped any more")
+        """Give up what has not been delivered of a message; nobody gets a report.  A draft that waits stays a draft."""
+        result = await self._act(
+            queue_id, deliveries.cancel, deferrals.cancel, "nothing of it can be stopped any more"
+        )
         self.queue_changed()
         return result
 
@@ -164,6 +172,12 @@ class Operations:
         mailbox_scope: tuple[str, ...] = (),
     ) -> dict[str, Any]:
         """Register a client; a confidential one gets a secret, which is shown this once."""
+        for key, names in (
+            ("application_permissions", application_permissions),
+            ("delegated_permissions", delegated_permissions),
+        ):
+            if faults := [fault for name in names if (fault := find_fault(name))]:
+                raise ConfigurationError(key, faults[0])
         application = Application(
             client_id=_guid(client_id) if client_id else new_guid(),
             object_id=new_guid(),
@@ -202,28 +216,53 @@ class Operations:
         return {"client_id": client_id.lower(), "secret": secret}
 
     async def _act(
-        self, queue_id: str, act: Callable[[Tx, int, int, Instant], int], otherwise: str
+        self,
+        queue_id: str,
+        act: Callable[[Tx, int, int, Instant], int],
+        act_on_draft: Callable[[Tx, Deferral, Instant], Deferral],
+        otherwise: str,
     ) -> dict[str, Any]:
         now = self.clock.now()
 
         def run(tx: Tx) -> dict[str, Any]:
-            first = _deliveries(tx, queue_id)[0]
-            if not act(tx, deliveries.bucket_of(first.mailbox_id), first.message_id, now):
+            found, row = _find(tx, queue_id)
+            if row is not None:
+                after = act_on_draft(tx, row, now)
+                state = "waiting" if deferrals.find(tx, row.message_id) else "cancelled"
+                return shown.message(queue_id, _shown_deferrals(tx, [after], state))
+            if not act(tx, deliveries.bucket_of(found[0].mailbox_id), found[0].message_id, now):
                 raise OperationError(f"{queue_id}: {otherwise}", 409)
-            return _message(tx, queue_id, deliveries.get(tx, first.mailbox_id, first.message_id))
+            return _message(tx, queue_id)
 
         return await self.store.write(run)
 
 
-def _deliveries(tx: Tx, queue_id: str) -> list[Delivery]:
+def _find(tx: Tx, queue_id: str) -> tuple[list[Delivery], Deferral | None]:
+    """A message's deliveries, or what it waits for before there are any."""
     number = int(queue_id, 16) if _QUEUE_ID.fullmatch(queue_id) else -1
-    if 0 <= number < 2**63 and (found := deliveries.find(tx, number)):
-        return found
+    if 0 <= number < 2**63:
+        if found := deliveries.find(tx, number):
+            return found, None
+        row = deferrals.find(tx, number)
+        if row is not None and _shown_deferrals(tx, [row]):
+            return [], row
     raise OperationError(f"there is no message {queue_id!r} in the queue")
 
 
-def _message(tx: Tx, queue_id: str, found: list[Delivery]) -> dict[str, Any]:
-    return shown.message(queue_id, _shown(tx, found))
+def _message(tx: Tx, queue_id: str) -> dict[str, Any]:
+    found, row = _find(tx, queue_id)
+    return shown.message(queue_id, _shown(tx, found) if row is None else _shown_deferrals(tx, [row]))
+
+
+def _shown_deferrals(tx: Tx, rows: Iterable[Deferral], state: str = "waiting") -> list[dict[str, Any]]:
+    """Those whose draft is still there."""
+    addresses = {box.mailbox_id: box.address for box in accounts.list_mailboxes(tx)}
+    found = []
+    for row in rows:
+        item = messages.get(tx, row.mailbox_id, row.message_id)
+        if item is not None and item.is_draft:
+            found.append(shown.deferral(row, item, addresses.get(row.mailbox_id, ""), state))
+    return found
 
 
 def _shown(tx: Tx, found: Iterable[Delivery]) -> list[dict[str, Any]]:

@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from graphpost.clock import to_text
 from graphpost.mail.mailbox import Application, Mailbox
+from graphpost.mail.message import Item
 from graphpost.store.accounts import Credential
+from graphpost.store.deferrals import Deferral
 from graphpost.store.deliveries import DONE, HELD, QUEUED, Delivery, Recipient
 
 _STATES: Final = {QUEUED: "queued", DONE: "done", HELD: "held"}
@@ -36,11 +38,36 @@ def delivery(found: Delivery, mailbox: str) -> dict[str, Any]:
     }
 
 
+def deferral(found: Deferral, item: Item, mailbox: str, state: str) -> dict[str, Any]:
+    """A draft that waits (or waited) for its time, in the shape of a delivery: `due` is when it will be sent."""
+    message = item.message
+    author = message.sender or message.from_
+    return {
+        "id": f"{found.message_id:016x}",
+        "mailbox": mailbox,
+        "sender": author.address if author is not None else mailbox,
+        "subject": message.subject,
+        "message_id": message.internet_message_id,
+        "destination": "",
+        "state": state,
+        "attempts": 0,
+        "under_way": False,
+        "created": to_text(found.created_at),
+        "due": to_text(found.due_at),
+        "expires": "",
+        "finished": "",
+        "recipients": [
+            {"address": each.address, "state": state, "at": "", "reply": None} for each in message.recipients
+        ],
+    }
+
+
 def message(queue_id: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """A message with all its deliveries: `state` is done when every one is."""
+    """A message with all its deliveries: `state` is done when every one is, waiting while it is a draft (cancelled: not any more)."""
+    states = {part["state"] for part in parts}
     return {
         "id": queue_id,
-        "state": "done" if all(part["state"] == "done" for part in parts) else "queued",
+        "state": states.pop() if len(states) == 1 and states != {"held"} else "queued",
         "recipients": [recipient for part in parts for recipient in part["recipients"]],
         "deliveries": parts,
     }

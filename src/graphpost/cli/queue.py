@@ -20,12 +20,14 @@ def command() -> None:
 
 @command.command("list")
 @with_config
-@click.option("--state", type=click.Choice(["queued", "done", "held"]), help="Only those in this state.")
+@click.option(
+    "--state", type=click.Choice(["waiting", "queued", "done", "held"]), help="Only those in this state."
+)
 @click.option("--mailbox", default="", metavar="ADDRESS", help="Only those sent from this mailbox.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @json_option
 def list_(config: Config, state: str | None, mailbox: str, limit: int, as_json: bool) -> None:
-    """List messages, the newest first."""
+    """List messages, the newest first; a draft that is to be sent later is `waiting`, NEXT is when."""
     from graphpost.cli.reaching import perform
 
     found = perform(config, "list_queue", state=state, mailbox=mailbox, limit=limit)
@@ -63,7 +65,7 @@ def show(config: Config, queue_id: str, as_json: bool) -> None:
 @with_config
 @json_option
 def retry(config: Config, queue_id: str, as_json: bool) -> None:
-    """Attempt a waiting message now."""
+    """Attempt a waiting message now; one that waits for its time is sent now."""
     from graphpost.cli.reaching import perform
 
     _print(perform(config, "retry_message", queue_id=queue_id), as_json)
@@ -74,7 +76,7 @@ def retry(config: Config, queue_id: str, as_json: bool) -> None:
 @with_config
 @json_option
 def cancel(config: Config, queue_id: str, as_json: bool) -> None:
-    """Give up what has not been delivered; nobody gets a report."""
+    """Give up what has not been delivered; nobody gets a report.  What waits for its time stays a draft."""
     from graphpost.cli.reaching import perform
 
     _print(perform(config, "cancel_message", queue_id=queue_id), as_json)

@@ -20,6 +20,7 @@ from graphpost.files import create_file, make_directory
 
 FILE: Final = "defaults.json"
 DOMAIN: Final = "example.test"
+LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 _PEOPLE: Final = (("adele", "Adele Vance"), ("alex", "Alex Wilber"))
 
 

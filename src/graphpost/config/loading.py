@@ -18,10 +18,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
-from graphpost.config.checking import check
-from graphpost.config.defaults import DOMAIN, embedded_defaults
+from graphpost.config.checking import check, is_loopback
+from graphpost.config.defaults import DOMAIN, LOOPBACK, embedded_defaults
 from graphpost.config.secrets import with_secrets
-from graphpost.config.settings import Config
+from graphpost.config.settings import Config, NotificationSettings
 from graphpost.errors import ConfigurationError
 
 Tree = dict[str, Any]
@@ -177,6 +177,18 @@ def _complete(config: Config, tree: Tree) -> Config:
         config,
         tenant=replace(tenant, domains=tenant.domains or [DOMAIN]),
         issuer=replace(config.issuer, password_grant=tree.get("issuer", {}).get("password_grant", True)),
+        notifications=_to_this_machine(config, tree.get("notifications", {})),
         mailboxes=defaults.mailboxes(),
         applications=[defaults.application()],
+    )
+
+
+def _to_this_machine(config: Config, given: Tree) -> NotificationSettings:
+    """For trying out: receivers on this machine are notified, with or without TLS, unless the settings say otherwise."""
+    if not is_loopback(config.server.host):
+        return config.notifications
+    return replace(
+        config.notifications,
+        allow=given.get("allow", list(LOOPBACK)),
+        allow_http=given.get("allow_http", True),
     )

@@ -28,6 +28,7 @@ class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     blobs: str = "files:blobs"
     inline_limit: int = 65_536  # contents up to this size are kept in the database
     connections: int = 4
+    removals_seconds: float = 2_592_000.0  # how long clients that synchronise are told what was removed
 
 
 class TenantSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -49,6 +50,7 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     message_bytes: int = 150 * 1024 * 1024
     upload_slice_bytes: int = 64 * 1024 * 1024  # one PUT of an upload session
     upload_session_seconds: float = 86_400.0
+    upload_sessions: int = 50  # open ones of a mailbox
     recipients: int = 500
     custom_headers: int = 5
     header_bytes: int = 262_144
@@ -72,6 +74,23 @@ class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     lease_seconds: float = 600.0
     poll_seconds: float = 1.0
     retention_seconds: float = 604_800.0  # how long finished deliveries stay listed
+
+
+class NotificationSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    allow: list[str] = field(default_factory=list)  # host names, addresses and networks that may be private
+    allow_private: bool = False  # addresses that are not of the Internet
+    allow_http: bool = False  # plain HTTP, to this machine
+    ports: list[int] = field(default_factory=lambda: [443, 8443])
+    ca_file: str = ""
+    concurrency: int = 50  # notifications being sent
+    batch: int = 100  # notifications in one request
+    timeout_seconds: float = 10.0
+    retry_seconds: list[float] = field(default_factory=lambda: [10, 30, 60, 120, 300, 600])
+    expiry_seconds: float = 14_400.0  # how long a receiver may fail before notifications are dropped
+    lease_seconds: float = 60.0
+    poll_seconds: float = 1.0
+    subscription_minutes: int = 10_080
+    subscriptions_per_mailbox: int = 1000
 
 
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -120,6 +139,12 @@ class RouteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     concurrency: int = 0  # 0 = delivery.concurrency
 
 
+class DkimSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    domain: str
+    selector: str
+    key: str = ""  # "" = where `graphpost dkim create` puts it
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All settings, checked; `data` is the data directory, and relative paths are under it.
 
@@ -134,8 +159,10 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     issuer: IssuerSettings = IssuerSettings()
     limits: LimitSettings = LimitSettings()
     delivery: DeliverySettings = DeliverySettings()
+    notifications: NotificationSettings = NotificationSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     mailboxes: list[MailboxSettings] = field(default_factory=list)
     applications: list[ApplicationSettings] = field(default_factory=list)
     routes: list[RouteSettings] = field(default_factory=list)
+    dkim: list[DkimSettings] = field(default_factory=list)

@@ -18,11 +18,13 @@ from graphpost.mail.report import (
     delay_report,
     non_delivery_report,
     success_report,
+    unsent_report,
 )
 from graphpost.mail.thread import child_index
 from graphpost.store.deliveries import Recipient, Saying
 
 NOTHING = Saying(0, "", "", "")
+UNSENT_STATUS = "5.7.0"  # RFC 3463: other or undefined security status: it may not be sent as it is
 
 
 class Reporter:
@@ -31,6 +33,7 @@ class Reporter:
     def __init__(self, filer: Filer, hostname: str) -> None:
         self._filer = filer
         self._hostname = hostname
+        self._postmaster = Address(f"postmaster@{hostname}", "Mail Delivery System")
 
     def filings(
         self, conclusion: Conclusion, mailbox: Mailbox, item: Item, header: bytes, now: Instant
@@ -53,6 +56,31 @@ class Reporter:
             if recipients
         ]
 
+    def unsent(
+        self, mailbox: Mailbox, item: Item, header: bytes, submitted_at: Instant, reason: str, now: Instant
+    ) -> Filing:
+        """The report on a draft that could not be sent at its time; `header` is the draft's, as it would go out."""
+        message = item.message
+        facts = NdrFacts(
+            message_id=f"<{new_guid()}@{self._hostname}>",
+            date=now,
+            sender=self._postmaster,
+            recipient=Address(mailbox.address, mailbox.name),
+            reporting_mta=self._hostname,
+            arrived_at=submitted_at,
+            recipients=tuple(
+                RecipientFact(address=each.address, action="failed", status=UNSENT_STATUS, text=reason)
+                for each in message.recipients
+            ),
+            original=header,
+            subject=message.subject,
+            original_message_id=message.internet_message_id,
+            references=message.references,
+            conversation_index=child_index(message.conversation_index, now),
+            envelope_id=f"{item.message_id:016x}",
+        )
+        return self._filer.prepare(mailbox, unsent_report(facts, reason), now)
+
     def _facts(
         self,
         conclusion: Conclusion,
@@ -63,11 +91,11 @@ class Reporter:
         header: bytes,
         now: Instant,
     ) -> NdrFacts:
-        message, delivery = item.message, conclusion.delivery
+        message, delivery = item.message.going_out, conclusion.delivery
         return NdrFacts(
             message_id=f"<{new_guid()}@{self._hostname}>",
             date=now,
-            sender=Address(f"postmaster@{self._hostname}", "Mail Delivery System"),
+            sender=self._postmaster,
             recipient=Address(delivery.sender, mailbox.name),
             reporting_mta=self._hostname,
             arrived_at=delivery.created_at,

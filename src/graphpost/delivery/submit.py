@@ -2,7 +2,7 @@
 
 When `submit` or `submit_draft` returns, the message is on disk: in Sent Items (or in no folder when no copy is wanted)
 and in the queue.  Nothing after that point is reported to the client: failures come back as mail.  `keep` makes drafts
-durable, which are sent later or never.
+durable, which are sent later or never.  What asks for a later time stays in Drafts and waits (`delivery.dispatch`).
 """
 
 from __future__ import annotations
@@ -16,19 +16,23 @@ from msgspec.structs import replace
 
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import DeliverySettings
+from graphpost.delivery.answered import mark_answered
 from graphpost.delivery.items import completed, new_item
 from graphpost.delivery.lane import Job
 from graphpost.delivery.routing import Router
 from graphpost.delivery.worker import Worker
-from graphpost.errors import NotFound
+from graphpost.errors import NotFound, PreconditionFailed
 from graphpost.ids import Numbers
 from graphpost.mail.address import to_wire
-from graphpost.mail.mailbox import NO_FOLDER, SENT_ITEMS, Mailbox
+from graphpost.mail.deferral import is_timed, send_time, settled
+from graphpost.mail.mailbox import DRAFTS, NO_FOLDER, SENT_ITEMS, Mailbox
 from graphpost.mail.message import Address, Item, Message
 from graphpost.maillog import MailLog
-from graphpost.store import contents, deliveries, folders, messages
+from graphpost.store import contents, deferrals, deliveries, folders, messages
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
+from graphpost.store.deferrals import NOBODY as UNKNOWN
+from graphpost.store.deferrals import Deferral, Requester
 from graphpost.store.deliveries import Delivery, Recipient
 from graphpost.store.store import Store, Tx
 
@@ -58,6 +62,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     save: bool = True
     request_id: str = ""
     source: Source | None = None
+    requester: Requester = UNKNOWN
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -103,6 +108,8 @@ class Submitter:
         Raises StoreError, and NotFound when its source is gone; then nothing was kept.
         """
         now = self._clock.now()
+        if submission.message.extended and (until := send_time(submission.message, now)) > now:
+            return await self._defer(submission, now, until)
         number = self._numbers.next()
         place = SENT_ITEMS if submission.save else NO_FOLDER
         item = new_item(submission.mailbox, submission.message, submission.contents, number, now, place)
@@ -117,39 +124,93 @@ class Submitter:
         self._accepted(submission.mailbox, item, queued, held, submission.request_id)
         return item
 
-    async def submit_draft(self, mailbox: Mailbox, draft: Item, message: Message, request_id: str) -> Item:
-        """Send a stored draft as `message`: it moves to Sent Items, and into the queue.
+    async def submit_draft(
+        self, mailbox: Mailbox, draft: Item, message: Message, request_id: str, requester: Requester = UNKNOWN
+    ) -> Item:
+        """Send a stored draft as `message`: it moves to Sent Items, and into the queue; or it stays, when it is to wait.
 
         `message` is the draft's own, or that with what sending asks for.  Raises PreconditionFailed, with nothing done,
         when the stored draft is no longer the version given; and StoreError.
         """
         now = self._clock.now()
+        if draft.message.extended and (until := send_time(draft.message, now)) > now:
+            row = Deferral(
+                mailbox_id=draft.mailbox_id,
+                message_id=draft.message_id,
+                due_at=until,
+                created_at=now,
+                requester=requester,
+                request_id=request_id,
+            )
+            after = replace(draft, message=settled(draft.message, now), modified_at=now)
+            item = await self._store.write(_deferral(draft, after, row))
+            self._log.scheduled(request_id, mailbox.address, item.message_id, until)
+            return item
+        return await self._send_draft(mailbox, draft, message, request_id)
+
+    async def send_deferred(self, mailbox: Mailbox, row: Deferral, draft: Item, message: Message) -> Item:
+        """Send a draft whose time has come, as `submit_draft` does.
+
+        Raises PreconditionFailed, with nothing done, when draft or row are no longer what they were.
+        """
+        return await self._send_draft(mailbox, draft, message, row.request_id, row)
+
+    async def _send_draft(
+        self, mailbox: Mailbox, draft: Item, message: Message, request_id: str, row: Deferral | None = None
+    ) -> Item:
+        now, saves = self._clock.now(), row is None or row.saves
         dated = message if message.raw is not None else replace(message, date=now)
         sent = replace(
             draft,
             message=completed(mailbox, dated, draft.message_id, now),
-            folder_id=SENT_ITEMS,
+            folder_id=SENT_ITEMS if saves else NO_FOLDER,
             is_draft=False,
             is_read=True,
             modified_at=now,
             received_at=now,
             sent_at=now,
         )
-        queued = self._deliveries(sent, now, hidden=False)
-        item = await self._write(_sending(draft, sent, queued), queued)
+        queued = self._deliveries(sent, now, hidden=not saves)
+        item = await self._write(_sending(draft, sent, queued, row), queued)
         plain = message.raw is None and not message.attachments and item.size <= KEPT_IN_MEMORY
         self._accepted(mailbox, item, queued, {} if plain else None, request_id)
         return item
 
     async def keep(self, draft: Draft) -> Item:
         """Make a draft durable.  Raises NotFound when its folder or source is gone, StoreError; then nothing was kept."""
-        now = self._clock.now()
+        return await self._keep(draft, self._clock.now())
+
+    async def _defer(self, submission: Submission, now: Instant, until: Instant) -> Item:
+        """Keep what is submitted as a draft that waits for its time."""
+        draft = Draft(
+            mailbox=submission.mailbox,
+            message=settled(submission.message, now),
+            contents=submission.contents,
+            folder_id=DRAFTS,
+            source=submission.source,
+        )
+        row = Deferral(
+            mailbox_id=submission.mailbox.mailbox_id,
+            message_id=0,
+            due_at=until,
+            created_at=now,
+            requester=submission.requester,
+            saves=submission.save,
+            request_id=submission.request_id,
+        )
+        item = await self._keep(draft, now, row)
+        self._log.scheduled(submission.request_id, submission.mailbox.address, item.message_id, until)
+        return item
+
+    async def _keep(self, draft: Draft, now: Instant, row: Deferral | None = None) -> Item:
+        """Make a draft durable; with a row, it waits as that says."""
         number = self._numbers.next()
         item = new_item(draft.mailbox, draft.message, draft.contents, number, now, draft.folder_id)
         size = item.size + (draft.source.size if draft.source is not None else 0)
         item = replace(item, is_draft=True, is_read=draft.is_read, size=size)
         kept = await self._prepare(draft.contents) if draft.contents else []
-        if not await self._store.write(_keeping(item, kept, draft.source)):
+        row = None if row is None else replace(row, message_id=number)
+        if not await self._store.write(_keeping(item, kept, draft.source, row)):
             raise NotFound
         return item
 
@@ -255,19 +316,37 @@ def _adding(
             contents.add(tx, item.mailbox_id, item.message_id, kept)
         for delivery in queued:
             deliveries.add(tx, delivery)
+        mark_answered(tx, item)
         return item
 
     return add
 
 
-def _sending(draft: Item, sent: Item, queued: list[Delivery]) -> Callable[[Tx], Item]:
+def _sending(draft: Item, sent: Item, queued: list[Delivery], row: Deferral | None) -> Callable[[Tx], Item]:
+    """Everybody who changes a waiting draft locks the message first, then its row."""
+    key = draft.mailbox_id, draft.message_id
+
     def send(tx: Tx) -> Item:
+        if row is not None and messages.get(tx, *key) is not None and not deferrals.take(tx, row):
+            raise PreconditionFailed("The message was changed by somebody else.")
         item = messages.change(tx, draft, sent)
+        if row is None and is_timed(draft.message):
+            deferrals.remove(tx, *key)
         for delivery in queued:
             deliveries.add(tx, delivery)
+        mark_answered(tx, item)
         return item
 
     return send
+
+
+def _deferral(draft: Item, after: Item, row: Deferral) -> Callable[[Tx], Item]:
+    def wait(tx: Tx) -> Item:
+        item = messages.change(tx, draft, after)
+        deferrals.put(tx, row)
+        return item
+
+    return wait
 
 
 def _share(tx: Tx, item: Item, source: Source) -> None:
@@ -275,7 +354,9 @@ def _share(tx: Tx, item: Item, source: Source) -> None:
         raise NotFound
 
 
-def _keeping(item: Item, kept: list[Content], source: Source | None) -> Callable[[Tx], bool]:
+def _keeping(
+    item: Item, kept: list[Content], source: Source | None, row: Deferral | None
+) -> Callable[[Tx], bool]:
     def keep(tx: Tx) -> bool:
         if folders.get(tx, item.mailbox_id, item.folder_id) is None:
             return False
@@ -284,6 +365,8 @@ def _keeping(item: Item, kept: list[Content], source: Source | None) -> Callable
         messages.add(tx, item)
         if kept:
             contents.add(tx, item.mailbox_id, item.message_id, kept)
+        if row is not None:
+            deferrals.put(tx, row)
         return True
 
     return keep

@@ -12,9 +12,10 @@ from graphpost.graph.attached import Stored
 from graphpost.graph.bodies import read_draft
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.conditions import changed, check_match
+from graphpost.graph.due import requester_of
 from graphpost.graph.keys import folder_key, item_at, message_key
 from graphpost.graph.mime_in import read_mime_draft
-from graphpost.graph.outgoing import check_draft, check_header_size
+from graphpost.graph.outgoing import check_draft, check_header_size, party_of
 from graphpost.graph.payload import LARGE, media_kind, read_json
 from graphpost.graph.reading import Reading
 from graphpost.graph.send import queue_id
@@ -38,7 +39,7 @@ async def create_message(call: Call) -> Reply:
     place = DRAFTS if folder is None else folder
     draft = await asyncio.to_thread(read, call, place) if len(call.body) > LARGE else read(call, place)
     item = await call.services.submitter.keep(draft)
-    return message_reply(call, item, 201)
+    return await message_reply(call, item, 201)
 
 
 def _read_json(call: Call, folder: int) -> Draft:
@@ -60,6 +61,8 @@ def _read_mime(call: Call, folder: int) -> Draft:
 async def send_draft(call: Call) -> Reply:
     """`POST …/messages/{message}/send`: 202 once the draft is in Sent Items and in the queue.  A body says nothing.
 
+    One that asks for a later time stays where it is, and waits.
+
     Whatever is done to the draft meanwhile: it is sent once, as one of its versions, or not at all.
     """
     key, folder = message_key(call), folder_key(call)
@@ -70,9 +73,11 @@ async def send_draft(call: Call) -> Reply:
         check_match(call, item)
         if not item.is_draft:
             raise NotFound("The specified object was not found in the store., The message is not a draft.")
-        message = check_draft(call, item.message, await _header(item, stored))
+        message = check_draft(party_of(call), item.message, await _header(item, stored))
         try:
-            sent = await call.services.submitter.submit_draft(call.box, item, message, call.request_id)
+            sent = await call.services.submitter.submit_draft(
+                call.box, item, message, call.request_id, requester_of(call.principal)
+            )
         except PreconditionFailed:
             continue
         return Reply(202, headers=queue_id(sent))

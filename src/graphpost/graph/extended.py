@@ -15,6 +15,7 @@ from typing import Any, Final
 from graphpost.errors import BadRequest
 from graphpost.graph.payload import read_base64
 from graphpost.graph.values import clip, read_array, read_object, read_string, unexpected
+from graphpost.mail.deferral import MOST_UNITS, SEND_NUMBER, SEND_UNITS, UNITS
 from graphpost.mail.message import ExtendedProperty
 
 IN_REPLY_TO: Final = "String 0x1042"
@@ -25,6 +26,10 @@ _NAMED: Final = re.compile(
     r"(\w+)\s+(\{?)([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(\}?)\s+(?:Id\s+0x([0-9a-f]{1,8})|Name\s+(\S.{0,254}))",
     re.ASCII | re.IGNORECASE,
 )
+_MOST: Final = {
+    SEND_NUMBER: MOST_UNITS,
+    SEND_UNITS: len(UNITS) - 1,
+}  # a message that waits must know for how long
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -58,7 +63,10 @@ def _read_one(entry: Any, collection: str, *, many: bool) -> ExtendedProperty:
     value = members.get("value")
     kind = property_id.partition(" ")[0].removesuffix("Array")
     if not many:
-        return ExtendedProperty(property_id, _checked(kind, read_string(value, "value"), property_id))
+        text = _checked(kind, read_string(value, "value"), property_id)
+        if property_id in _MOST and not 0 <= int(text) <= _MOST[property_id]:
+            raise _unusable(text, property_id)
+        return ExtendedProperty(property_id, text)
     values = [_checked(kind, read_string(v, "value"), property_id) for v in read_array(value, "value")]
     return ExtendedProperty(property_id, tuple(values))
 
@@ -83,11 +91,15 @@ def _checked(kind: str, value: str, property_id: str) -> str:
     try:
         _TYPES[kind](value)
     except ValueError as error:
-        raise BadRequest(
-            f"The value '{clip(value)}' is not valid for the extended property '{property_id}'.",
-            "ErrorInvalidExtendedPropertyValue",
-        ) from error
+        raise _unusable(value, property_id) from error
     return value
+
+
+def _unusable(value: str, property_id: str) -> BadRequest:
+    return BadRequest(
+        f"The value '{clip(value)}' is not valid for the extended property '{property_id}'.",
+        "ErrorInvalidExtendedPropertyValue",
+    )
 
 
 def _integer(bits: int) -> Callable[[str], object]:

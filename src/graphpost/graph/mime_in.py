@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from graphpost.errors import BadRequest, MimeError
 from graphpost.graph.call import Call
-from graphpost.graph.outgoing import check_mime, check_mime_authors, mime_authors, own_address
+from graphpost.graph.outgoing import check_mime, check_mime_authors, mime_authors, own_address, party_of
 from graphpost.graph.payload import read_mime
 from graphpost.ids import new_guid
 from graphpost.mail.address import domain_of
@@ -31,7 +31,7 @@ def read_mime_message(call: Call, amend: Amend = as_it_is) -> tuple[Message, dic
     `amend` may add to the header.
     """
     message, contents = _read(call, amend, checked=True)
-    check_mime(call, message)
+    check_mime(party_of(call), message)
     return message, contents
 
 
@@ -46,7 +46,7 @@ def _read(call: Call, amend: Amend, *, checked: bool) -> tuple[Message, dict[int
     try:
         data = normalise(given, message_id=_new_id(call), date=now)
         if checked:
-            check_mime_authors(call, data)
+            check_mime_authors(party_of(call), data)
         data = amend(_authored(call, data))
         message = parse(data, ParseLimits(limits.mime_depth, limits.mime_parts, limits.header_bytes))
     except MimeError as error:

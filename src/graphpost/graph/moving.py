@@ -13,9 +13,10 @@ from graphpost.graph.call import Call, Reply
 from graphpost.graph.keys import folder_at, folder_number
 from graphpost.graph.values import READ, read_string
 from graphpost.graph.writing import json_members, write_message
+from graphpost.mail.deferral import is_timed
 from graphpost.mail.mailbox import DELETED_ITEMS, RECOVERABLE
 from graphpost.mail.message import Item
-from graphpost.store import contents, folders, messages
+from graphpost.store import contents, deferrals, folders, messages
 from graphpost.store.forgetting import forget
 from graphpost.store.store import Tx
 
@@ -26,9 +27,11 @@ async def move_message(call: Call) -> Reply:
 
     def move(tx: Tx, item: Item) -> Item:
         folder_at(tx, call.box, destination)
+        if DELETED_ITEMS in folders.ancestors(tx, item.mailbox_id, destination):
+            _unschedule(tx, item)
         return _placed(tx, item, destination, now)
 
-    return message_reply(call, await write_message(call, move), 201)
+    return await message_reply(call, await write_message(call, move), 201)
 
 
 async def copy_message(call: Call) -> Reply:
@@ -51,7 +54,7 @@ async def copy_message(call: Call) -> Reply:
         contents.copy(tx, item.mailbox_id, item.message_id, number)
         return copied
 
-    return message_reply(call, await write_message(call, copy), 201)
+    return await message_reply(call, await write_message(call, copy), 201)
 
 
 async def delete_message(call: Call) -> Reply:
@@ -62,7 +65,8 @@ async def delete_message(call: Call) -> Reply:
         if item.folder_id == RECOVERABLE:
             forget(tx, item)
         else:
-            is_deleted = _is_within(tx, item, DELETED_ITEMS)
+            _unschedule(tx, item)
+            is_deleted = DELETED_ITEMS in folders.ancestors(tx, item.mailbox_id, item.folder_id)
             _placed(tx, item, RECOVERABLE if is_deleted else DELETED_ITEMS, now)
 
     await write_message(call, delete)
@@ -94,13 +98,7 @@ def _placed(tx: Tx, item: Item, folder: int, now: int) -> Item:
     return messages.change(tx, item, replace(item, folder_id=folder, modified_at=now))
 
 
-def _is_within(tx: Tx, item: Item, root: int) -> bool:
-    """Whether the message is in the folder, or in one below it."""
-    number, seen = item.folder_id, set[int]()
-    while number not in seen:
-        if number == root:
-            return True
-        seen.add(number)
-        folder = folders.get(tx, item.mailbox_id, number)
-        number = folder.parent_id if folder is not None else 0
-    return False
+def _unschedule(tx: Tx, item: Item) -> None:
+    """Who deletes a draft that waits for its time does not want it sent."""
+    if item.is_draft and is_timed(item.message):
+        deferrals.remove(tx, item.mailbox_id, item.message_id)

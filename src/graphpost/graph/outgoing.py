@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from graphpost.auth.access import check_sender
+from graphpost.auth.access import Principal, check_sender
+from graphpost.config import LimitSettings
 from graphpost.graph.call import Call
 from graphpost.graph.recipients import check_addresses, check_recipients
 from graphpost.graph.values import too_large
@@ -27,22 +29,35 @@ _AUTHOR: Final = re.compile(
 )
 
 
-def check_mime(call: Call, message: Message) -> None:
+class Party(Struct, frozen=True):
+    """In whose name a message goes out, from which mailbox, within which limits."""
+
+    principal: Principal
+    box: Mailbox
+    limits: LimitSettings
+
+
+def party_of(call: Call) -> Party:
+    """Who asks."""
+    return Party(call.principal, call.box, call.services.limits)
+
+
+def check_mime(party: Party, message: Message) -> None:
     """Raise unless a message read from MIME goes to somebody, and to addresses that are some."""
-    limits = call.services.limits
+    limits = party.limits
     check_addresses(message, limits.address_length)
     check_recipients(message, limits.recipients)
 
 
-def check_draft(call: Call, message: Message, header: bytes) -> Message:
+def check_draft(party: Party, message: Message, header: bytes) -> Message:
     """A draft as it may be sent; `header` is its MIME's when it came as MIME.  Raises as sendMail does."""
     if message.raw is not None:
-        check_mime(call, message)
-        check_mime_authors(call, header)
+        check_mime(party, message)
+        check_mime_authors(party, header)
         return message
-    check_recipients(message, call.services.limits.recipients)
-    check_header_size(message, call.services.limits.header_bytes)
-    return signed(call, message)
+    check_recipients(message, party.limits.recipients)
+    check_header_size(message, party.limits.header_bytes)
+    return signed(party, message)
 
 
 def check_header_size(message: Message, limit: int) -> None:
@@ -60,12 +75,12 @@ def check_header_size(message: Message, limit: int) -> None:
         raise too_large()
 
 
-def signed(call: Call, message: Message) -> Message:
+def signed(party: Party, message: Message) -> Message:
     """The message with its from and sender, which the principal must be allowed to use."""
-    mailbox = call.box
+    mailbox = party.box
     for given in (message.from_, message.sender):
         if given is not None:
-            check_sender(call.principal, mailbox, given.address)
+            check_sender(party.principal, mailbox, given.address)
     if message.from_ is None and message.sender is None:
         own = own_address(mailbox)
         return replace(message, from_=own, sender=own)
@@ -76,7 +91,7 @@ def signed(call: Call, message: Message) -> Message:
     return replace(message, from_=author, sender=author)
 
 
-def check_mime_authors(call: Call, data: bytes) -> None:
+def check_mime_authors(party: Party, data: bytes) -> None:
     """Raise unless the principal may send as every address that a From or Sender field of the header names.
 
     Every address of every field counts: which one a reader shows is the reader's choice.
@@ -85,7 +100,7 @@ def check_mime_authors(call: Call, data: bytes) -> None:
         value = raw.decode("utf-8", "replace").strip()
         if value or name.lower() == b"from":
             for address in _addresses(value):
-                check_sender(call.principal, call.box, address)
+                check_sender(party.principal, party.box, address)
 
 
 def mime_authors(data: bytes) -> list[tuple[bytes, bytes]]:

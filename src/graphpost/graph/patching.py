@@ -6,7 +6,7 @@ Absent properties keep their value, collections are replaced as a whole, null cl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,10 +21,11 @@ from graphpost.graph.flags import NOT_FLAGGED, merge_flag
 from graphpost.graph.outgoing import check_header_size
 from graphpost.graph.reading import Reading
 from graphpost.graph.schema import BODY_KIND, MESSAGE, Kind, Property, Write
-from graphpost.graph.values import READ, clip, read_object, read_string, read_word
+from graphpost.graph.values import read_object, read_string, read_word, unknown_property
 from graphpost.graph.writing import json_members
 from graphpost.mail.compose import anew, writes_property
-from graphpost.mail.message import Address, Body, ExtendedProperty, Item, Message
+from graphpost.mail.deferral import merged
+from graphpost.mail.message import Address, Body, Item, Message
 from graphpost.mail.text import preview
 
 Edit = Callable[[Any], Any]
@@ -69,7 +70,7 @@ class Patch:
         if message.body != before.body:
             ready = self.previews.get(message.body)
             message = replace(message, preview=preview(message.body) if ready is None else ready)
-        if message.raw is not None and (item.is_draft or self.protected) and _is_rewritten(before, message):
+        if message.raw is not None and (item.is_draft or self.protected) and is_rewritten(before, message):
             message = anew(message)
         size = item.size + len(message.body.content) - len(before.body.content)
         return replace(item, message=message, is_read=is_read, size=size, modified_at=now)
@@ -108,14 +109,18 @@ def check_patch(patch: Patch, item: Item, permissions: frozenset[str]) -> None:
         raise AccessDenied
 
 
+def is_rewritten(before: Message, after: Message) -> bool:
+    """Whether the MIME of a message would be another."""
+    if any(getattr(before, name) != getattr(after, name) for name in _WRITTEN):
+        return True
+    changed = set(after.extended) - set(before.extended)
+    return any(writes_property(each.property_id) for each in changed)
+
+
 def _settable(name: str) -> Property:
     row = MESSAGE.find(name)
     if row is None:
-        raise BadRequest(
-            f"The property '{clip(name)}' does not exist on type '{MESSAGE.name}'. Make sure to only use property "
-            "names that are defined by the type.",
-            READ,
-        )
+        raise unknown_property(name, MESSAGE.name)
     if row.write in (Write.NEVER, Write.CREATE):
         raise BadRequest("Set action is invalid for property.", "ErrorInvalidPropertySet")
     return row
@@ -129,7 +134,7 @@ def _edit(row: Property, value: Any, reading: Reading, previews: dict[Body, str]
         return _flag(value, row.name)
     read = read_property(row, value, reading)
     if row.kind is Kind.EXTENDED:
-        return lambda old: _merged(old, read)
+        return lambda old: merged(old, read)
     if value is None and row.name not in _UNCLEARED:
         read = getattr(_EMPTY, row.field)
     elif read is None and row.kind is not Kind.RECIPIENT:
@@ -159,15 +164,6 @@ def _flag(value: Any, name: str) -> Edit:
     return lambda old: merge_flag(old, members)
 
 
-def _merged(
-    old: tuple[ExtendedProperty, ...], new: Iterable[ExtendedProperty]
-) -> tuple[ExtendedProperty, ...]:
-    """Each is set by itself; those not named stay."""
-    found = {each.property_id: each for each in old}
-    found.update({each.property_id: each for each in new})
-    return tuple(found.values())
-
-
 def _both(first: Edit, second: Edit) -> Edit:
     return lambda old: second(first(old))
 
@@ -180,11 +176,3 @@ def _check_authors(call: Call, edits: dict[str, Edit]) -> None:
             check_sender(call.principal, call.box, author.address)
     if "from_" in edits:
         edits.setdefault("sender", edits["from_"])
-
-
-def _is_rewritten(before: Message, after: Message) -> bool:
-    """Whether the MIME of a message would be another."""
-    if any(getattr(before, name) != getattr(after, name) for name in _WRITTEN):
-        return True
-    changed = set(after.extended) - set(before.extended)
-    return any(writes_property(each.property_id) for each in changed)

@@ -29,9 +29,10 @@ from graphpost.graph.answering import (
 from graphpost.graph.answers import message_reply
 from graphpost.graph.bodies import read_fields, thread_fields
 from graphpost.graph.call import Call, Reply
+from graphpost.graph.due import requester_of
 from graphpost.graph.keys import folder_key, item_at, message_key
 from graphpost.graph.mime_in import read_mime_draft, read_mime_message
-from graphpost.graph.outgoing import check_header_size, signed
+from graphpost.graph.outgoing import check_header_size, party_of, signed
 from graphpost.graph.payload import LARGE, media_kind, read_json
 from graphpost.graph.prefer import time_zone_asked
 from graphpost.graph.reading import Reading
@@ -97,9 +98,7 @@ async def _create(call: Call, manner: Manner) -> Reply:
         source=answer.source,
     )
     item = await call.services.submitter.keep(draft)
-    if len(item.message.body.content) > IN_THREAD:  # it is sanitised to be shown
-        return await asyncio.to_thread(message_reply, call, item, 201)
-    return message_reply(call, item, 201)
+    return await message_reply(call, item, 201)
 
 
 async def _send(call: Call, manner: Manner) -> Reply:
@@ -110,6 +109,7 @@ async def _send(call: Call, manner: Manner) -> Reply:
         contents=answer.contents,
         request_id=call.request_id,
         source=answer.source,
+        requester=requester_of(call.principal),
     )
     return Reply(202, headers=queue_id(await call.services.submitter.submit(submission)))
 
@@ -135,6 +135,7 @@ def _from_mime(call: Call, manner: Manner, item: Item, *, sends: bool) -> Answer
     answer = begun(manner, call.box, item, call.services.clock.now())
     read = read_mime_message if sends else read_mime_draft
     message, contents = read(call, partial(amended, answer))
+    message = replace(message, answers=answer.answers)
     if conversation_of(message.conversation_index) != conversation_of(answer.conversation_index):
         message = replace(message, conversation_index=answer.conversation_index)
     return Answer(message, contents)
@@ -152,7 +153,7 @@ def _from_json(call: Call, manner: Manner, item: Item, *, sends: bool) -> Answer
         raise too_large()
     if sends:
         check_recipients(message, limits.recipients)
-        message = signed(call, message)
+        message = signed(party_of(call), message)
     check_header_size(message, limits.header_bytes)
     return Answer(message, reading.contents, source_of(item, message.attachments), is_read)
 

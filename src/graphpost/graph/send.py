@@ -11,8 +11,9 @@ from graphpost.errors import BadRequest
 from graphpost.graph.answers import message_reply
 from graphpost.graph.bodies import is_message, read_message
 from graphpost.graph.call import Call, Reply
+from graphpost.graph.due import requester_of
 from graphpost.graph.mime_in import read_mime_message
-from graphpost.graph.outgoing import check_header_size, signed
+from graphpost.graph.outgoing import check_header_size, party_of, signed
 from graphpost.graph.payload import LARGE, media_kind, read_json
 from graphpost.graph.prefer import wants_representation
 from graphpost.graph.reading import Reading
@@ -31,7 +32,7 @@ async def send_mail(call: Call) -> Reply:
     item = await _submit(call, read_mime_submission if is_mime else read_json_submission)
     if is_mime and wants_representation(call.headers):
         headers = {"Preference-Applied": "return=representation", **queue_id(item)}
-        return message_reply(call, item, 201, headers)
+        return await message_reply(call, item, 201, headers)
     return Reply(202, headers=queue_id(item))
 
 
@@ -61,13 +62,14 @@ def read_json_submission(call: Call) -> Submission:
     check_recipients(message, limits.recipients)
     if len(call.body) > limits.header_bytes:
         check_header_size(message, limits.header_bytes)
-    message = signed(call, message)
+    message = signed(party_of(call), message)
     return Submission(
         mailbox=call.box,
         message=message,
         contents=reading.contents,
         save=saves is not False,
         request_id=call.request_id,
+        requester=requester_of(call.principal),
     )
 
 
@@ -75,7 +77,12 @@ def read_mime_submission(call: Call) -> Submission:
     """What a MIME body asks to be sent; it always leaves a copy in Sent Items (§3.2)."""
     message, contents = read_mime_message(call)
     return Submission(
-        mailbox=call.box, message=message, contents=contents, save=True, request_id=call.request_id
+        mailbox=call.box,
+        message=message,
+        contents=contents,
+        save=True,
+        request_id=call.request_id,
+        requester=requester_of(call.principal),
     )
 
 

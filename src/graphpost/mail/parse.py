@@ -13,9 +13,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from graphpost.clock import to_text
 from graphpost.mail.address import parse_address_list
 from graphpost.mail.content import Content
 from graphpost.mail.date import parse_date
+from graphpost.mail.deferral import DELIVERY_TIME
 from graphpost.mail.message import (
     Address,
     ContentRef,
@@ -149,5 +151,9 @@ def _conversation_index(value: str) -> bytes:
 
 
 def _extended(first: dict[str, str]) -> tuple[ExtendedProperty, ...]:
-    level = _SENSITIVITY.get(first.get("sensitivity", "").lower())
-    return (ExtendedProperty("Integer 0x36", level),) if level else ()
+    found = []
+    if level := _SENSITIVITY.get(first.get("sensitivity", "").lower()):
+        found.append(ExtendedProperty("Integer 0x36", level))
+    if (time := parse_date(first.get("deferred-delivery", ""))) is not None:
+        found.append(ExtendedProperty(DELIVERY_TIME, to_text(time)))
+    return tuple(found)

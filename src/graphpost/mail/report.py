@@ -52,6 +52,10 @@ _INTRODUCTIONS: Final[dict[Action, str]] = {
     "delivered": "Your message was delivered to:",
     "relayed": "Your message was passed on; the next server will not report its delivery to:",
 }
+_UNSENT: Final = (
+    "Your message was to be sent at a later time. That time has come, and it cannot be sent. It was sent to nobody",
+    "and is still among your drafts. The reason:",
+)
 _REASONS: Final = {  # RFC 3463, without the class
     "1.1": "There is no such address at that destination.",
     "1.2": "The destination's domain does not exist or does not take mail.",
@@ -121,9 +125,24 @@ def success_report(facts: NdrFacts) -> bytes:
     return _report(facts, "relayed" if relayed else "delivered")
 
 
-def _report(facts: NdrFacts, action: Action) -> bytes:
-    parts = [text_part(_words(facts, action), "plain"), _status_part(facts), _original_part(facts)]
-    whole = multipart("report", parts, f"{facts.message_id}\n", ";\r\n\treport-type=delivery-status")
+def unsent_report(facts: NdrFacts, reason: str) -> bytes:
+    """The message that tells its author that it could not be sent at its time, and is still a draft.
+
+    There may be no recipients any more, and then there is no delivery-status.
+    """
+    said = [*_UNSENT, "", f"  {one_line(reason)}", ""]
+    said += [f"  To: {one_line(fact.address)}" for fact in facts.recipients] + [""]
+    return _report(facts, "failed", "\r\n".join([*said, *_about(facts)]) + "\r\n")
+
+
+def _report(facts: NdrFacts, action: Action, words: str = "") -> bytes:
+    text, original = text_part(words or _words(facts, action), "plain"), _original_part(facts)
+    seed = f"{facts.message_id}\n"
+    if facts.recipients:
+        parts = [text, _status_part(facts), original]
+        whole = multipart("report", parts, seed, ";\r\n\treport-type=delivery-status")
+    else:
+        whole = multipart("mixed", [text, original], seed)
     header = _header(facts, action) + whole.header + "MIME-Version: 1.0\r\n\r\n"
     pieces = [piece for piece in whole.pieces if isinstance(piece, bytes)]
     return header.encode("utf-8", "replace") + b"".join(pieces) + CRLF
@@ -154,13 +173,16 @@ def _words(facts: NdrFacts, action: Action) -> str:
     if action == "delayed":
         until = f" until {date_text(facts.retry_until)}" if facts.retry_until else ""
         lines += [f"Delivery is tried again{until}. There is no need to send the message again.", ""]
-    lines += [
+    return "\r\n".join([*lines, *_about(facts)]) + "\r\n"
+
+
+def _about(facts: NdrFacts) -> list[str]:
+    return [
         f"Subject: {one_line(facts.subject)}",
         f"Sent: {date_text(facts.arrived_at)}",
         f"Message-ID: {one_line(facts.original_message_id)}",
         f"Reported by: {one_line(facts.reporting_mta)}",
     ]
-    return "\r\n".join(lines) + "\r\n"
 
 
 def _recipient_words(fact: RecipientFact) -> list[str]:

@@ -8,17 +8,18 @@ from msgspec.structs import replace
 
 from graphpost.errors import PreconditionFailed
 from graphpost.mail.mailbox import ROOT, WELL_KNOWN, Folder
+from graphpost.store import removals
 from graphpost.store.store import Row, Tx
 
-_READ: Final = (
-    "SELECT folder_id, parent_id, name, well_known, is_hidden, total_count, unread_count, version,"
+READ: Final = (
+    "folder_id, parent_id, name, well_known, is_hidden, total_count, unread_count, version,"
     " (SELECT COUNT(*) FROM folders child WHERE child.mailbox_id = folders.mailbox_id"
     " AND child.parent_id = folders.folder_id AND child.is_hidden = 0)"
-    " FROM folders WHERE mailbox_id = ?"
 )
+_READ: Final = f"SELECT {READ} FROM folders WHERE mailbox_id = ?"  # noqa: S608
 _ADD: Final = (
     "INSERT INTO folders (mailbox_id, folder_id, parent_id, name, name_key, well_known, is_hidden,"
-    " total_count, unread_count, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    " total_count, unread_count, version, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
 _HIDDEN: Final = frozenset(
     {"clutter", "conflicts", "localfailures", "recoverableitemsdeletions", "scheduled"}
@@ -65,19 +66,23 @@ def add(tx: Tx, folder: Folder) -> bool:
         folder.total_count,
         folder.unread_count,
         folder.version,
+        tx.change_number(),
     )
-    return tx.execute(_ADD, row) == 1
+    added = tx.execute(_ADD, row) == 1
+    if added:
+        _touch(tx, folder.mailbox_id, folder.parent_id)
+    return added
 
 
 def get(tx: Tx, mailbox_id: int, folder_id: int) -> Folder | None:
     row = tx.one(f"{_READ} AND folder_id = ?", (mailbox_id, folder_id))
-    return None if row is None else _folder(mailbox_id, row)
+    return None if row is None else folder_of(mailbox_id, row)
 
 
 def hold(tx: Tx, mailbox_id: int, folder_id: int) -> Folder | None:
     """The folder, which nobody else removes before the end of this write."""
     row = tx.one(f"{_READ} AND folder_id = ?{tx.dialect.for_update}", (mailbox_id, folder_id))
-    return None if row is None else _folder(mailbox_id, row)
+    return None if row is None else folder_of(mailbox_id, row)
 
 
 def hold_tree(tx: Tx, mailbox_id: int) -> None:
@@ -98,23 +103,32 @@ def change(tx: Tx, before: Folder, after: Folder) -> Folder:
     folder = replace(after, version=before.version + 1)
     name, key = (folder.name.replace("\0", ""), _key(folder.name))
     written = tx.execute(
-        "UPDATE folders SET parent_id = ?, name = ?, name_key = ?, is_hidden = ?, version = ?"
+        "UPDATE folders SET parent_id = ?, name = ?, name_key = ?, is_hidden = ?, version = ?, changed = ?"
         " WHERE mailbox_id = ? AND folder_id = ? AND version = ?",
         (
-            *(folder.parent_id, name, key, int(folder.is_hidden), folder.version),
+            *(folder.parent_id, name, key, int(folder.is_hidden), folder.version, tx.change_number()),
             *(before.mailbox_id, before.folder_id, before.version),
         ),
     )
     if written != 1:
         raise PreconditionFailed("The folder was changed by somebody else.")
+    if (folder.parent_id, folder.is_hidden) != (before.parent_id, before.is_hidden):
+        _touch(tx, before.mailbox_id, before.parent_id)
+        _touch(tx, before.mailbox_id, folder.parent_id)
     return folder
 
 
 def remove(tx: Tx, mailbox_id: int, folder_id: int) -> bool:
     """Delete the folder's row; whether it was there.  Its messages and child folders are for the caller to see to."""
-    return (
-        tx.execute("DELETE FROM folders WHERE mailbox_id = ? AND folder_id = ?", (mailbox_id, folder_id)) == 1
+    row = tx.one(
+        "DELETE FROM folders WHERE mailbox_id = ? AND folder_id = ? RETURNING parent_id",
+        (mailbox_id, folder_id),
     )
+    if row is None:
+        return False
+    removals.add(tx, mailbox_id, removals.FOLDERS, [(folder_id, 0)], removals.DELETED)
+    _touch(tx, mailbox_id, row[0])
+    return True
 
 
 def ancestors(tx: Tx, mailbox_id: int, folder_id: int) -> list[int]:
@@ -138,20 +152,33 @@ def children(tx: Tx, mailbox_id: int, parent_id: int, include_hidden: bool = Fal
     """The folders right under a folder, in the order of their names."""
     visible = "" if include_hidden else " AND is_hidden = 0"
     rows = tx.all(f"{_READ} AND parent_id = ?{visible} ORDER BY name_key, folder_id", (mailbox_id, parent_id))
-    return [_folder(mailbox_id, row) for row in rows]
+    return [folder_of(mailbox_id, row) for row in rows]
+
+
+def listed(tx: Tx, mailbox_id: int, after: int, limit: int) -> list[Folder]:
+    """The mailbox's folders whose numbers follow that one, in the order of their numbers."""
+    rows = tx.all(f"{_READ} AND folder_id > ? ORDER BY folder_id LIMIT ?", (mailbox_id, after, limit))
+    return [folder_of(mailbox_id, row) for row in rows]
 
 
 def find(tx: Tx, mailbox_id: int, parent_id: int, name: str) -> Folder | None:
     """The child of that name; letter case does not matter."""
     row = tx.one(f"{_READ} AND parent_id = ? AND name_key = ?", (mailbox_id, parent_id, _key(name)))
-    return None if row is None else _folder(mailbox_id, row)
+    return None if row is None else folder_of(mailbox_id, row)
+
+
+def _touch(tx: Tx, mailbox_id: int, folder_id: int) -> None:
+    """A folder shows how many child folders it has, so it changes with them."""
+    if folder_id != _NO_PARENT:
+        tx.count_folder(mailbox_id, folder_id, 0, 0)
 
 
 def _key(name: str) -> str:
     return name.casefold().replace("\0", "")
 
 
-def _folder(mailbox_id: int, row: Row) -> Folder:
+def folder_of(mailbox_id: int, row: Row) -> Folder:
+    """The folder of a row that begins with the columns `READ`."""
     return Folder(
         mailbox_id=mailbox_id,
         folder_id=row[0],

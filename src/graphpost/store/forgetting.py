@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from graphpost.clock import Instant
 from graphpost.mail.mailbox import NO_FOLDER, RECOVERABLE
 from graphpost.mail.message import Item
-from graphpost.store import contents, deliveries, messages
+from graphpost.store import contents, deferrals, deliveries, messages
 from graphpost.store.store import Tx
 
 _UNNEEDED: Final = (
@@ -38,7 +38,9 @@ def forget(tx: Tx, item: Item) -> None:
 
 
 def remove(tx: Tx, item: Item) -> None:
-    """Delete the row and the contents."""
+    """Delete the row, the contents, and what it may wait for."""
+    if item.is_draft:
+        deferrals.remove(tx, item.mailbox_id, item.message_id)
     contents.remove(tx, item.mailbox_id, item.message_id)
     messages.remove(tx, item)
 

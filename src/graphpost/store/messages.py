@@ -17,6 +17,9 @@ import msgspec
 from graphpost.errors import PreconditionFailed
 from graphpost.mail.mailbox import NO_FOLDER, RECOVERABLE
 from graphpost.mail.message import Item, Message
+from graphpost.store import removals
+from graphpost.store.pages import NEWEST, Key, Order, Slot, keyset, ordering
+from graphpost.store.removals import PLACES
 from graphpost.store.store import Params, Row, Tx
 
 IMPORTANCE: Final = MappingProxyType({"low": 0, "normal": 1, "high": 2})
@@ -49,37 +52,37 @@ COLUMNS: Final = (
     "categories",
     "document",
 )
-_ADD: Final = f"INSERT INTO messages ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+READ: Final = (
+    "message_id, folder_id, moves, version, created_at, modified_at, received_at, sent_at,"
+    " is_read, is_draft, size, conversation_id, document"
+)
+_ADD: Final = (
+    f"INSERT INTO messages ({', '.join(COLUMNS)}, changed, placed)"  # noqa: S608
+    f" VALUES ({', '.join('?' * (len(COLUMNS) + 2))})"
+)
 _CHANGE: Final = (
-    f"UPDATE messages SET {', '.join(f'{c} = ?' for c in COLUMNS[2:])}"  # noqa: S608
+    f"UPDATE messages SET {', '.join(f'{c} = ?' for c in COLUMNS[2:])}, changed = ?"  # noqa: S608
     " WHERE mailbox_id = ? AND message_id = ? AND version = ?"
 )
-_READ: Final = (
-    "SELECT message_id, folder_id, moves, version, created_at, modified_at, received_at, sent_at,"
-    " is_read, is_draft, size, conversation_id, document FROM messages WHERE mailbox_id = ?"
-)
-# A loose scan: from one folder that has messages to the next.
-_PLACES: Final = (
-    "WITH RECURSIVE places(folder_id) AS ("
-    " SELECT (SELECT MIN(m.folder_id) FROM messages m WHERE m.mailbox_id = ? AND m.folder_id > 0)"
-    " UNION ALL SELECT (SELECT MIN(m.folder_id) FROM messages m WHERE m.mailbox_id = ? AND m.folder_id > places.folder_id)"
-    " FROM places WHERE places.folder_id IS NOT NULL)"
-    " SELECT folder_id FROM places WHERE folder_id IS NOT NULL"
-)
-_NEWEST_OF_PLACE: Final = (
+_CHANGE_PLACE: Final = _CHANGE.replace("changed = ?", "changed = ?, placed = ?")
+_READ: Final = f"SELECT {READ} FROM messages WHERE mailbox_id = ?"  # noqa: S608
+_OF_PLACE: Final = (
     "SELECT received_at, message_id FROM (SELECT received_at, message_id FROM messages"
-    " WHERE mailbox_id = ? AND folder_id = ? ORDER BY received_at DESC, message_id DESC LIMIT ?) AS newest"
+    " WHERE mailbox_id = ? AND folder_id = ?{} ORDER BY {} LIMIT ?) AS place"
 )
-_NEWEST: Final = (("received_at", True),)
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode
+
+_WIDTH: Final = READ.count(",") + 1
+_TOGETHER: Final = 50  # folders to a statement
 
 Where = tuple[str, Params]
 
 
 def add(tx: Tx, item: Item) -> None:
     """Add a message; a StoreError when that id is taken."""
-    tx.executemany(_ADD, (_row(item),))
+    number = tx.change_number()
+    tx.executemany(_ADD, ((*_row(item), number, number),))
     if item.folder_id:
         tx.count_folder(item.mailbox_id, item.folder_id, 1, 0 if item.is_read else 1)
 
@@ -87,7 +90,7 @@ def add(tx: Tx, item: Item) -> None:
 def get(tx: Tx, mailbox_id: int, message_id: int) -> Item | None:
     """The message wherever it is; in a write, nobody else changes it before the end."""
     row = tx.one(f"{_READ} AND message_id = ?{tx.dialect.for_update}", (mailbox_id, message_id))
-    return None if row is None else _item(mailbox_id, row)
+    return None if row is None else item_of(mailbox_id, row)
 
 
 def find(
@@ -96,21 +99,55 @@ def find(
     *,
     folder_id: int | None = None,
     where: Where | None = None,
-    order: Sequence[tuple[str, bool]] = (),
+    order: Order = NEWEST,
+    after: Key | None = None,
     skip: int = 0,
     top: int = 10,
 ) -> list[Item]:
     """A page of the messages of a folder, or (None) of all folders but that of recoverable items.
 
-    `where` is a condition on columns and its parameters; `order` is of (column, descending), the newest first when
-    empty.  Ties go by message id, so that pages neither overlap nor leave out.
+    `where` is a condition on columns and its parameters.  Ties in the order go by message id, so that pages neither
+    overlap nor leave out; with `after`, the `sort_key` of a message, the page begins behind that message's place.
     """
-    if folder_id is None and where is None and tuple(order or _NEWEST) == _NEWEST:
-        return _newest(tx, mailbox_id, skip, top)
-    condition, params = _condition(mailbox_id, folder_id, where)
-    ordering = _ordering(order or _NEWEST)
-    rows = tx.all(f"{_READ}{condition} ORDER BY {ordering} LIMIT ? OFFSET ?", (*params, top, skip))
-    return [_item(mailbox_id, row) for row in rows]
+    slot = Slot(order, after, skip, top)
+    return [item for item, _ in find_flagged(tx, mailbox_id, (), slot, folder_id=folder_id, where=where)]
+
+
+def find_flagged(
+    tx: Tx,
+    mailbox_id: int,
+    flags: Sequence[Where],
+    slot: Slot,
+    *,
+    folder_id: int | None = None,
+    where: Where | None = None,
+) -> list[tuple[Item, tuple[bool, ...]]]:
+    """As `find`, and which of the conditions `flags` each message meets."""
+    if unknown := [column for column, _ in slot.order if column not in COLUMNS]:
+        raise ValueError(f"not a column to order by: {unknown[0]}")
+    fields = "".join(f", CASE WHEN {text} THEN 1 ELSE 0 END" for text, _ in flags)
+    read = f"SELECT {READ}{fields} FROM messages WHERE mailbox_id = ?"  # noqa: S608
+    values = [value for _, params in flags for value in params]
+    if folder_id is None and len(slot.order) == 1 and slot.order[0][0] == "received_at":
+        numbers = _by_time(tx, mailbox_id, slot, where)
+        if not numbers:
+            return []
+        marks = ", ".join("?" * len(numbers))
+        rows = tx.all(f"{read} AND message_id IN ({marks})", (*values, mailbox_id, *numbers))
+        by_number = {row[0]: row for row in rows}
+        rows = [by_number[number] for number in numbers]
+    else:
+        condition, params = _condition(mailbox_id, folder_id, where)
+        behind, key = keyset(slot.order, slot.after)
+        sql = f"{read}{condition}{behind} ORDER BY {ordering(slot.order)} LIMIT ? OFFSET ?"
+        rows = tx.all(sql, (*values, *params, *key, slot.top, slot.skip))
+    return [(item_of(mailbox_id, row), tuple(value != 0 for value in row[_WIDTH:])) for row in rows]
+
+
+def sort_key(item: Item, order: Order = NEWEST) -> Key:
+    """The item's values in an order, and its id: its place among all others."""
+    row = dict(zip(COLUMNS, _row(item), strict=True))
+    return *(row[column] for column, _ in order), item.message_id
 
 
 def count(tx: Tx, mailbox_id: int, folder_id: int | None = None, where: Where | None = None) -> int:
@@ -138,10 +175,15 @@ def change(tx: Tx, before: Item, after: Item) -> Item:
     moved = after.folder_id != before.folder_id or after.is_draft != before.is_draft
     item = msgspec.structs.replace(after, version=before.version + 1, moves=before.moves + moved)
     key = (before.mailbox_id, before.message_id, before.version)
-    if tx.execute(_CHANGE, (*_row(item)[2:], *key)) != 1:
+    number = tx.change_number()
+    sql, numbers = (_CHANGE_PLACE, (number, number)) if moved else (_CHANGE, (number,))
+    if tx.execute(sql, (*_row(item)[2:], *numbers, *key)) != 1:
         raise PreconditionFailed("The message was changed by somebody else.")
-    _count(tx, before, -1)
-    _count(tx, item, 1)
+    if moved:
+        _leave(tx, before, removals.MOVED if item.folder_id else removals.DELETED)
+    if moved or item.is_read != before.is_read:
+        _count(tx, before, -1)
+        _count(tx, item, 1)
     return item
 
 
@@ -152,23 +194,35 @@ def remove(tx: Tx, item: Item) -> bool:
         (item.mailbox_id, item.message_id, item.version),
     )
     if gone:
+        _leave(tx, item, removals.DELETED)
         _count(tx, item, -1)
     return gone > 0
 
 
-def _newest(tx: Tx, mailbox_id: int, skip: int, top: int) -> list[Item]:
-    """The newest of all folders, from the newest of each: the index is by folder, and a mailbox may be large."""
-    places = [row[0] for row in tx.all(_PLACES, (mailbox_id, mailbox_id)) if row[0] != RECOVERABLE]
-    if not places or top <= 0:
-        return []
-    sql = f"{' UNION ALL '.join([_NEWEST_OF_PLACE] * len(places))} ORDER BY 1 DESC, 2 DESC LIMIT ? OFFSET ?"
-    params = [value for place in places for value in (mailbox_id, place, skip + top)]
-    numbers = [row[1] for row in tx.all(sql, (*params, top, skip))]
-    if not numbers:
-        return []
-    rows = tx.all(f"{_READ} AND message_id IN ({', '.join('?' * len(numbers))})", (mailbox_id, *numbers))
-    found = {row[0]: _item(mailbox_id, row) for row in rows}
-    return [found[number] for number in numbers]
+def places(tx: Tx, mailbox_id: int) -> list[int]:
+    """The folders that have messages."""
+    return [row[0] for row in tx.all(PLACES.format("messages"), (mailbox_id, mailbox_id))]
+
+
+def _by_time(tx: Tx, mailbox_id: int, slot: Slot, where: Where | None) -> list[int]:
+    """The first of all folders, from the first of each: the index is by folder, and a mailbox may be large."""
+    found_in = [place for place in places(tx, mailbox_id) if place != RECOVERABLE]
+    (behind, key), (condition, params) = keyset(slot.order, slot.after), _given(where)
+    one = _OF_PLACE.format(behind + condition, ordering(slot.order))
+    found: list[Row] = []
+    for start in range(0, len(found_in), _TOGETHER):
+        some = found_in[start : start + _TOGETHER]
+        values = [
+            value for place in some for value in (mailbox_id, place, *key, *params, slot.skip + slot.top)
+        ]
+        found += tx.all(" UNION ALL ".join([one] * len(some)), values)
+    found.sort(reverse=slot.order[0][1])
+    return [row[1] for row in found[slot.skip : slot.skip + slot.top]]
+
+
+def _leave(tx: Tx, item: Item, reason: int) -> None:
+    if item.folder_id:
+        removals.add(tx, item.mailbox_id, item.folder_id, [(item.message_id, item.moves)], reason)
 
 
 def _count(tx: Tx, item: Item, number: int) -> None:
@@ -177,21 +231,14 @@ def _count(tx: Tx, item: Item, number: int) -> None:
 
 
 def _condition(mailbox_id: int, folder_id: int | None, where: Where | None) -> tuple[str, tuple[Any, ...]]:
-    params: tuple[Any, ...]
+    condition, params = _given(where)
     if folder_id is None:
-        place, params = " AND folder_id NOT IN (?, ?)", (mailbox_id, NO_FOLDER, RECOVERABLE)
-    else:
-        place, params = " AND folder_id = ?", (mailbox_id, folder_id)
-    if where is None or not where[0]:
-        return place, params
-    return f"{place} AND ({where[0]})", (*params, *where[1])
+        return f" AND folder_id NOT IN (?, ?){condition}", (mailbox_id, NO_FOLDER, RECOVERABLE, *params)
+    return f" AND folder_id = ?{condition}", (mailbox_id, folder_id, *params)
 
 
-def _ordering(order: Sequence[tuple[str, bool]]) -> str:
-    if unknown := [column for column, _ in order if column not in COLUMNS]:
-        raise ValueError(f"not a column to order by: {unknown[0]}")
-    terms = [*order, ("message_id", order[-1][1])]
-    return ", ".join(f"{column} DESC" if descending else column for column, descending in terms)
+def _given(where: Where | None) -> tuple[str, tuple[Any, ...]]:
+    return ("", ()) if where is None or not where[0] else (f" AND ({where[0]})", tuple(where[1]))
 
 
 def _row(item: Item) -> tuple[Any, ...]:
@@ -234,7 +281,8 @@ def _categories(categories: Sequence[str]) -> str:
     return SEPARATOR + _folded(SEPARATOR.join(categories)) + SEPARATOR
 
 
-def _item(mailbox_id: int, row: Row) -> Item:
+def item_of(mailbox_id: int, row: Row) -> Item:
+    """The message of a row that begins with the columns `READ`."""
     return Item(
         mailbox_id=mailbox_id,
         message_id=row[0],

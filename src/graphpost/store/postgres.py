@@ -25,6 +25,7 @@ from psycopg.types.string import StrBinaryDumper
 from graphpost.errors import StoreBusy, StoreError
 from graphpost.store import migrate
 from graphpost.store.commits import ConnectionLostError, Submissions, run_jobs
+from graphpost.store.numbering import postgres_base
 from graphpost.store.store import Dialect, Params, Row, Tx
 from graphpost.store.transaction import Transaction, Work, widened
 
@@ -35,6 +36,8 @@ _BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _MIGRATING: Final = 0x6772_6170_6870  # the advisory lock that migrations hold
 _CHUNKS: Final = (64, 16, 4, 1)
 _OLDEST: Final = 130_000
+_NUMBER: Final = "SELECT pg_current_xact_id()::text::bigint"
+_HORIZON: Final = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1"
 _PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -43,11 +46,12 @@ class PostgresStore:
 
     dialect = POSTGRES
 
-    def __init__(self, url: str, connections: int) -> None:
+    def __init__(self, url: str, connections: int, base: int = 0) -> None:
         self._url = url
+        self._base = base
         self._submissions = Submissions()
         self._local = threading.local()
-        self._sessions = [PostgresSession(url, POSTGRES, "BEGIN") for _ in range(connections)]
+        self._sessions = [PostgresSession(url, POSTGRES, "BEGIN", base=base) for _ in range(connections)]
         self._readers: list[PostgresSession] = []
         self._pool = ThreadPoolExecutor(connections, "store-reader")
         self._closing: asyncio.Task[None] | None = None
@@ -66,10 +70,11 @@ class PostgresStore:
             session.begin()
             session.query("SELECT pg_advisory_xact_lock(?)", (_MIGRATING,))
             migrate.apply(session)
+            base = postgres_base(session)
             session.commit()
         finally:
             session.close()
-        return cls(url, connections)
+        return cls(url, connections, base)
 
     async def read(self, fn: Callable[[Tx], T]) -> T:
         if self._closing is not None:
@@ -100,7 +105,9 @@ class PostgresStore:
     def _read(self, fn: Callable[[Tx], T]) -> T:
         session: PostgresSession | None = getattr(self._local, "session", None)
         if session is None:
-            session = self._local.session = PostgresSession(self._url, _READING, _BEGIN_READING)
+            session = self._local.session = PostgresSession(
+                self._url, _READING, _BEGIN_READING, base=self._base
+            )
             self._readers.append(session)
         tx = Transaction(Work(session), _READING)
         session.begin()
@@ -118,9 +125,16 @@ class PostgresSession:
     """
 
     def __init__(
-        self, url: str, dialect: Dialect, begin: str, monotonic: Callable[[], float] = time.monotonic
+        self,
+        url: str,
+        dialect: Dialect,
+        begin: str,
+        monotonic: Callable[[], float] = time.monotonic,
+        base: int = 0,
     ) -> None:
         self.dialect = dialect
+        self._base = base
+        self._number = 0
         self._url = url
         self._begin = begin
         self._monotonic = monotonic
@@ -135,6 +149,15 @@ class PostgresSession:
         if self._connection is None or not _is_alive(self._connection):
             self._connect()
         self._unsent = [(self._begin, [()])]
+        self._number = 0
+
+    def change_number(self) -> int:
+        if not self._number:
+            self._number = self._base + self.query(_NUMBER, ())[0][0]
+        return self._number
+
+    def change_horizon(self) -> int:
+        return int(self._base + self.query(_HORIZON, ())[0][0])
 
     def commit(self) -> None:
         if self._send("COMMIT", ()).statusmessage != "COMMIT":

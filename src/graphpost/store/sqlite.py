@@ -23,6 +23,7 @@ from graphpost.errors import StoreBusy, StoreError
 from graphpost.files import make_directory
 from graphpost.store import migrate
 from graphpost.store.commits import Submissions, run_jobs
+from graphpost.store.numbering import Counter, begin_generation
 from graphpost.store.store import Dialect, Params, Row, Tx
 from graphpost.store.transaction import Transaction, Work, widened
 
@@ -97,10 +98,10 @@ class SqliteStore:
     def _read(self, fn: Callable[[Tx], T]) -> T:
         session: SqliteSession | None = getattr(self._local, "session", None)
         if session is None:
-            session = self._local.session = SqliteSession.reader(self.path)
+            session = self._local.session = SqliteSession.reader(self.path, self._writer.counter)
             self._readers.append(session)
         tx = Transaction(Work(session), SQLITE)
-        session.change("BEGIN", ())
+        session.begin_reading()
         try:
             return fn(tx)
         finally:
@@ -113,9 +114,12 @@ class SqliteSession:
 
     dialect = SQLITE
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, counter: Counter | None = None) -> None:
         self.connection = connection
+        self.counter = counter or Counter()
         self._cursor = connection.cursor()
+        self._number = 0
+        self._horizon = 0
 
     @classmethod
     def writer(cls, path: Path) -> SqliteSession:
@@ -132,6 +136,7 @@ class SqliteSession:
             session.query("PRAGMA journal_size_limit = 67108864", ())
             session.begin()
             migrate.apply(session)
+            session.counter = Counter(begin_generation(session))
             session.commit()
         except BaseException:
             session.rollback()
@@ -140,8 +145,10 @@ class SqliteSession:
         return session
 
     @classmethod
-    def reader(cls, path: Path) -> SqliteSession:
-        return cls._open(path, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_NOMUTEX, 4_096)
+    def reader(cls, path: Path, counter: Counter | None = None) -> SqliteSession:
+        session = cls._open(path, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_NOMUTEX, 4_096)
+        session.counter = counter or session.counter
+        return session
 
     @classmethod
     def _open(cls, path: Path, flags: int, cache_kilobytes: int) -> SqliteSession:
@@ -158,9 +165,24 @@ class SqliteSession:
     def begin(self) -> None:
         self.rollback()  # of no effect, unless a roll-back failed before
         self.change("BEGIN IMMEDIATE", ())
+        self._number, self._horizon = 0, self.counter.committed
+
+    def begin_reading(self) -> None:
+        self._horizon = self.counter.committed  # the snapshot is taken later, by the first statement
+        self.change("BEGIN", ())
 
     def commit(self) -> None:
         self.change("COMMIT", ())
+        if self._number:
+            self.counter.committed = self._number
+
+    def change_number(self) -> int:
+        if not self._number:
+            self._number = self.counter.next()
+        return self._number
+
+    def change_horizon(self) -> int:
+        return self._horizon
 
     def rollback(self) -> None:
         if self.connection.in_transaction:

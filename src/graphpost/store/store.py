@@ -49,6 +49,14 @@ class Tx(Protocol):
         """The first row, or None."""
         ...
 
+    def change_number(self) -> int:
+        """The number of this write (`store/numbering.py`): what it changes is marked with it."""
+        ...
+
+    def change_horizon(self) -> int:
+        """Every change with this number or a lower one is visible; in a write, those of others."""
+        ...
+
     def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
         """Add to a folder's counts.  Added up and written once per commit, in key order (so never a deadlock)."""
         ...

@@ -17,7 +17,7 @@ from graphpost.errors import StoreError
 from graphpost.store.store import Dialect, Params, Row
 
 COUNT: Final = (
-    "UPDATE folders SET total_count = total_count + ?, unread_count = unread_count + ?"
+    "UPDATE folders SET total_count = total_count + ?, unread_count = unread_count + ?, changed = ?"
     " WHERE mailbox_id = ? AND folder_id = ?"
 )
 _VALUES: Final = re.compile(r"\A(INSERT\b.*\bVALUES\s*)(\([?,\s]+\))(.*)\Z", re.DOTALL)
@@ -34,6 +34,14 @@ class Session(Protocol):
         """End the transaction if there is one; never raises."""
         ...
 
+    def change_number(self) -> int:
+        """The number of the transaction under way."""
+        ...
+
+    def change_horizon(self) -> int:
+        """Every change up to this number is visible in the transaction under way."""
+        ...
+
     def query(self, sql: str, params: Params) -> list[Row]: ...
     def change(self, sql: str, params: Params) -> int: ...
     def change_many(self, batches: Sequence[tuple[str, list[Params]]]) -> None:
@@ -44,12 +52,18 @@ class Session(Protocol):
 class Work:
     """What a group has gathered and not yet written."""
 
-    __slots__ = ("counts", "rows", "session")
+    __slots__ = ("_number", "counts", "rows", "session")
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self._number = 0
         self.rows: dict[str, list[Params]] = {}
         self.counts: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def change_number(self) -> int:
+        if not self._number:
+            self._number = self.session.change_number()
+        return self._number
 
     def flush(self) -> None:
         """Send the gathered rows."""
@@ -70,10 +84,10 @@ class Work:
     def finish(self) -> None:
         """Send everything: rows, then counts in key order."""
         batches = list(self.rows.items())
-        counts: list[Params] = [(*self.counts[key], *key) for key in sorted(self.counts)]
-        self.rows, self.counts = {}, {}
+        counts, self.rows, self.counts = self.counts, {}, {}
         if counts:
-            batches.append((COUNT, counts))
+            number = self.change_number()
+            batches.append((COUNT, [(*counts[key], number, *key) for key in sorted(counts)]))
         if batches:
             self.session.change_many(batches)
 
@@ -116,6 +130,14 @@ class Transaction:
     def one(self, sql: str, params: Params = ()) -> Row | None:
         rows = self.all(sql, params)
         return rows[0] if rows else None
+
+    def change_number(self) -> int:
+        work = self._work or _ended()
+        self.wrote = True
+        return work.change_number()
+
+    def change_horizon(self) -> int:
+        return (self._work or _ended()).session.change_horizon()
 
     def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
         work = self._work or _ended()

@@ -16,12 +16,12 @@ from msgspec.structs import replace
 
 from graphpost.clock import Instant
 from graphpost.mail.mailbox import NO_FOLDER, Folder
-from graphpost.store import contents, deliveries, folders, messages
+from graphpost.store import contents, deliveries, folders, messages, removals
 from graphpost.store.store import Tx
 
 ROWS: Final = 400  # messages and folders to a step; most messages have a content or two besides
 _FIRST: Final = (
-    "SELECT message_id, is_read FROM messages WHERE mailbox_id = ? AND folder_id = ?"
+    "SELECT message_id, is_read, moves FROM messages WHERE mailbox_id = ? AND folder_id = ?"
     " ORDER BY received_at, message_id LIMIT ?"
 )
 _NEXT: Final = (
@@ -96,6 +96,7 @@ def _erase_messages(tx: Tx, mailbox_id: int, folder_id: int, limit: int) -> int:
     found = {row[0]: row[1] for row in rows}
     if not found:
         return 0
+    removals.add(tx, mailbox_id, folder_id, [(row[0], row[2]) for row in rows], removals.DELETED)
     marks = ", ".join("?" * len(found))
     open_ = tx.all(
         f"SELECT DISTINCT message_id FROM deliveries WHERE bucket = ? AND state <> ? AND message_id IN ({marks})",  # noqa: S608
@@ -113,16 +114,21 @@ def _erase_messages(tx: Tx, mailbox_id: int, folder_id: int, limit: int) -> int:
 def _take_out(tx: Tx, mailbox_id: int, numbers: list[int]) -> None:
     """Put messages into no folder, where their deliveries find them."""
     if numbers:
+        change = tx.change_number()
         tx.executemany(
-            "UPDATE messages SET folder_id = ?, moves = moves + 1, version = version + 1"
+            "UPDATE messages SET folder_id = ?, moves = moves + 1, version = version + 1, changed = ?, placed = ?"
             " WHERE mailbox_id = ? AND message_id = ?",
-            [(NO_FOLDER, mailbox_id, number) for number in numbers],
+            [(NO_FOLDER, change, change, mailbox_id, number) for number in numbers],
         )
 
 
 def _delete(tx: Tx, mailbox_id: int, numbers: list[int]) -> None:
     if numbers:
         marks = ", ".join("?" * len(numbers))
+        tx.execute(
+            f"DELETE FROM deferrals WHERE bucket = ? AND message_id IN ({marks})",  # noqa: S608
+            (deliveries.bucket_of(mailbox_id), *numbers),
+        )
         for table in ("contents", "messages"):
             tx.execute(
                 f"DELETE FROM {table} WHERE mailbox_id = ? AND message_id IN ({marks})",  # noqa: S608

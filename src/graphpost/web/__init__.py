@@ -1,1 +1,1 @@
-"""The ASGI application: request ids, body limits, mounts, exceptions to responses."""
+"""HTTP: connections, request ids, body limits, mounts, exceptions to responses."""

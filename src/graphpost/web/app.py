@@ -1,4 +1,4 @@
-"""The ASGI application: one request id, one body reader, four mounts in a list.
+"""The web application: one request id, one body reader, four mounts in a list.
 
     /v1.0 /beta                        the Graph API
     /upload                            the slices of upload sessions, whose bodies are read while they come
@@ -11,11 +11,10 @@ Errors that arise here (a body too large, a wrong Host) have Graph's shape too.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Iterable
 from functools import lru_cache
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl, unquote
 
 from graphpost.admin.http import AdminApi
@@ -27,37 +26,29 @@ from graphpost.graph.call import Reply, Request
 from graphpost.graph.uploading import UPLOAD_PATH, Uploads
 from graphpost.ids import new_guid
 from graphpost.maillog import MailLog
-from graphpost.web.body import BodyReader, BodyStream, Disconnected, Receive, Timeout, TooLong
-from graphpost.web.connection import WHOLE
-
-Scope = MutableMapping[str, Any]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+from graphpost.web.body import BodyReader, BodyStream, Timeout, TooLong
+from graphpost.web.exchange import Disconnected, Exchange
 
 ADMIN_PATHS: Final = ("/healthz", "/readyz", "/metrics", "/admin")
 GRAPH_PATHS: Final = ("/v1.0", "/beta")
-UPLOAD_PREFIX: Final = UPLOAD_PATH.encode()
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 FORM_FIELDS: Final = 100
 HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[\w.-]+))(?::\d{0,5})?", re.ASCII)
-SINGLE: Final = (b"host", b"authorization", b"content-type", b"content-encoding", b"cookie")
+SINGLE: Final = frozenset({"host", "authorization", "content-type", "content-encoding", "cookie"})
 
 
 class Answer:
-    """What goes back: a status, headers in order, and a body at once or in chunks."""
+    """What goes back: a status, headers in order, and a body at once or in chunks; and whether the connection ends."""
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("body", "closes", "headers", "status")
 
     def __init__(
         self, status: int, headers: Iterable[tuple[str, str]], body: bytes | AsyncIterator[bytes] | None
     ) -> None:
         self.status = status
-        self.headers = [(_wire_name(name), value.encode("latin-1")) for name, value in headers]
+        self.headers = headers
         self.body = body
-
-
-@lru_cache(maxsize=256)
-def _wire_name(name: str) -> bytes:
-    return name.lower().encode("latin-1")
+        self.closes = False
 
 
 class Application:
@@ -83,50 +74,64 @@ class Application:
         self._hosts = hosts
         self._bodies = BodyReader(limits)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
+    async def __call__(self, exchange: Exchange) -> None:
+        """Answer a request; never raises for what is wrong with it, or with us."""
+        try:
+            await self._serve(exchange)
+        except Disconnected:
+            pass
+        except Exception as error:  # an answer that broke off; the client sees that from the connection's end
+            self._log.problem(f"answer to {exchange.method} {exchange.target}", error)
+        finally:
+            if not exchange.is_over:
+                exchange.abandon()
+
+    async def _serve(self, exchange: Exchange) -> None:
         started = perf_counter()
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = exchange.headers
         body, fault = b"", None
         stream: BodyStream | None = None
         try:
             if host_name(headers.get("host", "")) not in self._hosts:
                 raise BadRequest("Bad Request - Invalid Hostname")
-            if len(headers) != len(scope["headers"]):
-                _check_single(scope["headers"])
-            if scope["raw_path"].startswith(UPLOAD_PREFIX):
-                stream = self._bodies.stream(receive, headers)
+            if not SINGLE.isdisjoint(exchange.repeated):
+                raise BadRequest("The request has a header field more than once.")
+            if exchange.target.startswith(UPLOAD_PATH):
+                stream = self._bodies.stream(exchange)
             else:
-                body = await self._bodies.read(receive, headers, scope.get(WHOLE))
-        except Disconnected:
-            return
+                body = await self._bodies.read(exchange)
         except GraphError as error:
             fault = error
         request = Request(
-            method=scope["method"],
-            path=scope["raw_path"].decode("latin-1"),
-            query_string=scope["query_string"].decode("latin-1"),
+            method=exchange.method,
+            path=exchange.target,
+            query_string=exchange.query,
             headers=headers,
             body=body,
-            origin=f"{scope['scheme']}://{headers.get('host', '')}",
+            origin=f"{exchange.scheme}://{headers.get('host', '')}",
             request_id=new_guid(),
         )
-        try:
-            answer = self._refusal(request, fault) if fault else await self._answer(scope, request, stream)
-        except Disconnected:
-            return
+        if fault is not None:
+            answer = self._refusal(request, fault)
+        else:
+            answer = await self._answer(request, exchange.client, stream)
         seconds = perf_counter() - started
         self._log.request(
             request.method, request.path, answer.status, seconds, request.request_id, _mount(request.path)
         )
+        if answer.closes:
+            exchange.keeps = False
+        found = answer.body
         is_unread = isinstance(fault, TooLong) or (stream is not None and not stream.is_read)
-        if is_unread and "expect" not in headers:
-            await _respond_early(send, answer, lambda: self._bodies.discard(receive))
+        if found is not None and not isinstance(found, bytes):
+            await exchange.stream(answer.status, answer.headers, found)
+        elif is_unread and "expect" not in headers:
+            exchange.answer_early(answer.status, answer.headers, found or b"")
+            await self._bodies.discard(exchange)
         else:
-            await _respond(send, answer, is_head=request.method == "HEAD")
+            exchange.answer(answer.status, answer.headers, found or b"")
 
-    async def _answer(self, scope: Scope, request: Request, stream: BodyStream | None) -> Answer:
+    async def _answer(self, request: Request, client: str, stream: BodyStream | None) -> Answer:
         if _is_graph(request.path):
             return self._graph_answer(request, await self._graph.handle(request))
         try:
@@ -137,8 +142,7 @@ class Application:
                     request.method, request.path, request.query_string, request.headers, request.body
                 )
                 return Answer(status, extra.items(), data)
-            client = scope.get("client")
-            return await self._issuer_answer(request, client[0] if client else "")
+            return await self._issuer_answer(request, client)
         except GraphError as error:
             return self._refusal(request, error, stream)
         except StoreError as error:
@@ -159,6 +163,8 @@ class Application:
     def _graph_answer(self, request: Request, reply: Reply) -> Answer:
         if reply.status >= 400:
             self._log.refused(request.method, request.path, reply.status, reply.code, request.request_id)
+        for part in reply.refusals:
+            self._log.refused(part.method, part.path, part.status, part.code, request.request_id)
         headers = list(reply.headers.items())
         if reply.content_type:
             headers.append(("content-type", reply.content_type))
@@ -189,7 +195,7 @@ class Application:
     def _refusal(self, request: Request, error: GraphError, stream: BodyStream | None = None) -> Answer:
         answer = self._graph_answer(request, self._graph.refuse(request, error))
         if isinstance(error, (Timeout, TooLong)) or (stream is not None and not stream.is_read):
-            answer.headers.append((b"connection", b"close"))  # what is left of the body is not read
+            answer.closes = True  # what is left of the body is not read
         return answer
 
 
@@ -218,36 +224,3 @@ def host_name(host: str) -> str:
     """The Host header's name without its port and IPv6 brackets, lower case; '' when it is no host (RFC 9110, 7.2)."""
     match = HOST.fullmatch(host)
     return (match["v6"] or match["name"]).lower() if match else ""
-
-
-def _check_single(fields: Iterable[tuple[bytes, bytes]]) -> None:
-    """Fields that decide what a request means come once: others before us may have gone by the other one."""
-    found = Counter(name for name, _ in fields)
-    if any(found[name] > 1 for name in SINGLE):
-        raise BadRequest("The request has a header field more than once.")
-
-
-async def _respond(send: Send, answer: Answer, *, is_head: bool) -> None:
-    headers, body = answer.headers, answer.body
-    if body is None or isinstance(body, bytes):
-        data = body or b""
-        if answer.status not in (204, 304) and not any(name == b"content-length" for name, _ in headers):
-            headers.append((b"content-length", b"%d" % len(data)))
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if is_head else data})
-        return
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    async for chunk in body:
-        if not is_head:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def _respond_early(send: Send, answer: Answer, discard: Callable[[], Awaitable[None]]) -> None:
-    """Answer a client that is still sending; the end, which closes the connection, waits for the client."""
-    assert isinstance(answer.body, bytes)
-    headers = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body, "more_body": True})
-    await discard()
-    await send({"type": "http.response.body", "body": b""})

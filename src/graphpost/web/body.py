@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from graphpost.config import LimitSettings
 from graphpost.errors import BadRequest, GraphError, TooLarge, UnsupportedMedia
+from graphpost.web.exchange import Disconnected, Exchange
 
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 GZIP: Final = 16 + zlib.MAX_WBITS
 GZIP_MEMBERS: Final = 100
 TOO_LARGE: Final = "The maximum request length supported is {}."
@@ -31,10 +30,6 @@ class TooLong(TooLarge):
     """Too large, and not read to its end: the client may still be sending."""
 
 
-class Disconnected(Exception):
-    """The client went away before its request was complete; nobody is left to answer."""
-
-
 class BodyReader:
     """Reads bodies within the limits.
 
@@ -47,13 +42,9 @@ class BodyReader:
         self._late: set[asyncio.Task[object]] = set()
         self._is_watching = False
 
-    async def read(
-        self, receive: Receive, headers: Mapping[str, str], whole: bytes | bytearray | None = None
-    ) -> bytes:
-        """The whole body, expanded; `whole` is what is received, when all of it is there.
-
-        Raises TooLarge, Timeout, BadRequest, UnsupportedMedia or Disconnected.
-        """
+    async def read(self, exchange: Exchange) -> bytes:
+        """The whole body, expanded.  Raises TooLarge, Timeout, BadRequest, UnsupportedMedia or Disconnected."""
+        headers = exchange.headers
         limits = self._limits
         encoding = headers.get("content-encoding", "").strip().lower()
         if encoding not in ("", "identity", "gzip", "x-gzip"):
@@ -65,37 +56,34 @@ class BodyReader:
             raise TooLong(_too_large(limits.request_bytes))
         if length == "0" or (not length and "transfer-encoding" not in headers):
             return b""
-        if whole is not None and len(whole) <= limits.request_bytes:
-            data = bytes(whole)
-        else:
-            data = await self._in_time(receive)
+        data = exchange.take() if exchange.is_whole else await self._in_time(exchange)
+        if len(data) > limits.request_bytes:
+            raise TooLarge(_too_large(limits.request_bytes))
         return _expanded(data, limits.expanded_bytes) if encoding in ("gzip", "x-gzip") else data
 
-    def stream(self, receive: Receive, headers: Mapping[str, str]) -> BodyStream:
+    def stream(self, exchange: Exchange) -> BodyStream:
         """The body of an upload, to be read while it comes.  Raises TooLarge or UnsupportedMedia."""
+        headers = exchange.headers
         if headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
             raise UnsupportedMedia("What is uploaded must not have a content encoding.")
         limit, length = self._limits.upload_slice_bytes, headers.get("content-length", "")
         if length.isdigit() and (len(length) > 18 or int(length) > limit):
             raise TooLong(_too_large(limit))
         is_empty = length == "0" or (not length and "transfer-encoding" not in headers)
-        return BodyStream(receive, limit, self._limits.request_seconds, is_read=is_empty)
+        return BodyStream(exchange, limit, self._limits.request_seconds, is_read=is_empty)
 
-    async def discard(self, receive: Receive) -> None:
+    async def discard(self, exchange: Exchange) -> None:
         """Take in what a refused client still sends, until it is silent, for some seconds, up to some times the limit.
 
         Closing before that resets the connection, and most clients then report a broken connection and not the answer.
         """
         room = LINGER_FACTOR * self._limits.request_bytes
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, Disconnected):
             async with asyncio.timeout(LINGER_SECONDS):
-                more = True
-                while more and room > 0:
-                    event = await asyncio.wait_for(receive(), SILENCE_SECONDS)
-                    room -= len(event.get("body", b""))
-                    more = event["type"] == "http.request" and event.get("more_body", False)
+                while room > 0 and (chunk := await asyncio.wait_for(exchange.receive(), SILENCE_SECONDS)):
+                    room -= len(chunk)
 
-    async def _in_time(self, receive: Receive) -> bytes:
+    async def _in_time(self, exchange: Exchange) -> bytes:
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None
@@ -103,7 +91,7 @@ class BodyReader:
         if not self._is_watching:
             self._watch(loop)
         try:
-            return await _received(receive, self._limits.request_bytes)
+            return await _received(exchange, self._limits.request_bytes)
         except asyncio.CancelledError as error:
             if task not in self._late or task.uncancel() > 0:
                 raise
@@ -131,9 +119,9 @@ class BodyStream:
     whether nothing of it is left.
     """
 
-    def __init__(self, receive: Receive, limit: int, seconds: float, *, is_read: bool) -> None:
+    def __init__(self, exchange: Exchange, limit: int, seconds: float, *, is_read: bool) -> None:
         self.is_read = is_read
-        self._receive = receive
+        self._exchange = exchange
         self._limit = limit
         self._seconds = seconds
         self._size = 0
@@ -144,20 +132,17 @@ class BodyStream:
     async def __anext__(self) -> bytes:
         if self.is_read:
             raise StopAsyncIteration
-        event = await self._next()
-        if event["type"] == "http.disconnect":
-            raise Disconnected
-        chunk: bytes = event.get("body", b"")
+        chunk = await self._next()
         self._size += len(chunk)
-        self.is_read = not event.get("more_body", False)
+        self.is_read = self._exchange.is_ended
         if self._size > self._limit:
             raise TooLong(_too_large(self._limit))
         return chunk
 
-    async def _next(self) -> Mapping[str, Any]:
+    async def _next(self) -> bytes:
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._receive()
+                return await self._exchange.receive()
         except TimeoutError as error:
             raise Timeout("The request's body did not arrive in time.") from error
 
@@ -167,26 +152,15 @@ def _too_large(limit: int) -> str:
     return TOO_LARGE.format(f"{megabytes}MB" if not rest else f"{limit} bytes")
 
 
-async def _received(receive: Receive, limit: int) -> bytes:
-    event = await receive()
-    if event["type"] == "http.request" and not event.get("more_body"):
-        first: bytes = event.get("body", b"")
-        if len(first) > limit:
-            raise TooLarge(_too_large(limit))
-        return first
+async def _received(exchange: Exchange, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
-    while True:
-        if event["type"] == "http.disconnect":
-            raise Disconnected
-        part: bytes = event.get("body", b"")
-        size += len(part)
-        if size > limit:
-            raise TooLong(_too_large(limit)) if event.get("more_body") else TooLarge(_too_large(limit))
-        parts.append(part)
-        if not event.get("more_body"):
-            return b"".join(parts)
-        event = await receive()
+    while chunk := await exchange.receive():
+        size += len(chunk)
+        if size > limit and not exchange.is_ended:
+            raise TooLong(_too_large(limit))
+        parts.append(chunk)
+    return b"".join(parts)
 
 
 def _expanded(data: bytes, limit: int) -> bytes:

@@ -1,12 +1,12 @@
-"""One HTTP connection: uvicorn's, with bounded heads and errors in Graph's shape.
-
-A body that is there when the application begins is in the scope (`WHOLE`), because asking for it costs more than reading
-it; whoever has begun to receive does not look there any more.
+"""One HTTP/1.1 connection: requests parsed, and answered one after the other.
 
 A head (request line and headers) that grows too large is answered 431, one that does not arrive in time 408, and bytes
-that are not HTTP 400; then the connection ends.  A connection on which nothing is said is closed after the same time.
-What is already being answered is answered first: bytes that follow a request and are no request themselves (a wrong
-Content-Length) end the connection after its answer.
+that are not HTTP 400; then the connection ends.  A connection on which nothing is said is closed, the first time after
+as long as a head may take, later after IDLE_SECONDS.  What is already being answered is answered first: bytes that
+follow a request and are no request themselves (a wrong Content-Length) end the connection after its answer.
+
+Requests that come before the one at hand is answered wait, and while one waits nothing more is read; nor is anything
+begun for a client that does not read its answers.
 
 An offer to upgrade (Java's client makes one with each plain request) is not taken, and the request is served as if it
 had not been made (RFC 9110 §7.8): the parser would skip its body.
@@ -15,122 +15,306 @@ had not been made (RFC 9110 §7.8): the parser would skip its body.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
-from typing import ClassVar, Final
+from typing import Any, Final, cast
 
 import httptools
 import msgspec
 from httptools import HttpParserError, HttpParserUpgrade
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from graphpost.web.exchange import Exchange
+from graphpost.web.forwarded import Proxies
 
 HEAD_BYTES: Final = 65_536
-WHOLE: Final = "graphpost.body"
-WHOLE_BYTES: Final = 32_768  # less than uvicorn pauses reading for
-OFFER: Final = (b"upgrade", b"http2-settings")
+IDLE_SECONDS: Final = (
+    120  # SDKs keep connections in a pool; a POST on one that is just being closed fails in them
+)
+OFFER: Final = ("upgrade", "http2-settings")
 CODES: Final = {400: "BadRequest", 408: "RequestTimeout", 431: "RequestHeaderFieldsTooLarge"}
+_REMEMBERED_LENGTH: Final = 512  # bytes of a target worth remembering
 
 
-class Connection(HttpToolsProtocol):
-    """`head_seconds` is set by `connection_class`; `check` is called now and then."""
+@dataclass(slots=True)
+class Port:
+    """What the connections to one port have in common.
 
-    head_seconds: ClassVar[float] = 60.0
-    _waits_since: float = 0.0  # for a head to begin or to end; 0 while a body or an answer is under way
-    _head_bytes: int = 0
-    _is_offer: bool = False
+    `connections` are those that are open, or have something to finish.  `common` are the field lines that every answer
+    has.
+    """
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._waits_since = self.loop.time()
+    application: Callable[[Exchange], Coroutine[Any, Any, None]]
+    head_seconds: float
+    proxies: Proxies
+    connections: set[Connection] = field(default_factory=set)
+    common: str = ""
+
+
+class Connection(asyncio.Protocol):
+    """`check` is called now and then, `shut` to end it as soon as what was begun is answered."""
+
+    def __init__(self, port: Port, loop: asyncio.AbstractEventLoop) -> None:
+        self._port = port
+        self._loop = loop
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._scheme = "http"
+        self._client = ""
+        self._current: Exchange | None = None  # being answered
+        self._waiting: deque[Exchange] = deque()
+        self._latest: Exchange | None = None  # being read
+        self._task: asyncio.Task[None] | None = None
+        self._is_paused = False  # reading
+        self._writable: asyncio.Future[None] | None = (
+            None  # done when a client that does not read does so again
+        )
+        # The head being read
+        self._deadline = 0.0  # for a head to begin or to end; 0 while a body or an answer is under way
+        self._is_in_head = False
+        self._head_bytes = 0
+        self._is_offer = False
+        self._url = b""
+        self._headers: dict[str, str] = {}
+        self._repeated: dict[str, list[str]] = {}
+
+    # The transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._scheme = "https" if transport.get_extra_info("sslcontext") else "http"
+        peer = transport.get_extra_info("peername")
+        self._client = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._port.connections.add(self)
+        self._deadline = self._loop.time() + self._port.head_seconds
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        self._waiting.clear()
+        self.resume_writing()
+        if self._current is not None:
+            self._current.lose()
+        if self._current is None:
+            self._port.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
         try:
-            self.parser.feed_data(data)
+            self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
             self._decline_upgrade(data[upgrade.args[0] :])
             return
         except HttpParserError:
             self._refuse(400, "Invalid HTTP request received.")
             return
-        if self._waits_since:
+        if self._is_in_head:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
                 self._refuse(431, "The request's headers are too large.")
 
+    def pause_writing(self) -> None:
+        if self._writable is None:
+            self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        if self._writable is not None:
+            self._writable.set_result(None)
+            self._writable = None
+            self._begin_next()
+
+    # The parser
+
     def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._waits_since = self.loop.time()
+        self._url = b""
+        self._headers = {}
+        self._repeated = {}
+        self._deadline = self._loop.time() + self._port.head_seconds
+        self._is_in_head = True
         self._head_bytes = 0
 
-    def on_headers_complete(self) -> None:
-        self._is_offer = self.parser.should_upgrade()
-        if not self._is_offer:
-            super().on_headers_complete()
-            self._waits_since = 0.0
+    def on_url(self, url: bytes) -> None:
+        self._url += url
 
-    def on_message_complete(self) -> None:
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._is_in_head:
+            return  # a field behind the body (RFC 9110 §6.5)
+        key, headers = name.decode("latin-1").lower(), self._headers
+        if key in headers:
+            self._repeated.setdefault(key, [headers[key]]).append(value.decode("latin-1"))
+        else:
+            headers[key] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        parser, headers = self._parser, self._headers
+        self._is_offer = parser.should_upgrade()
         if self._is_offer:
             return
-        super().on_message_complete()
-        if len(self.cycle.body) <= WHOLE_BYTES:
-            self.cycle.scope[WHOLE] = self.cycle.body  # type: ignore[typeddict-unknown-key]
+        self._is_in_head = False
+        self._deadline = 0.0
+        url = self._url
+        target, query = _split(url) if len(url) <= _REMEMBERED_LENGTH else _split.__wrapped__(url)
+        exchange = Exchange(
+            self, parser.get_method().decode("ascii"), target, query, headers,
+            scheme=self._scheme, client=self._client,
+        )  # fmt: skip
+        if self._repeated:
+            exchange.repeated = self._repeated.keys()
+            headers.update({name: ", ".join(values) for name, values in self._repeated.items()})
+        if self._client in self._port.proxies:
+            self._port.proxies.apply(exchange)
+        if "expect" in headers:
+            exchange.asks = headers["expect"].lower() == "100-continue"
+        if parser.get_http_version() != "1.1":
+            exchange.is_old, exchange.keeps = True, False
+        elif not parser.should_keep_alive():
+            exchange.keeps = False
+        self._latest = exchange
+        self._waiting.append(exchange)
+        self._begin_next()
+
+    def on_body(self, body: bytes) -> None:
+        if self._latest is not None:
+            self._latest.add(body)
+
+    def on_message_complete(self) -> None:
+        if self._latest is not None and not self._is_offer:
+            self._latest.complete()
+
+    # One exchange after the other
+
+    def _begin_next(self) -> None:
+        """Begin the next exchange if the last one is over; leave what follows it in the network."""
+        if self._waiting and self._current is None and self._writable is None:
+            self._current = self._waiting.popleft()
+            self._task = self._loop.create_task(self._port.application(self._current))
+        if self._waiting:
+            self.pause()
+
+    def finish(self, exchange: Exchange) -> None:
+        self._current = None
+        transport = self._transport
+        if transport is None:
+            self._port.connections.discard(self)
+        elif transport.is_closing():
+            self._waiting.clear()
+        elif not exchange.keeps:
+            self._close()
+        elif self._waiting:
+            self._begin_next()
+        else:
+            self.listen()
+            if not self._is_in_head:
+                self._deadline = self._loop.time() + IDLE_SECONDS
+
+    def send(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    async def drain(self) -> None:
+        if self._writable is not None:
+            await asyncio.shield(self._writable)
+
+    def listen(self) -> None:
+        if self._is_paused and not self._waiting and self._transport is not None:
+            self._is_paused = False
+            self._transport.resume_reading()
+
+    def pause(self) -> None:
+        if not self._is_paused and self._transport is not None:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    @property
+    def common(self) -> str:
+        return self._port.common
+
+    # The end
+
+    def check(self, now: float) -> None:
+        """Give up a head that is late, and a connection on which nothing is said."""
+        if self._transport is None or not self._deadline or now <= self._deadline:
+            return
+        if self._is_in_head:
+            self._refuse(408, "The request did not arrive in time.")
+        elif self._current is None:
+            self._close()
+
+    def shut(self) -> None:
+        """End when what was begun is answered."""
+        last = self._waiting[-1] if self._waiting else self._current
+        if last is not None:
+            last.keeps = False
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        transport = self._transport
+        if (
+            transport is not None and not transport.is_closing()
+        ):  # asyncio's TLS takes a second close for an abort
+            transport.close()
+
+    def cut(self) -> None:
+        """End at once, whatever is under way."""
+        if self._task is not None:
+            self._task.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+
+    @property
+    def is_lingering(self) -> bool:
+        """Whether it is closing, and all that is left is that the client agrees."""
+        transport = self._transport
+        return transport is not None and transport.is_closing() and transport.get_write_buffer_size() == 0
 
     def _decline_upgrade(self, rest: bytes) -> None:
         """Begin again with the same head, but for the offer, and with what follows it."""
-        method = self.parser.get_method()
+        method = self._parser.get_method()
         if method == b"CONNECT":
             self._refuse(400, "Invalid HTTP request received.")
             return
-        lines = [b"%b %b HTTP/1.1" % (method, self.url)]
-        for name, value in self.headers:
-            if name == b"connection":
-                tokens = [token.strip() for token in value.split(b",")]
-                value = b", ".join(token for token in tokens if token.lower() not in OFFER)
-            if name not in OFFER and value:
-                lines.append(b"%b: %b" % (name, value))
-        self.parser = httptools.HttpRequestParser(self)
+        lines = [b"%b %b HTTP/1.1" % (method, self._url)]
+        for name, first in self._headers.items():
+            for value in self._repeated.get(name, [first]):
+                if name == "connection":
+                    tokens = [token.strip() for token in value.split(",")]
+                    value = ", ".join(token for token in tokens if token.lower() not in OFFER)
+                if name not in OFFER and value:
+                    lines.append(f"{name}: {value}".encode("latin-1"))
+        self._parser = httptools.HttpRequestParser(self)
         self.data_received(b"\r\n".join([*lines, b"", rest]))
 
-    def check(self, now: float) -> None:
-        """Give up a head that is late."""
-        if self._waits_since and now - self._waits_since > self.head_seconds:
-            if self._head_bytes:
-                self._refuse(408, "The request did not arrive in time.")
-            elif not self._is_answering():
-                self.transport.close()
-
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(400, msg)
-
     def _refuse(self, status: int, message: str) -> None:
-        if self.transport.is_closing():
+        transport = self._transport
+        if transport is None or transport.is_closing():
             return
-        self._waits_since = 0.0
-        if self._is_answering() and not self._is_broken_off():
-            for cycle in (self.cycle, *(cycle for cycle, _ in self.pipeline)):
-                cycle.keep_alive = False
-            self.flow.pause_reading()
+        self._deadline = 0.0
+        self._is_in_head = False
+        if self._current is not None and not self._is_broken_off(self._current):
+            self.shut()
+            self.pause()
             return
         body = msgspec.json.encode({"error": {"code": CODES[status], "message": message}})
         head = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
-        self.transport.write(head.encode("ascii") + body)
-        self.transport.close()
+        transport.write(head.encode("ascii") + body)
+        self._close()
 
-    def _is_broken_off(self) -> bool:
+    def _is_broken_off(self, exchange: Exchange) -> bool:
         """Whether the one request at hand will never be complete; whoever waits for it is told."""
-        if self.pipeline or self.cycle.response_started or not self.cycle.more_body:
+        if self._waiting or exchange.is_begun or exchange.is_whole:
             return False
-        self.cycle.disconnected = True
-        self.cycle.message_event.set()
+        exchange.lose()
         return True
 
-    def _is_answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
 
-
-def connection_class(head_seconds: float) -> type[Connection]:
-    """The class of connections whose heads have that long to arrive."""
-    return type("Connection", (Connection,), {"head_seconds": head_seconds})
+@lru_cache(maxsize=1024)
+def _split(url: bytes) -> tuple[str, str]:
+    """Path and query of a request's target.  Raises what makes it no request (the parser passes it on)."""
+    parsed = httptools.parse_url(url)
+    if not parsed.path:
+        raise ValueError("a target without a path")
+    return parsed.path.decode("ascii"), (parsed.query or b"").decode("latin-1")

@@ -1,4 +1,4 @@
-"""A listening socket, and uvicorn serving an application on it until the end.
+"""A listening socket, and an application served on it until the end.
 
 Ending is graceful: nothing new is accepted, what was begun is answered, and connections on which nothing happens are
 closed.  A client that keeps an idle connection and reads nothing (a pool does) never answers the end of TLS, so such
@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Coroutine
+from email.utils import formatdate
 from typing import Any, Final
-
-import uvicorn
 
 from graphpost.errors import ConfigurationError
 from graphpost.web.certificates import CertificateFiles
-from graphpost.web.connection import Connection, connection_class
+from graphpost.web.connection import Connection, Port
+from graphpost.web.exchange import Exchange
+from graphpost.web.forwarded import Proxies
 
 GRACE_SECONDS: Final = 10
 CLOSING_SECONDS: Final = 0.5
-IDLE_SECONDS: Final = (
-    120  # SDKs keep connections in a pool; a POST on one that is just being closed fails in them
-)
 BACKLOG: Final = 2048
-CHECK_TICKS: Final = 5  # of a tenth of a second
+CHECK_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 0.02
+_log: Final = logging.getLogger(__name__)
 
 
 def listen(section: str, host: str, port: int) -> socket.socket:
@@ -47,11 +49,14 @@ def listen(section: str, host: str, port: int) -> socket.socket:
 
 
 class Listener:
-    """An application on a socket: `start` returns when it is served, `stop` when everything begun was answered."""
+    """An application on a socket: `start` returns when it is served, `stop` when everything begun was answered.
+
+    `forwarded_allow_ips` are the proxies that are believed; `head_seconds` is how long a request's head may take.
+    """
 
     def __init__(
         self,
-        application: Any,
+        application: Callable[[Exchange], Coroutine[Any, Any, None]],
         listener: socket.socket,
         *,
         files: CertificateFiles | None = None,
@@ -59,75 +64,58 @@ class Listener:
         head_seconds: float = 60.0,
     ) -> None:
         self._socket = listener
-        self._http = _Http(
-            uvicorn.Config(
-                application,
-                http=connection_class(head_seconds),
-                ws="none",
-                lifespan="off",
-                access_log=False,
-                log_config=None,
-                log_level="error",
-                server_header=False,
-                proxy_headers=bool(forwarded_allow_ips),
-                forwarded_allow_ips=forwarded_allow_ips or None,
-                backlog=BACKLOG,
-                timeout_keep_alive=IDLE_SECONDS,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-                ssl_certfile=str(files.certificate) if files else None,
-                ssl_keyfile=str(files.key) if files else None,
-            )
-        )
-        self._serving: asyncio.Task[None] | None = None
+        self._files = files
+        self._port = Port(application, head_seconds, Proxies(forwarded_allow_ips))
+        self._server: asyncio.Server | None = None
+        self._ticking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._serving = asyncio.create_task(self._http.serve(sockets=[self._socket]))
-        while not self._http.started:
-            if self._serving.done():
-                self._serving.result()
-                raise ConfigurationError("server", "the web server ended before it began")
-            await asyncio.sleep(0.005)
+        loop, port = asyncio.get_running_loop(), self._port
+        self._ticking = asyncio.create_task(self._tick())
+        self._server = await loop.create_server(
+            lambda: Connection(port, loop), sock=self._socket, backlog=BACKLOG, ssl=_context(self._files)
+        )
 
     async def stop(self) -> None:
-        self._http.should_exit = True
-        if self._serving is not None:
-            await self._serving
+        if self._server is None or self._ticking is None:
+            return
+        self._server.close()
+        self._ticking.cancel()
+        await asyncio.gather(self._ticking, return_exceptions=True)
+        for connection in list(self._port.connections):
+            connection.shut()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_SECONDS):
+                await self._ended()
+        if self._port.connections:
+            _log.error("%d requests were not answered in time", len(self._port.connections))
+        for connection in list(self._port.connections):
+            connection.cut()
 
-
-class _Http(uvicorn.Server):
-    """uvicorn, but signals are the server's business, and idle connections do not hold up the end."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def on_tick(self, counter: int) -> bool:
-        if counter % CHECK_TICKS == 0:
-            now = asyncio.get_running_loop().time()
-            for connection in list(self.server_state.connections):
-                if isinstance(connection, Connection):
-                    connection.check(now)
-        return await super().on_tick(counter)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        cutting = asyncio.create_task(self._cut_idle())
-        try:
-            await super().shutdown(sockets)
-        finally:
-            cutting.cancel()
-            await asyncio.gather(cutting, return_exceptions=True)
-
-    async def _cut_idle(self) -> None:
-        """Cut what has been closing for a moment; a transport begins to close when its last answer is written."""
-        closing: set[asyncio.Transport] = set()
+    async def _tick(self) -> None:
+        """Keep the date that answers carry, and give up connections that are late."""
+        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(CLOSING_SECONDS)
-            transports = {
-                transport
-                for connection in list(self.server_state.connections)
-                if (transport := connection.transport) is not None and transport.is_closing()
-            }
-            for transport in transports & closing:
-                if transport.get_write_buffer_size() == 0:
-                    transport.abort()
-            closing = transports
+            self._port.common = f"date: {formatdate(usegmt=True)}\r\n"
+            now = loop.time()
+            for connection in list(self._port.connections):
+                connection.check(now)
+            await asyncio.sleep(CHECK_SECONDS)
+
+    async def _ended(self) -> None:
+        """Wait until no connection is left; those that have been closing for a moment are cut."""
+        loop, since = asyncio.get_running_loop(), dict[Connection, float]()
+        while connections := list(self._port.connections):
+            now = loop.time()
+            for connection in connections:
+                if connection.is_lingering and now - since.setdefault(connection, now) > CLOSING_SECONDS:
+                    connection.cut()
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _context(files: CertificateFiles | None) -> ssl.SSLContext | None:
+    if files is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files.certificate, files.key)
+    return context

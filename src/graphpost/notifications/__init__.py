@@ -1,0 +1,1 @@
+"""Telling subscribers over HTTP what changed in mailboxes."""

@@ -1,0 +1,215 @@
+"""A connection byte by byte, with an application that answers when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
+
+import pytest
+from tests.web.conftest import parsed
+
+from graphpost.web.connection import IDLE_SECONDS, Connection, Port
+from graphpost.web.exchange import Exchange
+from graphpost.web.forwarded import Proxies
+
+GET = b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+class Wire:
+    """A transport that keeps what is written, and the application behind the connection."""
+
+    def __init__(self) -> None:
+        self.written = bytearray()
+        self.is_closed = False
+        self.is_reading = True
+        self.begun: list[Exchange] = []
+        self.port = Port(self.application, 5.0, Proxies("192.0.2.9"), common="")
+        self.connection = Connection(self.port, asyncio.get_running_loop())
+        self.connection.connection_made(cast("asyncio.Transport", self))
+
+    async def application(self, exchange: Exchange) -> None:
+        self.begun.append(exchange)
+
+    async def say(self, data: bytes) -> None:
+        self.connection.data_received(data)
+        await asyncio.sleep(0)
+
+    async def answer(self, status: int = 200) -> None:
+        self.begun[-1].answer(status, [], self.begun[-1].target.encode())
+        await asyncio.sleep(0)
+
+    @property
+    def targets(self) -> list[str]:
+        return [exchange.target for exchange in self.begun]
+
+    @property
+    def replies(self) -> list[tuple[int, str]]:
+        return [(reply.status, reply.body.decode()) for reply in parsed(bytes(self.written))]
+
+    # As a transport
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        assert not self.is_closed
+        self.is_closed = True
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def pause_reading(self) -> None:
+        assert self.is_reading
+        self.is_reading = False
+
+    def resume_reading(self) -> None:
+        assert not self.is_reading
+        self.is_reading = True
+
+    def get_extra_info(self, name: str) -> Any:
+        return ("192.0.2.9", 4711) if name == "peername" else None
+
+
+def run(play: Callable[[Wire], Coroutine[Any, Any, None]]) -> None:
+    async def played() -> None:
+        await play(Wire())
+
+    asyncio.run(played())
+
+
+def test_one_request_after_the_other_is_begun_and_meanwhile_nothing_is_read() -> None:
+    async def play(wire: Wire) -> None:
+        await wire.say(GET % b"a" + GET % b"b" + GET % b"c")
+        for targets in (["/a"], ["/a", "/b"], ["/a", "/b", "/c"]):
+            assert wire.targets == targets
+            assert not wire.is_reading
+            await wire.answer()
+        assert wire.is_reading
+        assert wire.replies == [(200, "/a"), (200, "/b"), (200, "/c")]
+        assert not wire.is_closed
+
+    run(play)
+
+
+def test_nothing_is_begun_for_a_client_that_does_not_read() -> None:
+    async def play(wire: Wire) -> None:
+        await wire.say(GET % b"a")
+        wire.connection.pause_writing()
+        await wire.answer()
+        await wire.say(GET % b"b")
+        assert wire.targets == ["/a"]
+        assert not wire.is_reading
+        wire.connection.resume_writing()
+        await asyncio.sleep(0)
+        assert wire.targets == ["/a", "/b"]
+        await wire.answer()
+        assert wire.is_reading
+
+    run(play)
+
+
+def test_what_follows_a_request_that_ends_the_connection_is_not_answered() -> None:
+    async def play(wire: Wire) -> None:
+        await wire.say(b"GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" + GET % b"b")
+        await wire.answer()
+        assert wire.replies == [(200, "/a")]
+        assert wire.targets == ["/a"]
+        assert wire.is_closed
+
+    run(play)
+
+
+def test_shutting_answers_what_was_begun_and_what_waits() -> None:
+    async def play(wire: Wire) -> None:
+        await wire.say(GET % b"a" + GET % b"b")
+        wire.connection.shut()
+        await wire.answer()
+        assert not wire.is_closed
+        await wire.answer()
+        assert wire.is_closed
+        assert wire.replies == [(200, "/a"), (200, "/b")]
+        assert wire.written.count(b"connection: close") == 1
+
+    run(play)
+
+
+def test_shutting_closes_a_connection_without_requests() -> None:
+    async def play(wire: Wire) -> None:
+        wire.connection.shut()
+        assert wire.is_closed
+
+    run(play)
+
+
+def test_what_is_begun_is_finished_after_the_client_went_away() -> None:
+    async def play(wire: Wire) -> None:
+        await wire.say(GET % b"a" + GET % b"b")
+        wire.connection.connection_lost(None)
+        assert wire.begun[0].is_gone
+        assert wire.port.connections
+        await wire.answer()
+        assert wire.targets == ["/a"]
+        assert not wire.written
+        assert not wire.port.connections
+
+    run(play)
+
+
+def test_fields_behind_a_body_are_no_header() -> None:
+    async def play(wire: Wire) -> None:
+        head = b"POST /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        await wire.say(head + b"1\r\nx\r\n0\r\nAuthorization: Bearer x\r\nHost: evil\r\n\r\n")
+        (exchange,) = wire.begun
+        assert exchange.headers == {"host": "localhost", "transfer-encoding": "chunked"}
+        assert not exchange.repeated
+        assert (exchange.take(), exchange.is_whole) == (b"x", True)
+
+    run(play)
+
+
+def test_fields_that_come_twice_are_one_list() -> None:
+    async def play(wire: Wire) -> None:
+        await wire.say(b"GET /a HTTP/1.1\r\nHost: h\r\nPrefer: a\r\nprefer: b\r\nX: 1\r\nPREFER: c\r\n\r\n")
+        await wire.answer()
+        await wire.say(GET % b"b")
+        assert wire.begun[0].headers == {"host": "h", "prefer": "a, b, c", "x": "1"}
+        assert [list(exchange.repeated) for exchange in wire.begun] == [["prefer"], []]
+
+    run(play)
+
+
+def test_a_trusted_proxy_is_believed() -> None:
+    async def play(wire: Wire) -> None:
+        fields = b"X-Forwarded-For: 203.0.113.5\r\nX-Forwarded-Proto: https\r\n"
+        await wire.say(b"GET /a HTTP/1.1\r\nHost: h\r\n" + fields + b"\r\n")
+        assert (wire.begun[0].client, wire.begun[0].scheme) == ("203.0.113.5", "https")
+
+    run(play)
+
+
+@pytest.mark.parametrize(
+    ("said", "answers", "late", "closed", "status"),
+    [
+        (b"", False, 5.1, True, 0),
+        (b"", False, 4.0, False, 0),
+        (b"GET /a", False, 5.1, True, 408),
+        (GET % b"a", False, 10_000.0, False, 0),
+        (GET % b"a", True, IDLE_SECONDS - 1, False, 0),
+        (GET % b"a", True, IDLE_SECONDS + 1, True, 0),
+    ],
+    ids=["silent", "not yet", "half a head", "being answered", "idle", "idle for long"],
+)
+def test_how_long_a_connection_may_be_silent(
+    said: bytes, answers: bool, late: float, closed: bool, status: int
+) -> None:
+    async def play(wire: Wire) -> None:
+        await wire.say(said)
+        if answers:
+            await wire.answer()
+            wire.written.clear()
+        wire.connection.check(asyncio.get_running_loop().time() + late)
+        assert wire.is_closed == closed
+        assert [reply.status for reply in parsed(bytes(wire.written))] == ([status] if status else [])
+
+    run(play)
