@@ -3,8 +3,8 @@
 Every envelope is a transaction.  There are at most `connections` connections, reused newest first, closed after
 `messages_per_connection` messages or `idle_seconds` without one.  Envelopes beyond that wait here in their order.  A
 peer with PIPELINING gets the commands of the next one that waits together with the content before it, which is what
-makes twice as many deliveries under way as connections the best use of them.  So an envelope waits for as long as
-`patience_seconds`, one for each connection under way, before it gets a connection of its own.
+makes twice as many deliveries under way as connections the best use of them.  So envelopes wait for as long as
+`patience_seconds`, two for each connection under way, before they get a connection of their own.
 
 A connection that turns out to be dead before the peer said anything about an envelope is replaced once, without the
 caller noticing.  An envelope whose content was sent and not answered is never sent again here.
@@ -25,6 +25,7 @@ from graphpost.transport.transaction import Transaction
 __all__ = ["SmtpCourier", "SmtpTarget"]
 
 _QUIT_SECONDS = 2.0
+_COMPANY = 2  # envelopes that may wait for one connection
 _CLOSING = Deferred(Reply(0, "4.3.2", "we are closing"))
 
 
@@ -143,7 +144,11 @@ class SmtpCourier:
     def _is_worth_waiting(self) -> bool:
         """Whether all who wait may soon follow another one, and the first of them has not waited long."""
         under_way = len(self._connections) - len(self._idle)
-        return self._follows and len(self._waiting) <= under_way and self._waiting[0] is not self._late
+        return (
+            self._follows
+            and len(self._waiting) <= _COMPANY * under_way
+            and self._waiting[0] is not self._late
+        )
 
     def _set_alarm(self) -> None:
         if self._alarm is None:
