@@ -25,7 +25,7 @@ from graphpost.errors import NotFound, PreconditionFailed
 from graphpost.ids import Numbers
 from graphpost.mail.address import to_wire
 from graphpost.mail.deferral import is_timed, send_time, settled
-from graphpost.mail.mailbox import DRAFTS, NO_FOLDER, SENT_ITEMS, Mailbox
+from graphpost.mail.mailbox import DELETED_ITEMS, DRAFTS, NO_FOLDER, RECOVERABLE, SENT_ITEMS, Mailbox
 from graphpost.mail.message import Address, Item, Message
 from graphpost.maillog import MailLog
 from graphpost.store import contents, deferrals, deliveries, folders, messages
@@ -107,6 +107,7 @@ class Submitter:
 
         Raises StoreError, and NotFound when its source is gone; then nothing was kept.
         """
+        await asyncio.sleep(0)  # those of one moment are all read, then all submitted (docs/performance.md)
         now = self._clock.now()
         if submission.message.extended and (until := send_time(submission.message, now)) > now:
             return await self._defer(submission, now, until)
@@ -271,11 +272,11 @@ class Submitter:
         for position, (destination, recipients) in enumerate(groups.items()):
             owner, attempts, due_at = self._worker.reserve(destination, now)
             queued.append(
-                Delivery(
-                    mailbox_id=item.mailbox_id,
-                    message_id=item.message_id,
-                    position=position,
-                    destination=destination,
+                Delivery(  # of more than 15 keywords Python makes a dictionary first, which costs tenfold
+                    item.mailbox_id,
+                    item.message_id,
+                    position,
+                    destination,
                     due_at=due_at,
                     owner=owner,
                     attempts=attempts,
@@ -341,8 +342,12 @@ def _sending(draft: Item, sent: Item, queued: list[Delivery], row: Deferral | No
 
 
 def _deferral(draft: Item, after: Item, row: Deferral) -> Callable[[Tx], Item]:
+    """Let a draft wait; one among what is deleted goes to Drafts, or its time would find it deleted."""
+
     def wait(tx: Tx) -> Item:
-        item = messages.change(tx, draft, after)
+        above = folders.ancestors(tx, draft.mailbox_id, draft.folder_id)
+        is_kept = {DELETED_ITEMS, RECOVERABLE}.isdisjoint(above)
+        item = messages.change(tx, draft, after if is_kept else replace(after, folder_id=DRAFTS))
         deferrals.put(tx, row)
         return item
 

@@ -34,6 +34,7 @@ Mechanism = Literal["", "plain", "login", "xoauth2"]
 class SmtpTarget:
     """Where mail goes and how; `hostname` is ours, for EHLO ('' is the machine's).
 
+    `address` is where `host` is, when that is known already, and `source` our own address that it sees ('' is any).
     `auth` '' is the best of PLAIN and LOGIN.  `connections` is how many there may be at once; `patience_seconds` is how
     long a message waits to follow another one before it gets one of them for itself.
     """
@@ -53,6 +54,8 @@ class SmtpTarget:
     messages_per_connection: int = 100
     connections: int = 20
     patience_seconds: float = 0.01
+    address: str = ""
+    source: str = ""
 
     def __repr__(self) -> str:
         return f"SmtpTarget({self.host!r}, {self.port}, tls={self.tls!r})"
@@ -133,8 +136,9 @@ class _Opening:
         async with asyncio.timeout(target.connect_seconds):
             _, connection = await loop.create_connection(
                 lambda: Connection(loop, self._when_lost),
-                target.host,
+                target.address or target.host,
                 target.port,
+                local_addr=(target.source, 0) if target.source else None,
                 ssl=self._context if implicit else None,
                 server_hostname=target.host if implicit else None,
             )
