@@ -80,6 +80,15 @@ async def test_two_deliveries_a_connection_are_enough_for_company(
     assert [message.is_followed for message in peer.messages] == [True] * 7 + [False]
 
 
+async def test_a_route_without_pipelining_gives_one_command_at_a_time(
+    smtp_peer: MakePeer, courier: MakeCourier
+) -> None:
+    peer = smtp_peer()
+    await deliver(courier(peer.port, connections=1, pipelining=False), *"abc")
+    assert senders(peer.messages) == "abc"
+    assert not any(message.is_followed for message in peer.messages)
+
+
 async def test_who_may_follow_soon_takes_no_connection_of_its_own(
     smtp_peer: MakePeer, courier: MakeCourier
 ) -> None:

@@ -344,19 +344,8 @@ def _cancelled(recipient: Recipient, now: Instant) -> Recipient:
 
 
 def _document(d: Delivery) -> bytes:
-    return _encode(
-        _Document(
-            d.expires_at,
-            d.warned,
-            d.sender,
-            d.recipients,
-            d.subject,
-            d.internet_message_id,
-            d.siblings,
-            d.wants_success,
-            d.hidden,
-        )
-    )
+    rest = (d.subject, d.internet_message_id, d.siblings, d.wants_success, d.hidden)
+    return _encode(_Document(d.expires_at, d.warned, d.sender, d.recipients, *rest))
 
 
 def _row(d: Delivery) -> tuple[Any, ...]:

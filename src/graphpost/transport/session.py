@@ -17,7 +17,7 @@ import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from graphpost.config import TlsPolicy
@@ -56,6 +56,7 @@ class SmtpTarget:
     patience_seconds: float = 0.01
     address: str = ""
     source: str = ""
+    pipelining: bool = True  # whether it is used when it is offered
 
     def __repr__(self) -> str:
         return f"SmtpTarget({self.host!r}, {self.port}, tls={self.tls!r})"
@@ -153,7 +154,8 @@ class _Opening:
             connection.extensions = Extensions()
             return
         self._check(code, text)
-        connection.extensions = parse_extensions(text)
+        offered = parse_extensions(text)
+        connection.extensions = offered if self._target.pipelining else replace(offered, pipelining=False)
 
     async def _secure(self, connection: Connection) -> None:
         target = self._target
