@@ -23,9 +23,8 @@ class Dialect:
     name: str  # "sqlite" | "postgres"
     skip_locked: str  # "" | " FOR UPDATE SKIP LOCKED"
     for_update: str  # "" | " FOR UPDATE"
-    updates_one_by_one: bool = (
-        False  # no way to the database: a statement for each row costs less than VALUES of all
-    )
+    for_share: str  # "" | " FOR KEY SHARE": the row stays, and may be counted up meanwhile
+    updates_one_by_one: bool = False  # many UPDATEs cost less than one of many VALUES: no network between
 
 
 class Tx(Protocol):
