@@ -46,10 +46,14 @@ from graphpost.files import locked
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Services
 from graphpost.graph.due import due_check
+from graphpost.graph.notifying import GraphWording
+from graphpost.graph.routes import MAIL_LIST
 from graphpost.graph.uploading import Uploads
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog, ProblemHandler
+from graphpost.notifications.notifier import Notifier
+from graphpost.notifications.posting import Poster
 from graphpost.store import accounts
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
@@ -153,16 +157,34 @@ class Server:
         people = Accounts(store, clock, self._log)
         await people.refresh()
         self._background(people.watch())
+        notifier = await self._start_notifier(store, people, numbers)
         worker, submitter = await self._start_delivery(store, blobs, people, numbers)
         with locked(config.data):  # what two first starts would make twice
             keys = open_keys(config.data / "keys", clock.now())
             self.ca = server_certificate(config, clock.now()) if config.server.tls else None
-        application = self._application(store, blobs, people, numbers, worker, submitter, keys)
+        application = self._application(store, blobs, people, numbers, worker, submitter, notifier, keys)
         await self._start_web(application, listener)
         announce(config.data, self.url, self._file)
         self._stack.callback(withdraw, config.data)
         self._is_ready = True
         self._log.ready(self.url)
+
+    async def _start_notifier(self, store: Store, people: Accounts, numbers: Numbers) -> Notifier:
+        config = self.config
+        poster = Poster(config.notifications)
+        self._stack.push_async_callback(poster.close)
+        notifier = Notifier(
+            store=store,
+            poster=poster,
+            wording=GraphWording(people.directory, config.tenant.id, MAIL_LIST),
+            settings=config.notifications,
+            clock=self._clock,
+            log=self._log,
+            owner=numbers.next(),
+        )
+        await notifier.start()
+        self._stack.push_async_callback(notifier.stop)
+        return notifier
 
     async def _start_delivery(
         self, store: Store, blobs: Blobs, people: Accounts, numbers: Numbers
@@ -237,6 +259,7 @@ class Server:
         numbers: Numbers,
         worker: Worker,
         submitter: Submitter,
+        notifier: Notifier,
         keys: SigningKeys,
     ) -> Application:
         config, clock = self.config, self._clock
@@ -256,6 +279,7 @@ class Server:
             clock=clock,
             limits=config.limits,
             tenant_id=tenant,
+            notifier=notifier,
             inline_limit=config.store.inline_limit,
         )
         issuer = (

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from tests.store.made import delivery, item, upload
+from tests.store.made import delivery, feed, item, subscription, upload
 
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, Folder
 from graphpost.store import (
@@ -17,11 +17,13 @@ from graphpost.store import (
     contents,
     deferrals,
     deliveries,
+    feeds,
     folders,
     forgetting,
     messages,
     removals,
     rerouting,
+    subscriptions,
     trees,
     uploads,
 )
@@ -42,6 +44,8 @@ KEYS = {
     "removals": "mailbox_id",
     "deliveries": "bucket",
     "destinations": "bucket",
+    "subscriptions": "bucket",
+    "feeds": "bucket",
     "deferrals": "bucket",
 }
 PLACES = [("received_at", False)]
@@ -133,6 +137,27 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deferrals.cancel, (DEFERRAL, 50), {}),
     (deferrals.take, (DEFERRAL,), {}),
     (deferrals.remove, (7, 1), {}),
+    (messages.matching, (7, [1, 2], ("is_read = ?", (1,))), {}),
+    (subscriptions.add, (subscription(1),), {}),
+    (feeds.add, (feed(1),), {}),
+    (feeds.add, (feed(1, channel=feeds.LIFECYCLE),), {}),
+    (subscriptions.get, (subscription(1).subscription_id,), {}),
+    (subscriptions.owned, ("app", "owner", 0), {}),
+    (subscriptions.count, (7, 0), {}),
+    (subscriptions.change, (subscription(1),), {}),
+    (feeds.all_of, (7,), {}),
+    (feeds.has_news, (feed(1), 0), {}),
+    (feeds.has_news, (feed(1, folder_id=INBOX), 0), {}),
+    (feeds.claim, (feed(1), 100, 200, 1), {}),
+    (feeds.settle, (feed(1, due_at=200, owner=1), feed(1)), {}),
+    (feeds.tell, (7, subscription(1).subscription_id, feeds.MISSED), {}),
+    (feeds.remind, (feed(1), 100, 200), {}),
+    (feeds.renew, (7, subscription(1).subscription_id, 100), {}),
+    (feeds.move, (7, subscription(1).subscription_id, "https://b.test/"), {}),
+    (feeds.end_changes, (7, subscription(1).subscription_id), {}),
+    (feeds.release, (7, 100), {}),
+    (subscriptions.remove_expired, (7, 100), {}),
+    (subscriptions.remove, (subscription(1).subscription_id,), {}),
     (rerouting.put_in_place, (delivery(2, attempts=1), 1, [delivery(2), delivery(2)]), {}),
 ]
 
@@ -166,6 +191,9 @@ class Recorder:
 
     def change_horizon(self) -> int:
         return self._tx.change_horizon()
+
+    def touch(self, mailbox_id: int) -> None:
+        self._tx.touch(mailbox_id)
 
     def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
         self._texts.add(COUNT)
@@ -230,6 +258,8 @@ def test_no_function_is_left_out() -> None:
         deferrals,
         changes,
         removals,
+        subscriptions,
+        feeds,
     )
     public = {
         function
