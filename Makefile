@@ -4,6 +4,7 @@
 #   make test    run every test          ARGS="-k sendmail"
 #   make check   format, lint, types, architecture, documentation
 #   make crash   kill -9 under load, at length
+#   make model   live through random mailboxes, at length      ARGS="--model-examples 2000"
 #   make bench   measure                 ARGS="accept"
 
 UV ?= $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
@@ -11,7 +12,7 @@ ARGS ?=
 TEST = $(UV) run --group dev
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
-.PHONY: serve test crash check format bench
+.PHONY: serve test crash model check format bench
 .DEFAULT_GOAL := serve
 
 serve: $(UV)
@@ -22,6 +23,9 @@ test: $(UV)
 
 crash: $(UV)
 	$(TEST) pytest -m crash tests/crash $(ARGS)
+
+model: $(UV)
+	$(TEST) pytest tests/model --model-examples 300 $(ARGS)
 
 check: $(UV)
 	$(TEST) ruff format --check .

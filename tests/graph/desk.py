@@ -158,6 +158,7 @@ def make_request(
     )
 
 
+EVERYTHING = "Mail.Send Mail.ReadWrite User.Read.All MailboxSettings.ReadWrite"
 _TOKENS: dict[str, str] = {}
 
 
@@ -209,7 +210,9 @@ def _make_token(name: str) -> str:
         case "user-with-nothing":
             claims |= user | {"scp": "Calendars.Read"}
         case "user-with-everything":
-            claims |= user | {"scp": "Mail.Send Mail.ReadWrite User.Read.All MailboxSettings.Read"}
+            claims |= user | {"scp": EVERYTHING}
+        case "alex-with-everything":
+            claims |= user | {"scp": EVERYTHING, "oid": ALEX.object_id}
         case "user-with-settings":
             claims |= user | {"scp": "MailboxSettings.Read"}
         case "user-advanced":
@@ -217,7 +220,7 @@ def _make_token(name: str) -> str:
         case "app-with-nothing":
             claims |= application | {"roles": ["Calendars.Read"]}
         case "app-with-everything":
-            roles = ["Mail.Send", "Mail.ReadWrite", "User.Read.All", "MailboxSettings.Read"]
+            roles = ["Mail.Send", "Mail.ReadWrite", "User.Read.All", "MailboxSettings.ReadWrite"]
             claims |= application | {"roles": roles}
         case "empty":
             claims |= user | {"scp": ""}

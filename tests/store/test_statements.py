@@ -12,6 +12,7 @@ import pytest
 from tests.store.made import delivery, feed, item, subscription, upload
 
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, Folder
+from graphpost.mail.preferences import Category, PersonalSettings
 from graphpost.store import (
     changes,
     contents,
@@ -21,6 +22,7 @@ from graphpost.store import (
     folders,
     forgetting,
     messages,
+    preferences,
     removals,
     rerouting,
     subscriptions,
@@ -30,6 +32,7 @@ from graphpost.store import (
 from graphpost.store.changes import Mark
 from graphpost.store.contents import Content
 from graphpost.store.deferrals import Deferral
+from graphpost.store.preferences import Entry, Kind
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
 from graphpost.store.transaction import COUNT
 from graphpost.store.trees import Copying
@@ -41,6 +44,7 @@ KEYS = {
     "contents": "mailbox_id",
     "folders": "mailbox_id",
     "uploads": "mailbox_id",
+    "preferences": "mailbox_id",
     "removals": "mailbox_id",
     "deliveries": "bucket",
     "destinations": "bucket",
@@ -49,6 +53,7 @@ KEYS = {
     "deferrals": "bucket",
 }
 PLACES = [("received_at", False)]
+ENTRY = Entry("a", "red", Category("Red"))
 FOLDER = Folder(mailbox_id=7, folder_id=99, parent_id=1, name="x")
 DEFERRAL = Deferral(mailbox_id=7, message_id=1, due_at=100, created_at=1)
 CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
@@ -126,6 +131,16 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deliveries.claim, (7, "old", 100, 200, 1, 10), {}),
     (trees.copy_step, (Copying(7, ((INBOX, 1),), 200), iter(range(300, 900)).__next__, 100), {}),
     (trees.erase_step, (7, INBOX), {}),
+    (preferences.hold, (7,), {}),
+    (preferences.entries, (7, Kind.RULE), {}),
+    (preferences.get, (7, Kind.RULE, "x"), {}),
+    (preferences.find, (7, Kind.CATEGORY, "red"), {}),
+    (preferences.usage, (7, Kind.CATEGORY), {}),
+    (preferences.add, (7, Kind.CATEGORY, ENTRY), {}),
+    (preferences.change, (7, Kind.CATEGORY, ENTRY), {}),
+    (preferences.remove, (7, Kind.CATEGORY, "a"), {}),
+    (preferences.settings_of, (7,), {}),
+    (preferences.set_settings, (7, PersonalSettings()), {}),
     (deferrals.put, (DEFERRAL,), {}),
     (deferrals.get, (7, 1), {}),
     (deferrals.find, (1,), {}),
@@ -255,6 +270,7 @@ def test_no_function_is_left_out() -> None:
         forgetting,
         uploads,
         trees,
+        preferences,
         deferrals,
         changes,
         removals,

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from graphpost.errors import BadRequest
 from graphpost.graph.schema import FLAG_STATUS
-from graphpost.graph.values import cannot_convert, clip, read_object, read_string, read_word
-from graphpost.graph.zones import is_time_zone
+from graphpost.graph.values import cannot_convert, read_object, read_string, read_word
+from graphpost.graph.zones import is_time_zone, unsupported
 from graphpost.mail.message import Flag, ZonedTime
 
 NOT_FLAGGED: Final = Flag()
@@ -59,11 +59,7 @@ def read_zoned_time(value: Any, name: str) -> ZonedTime | None:
     if match is None or not _is_time(match[1]):
         raise cannot_convert(text, "microsoft.graph.dateTimeTimeZone")
     if zone and not is_time_zone(zone):
-        raise BadRequest(
-            "A valid TimeZone value must be specified. The following TimeZone value is not supported: "
-            f"'{clip(zone)}'.",
-            "TimeZoneNotSupportedException",
-        )
+        raise unsupported(zone)
     local = match[1] if len(match[1]) > 16 else match[1] + ":00"
     # A trailing Z says UTC whatever zone stands beside it.
     return ZonedTime(local.upper() + (match[2] or ""), "UTC" if match[3] else zone or "UTC")

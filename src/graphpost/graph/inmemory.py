@@ -57,6 +57,6 @@ def _name(path: tuple[str, ...], kind: EntityType, beta: bool) -> str:
 
 
 def _key(value: Any) -> tuple[bool, Any]:
-    if isinstance(value, list | tuple):
-        raise BadRequest("A collection cannot be ordered by.")
+    if isinstance(value, list | tuple | dict):
+        raise BadRequest("Only a primitive property can be ordered by.")
     return value is not None, value.casefold() if isinstance(value, str) else value

@@ -1,48 +1,77 @@
-"""`mailboxSettings`: the same for every mailbox, and read only.
+"""`mailboxSettings`: how a person wants to see things, read and changed.
 
-Clients ask for the time zone and the language before they show dates.  There is no calendar and there are no automatic
-replies here, and the settings say so.
+They are kept for clients.  Nothing is written in another zone or language for them (Graph writes UTC unless `Prefer`
+says otherwise), and automatic replies are kept but not sent (docs/quirks.md).  What is not given keeps its value.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from graphpost.clock import SECOND, Instant, to_text
 from graphpost.errors import BadRequest
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.envelope import context, user_context
-from graphpost.graph.render import folder_id
+from graphpost.graph.languages import locale_info
+from graphpost.graph.render import folder_id, zoned_value
 from graphpost.graph.selection import check_expand, read_options
+from graphpost.graph.settings_in import read_settings
 from graphpost.graph.values import clip
+from graphpost.graph.writing import json_members
 from graphpost.mail.mailbox import WELL_KNOWN
+from graphpost.mail.message import ZonedTime
+from graphpost.mail.preferences import AutomaticReplies, PersonalSettings, WorkingHours
+from graphpost.store import preferences
+from graphpost.store.store import Tx
 
 _ARCHIVE: Final = WELL_KNOWN["archive"][0]
 _DAY: Final = 86_400 * SECOND
-_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday")
 
 
 async def get_settings(call: Call) -> Reply:
     """GET …/mailboxSettings."""
     options = read_options(call)
     check_expand(options.expand)
-    settings = _settings(call)
-    chosen = {_name(settings, name) for name in options.select}
-    shown = {name: value for name, value in settings.items() if not chosen or name in chosen}
-    return Reply(body={"@odata.context": context(call, user_context(call), "mailboxSettings"), **shown})
+    settings = await _stored(call)
+    chosen = {_name(name) for name in options.select}
+    return Reply(body=_written(call, settings, chosen or _WRITERS.keys()))
 
 
 async def get_setting(call: Call) -> Reply:
     """GET …/mailboxSettings/{setting}: one of them; a text stands in `value`."""
-    settings = _settings(call)
-    name = _name(settings, call.captures["setting"])
-    value = settings[name]
+    name = _name(call.captures["setting"])
+    value = _WRITERS[name](call, await _stored(call))
     where = context(call, user_context(call), "mailboxSettings", name)
     return Reply(body={"@odata.context": where, **(value if isinstance(value, dict) else {"value": value})})
 
 
-def _name(settings: dict[str, Any], text: str) -> str:
-    for name in settings:
+async def update_settings(call: Call) -> Reply:
+    """PATCH …/mailboxSettings: 200 with what was given, as it now is."""
+    members, box = json_members(call), call.box.mailbox_id
+    given = {_name(name) for name in members if "@" not in name}
+
+    def change(tx: Tx) -> PersonalSettings:
+        preferences.hold(tx, box)
+        old = preferences.settings_of(tx, box)
+        for name in _READ_ONLY & given:
+            if members[name.lower()] != _WRITERS[name](call, old):
+                raise BadRequest("Set action is invalid for property.", "ErrorInvalidPropertySet")
+        new = read_settings(members, old)
+        if new != old:
+            preferences.set_settings(tx, box, new)
+        return new
+
+    return Reply(body=_written(call, await call.services.store.write(change), given))
+
+
+async def _stored(call: Call) -> PersonalSettings:
+    box = call.box.mailbox_id
+    return await call.services.store.read(lambda tx: preferences.settings_of(tx, box))
+
+
+def _name(text: str) -> str:
+    for name in _WRITERS:
         if name.lower() == text.lower():
             return name
     raise BadRequest(
@@ -50,33 +79,48 @@ def _name(settings: dict[str, Any], text: str) -> str:
     )
 
 
-def _settings(call: Call) -> dict[str, Any]:
-    now = call.services.clock.now()
+def _written(call: Call, settings: PersonalSettings, names: Any) -> dict[str, Any]:
+    shown = {name: write(call, settings) for name, write in _WRITERS.items() if name in names}
+    return {"@odata.context": context(call, user_context(call), "mailboxSettings"), **shown}
+
+
+def replies_value(replies: AutomaticReplies, now: Instant) -> dict[str, Any]:
+    """An `automaticRepliesSetting`; without times of its own it shows the present day, as Exchange does."""
     today = now - now % _DAY
     return {
-        "archiveFolder": folder_id(call.box.object_id, _ARCHIVE),
-        "timeZone": "UTC",
-        "delegateMeetingMessageDeliveryOptions": "sendToDelegateOnly",
-        "dateFormat": "M/d/yyyy",
-        "timeFormat": "h:mm tt",
-        "automaticRepliesSetting": {
-            "status": "disabled",
-            "externalAudience": "none",
-            "internalReplyMessage": "",
-            "externalReplyMessage": "",
-            "scheduledStartDateTime": _moment(today),
-            "scheduledEndDateTime": _moment(today + _DAY),
-        },
-        "language": {"locale": "en-US", "displayName": "English (United States)"},
-        "workingHours": {
-            "daysOfWeek": list(_DAYS),
-            "startTime": "08:00:00.0000000",
-            "endTime": "17:00:00.0000000",
-            "timeZone": {"name": "UTC"},
-        },
-        "userPurpose": "user",
+        "status": replies.status,
+        "externalAudience": replies.audience,
+        "internalReplyMessage": replies.internal,
+        "externalReplyMessage": replies.external,
+        "scheduledStartDateTime": zoned_value(replies.start or _moment(today)),
+        "scheduledEndDateTime": zoned_value(replies.end or _moment(today + _DAY)),
     }
 
 
-def _moment(at: Instant) -> dict[str, str]:
-    return {"dateTime": to_text(at).removesuffix("Z") + ".0000000", "timeZone": "UTC"}
+def _moment(at: Instant) -> ZonedTime:
+    return ZonedTime(to_text(at).removesuffix("Z"))
+
+
+def _hours_value(hours: WorkingHours) -> dict[str, Any]:
+    return {
+        "daysOfWeek": list(hours.days),
+        "startTime": hours.start,
+        "endTime": hours.end,
+        "timeZone": {"name": hours.time_zone},
+    }
+
+
+_READ_ONLY: Final = frozenset({"archiveFolder", "userPurpose"})
+_WRITERS: Final[Mapping[str, Callable[[Call, PersonalSettings], Any]]] = {
+    "archiveFolder": lambda call, settings: folder_id(call.box.object_id, _ARCHIVE),
+    "timeZone": lambda call, settings: settings.time_zone,
+    "delegateMeetingMessageDeliveryOptions": lambda call, settings: settings.meeting_delivery,
+    "dateFormat": lambda call, settings: settings.date_format,
+    "timeFormat": lambda call, settings: settings.time_format,
+    "automaticRepliesSetting": lambda call, settings: replies_value(
+        settings.automatic_replies, call.services.clock.now()
+    ),
+    "language": lambda call, settings: locale_info(settings.locale),
+    "workingHours": lambda call, settings: _hours_value(settings.working_hours),
+    "userPurpose": lambda call, settings: "user",
+}

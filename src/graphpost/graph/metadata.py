@@ -13,12 +13,14 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from graphpost.graph.attached import ATTACHMENT
 from graphpost.graph.call import Call, Reply
+from graphpost.graph.categories import CATEGORY
 from graphpost.graph.folders import FOLDER
 from graphpost.graph.model import (
     ACTIONS,
     COMPLEX,
     ENUMS,
     FILE,
+    FIRST_VALUES,
     FUNCTIONS,
     FURTHER,
     NAVIGATION,
@@ -28,6 +30,9 @@ from graphpost.graph.model import (
     UNTABLED,
     Members,
 )
+from graphpost.graph.overrides import OVERRIDE
+from graphpost.graph.rule_schema import ACTIONS as RULE_ACTIONS
+from graphpost.graph.rule_schema import PREDICATES, RULE
 from graphpost.graph.schema import MESSAGE, EntityType, Kind, Property, Shown
 from graphpost.graph.users import USER
 
@@ -44,6 +49,7 @@ _PRIMITIVES: Final = {
     Kind.BINARY: "Edm.Binary",
 }
 _OWNERS: Final = (  # of a bound operation: the end of its template, and what it is bound to
+    ("/outlook", "graph.outlookUser"),
     ("/users/{user}", "graph.user"),
     ("U", "graph.user"),
     ("M", "graph.message"),
@@ -112,6 +118,11 @@ def _entities(beta: bool) -> list[Element]:
         _type("fileAttachment", "attachment", _chosen(attachment, FILE), HasStream="true"),
         _type("itemAttachment", "attachment", ()),
         _type("referenceAttachment", "attachment", _chosen(attachment, REFERENCE)),
+        _type("outlookUser", "entity", ()),
+        _type("outlookCategory", "entity", _members(CATEGORY, beta)),
+        _type("inferenceClassification", "entity", ()),
+        _type("inferenceClassificationOverride", "entity", _members(OVERRIDE, beta)),
+        _type("messageRule", "entity", _members(RULE, beta)),
         _type("extension", "entity", (), Abstract="true", OpenType="true"),
         _type("subscription", "entity", [_property(*member) for member in SUBSCRIPTION]),
         *(_type(name, "entity", [_property("value", type_)]) for name, type_ in extended.items()),
@@ -172,7 +183,7 @@ def owner_type(owner: str) -> str:
 
 
 def _operation(name: str, owner: str) -> Element:
-    takes, gives = ACTIONS.get(name, ((), "")) if name not in FUNCTIONS else ((), "=")
+    takes, gives = ACTIONS.get(name, ((), "")) if name not in FUNCTIONS else ((), FUNCTIONS[name])
     made = Element("Function" if name in FUNCTIONS else "Action", Name=name, IsBound="true")
     if gives == "=":
         made.set("EntitySetPath", "bindingParameter")
@@ -186,6 +197,7 @@ def _operation(name: str, owner: str) -> Element:
 def _others(described: Iterable[Element]) -> list[Element]:
     """The enumerations and complex types that are spoken of, by name."""
     words = {**ENUMS, **{_NAMED.findall(_type_of(each))[0]: each.words for each in _worded()}}
+    parts = {**COMPLEX, **{_last(table.name): _described(table) for table in (PREDICATES, RULE_ACTIONS)}}
     waiting = {name for made in described for member in made for name in _spoken_of(member.get("Type", ""))}
     done = dict[str, Element]()
     while waiting:
@@ -194,14 +206,23 @@ def _others(described: Iterable[Element]) -> list[Element]:
             continue
         if name in words:
             done[name] = _enumeration(name, words[name])
-        elif name in COMPLEX:
-            done[name] = _complex(name, COMPLEX[name])
-            waiting.update(spoken for _, type_ in COMPLEX[name] for spoken in _spoken_of(type_))
-    return [done[name] for name in sorted(done, key=lambda name: (name in COMPLEX, name))]
+        elif name in parts:
+            done[name] = _complex(name, parts[name])
+            waiting.update(spoken for _, type_ in parts[name] for spoken in _spoken_of(type_))
+    return [done[name] for name in sorted(done, key=lambda name: (name in parts, name))]
 
 
 def _worded() -> list[Property]:
-    return [each for each in MESSAGE.properties.values() if each.words]
+    tables = (MESSAGE, CATEGORY, PREDICATES, RULE_ACTIONS)
+    return [each for table in tables for each in table.properties.values() if each.words]
+
+
+def _described(table: EntityType) -> Members:
+    return tuple((each.name, _type_of(each)) for each in table.properties.values())
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def _spoken_of(type_: str) -> list[str]:
@@ -210,7 +231,7 @@ def _spoken_of(type_: str) -> list[str]:
 
 def _enumeration(name: str, words: Iterable[str]) -> Element:
     made = Element("EnumType", Name=name)
-    for value, word in enumerate(words):
+    for value, word in enumerate(words, FIRST_VALUES.get(name, 0)):
         SubElement(made, "Member", Name=word, Value=str(value))
     return made
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from graphpost.graph.schema import BODY_KIND, FLAG_STATUS
+from graphpost.graph.settings_in import AUDIENCE, MEETING_DELIVERY, REPLY_STATUS
+from graphpost.mail.preferences import WEEK
 
 Members = tuple[tuple[str, str], ...]  # name and type
 
@@ -18,9 +20,17 @@ FILE: Final = ("contentBytes", "contentId", "contentLocation")
 REFERENCE: Final = ("sourceUrl", "providerType", "permission", "isFolder")
 FURTHER: Final[Mapping[str, Members]] = {"user": (("mailboxSettings", "graph.mailboxSettings"),)}
 NAVIGATION: Final[Mapping[str, Members]] = {
-    "user": (("mailFolders", "Collection(graph.mailFolder)"), ("messages", "Collection(graph.message)")),
+    "inferenceClassification": (("overrides", "Collection(graph.inferenceClassificationOverride)"),),
+    "outlookUser": (("masterCategories", "Collection(graph.outlookCategory)"),),
+    "user": (
+        ("inferenceClassification", "graph.inferenceClassification"),
+        ("mailFolders", "Collection(graph.mailFolder)"),
+        ("messages", "Collection(graph.message)"),
+        ("outlook", "graph.outlookUser"),
+    ),
     "mailFolder": (
         ("childFolders", "Collection(graph.mailFolder)"),
+        ("messageRules", "Collection(graph.messageRule)"),
         ("messages", "Collection(graph.message)"),
     ),
     "itemAttachment": (("item", "graph.outlookItem"),),
@@ -43,15 +53,11 @@ SUBSCRIPTION: Final[Members] = (
 )
 ENUMS: Final[Mapping[str, tuple[str, ...]]] = {
     "attachmentType": ("file", "item", "reference"),
-    "automaticRepliesStatus": ("disabled", "alwaysEnabled", "scheduled"),
+    "automaticRepliesStatus": REPLY_STATUS,
     "bodyType": BODY_KIND,
-    "dayOfWeek": ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"),
-    "delegateMeetingMessageDeliveryOptions": (
-        "sendToDelegateAndInformationToPrincipal",
-        "sendToDelegateAndPrincipal",
-        "sendToDelegateOnly",
-    ),
-    "externalAudienceScope": ("none", "contactsOnly", "all"),
+    "dayOfWeek": WEEK,
+    "delegateMeetingMessageDeliveryOptions": MEETING_DELIVERY,
+    "externalAudienceScope": AUDIENCE,
     "exchangeIdFormat": ("entryId", "ewsId", "immutableEntryId", "restId", "restImmutableEntryId"),
     "followupFlagStatus": FLAG_STATUS,
     "referenceAttachmentPermission": (
@@ -71,6 +77,7 @@ ENUMS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "userPurpose": ("user", "linked", "shared", "room", "equipment", "others", "unknownFutureValue"),
 }
+FIRST_VALUES: Final[Mapping[str, int]] = {"categoryColor": -1}  # of enumerations that do not begin with 0
 UNTABLED: Final[Mapping[str, str]] = {  # types of enum properties whose table does not name them
     "providerType": "graph.referenceAttachmentProvider",
     "permission": "graph.referenceAttachmentPermission",
@@ -122,6 +129,8 @@ COMPLEX: Final[Mapping[str, Members]] = {
     ),
     "mentionsPreview": (("isMentioned", "Edm.Boolean"),),
     "recipient": (("emailAddress", "graph.emailAddress"),),
+    "sizeRange": (("maximumSize", "Edm.Int32"), ("minimumSize", "Edm.Int32")),
+    "timeZoneInformation": (("alias", "Edm.String"), ("displayName", "Edm.String")),
     "uploadSession": (
         ("expirationDateTime", "Edm.DateTimeOffset"),
         ("nextExpectedRanges", "Collection(Edm.String)"),
@@ -164,4 +173,8 @@ ACTIONS: Final[
     ),
     "unsubscribe": ((), ""),
 }
-FUNCTIONS: Final = frozenset({"delta"})  # they take nothing and give what they are bound to
+FUNCTIONS: Final[Mapping[str, str]] = {  # they take nothing, and give that; `=` what they are bound to
+    "delta": "=",
+    "supportedLanguages": "Collection(graph.localeInfo)",
+    "supportedTimeZones": "Collection(graph.timeZoneInformation)",
+}

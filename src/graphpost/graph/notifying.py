@@ -1,4 +1,4 @@
-"""Change notifications as Graph words them, and whether their receivers may still have them."""
+"""Change notifications as Graph words them, and who may still have them."""
 
 from __future__ import annotations
 

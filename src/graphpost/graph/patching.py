@@ -21,7 +21,7 @@ from graphpost.graph.flags import NOT_FLAGGED, merge_flag
 from graphpost.graph.outgoing import check_header_size
 from graphpost.graph.reading import Reading
 from graphpost.graph.schema import BODY_KIND, MESSAGE, Kind, Property, Write
-from graphpost.graph.values import READ, clip, read_object, read_string, read_word
+from graphpost.graph.values import read_object, read_string, read_word, unknown_property
 from graphpost.graph.writing import json_members
 from graphpost.mail.compose import anew, writes_property
 from graphpost.mail.deferral import merged
@@ -112,11 +112,7 @@ def check_patch(patch: Patch, item: Item, permissions: frozenset[str]) -> None:
 def _settable(name: str) -> Property:
     row = MESSAGE.find(name)
     if row is None:
-        raise BadRequest(
-            f"The property '{clip(name)}' does not exist on type '{MESSAGE.name}'. Make sure to only use property "
-            "names that are defined by the type.",
-            READ,
-        )
+        raise unknown_property(name, MESSAGE.name)
     if row.write in (Write.NEVER, Write.CREATE):
         raise BadRequest("Set action is invalid for property.", "ErrorInvalidPropertySet")
     return row

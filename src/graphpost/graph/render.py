@@ -152,12 +152,12 @@ def _flag_value(flag: Flag) -> dict[str, Any]:
         ("startDateTime", flag.start),
     ):
         if time is not None:
-            value[name] = _zoned(time)
+            value[name] = zoned_value(time)
     return value
 
 
-def _zoned(time: ZonedTime) -> dict[str, str]:
-    """With the seven fraction digits that Graph writes."""
+def zoned_value(time: ZonedTime) -> dict[str, str]:
+    """A `dateTimeTimeZone`, with the seven fraction digits that Graph writes."""
     whole, _, fraction = time.date_time.partition(".")
     return {"dateTime": f"{whole}.{fraction[:7]:0<7}", "timeZone": time.time_zone}
 

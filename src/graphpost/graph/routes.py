@@ -20,17 +20,22 @@ from graphpost.graph import (
     messages,
     metadata,
     moving,
+    outlook,
+    overrides,
     replies,
+    rules,
     subscriptions,
     users,
 )
 from graphpost.graph.attaching import add_attachment, delete_attachment
 from graphpost.graph.batch import run_batch
 from graphpost.graph.call import Call, Reply
+from graphpost.graph.categories import CATEGORIES
 from graphpost.graph.changing import update_message
 from graphpost.graph.drafts import create_message, send_draft
 from graphpost.graph.due import MAIL_SEND
 from graphpost.graph.exchange_ids import translate_ids
+from graphpost.graph.overrides import OVERRIDES
 from graphpost.graph.send import send_mail, send_mail_through_device
 from graphpost.graph.uploads import create_upload_session
 from graphpost.odata.path import Segment
@@ -70,6 +75,7 @@ READ_SETTINGS: Final = Permission(
     ("MailboxSettings.Read", "MailboxSettings.ReadWrite"),
     ("MailboxSettings.Read", "MailboxSettings.ReadWrite"),
 )
+WRITE_SETTINGS: Final = Permission(("MailboxSettings.ReadWrite",), ("MailboxSettings.ReadWrite",))
 TRANSLATE: Final = Permission(("User.ReadBasic", "User.Read", "User.ReadWrite", *_ALL_USERS), _ALL_USERS)
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -106,6 +112,28 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "U/translateExchangeIds", translate_ids, TRANSLATE, bound=True),
     Route("GET", "U/mailboxSettings", mailbox_settings.get_settings, READ_SETTINGS),
     Route("GET", "U/mailboxSettings/{setting}", mailbox_settings.get_setting, READ_SETTINGS),
+    Route("PATCH", "U/mailboxSettings", mailbox_settings.update_settings, WRITE_SETTINGS),
+    Route("GET", "U/outlook", outlook.get_outlook, READ_SETTINGS),
+    Route("GET", "U/outlook/masterCategories", CATEGORIES.list_all, READ_SETTINGS),
+    Route("POST", "U/outlook/masterCategories", CATEGORIES.create, WRITE_SETTINGS),
+    Route("GET", "U/outlook/masterCategories/{category}", CATEGORIES.get_one, READ_SETTINGS),
+    Route("PATCH", "U/outlook/masterCategories/{category}", CATEGORIES.update, WRITE_SETTINGS),
+    Route("DELETE", "U/outlook/masterCategories/{category}", CATEGORIES.delete, WRITE_SETTINGS),
+    Route("GET", "U/outlook/supportedLanguages", outlook.list_languages, READ_SETTINGS, bound=True),
+    Route("GET", "U/outlook/supportedTimeZones", outlook.list_time_zones, READ_SETTINGS, bound=True),
+    Route("GET", "U/outlook/supportedTimeZones/{standard}", outlook.list_time_zones, READ_SETTINGS),
+    Route("GET", "U/inferenceClassification", overrides.get_inference, MAIL_READ),
+    Route("GET", "U/inferenceClassification/overrides", OVERRIDES.list_all, MAIL_READ),
+    Route("POST", "U/inferenceClassification/overrides", OVERRIDES.create, MAIL_WRITE),
+    Route("GET", "U/inferenceClassification/overrides/{override}", OVERRIDES.get_one, MAIL_READ),
+    Route("PATCH", "U/inferenceClassification/overrides/{override}", OVERRIDES.update, MAIL_WRITE),
+    Route("DELETE", "U/inferenceClassification/overrides/{override}", OVERRIDES.delete, MAIL_WRITE),
+    # Rules
+    Route("GET", "F/messageRules", rules.list_rules, READ_SETTINGS),
+    Route("POST", "F/messageRules", rules.create_rule, WRITE_SETTINGS),
+    Route("GET", "F/messageRules/{rule}", rules.get_rule, READ_SETTINGS),
+    Route("PATCH", "F/messageRules/{rule}", rules.update_rule, WRITE_SETTINGS),
+    Route("DELETE", "F/messageRules/{rule}", rules.delete_rule, WRITE_SETTINGS),
     # Folders
     Route("GET", "U/mailFolders", folders.list_folders, MAIL_LIST),
     Route("GET", "F", folders.get_folder, MAIL_LIST),

@@ -1,4 +1,4 @@
-"""What a subscription is to be, out of a JSON body: which mailbox, which folder, which changes, until when, where.
+"""What a subscription is to be, out of a JSON body.
 
 Resources are paths as they are requested, with or without a leading slash or version: the messages of a mailbox or of
 one of its folders.  `$filter` and `$select` may follow; the latter says nothing, because notifications hold no data.

@@ -1,4 +1,4 @@
-"""Subscriptions to change notifications: made, read, renewed, ended by their owners.
+"""Subscriptions to change notifications: made, read, renewed and ended.
 
 The owner is the application together with the user it acted for (or its own service principal); to everybody else a
 subscription is not there.  Its `clientState` is answered when it is made and never again: whoever knows it can forge

@@ -117,6 +117,15 @@ def cannot_convert(value: Any, edm: str) -> BadRequest:
     return BadRequest(f"Cannot convert the literal '{clip(literal)}' to the expected type '{edm}'.", READ)
 
 
+def unknown_property(name: str, type_: str) -> BadRequest:
+    """The error for a property that a type does not have."""
+    return BadRequest(
+        f"The property '{clip(name)}' does not exist on type '{type_}'. Make sure to only use property names that are "
+        "defined by the type.",
+        READ,
+    )
+
+
 def too_large() -> BadRequest:
     """The error for a message with more in it than a message may have."""
     return BadRequest("The message exceeds the maximum supported size.", "ErrorMessageSizeExceeded")

@@ -6,10 +6,16 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
+
+from graphpost.clock import Instant, from_datetime
+from graphpost.errors import BadRequest
+from graphpost.graph.values import clip
+from graphpost.mail.message import ZonedTime
 
 # One name = zone a line.
 _TABLE: Final = """
@@ -172,6 +178,20 @@ def zone_named(name: str) -> ZoneInfo | None:
     """The zone of that name; None when there is none."""
     name = _WINDOWS_LOWER.get(name.lower(), name)
     return _iana(name) if _IANA.fullmatch(name) else None
+
+
+def unsupported(name: str) -> BadRequest:
+    """The error for a name that no zone has."""
+    return BadRequest(
+        f"A valid TimeZone value must be specified. The following TimeZone value is not supported: '{clip(name)}'.",
+        "TimeZoneNotSupportedException",
+    )
+
+
+def instant_of(time: ZonedTime) -> Instant:
+    """When a time in a zone that there is happens."""
+    local = datetime.fromisoformat(time.date_time[:26])
+    return from_datetime(local.replace(tzinfo=zone_named(time.time_zone) or UTC))
 
 
 def _is_iana(name: str) -> bool:

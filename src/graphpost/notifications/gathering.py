@@ -1,6 +1,6 @@
-"""What there is to tell a subscription's receivers: the change log from where it stopped, and lifecycle events.
+"""What there is to tell a subscription's receivers.
 
-The log is the only memory: a feed knows how far it got, so what a receiver does not take is read again, and several
+That is the change log from where they were left, and lifecycle events.  The log is the only memory: a feed knows how far it got, so what a receiver does not take is read again, and several
 changes of one message that were not told yet are told once.
 """
 

@@ -1,4 +1,4 @@
-"""The notifier: finds feeds with something to tell, and tells it, one request at a time to each URL.
+"""The notifier: finds feeds with something to tell, and tells it.
 
 It is woken by this process's commits, and looks by itself for what other processes committed and for what is due
 again.  A feed is claimed before it is read and settled after its receiver answered (`store.feeds`), so two processes

@@ -20,7 +20,9 @@ _BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _CALL: Final = re.compile(r"((?:[A-Za-z_$][\w$]*\.)*)([A-Za-z_$][\w$]*)\((.*)\)", re.ASCII | re.DOTALL)
 _NAME: Final = re.compile(r"((?:[A-Za-z_$][\w$]*\.)*)([A-Za-z_$][\w$]*)", re.ASCII)
-_QUOTED: Final = re.compile(r"(?:[A-Za-z_]\w*=)?'((?:[^']|'')*)'", re.ASCII | re.DOTALL)
+_QUOTED: Final = re.compile(  # with a type before it, it is a word of an enumeration
+    r"(?:[A-Za-z_]\w*=)?(?:[A-Za-z_][\w.]*)?'((?:[^']|'')*)'", re.ASCII | re.DOTALL
+)
 _BARE: Final = re.compile(r"(?:[A-Za-z_]\w*=)?([^'=,()]*)", re.ASCII)
 
 

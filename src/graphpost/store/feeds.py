@@ -1,4 +1,4 @@
-"""Feeds: how far each subscription's receivers have been told, and when they are told next.
+"""Feeds: how far each subscription's receivers have been told, and what is next.
 
 A subscription has a feed for changes and, if it wants them, one for lifecycle events; each has a URL of its own.  To
 claim a feed is to lease it, as deliveries are leased: `due_at` moves to the lease's end and `owner` is set, so two
