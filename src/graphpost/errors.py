@@ -12,7 +12,7 @@
         ├── AccessDenied 403          ErrorAccessDenied and its kin
         ├── NotFound 404              ErrorItemNotFound and its kin
         ├── MethodNotAllowed 405
-        ├── Conflict 409 / PreconditionFailed 412 / TooLarge 413 / UnsupportedMedia 415
+        ├── Conflict 409 / Gone 410 / PreconditionFailed 412 / TooLarge 413 / UnsupportedMedia 415
         ├── WrongRange 416            invalidRange
         └── Unavailable 503
 
@@ -106,6 +106,18 @@ class MethodNotAllowed(GraphError):
 class Conflict(GraphError):
     status = 409
     default_code = "ErrorFolderExists"
+
+
+class Gone(GraphError):
+    status = 410
+    default_code = "syncStateNotFound"
+
+    def __init__(
+        self,
+        message: str = "The sync state is not known any more. Begin again without a token.",
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message, code)
 
 
 class PreconditionFailed(GraphError):

@@ -247,8 +247,9 @@ class Server:
         )
         await worker.start()
         self._stack.push_async_callback(worker.stop)
+        kept = config.store.removals_seconds
+        self._background(Maintenance(store, blobs, people.directory, config.delivery, clock, log, kept).run())
         self._background(dispatcher.run())
-        self._background(Maintenance(store, blobs, people.directory, config.delivery, clock, log).run())
         return worker, submitter
 
     def _application(

@@ -19,18 +19,26 @@ from graphpost.delivery.maintenance import (
     forget,
 )
 from graphpost.errors import StoreError
-from graphpost.mail.mailbox import RECOVERABLE
-from graphpost.mail.message import Attachment, ContentRef, Item
-from graphpost.store import contents, deliveries, forgetting, messages
+from graphpost.mail.mailbox import INBOX, RECOVERABLE
+from graphpost.mail.message import Attachment, ContentRef, Item, Message
+from graphpost.store import changes, contents, deliveries, forgetting, messages
+from graphpost.store.changes import Mark
 from graphpost.store.store import Tx
 
 pytestmark = pytest.mark.anyio
 LARGE = bytes(100_000)
+REMOVALS_SECONDS = 1000 * HOUR
 
 
 def maintenance(office: Office) -> Maintenance:
     return Maintenance(
-        office.store, office.blobs, lambda: office.directory, office.settings, office.clock, office.log
+        office.store,
+        office.blobs,
+        lambda: office.directory,
+        office.settings,
+        office.clock,
+        office.log,
+        REMOVALS_SECONDS,
     )
 
 
@@ -51,6 +59,31 @@ async def test_finished_deliveries_are_forgotten_after_their_time_and_no_sooner(
     await office.clock.advance(office.settings.retention_seconds + HOUR)
     await maintenance(office).once()
     assert await office.queue() == []
+
+
+async def test_removals_are_forgotten_after_their_time_and_no_sooner(office: Office) -> None:
+    async def removed() -> int:
+        return await office.store.read(
+            lambda tx: len(
+                changes.messages_since(tx, ALEX.mailbox_id, INBOX, Mark(0, 0), changes.latest(tx), 9)
+            )
+        )
+
+    def add_and_remove(tx: Tx) -> None:
+        item = Item(mailbox_id=ALEX.mailbox_id, message_id=1, folder_id=INBOX, message=Message())
+        messages.add(tx, item)
+        messages.remove(tx, item)
+
+    await office.store.write(add_and_remove)
+    begun = await office.store.read(changes.latest)
+    for _ in range(2):
+        await maintenance(office).once()
+        assert await removed() == 1
+        await office.clock.advance(REMOVALS_SECONDS - 1)
+    await office.clock.advance(2)
+    await maintenance(office).once()
+    assert await removed() == 0
+    assert begun <= await office.store.read(changes.forgotten)
 
 
 async def test_a_blob_that_any_mailbox_names_is_kept_and_the_others_go(office: Office) -> None:

@@ -34,7 +34,9 @@ class House:
         self.clock = JumpingClock()
         directory = Directory.of([ADELE, ALEX])
         log = MailLog(LogSettings(), open(os.devnull, "w"), self.clock.now)  # noqa: SIM115
-        self.maintenance = Maintenance(store, self.blobs, lambda: directory, SETTINGS, self.clock, log)
+        self.maintenance = Maintenance(
+            store, self.blobs, lambda: directory, SETTINGS, self.clock, log, 3600.0
+        )
 
     async def begin(self, number: int, **changes: object) -> Upload:
         """A session of a day with a part of a file."""

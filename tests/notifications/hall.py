@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ from typing import Any
 from tests.conformance.wire import Answer, Wire
 
 from graphpost.cli.env import environment
+from graphpost.config import Config
 from graphpost.testing.server import ServerThread, running_server
 
 QUICK = {"notifications.poll_seconds": 0.2, "notifications.retry_seconds": [0.2]}
@@ -105,9 +106,11 @@ class Hall:
 
 
 @contextmanager
-def open_hall(data: Path, **flags: object) -> Iterator[Hall]:
+def open_hall(
+    data: Path, *, change: Callable[[Config], Config] = lambda config: config, **flags: object
+) -> Iterator[Hall]:
     """The server with its embedded default; receivers on this machine are allowed."""
     with running_server(
-        data, flags={**QUICK, **{k.replace("__", "."): v for k, v in flags.items()}}
+        data, flags={**QUICK, **{k.replace("__", "."): v for k, v in flags.items()}}, change=change
     ) as server:
         yield Hall(server.url, data, environment(server.config), server)

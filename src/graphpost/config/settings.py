@@ -28,6 +28,7 @@ class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     blobs: str = "files:blobs"
     inline_limit: int = 65_536  # contents up to this size are kept in the database
     connections: int = 4
+    removals_seconds: float = 2_592_000.0  # how long clients that synchronise are told what was removed
 
 
 class TenantSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

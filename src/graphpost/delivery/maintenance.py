@@ -11,7 +11,7 @@ from graphpost.config import DeliverySettings
 from graphpost.delivery.settle import remove_unwanted
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
-from graphpost.store import contents, deliveries, forgetting, uploads
+from graphpost.store import contents, deliveries, forgetting, removals, uploads
 from graphpost.store.blobs import Blobs
 from graphpost.store.store import Store, Tx
 
@@ -33,6 +33,7 @@ class Maintenance:
         settings: DeliverySettings,
         clock: Clock,
         log: MailLog,
+        removals_seconds: float,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -40,6 +41,7 @@ class Maintenance:
         self._settings = settings
         self._clock = clock
         self._log = log
+        self._removals_seconds = removals_seconds
 
     async def run(self) -> None:
         while True:
@@ -50,7 +52,7 @@ class Maintenance:
                 self._log.problem("maintenance", error)
 
     async def once(self) -> None:
-        """Prune the queue, sweep messages, end the uploads whose time is over, and sweep the files now."""
+        """Prune queue and removals, sweep messages, end the uploads whose time is over, and sweep the files now."""
         now, before = self._clock.now(), self._before(self._settings.retention_seconds)
         for bucket in range(deliveries.BUCKETS):
             while await self._store.write(lambda tx, b=bucket: forget(tx, b, before)):  # type: ignore[misc]
@@ -58,6 +60,7 @@ class Maintenance:
         boxes = list(self._directory().by_id)
         for box in boxes:
             await self._sweep_messages(box)
+        await self._prune_removals(boxes)
         await self._store.write(lambda tx: [uploads.remove_expired(tx, box, now) for box in boxes])
         blobs = self._named(_blobs_of, boxes)
         await asyncio.to_thread(self._blobs.sweep, blobs, now, GRACE_SECONDS)
@@ -88,6 +91,15 @@ class Maintenance:
 
         while numbers := await self._store.read(found):
             await self._store.write(lambda tx, some=numbers: forgetting.sweep(tx, box, some))  # type: ignore[misc]
+
+    async def _prune_removals(self, boxes: Iterable[int]) -> None:
+        """Let go of what was removed so long ago that nobody is told any more."""
+        now, before = self._clock.now(), self._before(self._removals_seconds)
+        await self._store.write(lambda tx: removals.note_time(tx, now))
+        until = await self._store.write(lambda tx: removals.forget(tx, before))
+        for box in boxes:
+            while await self._store.write(lambda tx, box=box: removals.prune(tx, box, until, _BATCH)):  # type: ignore[misc]
+                pass
 
     def _before(self, seconds: float) -> Instant:
         return self._clock.now() - int(seconds * SECOND)

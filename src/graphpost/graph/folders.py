@@ -91,7 +91,7 @@ async def get_folder(call: Call) -> Reply:
     """GET …/mailFolders/{folder}."""
     options, number = read_options(call), folder_key(call)
     assert number is not None
-    form = _form(call, options)
+    form = folder_form(call, options)
     entity = await call.services.store.read(lambda tx: form.entity(tx, folder_at(tx, call.box, number)))
     select = selected_names(form.names, options.expand)
     where = context(call, user_context(call), "mailFolders", select=select, single=True)
@@ -100,7 +100,7 @@ async def get_folder(call: Call) -> Reply:
 
 async def _list(call: Call, parent: int, place: tuple[str, ...]) -> Reply:
     options = read_options(call)
-    form = _form(call, options)
+    form = folder_form(call, options)
     top = options.top or read_preferences(call.headers).page_size or DEFAULT_PAGE
 
     def fetch(tx: Tx) -> tuple[list[dict[str, Any]], int]:
@@ -116,10 +116,10 @@ async def _list(call: Call, parent: int, place: tuple[str, ...]) -> Reply:
     return Reply(body=page(call, where, entities, total, options, top))
 
 
-def _form(call: Call, options: Options) -> FolderForm:
-    """What the options ask for; child folders alone can be expanded, to the depth that is written."""
+def folder_form(call: Call, options: Options) -> FolderForm:
+    """How the options want folders written; child folders alone can be expanded, to the depth that is written."""
     check_expand(options.expand, "childFolders")
     beta = call.version == "beta"
     names = select_names(FOLDER, options.select, beta=beta)
-    children = _form(call, options.expand[0].options) if options.expand else None
+    children = folder_form(call, options.expand[0].options) if options.expand else None
     return FolderForm(call.box, names, beta, flag_option(call, "includeHiddenFolders"), children)

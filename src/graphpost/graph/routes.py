@@ -14,7 +14,9 @@ from typing import Final
 from graphpost.auth.access import Permission
 from graphpost.graph import (
     attachments,
+    delta,
     folder_changes,
+    folder_delta,
     folders,
     mailbox_settings,
     messages,
@@ -138,6 +140,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "U/mailFolders", folders.list_folders, MAIL_LIST),
     Route("GET", "F", folders.get_folder, MAIL_LIST),
     Route("GET", "F/childFolders", folders.list_child_folders, MAIL_LIST),
+    Route("GET", "U/mailFolders/delta", folder_delta.folder_delta, MAIL_LIST, bound=True),
     Route("POST", "U/mailFolders", folder_changes.create_folder, MAIL_WRITE),
     Route("POST", "F/childFolders", folder_changes.create_child_folder, MAIL_WRITE),
     Route("PATCH", "F", folder_changes.rename_folder, MAIL_WRITE),
@@ -149,6 +152,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "U/messages", messages.list_messages, MAIL_LIST),
     Route("GET", "U/messages/$count", messages.count_messages, MAIL_LIST),
     Route("GET", "F/messages", messages.list_messages, MAIL_LIST),
+    Route("GET", "F/messages/delta", delta.message_delta, MAIL_LIST, bound=True),
+    Route("GET", "U/messages/delta", delta.refuse_delta, MAIL_LIST),
     Route("GET", "F/messages/$count", messages.count_messages, MAIL_LIST),
     Route("GET", "M", messages.get_message, MAIL_LIST),
     Route("GET", "M/$value", messages.get_message_value, MAIL_READ),

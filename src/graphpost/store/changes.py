@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 
+from graphpost.clock import Instant
 from graphpost.mail.mailbox import Folder
 from graphpost.mail.message import Item
 from graphpost.store import folders, messages, removals
@@ -112,6 +113,24 @@ def messages_since(
         for key, _, change in chosen
         if change is not None or key.message_id in present
     ]
+
+
+def present(
+    tx: Tx, mailbox_id: int, folder_id: int, before: tuple[Instant, int], oldest: Instant, limit: int
+) -> list[Item]:
+    """A folder's messages, the newest first, behind a place (received_at, message id) and not older than that."""
+    where = ("(received_at, message_id) < (?, ?) AND received_at >= ?", (*before, oldest))
+    return messages.find(tx, mailbox_id, folder_id=folder_id, where=where, top=limit)
+
+
+def among(tx: Tx, mailbox_id: int, folder_id: int, numbers: Sequence[int]) -> set[int]:
+    """Which of these messages are in a folder."""
+    marks = ", ".join("?" * len(numbers))
+    rows = tx.all(
+        f"SELECT message_id FROM messages WHERE mailbox_id = ? AND message_id IN ({marks}) AND folder_id = ?",  # noqa: S608
+        (mailbox_id, *numbers, folder_id),
+    )
+    return {row[0] for row in rows}
 
 
 def folders_since(tx: Tx, mailbox_id: int, mark: Mark, until: int, limit: int) -> list[FolderChange]:

@@ -155,6 +155,12 @@ def children(tx: Tx, mailbox_id: int, parent_id: int, include_hidden: bool = Fal
     return [folder_of(mailbox_id, row) for row in rows]
 
 
+def listed(tx: Tx, mailbox_id: int, after: int, limit: int) -> list[Folder]:
+    """The mailbox's folders whose numbers follow that one, in the order of their numbers."""
+    rows = tx.all(f"{_READ} AND folder_id > ? ORDER BY folder_id LIMIT ?", (mailbox_id, after, limit))
+    return [folder_of(mailbox_id, row) for row in rows]
+
+
 def find(tx: Tx, mailbox_id: int, parent_id: int, name: str) -> Folder | None:
     """The child of that name; letter case does not matter."""
     row = tx.one(f"{_READ} AND parent_id = ? AND name_key = ?", (mailbox_id, parent_id, _key(name)))
