@@ -139,12 +139,15 @@ class Bureau:
         """The feeds, once they are so."""
         async with asyncio.timeout(30):
             while not holds(found := await self.feeds()):
-                await asyncio.sleep(0)
+                pass
         return found
 
     async def at_rest(self) -> dict[int, Feed]:
         """The feeds, once nothing is being told."""
-        return await self.until(lambda found: not any(feed.owner for feed in found.values()))
+        async with asyncio.timeout(30):
+            while any(feed.owner for feed in await self.store.read(lambda tx: feeds.all_of(tx, 7))):
+                pass
+        return await self.feeds()
 
     async def jump(self, seconds: float) -> None:
         """Time passes, and the notifiers look."""

@@ -15,8 +15,8 @@ from tests.notifications.receiver import Receiver, Say
 from tests.store.conftest import open_store, postgres_server, postgres_url
 
 from graphpost.clock import NEVER, SECOND
-from graphpost.mail.mailbox import INBOX, Directory
-from graphpost.store import feeds, folders, messages, removals, subscriptions
+from graphpost.mail.mailbox import Directory
+from graphpost.store import folders, messages, removals, subscriptions
 from graphpost.store.feeds import CHANGES, LIFECYCLE
 from graphpost.store.store import Store
 from graphpost.testing.clock import JumpingClock
@@ -53,6 +53,10 @@ def silent(receiver: Receiver, *paths: str) -> Iterator[threading.Event]:
         done.set()
 
 
+def told_to(receiver: Receiver, path: str) -> list[str]:
+    return [key for taken in list(receiver.requests) if taken.path == path for key in ids(taken.value)]
+
+
 async def test_a_receiver_that_fails_is_tried_again_later_and_later(
     bureau: Bureau, receiver: Receiver
 ) -> None:
@@ -69,8 +73,8 @@ async def test_a_receiver_that_fails_is_tried_again_later_and_later(
         await bureau.at_rest()
         assert len(receiver.requests) == number + 1
         await bureau.jump(1)
-    receiver.behave = lambda taken: Say(202)
     await bureau.until(lambda found: found[CHANGES].failures == 8)
+    receiver.behave = lambda taken: Say(202)
     await bureau.jump(600)
     feed = (await bureau.until(lambda found: found[CHANGES].failures == 0))[CHANGES]
     assert (feed.failing_since, feed.due_at) == (0, 0)
@@ -82,10 +86,8 @@ async def test_a_receiver_that_fails_is_tried_again_later_and_later(
     assert 'reason="the answer was 503"' in bureau.output.getvalue()
 
 
-@pytest.mark.parametrize("status", [100, 199, 301, 307, 400, 404, 410, 429, 500])
+@pytest.mark.parametrize("status", [300, 301, 307, 400, 404, 410, 429, 500])
 async def test_anything_but_2xx_is_a_failure(bureau: Bureau, receiver: Receiver, status: int) -> None:
-    if status < 200:
-        pytest.skip("an interim answer is none: the time-out has a test of its own")
     await bureau.subscribe(receiver.url())
     await bureau.open()
     receiver.behave = lambda taken: Say(status, location=receiver.url("/else"))
@@ -178,10 +180,13 @@ async def test_what_a_dead_process_was_telling_is_told_by_another(bureau: Bureau
         bureau.store.dialect.name == "postgres"
     ):  # nobody knows that the other one is dead before its lease ends
         await bureau.jump(59)
-        await asyncio.sleep(0)
-        assert receiver.notifications == []
+        await bureau.subscribe(receiver.url("/other"))
+        await bureau.arrive()
+        await asyncio.to_thread(receiver.wait, lambda r: told_to(r, "/other"))
+        assert told_to(receiver, "/hook") == []
         await bureau.jump(2)
-    assert ids(await came(receiver, 1)) == expected
+    await asyncio.to_thread(receiver.wait, lambda r: told_to(r, "/hook"))
+    assert told_to(receiver, "/hook")[:1] == expected
     await other.stop()
 
 
@@ -222,8 +227,8 @@ async def test_a_receiver_that_hangs_holds_up_nobody_else(bureau: Bureau, receiv
         for number in range(1, 4):
             await bureau.arrive()
             await asyncio.to_thread(arrived.wait, 20)
-            await came(receiver, number)
-        assert {taken.path for taken in receiver.requests} == {"/works"}
+            await asyncio.to_thread(receiver.wait, lambda r, n=number: len(told_to(r, "/works")) == n)
+        assert len(told_to(receiver, "/hangs")) == 1
 
 
 async def test_those_that_failed_have_places_of_their_own(bureau: Bureau, receiver: Receiver) -> None:
@@ -242,8 +247,8 @@ async def test_those_that_failed_have_places_of_their_own(bureau: Bureau, receiv
         await asyncio.to_thread(arrived.wait, 20)
         await bureau.subscribe(receiver.url("/works"))
         await bureau.arrive()
-        await came(receiver, 1)
-        assert [taken.path for taken in receiver.requests] == ["/works"]
+        await asyncio.to_thread(receiver.wait, lambda r: len(told_to(r, "/works")) == 1)
+        assert len(receiver.requests) == 2  # a quarter of four places is for the others
 
 
 async def test_much_is_told_in_bounded_requests_and_in_order(bureau: Bureau, receiver: Receiver) -> None:
@@ -408,5 +413,3 @@ async def test_an_address_that_is_allowed_no_more_fails_like_any_other(
     await bureau.arrive()
     await bureau.until(lambda found: found[CHANGES].failures == 1)
     assert receiver.requests == []
-    assert feeds.CHANGES == CHANGES
-    assert INBOX
