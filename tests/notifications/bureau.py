@@ -46,7 +46,7 @@ class Bureau:
         self.clock = clock
         self.directory = Directory.of([ADELE], [APP])
         self.settings = NotificationSettings(
-            allow=["127.0.0.0/8"], allow_http=True, poll_seconds=given.pop("poll_seconds", 60.0), **given
+            allow=["127.0.0.0/8"], allow_http=True, poll_seconds=given.pop("poll_seconds", 0.2), **given
         )
         self.output = io.StringIO()
         self.log = MailLog(LogSettings(), self.output, clock.now)
