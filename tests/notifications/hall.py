@@ -15,7 +15,7 @@ from typing import Any
 from tests.conformance.wire import Answer, Wire
 
 from graphpost.cli.env import environment
-from graphpost.config import Config
+from graphpost.config import Config, load
 from graphpost.testing.server import ServerThread, running_server
 
 QUICK = {"notifications.poll_seconds": 0.2, "notifications.retry_seconds": [0.2]}
@@ -103,6 +103,11 @@ class Hall:
         wire.close()
         assert answer.status == 200, answer
         return str(answer.json["access_token"])
+
+
+def hall_of(url: str, data: Path) -> Hall:
+    """A server in a process of its own, with its embedded default."""
+    return Hall(url, data, environment(load(None, data=data, environ={}, flags={})))
 
 
 @contextmanager

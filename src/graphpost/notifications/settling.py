@@ -65,7 +65,8 @@ def settle(tx: Tx, told: Told, outcome: Outcome) -> Settled:
         return Settled(told, after, dropped)
     if told.end and (dropped or not failed):
         return Settled(told, None, dropped, told.end, end(tx, feed.subscription_id))
-    has_events = (dropped or told.lost) and feeds.tell(tx, feed.bucket, feed.subscription_id, feeds.MISSED)
+    lost = dropped or (told.lost and not failed)
+    has_events = lost and feeds.tell(tx, feed.bucket, feed.subscription_id, feeds.MISSED)
     return Settled(told, after, dropped, has_events=has_events)
 
 
