@@ -14,6 +14,7 @@
         ├── MethodNotAllowed 405
         ├── Conflict 409 / Gone 410 / PreconditionFailed 412 / TooLarge 413 / UnsupportedMedia 415
         ├── WrongRange 416            invalidRange
+        ├── TooManyRequests 429       ApplicationThrottled, with Retry-After
         └── Unavailable 503
 
 Codes and messages are Graph's own spelling: clients branch on the exact code.
@@ -138,6 +139,11 @@ class UnsupportedMedia(GraphError):
 class WrongRange(GraphError):
     status = 416
     default_code = "invalidRange"
+
+
+class TooManyRequests(GraphError):
+    status = 429
+    default_code = "ApplicationThrottled"
 
 
 class Unavailable(GraphError):

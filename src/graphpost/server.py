@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
-import gc
 import logging
-import resource
 import signal
 import socket
 import sys
@@ -40,6 +37,7 @@ from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
 from graphpost.delivery.routing import LOCAL, Router
 from graphpost.delivery.settler import Settler
+from graphpost.delivery.signers import signing
 from graphpost.delivery.submit import Submitter
 from graphpost.delivery.worker import Worker
 from graphpost.files import locked
@@ -54,6 +52,7 @@ from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog, ProblemHandler
 from graphpost.notifications.notifier import Notifier
 from graphpost.notifications.posting import Poster
+from graphpost.process import raise_file_limit, tune_interpreter
 from graphpost.store import accounts
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
@@ -64,7 +63,6 @@ from graphpost.web.certificates import CertificateFiles, server_certificate, sub
 from graphpost.web.listener import Listener, listen
 
 REFRESH_SECONDS: Final = 2.0
-OPEN_FILES: Final = 65_536
 
 
 class Accounts:
@@ -192,7 +190,7 @@ class Server:
         config, clock, log = self.config, self._clock, self._log
         hostname = config.delivery.hostname or host_name()
         filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
-        outlets = Outlets(config.routes, config.delivery, hostname)
+        outlets = Outlets(config.routes, config.delivery, hostname, signing(config.dkim, clock))
         self._stack.push_async_callback(outlets.close)
         router = Router(people.directory, config.tenant.domains, config.routes)
         owner = numbers.next()
@@ -360,32 +358,10 @@ async def serve(config: Config, file: Path | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, tell, number.name)
     await server.start()
-    _tune_interpreter()
+    tune_interpreter()
     print(banner(config, server.url, server.ca.ca if server.ca else None, file), flush=True)
     await told.wait()
     await server.stop(why)
-
-
-def _tune_interpreter() -> None:
-    """Spare the collector what lives as long as the process, and let it look at the rest less often.
-
-    Nearly everything that a request makes is freed by reference counting; looking for cycles after every 700 objects
-    took a fifth of the time of a request.
-    """
-    sys.setswitchinterval(0.0002)  # a thread that decodes a large attachment lets the loop run sooner
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)  # glibc only: hashing passwords at the start left 16 MB of nothing
-
-
-def raise_file_limit() -> None:
-    """Allow as many open files as we may have: every connection is one, and so is every blob being read."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def run(config: Config, file: Path | None = None) -> int:

@@ -158,6 +158,16 @@ def test_a_mailbox_is_disabled_and_enabled(admin: Any) -> None:
     assert admin.ask("PATCH", "/admin/mailboxes/adele@a.test", {"enabled": True})[1]["enabled"] is True
 
 
+@pytest.mark.parametrize("key", ["application_permissions", "delegated_permissions"])
+def test_an_application_has_no_permission_that_there_is_not(admin: Any, key: str) -> None:
+    status, body = admin.ask("POST", "/admin/applications", {"name": "Invoices", key: ["Mail.Sned"]})
+    assert (status, body["error"]["message"]) == (
+        400,
+        f"{key}: 'Mail.Sned' is no permission that Graphpost knows; did you mean Mail.Send?",
+    )
+    assert admin.ask("GET", "/admin/applications") == (200, [])
+
+
 def test_a_confidential_application_gets_a_secret_once(admin: Any) -> None:
     body = {"name": "Invoices", "application_permissions": ["Mail.Send"], "mailbox_scope": ["adele@a.test"]}
     status, added = admin.ask("POST", "/admin/applications", body)

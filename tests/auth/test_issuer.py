@@ -74,6 +74,14 @@ def test_instance_discovery_knows_the_servers_own_names(world: World, endpoint: 
     assert set(NAMES) <= set(body["metadata"][0]["aliases"])
 
 
+def test_instance_discovery_leads_to_where_it_was_asked(world: World) -> None:
+    """A server of plain HTTP has nothing at https."""
+    authority = world.issuer._realm.authority
+    for origin in ("http://localhost:8080", "https://localhost:8443"):
+        found = authority.instance_discovery(origin, f"{origin}/common/oauth2/v2.0/authorize")
+        assert found["tenant_discovery_endpoint"] == f"{origin}/common/v2.0/.well-known/openid-configuration"
+
+
 @pytest.mark.parametrize(
     "endpoint", ["", "https://evil.test/common/oauth2/v2.0/authorize", "https://[", "nothing"]
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from graphpost.admin.access import administrator_token, announce, withdraw
 from graphpost.admin.http import AdminApi
@@ -63,6 +64,7 @@ class ScriptedServer:
 
     config: Config
     outcome: tuple[Recipient, ...] = ()
+    delivery: dict[str, Any] = field(default_factory=dict)  # what is otherwise about it
     refusal: tuple[int, dict[str, Any]] | None = None
     requests: list[tuple[str, str, bytes]] = field(default_factory=list)
     api: AdminApi = field(init=False)
@@ -96,6 +98,7 @@ class ScriptedServer:
             sender="adele@example.test",
             recipients=self.outcome,
         )
+        delivery = replace(delivery, **self.delivery)
         store = self.api.operations.store
         asyncio.run_coroutine_threadsafe(
             store.write(lambda tx: deliveries.add(tx, delivery)), self.loop

@@ -56,6 +56,8 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["mailbox", "disable", "no@a.test"], 1, "there is no mailbox no@a.test"),
         (["app", "secret", "x"], 1, "there is no application x"),
         (["app", "add", "x", "--client-id", "y"], 2, "client_id: 'y' is not a GUID"),
+        (["dkim", "create", "../x"], 2, "DOMAIN: '../x' is not a domain"),
+        (["dkim", "create", "a.test", "--selector", "../x"], 2, "--selector: '../x' is not a selector"),
         (["token"], 1, "no server is running on"),
         (["send", "--subject", "x"], 2, "at least one of --to"),
         (["send", "--to", "a@b.test"], 2, "Missing option '--subject'"),
@@ -204,6 +206,19 @@ def test_check_finds_files_that_others_can_read(graphpost: Any, data: Path) -> N
     assert "FAIL  data directory" in out
 
 
+@pytest.mark.parametrize(("host", "state"), [("127.0.0.1", "ok"), ("::1", "ok"), ("0.0.0.0", "warn")])
+def test_check_warns_of_metrics_for_everybody(graphpost: Any, data: Path, host: str, state: str) -> None:
+    file = data.parent / "metrics.toml"
+    file.write_text(f'[metrics]\nport = 9100\nhost = "{host}"\n')
+    status, out, _ = graphpost("check", "--config", str(file))
+    assert status == 0
+    (line,) = [line for line in out.splitlines() if " metrics " in line]
+    assert line.split()[0] == state
+    rows = graphpost.json("check", "--config", str(file))
+    (row,) = [row for row in rows if row["check"] == "metrics"]
+    assert (row["ok"], row["warning"]) == (True, state == "warn")
+
+
 def test_check_finds_a_damaged_certificate(graphpost: Any, data: Path, tmp_path: Path) -> None:
     for name in ("own.pem", "own.key"):
         (tmp_path / name).write_text("no certificate")
@@ -237,3 +252,44 @@ def test_check_shows_no_password_of_the_database(tmp_path: Path, url: str) -> No
     shown = database(load(None, data=tmp_path, environ={"GRAPHPOST_STORE_URL": url}, flags={}))
     assert "h/d" in shown
     assert "cret" not in shown
+
+
+def test_a_dkim_key_is_made_once_and_its_record_shown(graphpost: Any, data: Path) -> None:
+    made = graphpost.json("dkim", "create", "Contoso.test", "--selector", "s1")
+    key = data / "dkim/contoso.test/s1.pem"
+    assert made["record"] == "s1._domainkey.contoso.test"
+    assert made["text"].startswith("v=DKIM1; k=rsa; p=")
+    assert key.stat().st_mode & 0o077 == 0
+    assert key.parent.stat().st_mode & 0o077 == 0
+    before = key.read_bytes()
+    status, _, error = graphpost("dkim", "create", "contoso.test", "--selector", "s1")
+    assert (status, key.read_bytes()) == (1, before)
+    assert error == f"graphpost: {key} is there already; choose another selector\n"
+
+
+def test_the_records_of_the_keys_in_the_settings_are_shown(
+    graphpost: Any, tmp_path: Path, data: Path
+) -> None:
+    made = graphpost.json("dkim", "create", "contoso.test", "--selector", "s1", "--algorithm", "ed25519")
+    file = tmp_path / "settings.toml"
+    file.write_text('[[dkim]]\ndomain = "contoso.test"\nselector = "s1"\n')
+    assert graphpost.json("dkim", "show", "--config", str(file)) == [made]
+    status, out, _ = graphpost("dkim", "show", "--config", str(file))
+    assert (status, out.strip()) == (0, made["zone"])
+
+
+def test_a_dkim_key_that_cannot_sign_is_found(graphpost: Any, tmp_path: Path, data: Path) -> None:
+    graphpost.json("dkim", "create", "contoso.test", "--selector", "s1")
+    file = tmp_path / "settings.toml"
+    file.write_text('[[dkim]]\ndomain = "contoso.test"\nselector = "s1"\n')
+    key = data / "dkim/contoso.test/s1.pem"
+
+    def found() -> str:
+        _, out, _ = graphpost("check", "--config", str(file))
+        return next(line for line in out.splitlines() if "dkim[0]" in line)
+
+    assert found().split()[:2] == ["ok", "dkim[0]"]
+    key.chmod(0o644)
+    assert "can be read by others" in found()
+    key.unlink()
+    assert "cannot be read" in found()

@@ -1,11 +1,14 @@
 """Commands that go through a running server, over its own TLS."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from graphpost.clock import from_datetime
+from graphpost.store import deliveries
 from graphpost.store.deliveries import Recipient, Saying
 
 
@@ -137,9 +140,28 @@ def test_without_waiting_the_id_is_all(graphpost: Any, server: Any) -> None:
 def test_waiting_ends(graphpost: Any, server: Any) -> None:
     server.outcome = (Recipient("b@b.test", "deferred", Saying(451, "", "later"), 1),)
     status, out, _ = graphpost("send", "--to", "b@b.test", "--subject", "x", "text", "--wait", "0.01")
-    assert status == 1
+    assert status == 3
     assert "deferred  b@b.test  451 later" in out
-    assert "graphpost queue show 00000000000000ff" in out
+    assert "Still on its way; look again with: graphpost queue show 00000000000000ff" in out
+
+
+def test_a_message_whose_next_attempt_is_later_is_not_waited_for(graphpost: Any, server: Any) -> None:
+    """At once, and not after the minute that it would be followed."""
+    due = from_datetime(datetime(2100, 1, 1, tzinfo=UTC))
+    server.outcome = (Recipient("b@b.test", "deferred", Saying(451, "", "later"), 1),)
+    server.delivery = {"state": deliveries.QUEUED, "attempts": 1, "due_at": due}
+    status, out, _ = graphpost("send", "--to", "b@b.test", "--subject", "x", "text")
+    assert status == 3
+    assert out.splitlines()[1:] == [
+        "deferred  b@b.test  451 later",
+        "Deferred until 2100-01-01T00:00:00Z; look again with: graphpost queue show 00000000000000ff",
+    ]
+
+
+def test_a_message_is_followed_to_the_end_when_that_is_wanted(graphpost: Any, server: Any) -> None:
+    server.outcome = (Recipient("b@b.test", "failed", None, 1),)
+    arguments = ("--to", "b@b.test", "--subject", "x", "text", "--wait", "0", "--to-the-end")
+    assert graphpost("send", *arguments)[0] == 1
 
 
 def test_the_body_comes_from_standard_input(

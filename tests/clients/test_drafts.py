@@ -40,3 +40,11 @@ def test_python_o365_saves_changes_and_sends_a_draft(world: World) -> None:
     mail = world.relay.wait_for("Drafted with O365")
     assert "Zweiter Entwurf" in mail.message.get_body(("html",)).get_content()
     assert mail.message["bcc"] is None
+
+
+def test_python_o365_delays_a_message_and_takes_another_back(world: World) -> None:
+    seen = world.python("o365_delayed.py", "Delayed with O365")
+    assert seen == {"waiting": [True, "Delayed with O365"], "sent": 0}
+    mail = world.relay.wait_for("Delayed with O365")
+    assert mail.recipients == ("zoe@remote.example",)
+    assert "Später" in mail.message.get_body(("html",)).get_content()

@@ -44,11 +44,13 @@ class Node:
     def wire(self) -> Wire:
         return Wire(self.server.url, self.trust)
 
-    def send(self, wire: Wire, subject: str, sender: str = "adele@example.test") -> Answer:
+    def send(self, wire: Wire, subject: str, sender: str = "adele@example.test", due: str = "") -> Answer:
+        """Send a message to the subject's own address; `due` is the time until which it waits."""
         message = {
             "subject": subject,
             "toRecipients": [{"emailAddress": {"address": f"{subject}@else.test"}}],
             "body": {"contentType": "Text", "content": "x"},
+            "singleValueExtendedProperties": [{"id": "SystemTime 0x3FEF", "value": due}] if due else [],
         }
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         body = json.dumps({"message": message}).encode()

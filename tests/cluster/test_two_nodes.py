@@ -11,6 +11,7 @@ from signal import SIGKILL
 import pytest
 from tests.cluster.conftest import Node
 
+from graphpost.clock import SECOND, SystemClock, to_text
 from graphpost.testing.smtp_peer import Gate, Hold, SmtpPeer
 
 pytestmark = pytest.mark.slow
@@ -85,6 +86,27 @@ def test_a_living_node_keeps_what_it_works_on_beyond_its_lease(
     for node in nodes:
         assert node.server.stop() == 0
     assert sum(command.startswith("RCPT TO:<held@") for command in relay.commands) == 1
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_what_waits_for_its_time_is_sent_once_by_whoever_is_there(
+    nodes: tuple[Node, Node], relay: SmtpPeer, dies: bool
+) -> None:
+    subjects = [f"m{number}" for number in range(60)]
+    due = to_text(SystemClock().now() + 4 * SECOND)
+    for node, share in zip(nodes, (subjects[::2], subjects[1::2]), strict=True):
+        wire = node.wire()
+        assert {node.send(wire, subject, due=due).status for subject in share} == {202}
+        wire.close()
+    assert relay.messages == []
+    if dies:
+        nodes[0].server.signal(SIGKILL)
+        nodes[0].server.wait()
+    relay.wait_for_messages(len(subjects), 60)
+    for node in nodes[dies:]:
+        assert node.server.stop() == 0
+        assert " problem " not in node.server.output
+    assert Counter(m.recipients[0].partition("@")[0] for m in relay.messages) == Counter(subjects)
 
 
 def test_accounts_changed_on_one_are_seen_by_the_other(nodes: tuple[Node, Node]) -> None:

@@ -182,6 +182,16 @@ REFUSED = [
         "applications[0].application_permissions[0]",
         "permission",
     ),
+    (
+        application('delegated_permissions = ["User.Read", "Mail.send"]'),
+        "applications[0].delegated_permissions[1]",
+        "'Mail.send' is no permission that Graphpost knows; did you mean Mail.Send?",
+    ),
+    (
+        application('application_permissions = ["Calendars.Read"]'),
+        "applications[0].application_permissions[0]",
+        "no permission that Graphpost knows",
+    ),
     (application('mailbox_scope = ["x"]'), "applications[0].mailbox_scope[0]", "not a GUID"),
     ('[[routes]]\ndomains = []\nto = "local:"', "routes[0].domains", "at least one domain"),
     ('[[routes]]\ndomains = ["*.test"]\nto = "local:"', "routes[0].domains[0]", "not a domain"),

@@ -81,7 +81,7 @@ def target(
     assert [secret for secret in own.secrets if secret in server.output.getvalue()] == []
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def own(target: Target) -> OwnTarget:
     """The server under test, when it is ours."""
     if not isinstance(target, OwnTarget):

@@ -16,6 +16,7 @@ from tests.conformance.wire import Answer, Wire
 
 from graphpost.auth.keys import open_keys
 from graphpost.clock import SECOND, SystemClock
+from graphpost.graph.routes import ROUTES
 from graphpost.testing.server import ServerThread
 
 TENANT = "11111111-2222-3333-4444-555555555555"
@@ -169,9 +170,18 @@ class OwnTarget:
             "idtyp": "user",
             "ver": "1.0",
         }
+        application = {"idtyp": "app", "oid": "dddddddd-0000-4000-8000-000000000001", "scp": None}
         changed: dict[str, dict[str, object]] = {
             "control": {},  # right in everything, to prove that the others are wrong in one thing
-            "user-with-everything": {"scp": "Mail.Send Mail.ReadWrite User.Read.All"},
+            "user-with-everything": {"scp": " ".join(_every("delegated"))},
+            "alex-with-everything": {
+                "scp": " ".join(_every("delegated")),
+                "oid": self.object_ids[ALEX],
+            },
+            "user-with-nothing": {"scp": "Calendars.Read"},
+            "app-with-everything": {**application, "roles": _every("application")},
+            "app-with-nothing": {**application, "roles": ["Calendars.Read"]},
+            "app-in-alexs-alone": {**application, "roles": _every("application"), "appid": HELPER},
             "expired": {"exp": now - 3600},
             "not-yet": {"nbf": now + 3600},
             "audience": {"aud": "https://outlook.example"},
@@ -180,4 +190,11 @@ class OwnTarget:
         }
         signer = RSAKey.generate_key(2048) if name == "forged" else key.key
         header = {"alg": "RS256", "typ": "JWT", "kid": key.kid}
-        return jwt.encode(header, claims | changed[name], signer, algorithms=["RS256"])
+        found = {name: value for name, value in (claims | changed[name]).items() if value is not None}
+        return jwt.encode(header, found, signer, algorithms=["RS256"])
+
+
+def _every(kind: str) -> list[str]:
+    """Every permission that opens a route to a user (`delegated`) or to an application."""
+    permissions = [route.permission for route in ROUTES if route.permission is not None]
+    return sorted({name for each in permissions for name in getattr(each, kind)})

@@ -118,7 +118,7 @@ class BreakableStore:
 
     async def read(self, fn: Callable[[Tx], T]) -> T:
         result = await self.store.read(fn)
-        self.polls += "_claim_due" in fn.__qualname__
+        self.polls += "_claim_due" in getattr(fn, "__qualname__", "")
         return result
 
     async def write(self, fn: Callable[[Tx], T]) -> T:
@@ -139,7 +139,7 @@ def settling(fn: Callable[[Tx], Any]) -> StoreError | None:
 
 def claiming(fn: Callable[[Tx], Any]) -> StoreError | None:
     """Lets a worker claim nothing more, as if its process hung."""
-    return StoreError("locked") if "Worker._claim." in fn.__qualname__ else None
+    return StoreError("locked") if "Worker._claim." in getattr(fn, "__qualname__", "") else None
 
 
 def accepting(fn: Callable[[Tx], Any]) -> StoreError | None:

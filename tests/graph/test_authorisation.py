@@ -7,6 +7,8 @@ import re
 import pytest
 from tests.graph.desk import ADELE, ALEX, Desk, error_of
 
+from graphpost.config.permissions import PERMISSIONS
+from graphpost.graph.patching import ADVANCED
 from graphpost.graph.routes import ROUTES, Route, expand_template
 
 CLOSED = [(route, path) for route in ROUTES if not route.is_open for path in expand_template(route.template)]
@@ -78,3 +80,13 @@ def test_a_permission_opens_its_routes_and_no_other(permission: str, opens: set[
             assert any(word in path for word in opens), path
             assert "attachments" not in path
             assert "$value" not in path
+
+
+def test_every_permission_that_opens_something_can_be_given_to_an_application() -> None:
+    asked = {
+        name
+        for route in ROUTES
+        if route.permission is not None
+        for name in (*route.permission.delegated, *route.permission.application)
+    }
+    assert asked | ADVANCED <= PERMISSIONS

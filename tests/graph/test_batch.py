@@ -268,6 +268,24 @@ def test_an_answer_that_breaks_off_is_an_error_of_that_part(caplog: pytest.LogCa
     assert "a secret of ours" in caplog.text
 
 
+def test_what_is_refused_of_a_batch_is_told_for_the_log() -> None:
+    """Each part with its own path and code, and without its query, which may hold what is nobody's business."""
+    parts = [
+        part("1", "/me/nowhere?$filter=secret"),
+        part("2", "/me"),
+        part("3", "/me/messages", dependsOn=["1"]),
+        part("4", "https://elsewhere.test/" + "x" * 1000),
+    ]
+    reply = Desk().post("/v1.0/$batch", {"requests": parts})
+    assert sorted((each.path[:20], each.status, each.code) for each in reply.refusals) == [
+        ("/me/messages", 424, "FailedDependency"),
+        ("/me/nowhere", 400, "BadRequest"),
+        ("https://elsewhere.te", 400, "BadRequest"),
+    ]
+    assert {each.method for each in reply.refusals} == {"GET"}
+    assert max(len(each.path) for each in reply.refusals) == 500
+
+
 @pytest.mark.parametrize("content_type", ["text/plain", "text/xml", "multipart/mixed"])
 def test_a_batch_is_json(content_type: str) -> None:
     reply = Desk().post("/v1.0/$batch", b'{"requests":[]}', content_type=content_type)

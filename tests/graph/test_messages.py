@@ -79,7 +79,7 @@ def test_a_list_is_the_ten_newest(shelf):
     answer = shelf.call(list_messages)
     assert list(answer.json) == ["@odata.context", "@odata.nextLink", "value"]
     assert answer.json["@odata.context"] == f"{CONTEXT}/messages"
-    assert answer.json["@odata.nextLink"] == f"{BASE}/me/messages?$skip=10"
+    assert answer.json["@odata.nextLink"].startswith(f"{BASE}/me/messages?$skip=10&$skiptoken=")
     assert subjects(answer)[:2] == ["Report 199", "Invoice 198"]
     assert len(answer.values) == 10
 
@@ -95,6 +95,7 @@ def test_the_next_link_repeats_the_query(shelf):
         list_messages, "%24filter=subject+eq+%27a%26b%27+or+isRead&$top=5&$count=true&other=%C3%A9"
     )
     query = query_of(answer.json["@odata.nextLink"])
+    assert query.pop("$skiptoken")
     assert query == {
         "$filter": "subject eq 'a&b' or isRead",
         "$top": "5",
@@ -193,8 +194,8 @@ def test_messages_are_ordered(shelf, query, first):
         ("$filter=subject eq", "BadRequest"),
         ("$filter=nosuch eq 'x'", "BadRequest"),
         ("$filter=mentionsPreview eq null", "BadRequest"),
-        ("$filter=body/content eq 'x'", "ErrorInvalidUrlQueryFilter"),
-        ("$filter=toRecipients/any(r:r/emailAddress/address eq 'x')", "ErrorInvalidUrlQueryFilter"),
+        ("$filter=body eq 'x'", "ErrorInvalidUrlQueryFilter"),
+        ("$filter=toRecipients/any(r:r/emailAddress/nosuch eq 'x')", "ErrorInvalidUrlQueryFilter"),
         ("$filter=from eq 'x'", "ErrorInvalidUrlQueryFilter"),
         ("$filter=subject/x eq 'x'", "ErrorInvalidUrlQueryFilter"),
         ("$filter=isRead eq 'yes'", "ErrorInvalidUrlQueryFilter"),

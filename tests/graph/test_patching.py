@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tests.delivery.post import LATER, YES
 from tests.graph.desk import ADELE
 from tests.graph.study import Study, anyio_backend, open_store, postgres_server, postgres_url, study, to
 
 from graphpost.graph.schema import MESSAGE
+from graphpost.mail.mailbox import SENT_ITEMS
+from graphpost.store import messages
 
 __all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
@@ -288,3 +292,49 @@ async def test_a_large_body_is_kept_whole(study: Study) -> None:
     await study.patch(f"messages/{key}", {"body": {"content": text}})
     found = (await study.get(f"messages/{key}")).json
     assert (found["body"]["content"], len(found["bodyPreview"])) == (text, 255)
+
+
+async def attempts(study: Study, number: int) -> list[bytes]:
+    await study.office.until_attempts(study.office.one, number)
+    return [data for _, _, data in study.office.one.taken]
+
+
+@pytest.mark.parametrize("form", ["JSON", "MIME"])
+async def test_what_waits_for_another_attempt_goes_out_as_it_was_sent(study: Study, form: str) -> None:
+    study.office.one.says(LATER, LATER, YES)
+    await study.office.worker.start()
+    if form == "JSON":
+        message = {"subject": "As sent", "toRecipients": to("zoe@one.test"), "body": {"content": "Before"}}
+        assert (await study.post("sendMail", {"message": message})).status == 202
+    else:
+        data = b"From: AdeleV@contoso.com\r\nTo: zoe@one.test\r\nSubject: As sent\r\n\r\nBefore\r\n"
+        answer = await study.post("sendMail", base64.b64encode(data), content_type="text/plain")
+        assert answer.status == 202
+    (first,) = await attempts(study, 1)
+    (sent,) = (await study.get("mailFolders/sentitems/messages")).json["value"]
+    for change in (
+        {"importance": "high", "isReadReceiptRequested": True},
+        {"subject": "Changed", "body": {"content": "After"}, "toRecipients": to("yan@one.test")},
+    ):
+        changed = await study.patch(f"messages/{sent['id']}", change, token="user-advanced")
+        assert changed.status == 200
+        await study.clock.advance(400)
+        study.office.worker.forget_holds()
+        await study.office.until(lambda: len(study.office.one.taken) >= 2)
+    await study.office.until_done()
+    taken = await attempts(study, 3)
+    assert taken == [first] * 3
+    found = (await study.get(f"messages/{sent['id']}")).json
+    assert (found["subject"], found["importance"], found["body"]["content"]) == ("Changed", "high", "After")
+
+
+async def test_what_is_delivered_keeps_nothing_of_before(study: Study) -> None:
+    made = await study.draft()
+    prefer = {"prefer": 'IdType="ImmutableId"'}
+    number = (await study.get(f"messages/{made.id}", **prefer)).json["id"]
+    await study.office.worker.start()
+    await study.post(f"messages/{number}/send", **prefer)
+    await study.office.until_done()
+    assert (await study.patch(f"messages/{number}", {"importance": "high"}, **prefer)).status == 200
+    (item,) = await study.store.read(lambda tx: messages.find(tx, 1, folder_id=SENT_ITEMS))
+    assert item.message.as_sent is None

@@ -116,6 +116,7 @@ def test_both_urls_are_asked(hall: Hall, receiver: Receiver) -> None:
         "me/messages?%24filter=isRead%20eq%20false",
         "me/messages?$filter=isRead+eq+false&$select=id",
         "me/mailFolders('Inbox')/messages?$filter=hasAttachments eq true AND importance eq 'High'",
+        "me/messages?$filter=contains(body/content,'x') and isRead eq true",
         "me/messages?$filter=receivedDateTime ge 2026-01-01T00:00:00+02:00",
     ],
 )
@@ -156,7 +157,7 @@ def test_the_messages_of_a_mailbox_or_folder_are_named_as_in_requests(
         ("me/messages?$filter=", 201, ""),
         ("me/messages?$filter=isRead eq", 400, "InvalidRequest"),
         ("me/messages?$filter=nothing eq 1", 400, "BadRequest"),
-        ("me/messages?$filter=body/content eq 'x'", 400, "ErrorInvalidUrlQueryFilter"),
+        ("me/messages?$filter=webLink eq 'x'", 400, "ErrorInvalidUrlQueryFilter"),
         ("me/mailFolders('nonsense')/messages", 400, "ErrorInvalidIdMalformed"),
         ("users/alex@example.test/messages", 403, "ErrorAccessDenied"),
         ("users/nobody@example.test/messages", 404, "ErrorInvalidUser"),
@@ -435,6 +436,17 @@ def test_a_filter_is_asked_when_the_change_is_told(hall: Hall, receiver: Receive
     hall.ask("PATCH", f"/me/messages/{high}", {"isRead": False})
     hall.ask("PATCH", f"/me/messages/{high}", {"isRead": True, "categories": ["Red"]})
     assert ("updated", high) in told(receiver, 2)[1:]
+
+
+def test_a_filter_may_look_into_messages(hall: Hall, receiver: Receiver) -> None:
+    wanted = "contains(body/content,'soup') or toRecipients/any(r:r/emailAddress/address eq 'zoe@one.test')"
+    subscribed(hall, receiver, resource=f"me/messages?$filter=isRead eq true and ({wanted})")
+    hall.draft()
+    found = [
+        hall.draft(body={"contentType": "Text", "content": "soup today"})["id"],
+        hall.draft(toRecipients=[{"emailAddress": {"address": "zoe@one.test"}}])["id"],
+    ]
+    assert [key for _, key in told(receiver, 2)] == found
 
 
 def test_what_one_url_gets_goes_in_one_request(hall: Hall, receiver: Receiver) -> None:

@@ -181,3 +181,53 @@ def test_the_depth_that_is_told_is_never_less_than_the_parsers(html: str) -> Non
 @given(st.text(alphabet="<>/!-'\"= adiv\n", max_size=200))
 def test_anything_is_looked_at_without_an_error(html: str) -> None:
     assert is_tame(html)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "".join(f"<p><b id=x{n}></p>" for n in range(900)) + "<p>x</p>" * 20_000,
+        "".join(f"<b id=x{n}><p>" for n in range(400)) * 20,
+        "".join(f"<font face=x{n}><div>" for n in range(200)) + "</div><p>" * 50_000,
+        "<p><font face='" + "x" * 100_000 + "'></p>" + "<p>x</p>" * 5000,
+    ],
+)
+def test_what_a_parser_would_write_again_and_again_is_not_tame(html: str) -> None:
+    """Formatting that is still open is opened again in each paragraph: the document grows with the square."""
+    assert not is_tame(html)
+
+
+def test_formatting_that_is_closed_is_not_written_again() -> None:
+    assert is_tame("<p><font face='Calibri, sans-serif'><b>x</b> y <i>z</i></font></p>" * 50_000)
+    assert is_tame("<font face=x><b>" + "<p>x <i>y</i></p>" * 50_000 + "</b></font>")
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.sampled_from(
+            ["<p>", "</p>", "<b id=a>", "<b id=b>", "</b>", "<div>", "</div>", "<a href=x>", "</a>", "x"]
+        )
+        | st.sampled_from(
+            ["<table>", "<tr>", "<td>", "</td>", "</table>", "<font size=1>", "</font>", "<li>"]
+        ),
+        max_size=60,
+    )
+)
+def test_what_is_written_again_is_never_more_than_told(tokens: list[str]) -> None:
+    html = "".join(tokens)
+    most = len(html) + 4 * told(html) + 200
+    assert len(nh3.clean(html, attributes={"*": {"id", "href", "size"}}, link_rel=None)) <= most * 3
+
+
+def told(html: str) -> int:
+    """The least bound at which the document is tame."""
+    low, high = 0, 10**6
+    before = nesting.REPEATED
+    try:
+        while low < high:
+            nesting.REPEATED = (low + high) // 2  # type: ignore[misc]
+            low, high = (low, nesting.REPEATED) if is_tame(html) else (nesting.REPEATED + 1, high)
+    finally:
+        nesting.REPEATED = before  # type: ignore[misc]
+    return low

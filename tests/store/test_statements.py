@@ -32,6 +32,7 @@ from graphpost.store import (
 from graphpost.store.changes import Mark
 from graphpost.store.contents import Content
 from graphpost.store.deferrals import Deferral
+from graphpost.store.pages import NEWEST, Slot
 from graphpost.store.preferences import Entry, Kind
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
 from graphpost.store.transaction import COUNT
@@ -75,6 +76,12 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (messages.find, (7,), {}),
     (messages.find, (7,), {"order": PLACES, "where": ("is_read = ?", (1,))}),
     (messages.find, (7,), {"folder_id": INBOX}),
+    (
+        messages.find_flagged,
+        (7, [("is_read = ?", (1,))], Slot(NEWEST, (5, 5), 1, 2)),
+        {"where": ("1 = ?", (1,))},
+    ),
+    (messages.find_flagged, (7, [], Slot([("subject", True), ("size", False)], ("x", 1, 5))), {}),
     (messages.count, (7, None), {}),
     (messages.count, (7, INBOX, ("is_read = ?", (1,))), {}),
     (messages.change, (item(1), item(1, folder_id=NO_FOLDER)), {}),
@@ -100,6 +107,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (uploads.add, (upload(1),), {}),
     (uploads.get, (7, 1), {}),
     (uploads.advance, (upload(1), upload(1, received=5)), {}),
+    (uploads.count_open, (7, 100), {}),
     (uploads.parts_of, (7,), {}),
     (uploads.blobs_of, (7,), {}),
     (uploads.remove_expired, (7, 100), {}),

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from graphpost.admin import shown
 from graphpost.clock import Clock, Instant
 from graphpost.config.checking import check_address
+from graphpost.config.permissions import find_fault
 from graphpost.errors import ConfigurationError, GraphpostError
 from graphpost.ids import Numbers, new_guid
 from graphpost.mail.mailbox import Application, Mailbox
@@ -171,6 +172,12 @@ class Operations:
         mailbox_scope: tuple[str, ...] = (),
     ) -> dict[str, Any]:
         """Register a client; a confidential one gets a secret, which is shown this once."""
+        for key, names in (
+            ("application_permissions", application_permissions),
+            ("delegated_permissions", delegated_permissions),
+        ):
+            if faults := [fault for name in names if (fault := find_fault(name))]:
+                raise ConfigurationError(key, faults[0])
         application = Application(
             client_id=_guid(client_id) if client_id else new_guid(),
             object_id=new_guid(),

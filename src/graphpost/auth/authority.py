@@ -115,12 +115,12 @@ class Authority:
             tenant = self.tenant(parts.path.strip("/").partition("/")[0])
         except ValueError as error:
             raise OAuthError(INSTANCE) from error
-        here = urlsplit(origin).netloc
+        scheme, here = urlsplit(origin).scheme, urlsplit(origin).netloc
         # MSAL for Python leaves the port of its authority out when it asks
         there = here if parts.hostname == urlsplit(origin).hostname else parts.netloc
         aliases = list(dict.fromkeys((there, here, *sorted(self.names))))
         return {
-            "tenant_discovery_endpoint": f"https://{there}/{tenant}/v2.0/.well-known/openid-configuration",
+            "tenant_discovery_endpoint": f"{scheme}://{there}/{tenant}/v2.0/.well-known/openid-configuration",
             "api-version": "1.1",
             "metadata": [{"preferred_network": here, "preferred_cache": here, "aliases": aliases}],
         }

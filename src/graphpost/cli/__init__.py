@@ -23,8 +23,9 @@ COMMANDS: Final = {
     "queue": "Look at messages on their way; retry or cancel them.",
     "mailbox": "List, add and change mailboxes.",
     "app": "List and add applications, and their secrets.",
+    "dkim": "Make the keys that sign outgoing mail, and print their DNS records.",
     "token": "Print an access token.",
-    "check": "Check settings, data directory, database, certificate and relays.",
+    "check": "Check settings, data directory, database, certificate, metrics, relays, keys.",
     "migrate": "Bring the database up to date.",
 }
 

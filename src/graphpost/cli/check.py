@@ -21,23 +21,31 @@ Check = Callable[["Config"], str]
 @with_config
 @json_option
 def command(config: Config, as_json: bool) -> int:
-    """Check settings, data directory, database, certificate and relays.
+    """Check settings, data directory, database, certificate, metrics, relays, keys.
 
-    The exit status is 1 when anything is wrong.
+    The exit status is 1 when anything is wrong; a warning is not.
     """
     results = list(_results(config))
     if as_json:
-        print_json([{"check": name, "ok": ok, "detail": detail} for name, ok, detail in results])
+        print_json(
+            [
+                {"check": name, "ok": state != "FAIL", "warning": state == "warn", "detail": detail}
+                for name, state, detail in results
+            ]
+        )
     else:
-        for name, ok, detail in results:
-            click.echo(f"{'ok  ' if ok else 'FAIL'}  {name:<14} {one_line(detail)}")
-    return 0 if all(ok for _, ok, _ in results) else 1
+        for name, state, detail in results:
+            click.echo(f"{state:<4}  {name:<14} {one_line(detail)}")
+    return 1 if any(state == "FAIL" for _, state, _ in results) else 0
 
 
-def _results(config: Config) -> Iterator[tuple[str, bool, str]]:
+def _results(config: Config) -> Iterator[tuple[str, str, str]]:
+    """Of each check its name, `ok`, `warn` or `FAIL`, and a line that says why."""
     from graphpost.cli import checks
 
-    yield "settings", True, f"{len(config.mailboxes)} mailboxes, {len(config.applications)} applications"
+    yield "settings", "ok", f"{len(config.mailboxes)} mailboxes, {len(config.applications)} applications"
+    if config.metrics.port:
+        yield "metrics", *checks.metrics(config.metrics)
     todo: list[tuple[str, Callable[[], str]]] = [
         ("data directory", lambda: checks.data_directory(config)),
         ("database", lambda: checks.database(config)),
@@ -46,8 +54,10 @@ def _results(config: Config) -> Iterator[tuple[str, bool, str]]:
     for i, route in enumerate(config.routes):
         if route.to.startswith(("smtp:", "smtps:")):
             todo.append((f"routes[{i}]", lambda route=route: checks.relay(config, route)))  # type: ignore[misc]
+    for i, entry in enumerate(config.dkim):
+        todo.append((f"dkim[{i}]", lambda entry=entry: checks.dkim_key(entry)))  # type: ignore[misc]
     for name, check in todo:
         try:
-            yield name, True, check()
+            yield name, "ok", check()
         except (GraphpostError, OSError) as error:
-            yield name, False, str(error)
+            yield name, "FAIL", str(error)

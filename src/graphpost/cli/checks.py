@@ -17,10 +17,12 @@ from typing import Final
 
 from graphpost.admin.access import find_running
 from graphpost.clock import SystemClock
-from graphpost.config import Config, RouteSettings
+from graphpost.config import Config, DkimSettings, MetricsSettings, RouteSettings
+from graphpost.config.checking import is_loopback
 from graphpost.delivery.outlets import target_of
 from graphpost.errors import GraphpostError
 from graphpost.store.pending import pending_migrations
+from graphpost.transport.dkim_keys import read_key
 from graphpost.transport.session import SmtpTarget, tls_context
 from graphpost.web.certificates import days_left
 
@@ -69,6 +71,14 @@ def _without_credentials(url: str) -> str:
     return (url.rpartition("@")[2] or url).partition("?")[0]
 
 
+def metrics(settings: MetricsSettings) -> tuple[str, str]:
+    """`ok` or `warn`, and the line: a port that others can reach tells everybody how much mail there is."""
+    where = f"{settings.host} port {settings.port}, without a token"
+    if is_loopback(settings.host):
+        return "ok", where
+    return "warn", f"{where}: whoever reaches it can read them; metrics.host is not loopback"
+
+
 def certificate(config: Config) -> str:
     """The server's certificate and key fit each other, and last."""
     if not config.server.tls:
@@ -91,6 +101,14 @@ def certificate(config: Config) -> str:
             f"the local authority ends in {authority} days: move {chain.parent} away for a new one"
         )
     return f"{chain}, for another {max(days, 0)} days"
+
+
+def dkim_key(entry: DkimSettings) -> str:
+    """The key can be read, by us alone."""
+    key, path = read_key(Path(entry.key), entry.selector), Path(entry.key)
+    if path.stat().st_mode & 0o077:
+        raise GraphpostError(f"{path} can be read by others; chmod go= it")
+    return f"{path} signs for {entry.domain} ({key.algorithm})"
 
 
 def relay(config: Config, route: RouteSettings) -> str:

@@ -7,6 +7,7 @@ import sys
 import time
 from base64 import b64encode
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,7 @@ import click
 
 from graphpost.cli.options import with_config
 from graphpost.cli.output import one_line, reply_text
+from graphpost.clock import SECOND, SystemClock, from_datetime
 from graphpost.errors import ConfigurationError, GraphpostError
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ _CHUNK: Final = 65_536
 _LARGE: Final = 262_144  # bytes from which progress is shown
 _POLL_SECONDS: Final = 0.2
 _FINAL: Final = frozenset({"delivered", "captured", "failed", "cancelled"})
+_UNFINISHED: Final = 3  # the exit status of a message that is still on its way
 _GOOD: Final = frozenset({"delivered", "captured"})
 
 
@@ -52,6 +55,7 @@ _GOOD: Final = frozenset({"delivered", "captured"})
     show_default=True,
     help="Seconds to follow the message; 0: don't.",
 )
+@click.option("--to-the-end", is_flag=True, help="Follow it until it is done, however long that takes.")
 @click.argument("body", default="")
 def command(
     config: Config,
@@ -63,12 +67,14 @@ def command(
     html: bool,
     attach: tuple[Path, ...],
     wait: float,
+    to_the_end: bool,
     body: str,
 ) -> int:
     """Send a message through the running server, and follow it.
 
     BODY is the text, or - for standard input.  The exit status is 0 when every recipient's mail was delivered (or
-    captured, which is where mail goes that has no route).
+    captured, which is where mail goes that has no route), 1 when that of one failed, and 3 when some of it is still on
+    its way: the next attempt is later than --wait, or the time is over.
     """
     if not (to or cc or bcc):
         raise click.UsageError("give at least one of --to, --cc and --bcc")
@@ -84,6 +90,8 @@ def command(
     message["attachments"] = [_attachment(file) for file in attach]
     queue_id = _post(config, sender or _first_mailbox(config), message)
     click.echo(f"Accepted as {queue_id}.")
+    if to_the_end:
+        return _follow(config, queue_id, float("inf"))
     return _follow(config, queue_id, wait) if wait else 0
 
 
@@ -172,21 +180,35 @@ def _refusal(answer: httpx2.Response) -> str:
 
 
 def _follow(config: Config, queue_id: str, wait: float) -> int:
-    """Print each recipient's outcome as it comes; 0 when all are good, 1 otherwise."""
+    """Print each recipient's outcome as it comes; the exit status."""
     from graphpost.cli.reaching import get_running, request
 
     running = get_running(config)
     told: dict[str, str] = {}
     deadline = time.monotonic() + wait
     while True:
-        recipients = request(config, running, "GET", f"/admin/queue/{queue_id}")["recipients"]
+        shown = request(config, running, "GET", f"/admin/queue/{queue_id}")
+        recipients = shown["recipients"]
         _tell(recipients, told)
         if all(recipient["state"] in _FINAL for recipient in recipients):
             return 0 if all(recipient["state"] in _GOOD for recipient in recipients) else 1
-        if time.monotonic() >= deadline:
-            click.echo(f"Still on its way; look again with: graphpost queue show {queue_id}")
-            return 1
+        left = deadline - time.monotonic()
+        due = _next_attempt(shown["deliveries"], left)
+        if due or left <= 0:
+            later = f"Deferred until {due}" if due else "Still on its way"
+            click.echo(f"{later}; look again with: graphpost queue show {queue_id}")
+            return _UNFINISHED
         time.sleep(_POLL_SECONDS)
+
+
+def _next_attempt(deliveries: list[dict[str, Any]], seconds: float) -> str:
+    """When the next attempt is, if none will be made in that time; else ''."""
+    open_ = [entry for entry in deliveries if entry["state"] != "done"]
+    if not open_ or any(entry["under_way"] or not entry["attempts"] or not entry["due"] for entry in open_):
+        return ""
+    due = min(str(entry["due"]) for entry in open_)
+    until = (from_datetime(datetime.fromisoformat(due)) - SystemClock().now()) / SECOND
+    return due if until > seconds else ""
 
 
 def _tell(recipients: list[dict[str, Any]], told: dict[str, str]) -> None:

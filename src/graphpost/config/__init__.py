@@ -1,11 +1,13 @@
 """What the operator settles: the settings, their sources, the embedded default."""
 
+from graphpost.config.checking import check_domain, check_selector, dkim_key_file
 from graphpost.config.defaults import Defaults, embedded_defaults
 from graphpost.config.loading import load
 from graphpost.config.settings import (
     ApplicationSettings,
     Config,
     DeliverySettings,
+    DkimSettings,
     IssuerSettings,
     LimitSettings,
     LogSettings,
@@ -24,6 +26,7 @@ __all__ = [
     "Config",
     "Defaults",
     "DeliverySettings",
+    "DkimSettings",
     "IssuerSettings",
     "LimitSettings",
     "LogSettings",
@@ -35,6 +38,9 @@ __all__ = [
     "StoreSettings",
     "TenantSettings",
     "TlsPolicy",
+    "check_domain",
+    "check_selector",
+    "dkim_key_file",
     "embedded_defaults",
     "load",
 ]

@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import asdict, replace
 
+from graphpost.config.permissions import find_fault
 from graphpost.config.settings import (
     ApplicationSettings,
     Config,
+    DkimSettings,
     MailboxSettings,
     NotificationSettings,
     RouteSettings,
@@ -27,7 +29,7 @@ from graphpost.errors import ConfigurationError
 
 _DOMAIN: Final = re.compile(r"(?=.{1,253}$)[^\W_]([\w-]{0,61}[^\W_])?(\.[^\W_]([\w-]{0,61}[^\W_])?)*")
 _LOCAL_PART: Final = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x20\x7f]{1,64}")
-_PERMISSION: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+_SELECTOR: Final = re.compile(r"(?=.{1,63}$)[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*", re.ASCII)
 WILDCARDS: Final = ("0.0.0.0", "::", "[::]")  # noqa: S104 - names of listeners, not a listener
 _ROUTE_KINDS: Final = ("smtp", "smtps", "local", "capture", "reject")
 _ZERO_ALLOWED: Final = {
@@ -52,6 +54,7 @@ def check(config: Config) -> Config:
         applications=_checked_applications(config),
         notifications=_checked_notifications(config.notifications, config.data),
         routes=[_checked_route(route, f"routes[{i}]", config.data) for i, route in enumerate(config.routes)],
+        dkim=_checked_dkim(config.dkim, config.data),
     )
 
 
@@ -152,7 +155,7 @@ def _check_store(config: Config) -> None:
 def _check_tenant(config: Config) -> None:
     _check_guid(config.tenant.id, "tenant.id")
     for i, domain in enumerate(config.tenant.domains):
-        _check_domain(domain, f"tenant.domains[{i}]")
+        check_domain(domain, f"tenant.domains[{i}]")
 
 
 def _check_mailboxes(mailboxes: Iterable[MailboxSettings]) -> None:
@@ -198,10 +201,8 @@ def _check_application(application: ApplicationSettings, where: str) -> None:
             )
     for kind in ("application_permissions", "delegated_permissions"):
         for j, name in enumerate(getattr(application, kind)):
-            if not _PERMISSION.fullmatch(name):
-                raise ConfigurationError(
-                    f"{where}.{kind}[{j}]", "must be a permission's name, such as Mail.Send"
-                )
+            if fault := find_fault(name):
+                raise ConfigurationError(f"{where}.{kind}[{j}]", fault)
     for j, address in enumerate(application.mailbox_scope):
         if "@" in address:
             check_address(address, f"{where}.mailbox_scope[{j}]")
@@ -214,7 +215,7 @@ def _checked_route(route: RouteSettings, where: str, data: Path) -> RouteSetting
         raise ConfigurationError(f"{where}.domains", 'needs at least one domain, or "*"')
     for j, domain in enumerate(route.domains):
         if domain != "*":
-            _check_domain(domain, f"{where}.domains[{j}]")
+            check_domain(domain, f"{where}.domains[{j}]")
     if route.concurrency < 0:
         raise ConfigurationError(f"{where}.concurrency", "must not be negative")
     _check_target(route, where)
@@ -262,6 +263,30 @@ def _smtp_host(url: str, key: str) -> str:
     return host
 
 
+def _checked_dkim(entries: Iterable[DkimSettings], data: Path) -> list[DkimSettings]:
+    checked: dict[tuple[str, str], DkimSettings] = {}
+    for i, entry in enumerate(entries):
+        check_domain(entry.domain, f"dkim[{i}].domain")
+        check_selector(entry.selector, f"dkim[{i}].selector")
+        names = (entry.domain.lower(), entry.selector.lower())
+        if names in checked:
+            raise ConfigurationError(f"dkim[{i}].selector", "is already another key's of that domain")
+        path = data / entry.key if entry.key else dkim_key_file(data, entry.domain, entry.selector)
+        checked[names] = replace(entry, domain=names[0], selector=names[1], key=str(path))
+    return list(checked.values())
+
+
+def dkim_key_file(data: Path, domain: str, selector: str) -> Path:
+    """Where a DKIM key is, unless the settings say otherwise."""
+    return data / "dkim" / domain.lower() / f"{selector.lower()}.pem"
+
+
+def check_selector(text: str, key: str) -> None:
+    """Raise unless it can be the first labels of a DNS name."""
+    if not _SELECTOR.fullmatch(text):
+        raise ConfigurationError(key, f"{text!r} is not a selector: letters, digits and hyphens")
+
+
 def check_address(text: str, key: str) -> None:
     """Raise unless it has the shape local@domain."""
     local, _, domain = text.rpartition("@")
@@ -269,7 +294,8 @@ def check_address(text: str, key: str) -> None:
         raise ConfigurationError(key, f"{text!r} is not an e-mail address")
 
 
-def _check_domain(text: str, key: str) -> None:
+def check_domain(text: str, key: str) -> None:
+    """Raise unless it has the shape of a domain."""
     if not _DOMAIN.fullmatch(text):
         raise ConfigurationError(key, f"{text!r} is not a domain")
 

@@ -50,6 +50,7 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     message_bytes: int = 150 * 1024 * 1024
     upload_slice_bytes: int = 64 * 1024 * 1024  # one PUT of an upload session
     upload_session_seconds: float = 86_400.0
+    upload_sessions: int = 50  # open ones of a mailbox
     recipients: int = 500
     custom_headers: int = 5
     header_bytes: int = 262_144
@@ -138,6 +139,12 @@ class RouteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     concurrency: int = 0  # 0 = delivery.concurrency
 
 
+class DkimSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    domain: str
+    selector: str
+    key: str = ""  # "" = where `graphpost dkim create` puts it
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All settings, checked; `data` is the data directory, and relative paths are under it.
 
@@ -158,3 +165,4 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     mailboxes: list[MailboxSettings] = field(default_factory=list)
     applications: list[ApplicationSettings] = field(default_factory=list)
     routes: list[RouteSettings] = field(default_factory=list)
+    dkim: list[DkimSettings] = field(default_factory=list)

@@ -218,9 +218,10 @@ class Attempts:
 
 def outgoing(item: Item, held: Mapping[int, Content], opener: Opener) -> Data:
     """The message as it goes over the wire, without Bcc.  Raises StoreError or MimeError when it cannot be."""
-    raw = item.message.raw
+    message = item.message.going_out
+    raw = message.raw
     if raw is None:
-        return compose(item.message, opener)
+        return compose(message, opener)
     content = held.get(raw.content_id)
     if content is None:
         raise MimeError("the message does not have its own content")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,9 +21,18 @@ DELIVERIES_PER_CONNECTION: Final = 2
 
 
 class Outlets:
-    """Made once from the routes; `find` knows every key that `Router` can give but `local`."""
+    """Made once from the routes; `find` knows every key that `Router` can give but `local`.
 
-    def __init__(self, routes: Sequence[RouteSettings], settings: DeliverySettings, hostname: str) -> None:
+    `signed` is put around every courier by which mail leaves.
+    """
+
+    def __init__(
+        self,
+        routes: Sequence[RouteSettings],
+        settings: DeliverySettings,
+        hostname: str,
+        signed: Callable[[Courier], Courier] = lambda courier: courier,
+    ) -> None:
         self._settings = settings
         self._limits: dict[str, int] = {}
         unknown = Failed(Reply(550, "5.1.1", "Recipient address rejected: no such mailbox here", hostname))
@@ -35,7 +44,7 @@ class Outlets:
         for route in routes:
             key = destination_key(route)
             if "://" in key and key not in self._couriers:
-                self._couriers[key] = SmtpCourier(target_of(route, settings, hostname))
+                self._couriers[key] = signed(SmtpCourier(target_of(route, settings, hostname)))
                 self._limits[key] = DELIVERIES_PER_CONNECTION * connections_of(route, settings)
 
     def find(self, destination: str) -> Courier | None:

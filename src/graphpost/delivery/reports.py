@@ -91,7 +91,7 @@ class Reporter:
         header: bytes,
         now: Instant,
     ) -> NdrFacts:
-        message, delivery = item.message, conclusion.delivery
+        message, delivery = item.message.going_out, conclusion.delivery
         return NdrFacts(
             message_id=f"<{new_guid()}@{self._hostname}>",
             date=now,

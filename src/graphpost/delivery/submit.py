@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import DeliverySettings
+from graphpost.delivery.answered import mark_answered
 from graphpost.delivery.items import completed, new_item
 from graphpost.delivery.lane import Job
 from graphpost.delivery.routing import Router
@@ -315,6 +316,7 @@ def _adding(
             contents.add(tx, item.mailbox_id, item.message_id, kept)
         for delivery in queued:
             deliveries.add(tx, delivery)
+        mark_answered(tx, item)
         return item
 
     return add
@@ -332,6 +334,7 @@ def _sending(draft: Item, sent: Item, queued: list[Delivery], row: Deferral | No
             deferrals.remove(tx, *key)
         for delivery in queued:
             deliveries.add(tx, delivery)
+        mark_answered(tx, item)
         return item
 
     return send

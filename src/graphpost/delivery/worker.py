@@ -333,7 +333,8 @@ def _jobs(tx: Tx, claimed: list[Delivery]) -> list[Job]:
     jobs = []
     for delivery in claimed:
         item = messages.get(tx, delivery.mailbox_id, delivery.message_id)
-        plain = item is not None and item.message.raw is None and not item.message.attachments
+        message = item.message.going_out if item is not None else None
+        plain = message is not None and message.raw is None and not message.attachments
         jobs.append(Job(delivery, item, {}) if plain else Job(delivery))
     return jobs
 

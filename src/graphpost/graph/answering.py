@@ -18,7 +18,7 @@ from graphpost.mail.address import is_valid_address, to_wire
 from graphpost.mail.compose import thread_index_field
 from graphpost.mail.field import address_field, ids_field, text_field
 from graphpost.mail.mailbox import Mailbox
-from graphpost.mail.message import Address, Attachment, Body, Item, Message
+from graphpost.mail.message import Address, Answers, Attachment, Body, Item, Message, Verb
 from graphpost.mail.quote import long_time, prefixed, quoted
 from graphpost.mail.text import preview
 from graphpost.mail.thread import ancestry, answering_index, usable_id
@@ -32,7 +32,7 @@ _UTC: Final = "UTC"
 class Manner:
     """One of the ways to answer; `name` is the operation that sends it at once."""
 
-    name: str
+    name: Verb
     prefix: str
     forwards: bool = False
     to_all: bool = False
@@ -57,6 +57,7 @@ def begun(manner: Manner, mailbox: Mailbox, item: Item, now: Instant) -> Message
         conversation_index=answering_index(
             original.conversation_index, item.conversation_id, now, random_bytes(1)[0]
         ),
+        answers=Answers(item.message_id, manner.name),
     )
 
 

@@ -8,19 +8,23 @@ from typing import Final
 
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.envelope import context, keyed, user_context
+from graphpost.graph.extensions_in import extension_value
 from graphpost.graph.prefer import read_preferences
-from graphpost.graph.render import message_entity, message_fields, view_of
+from graphpost.graph.render import message_entity, message_fields, rendered, view_of
 from graphpost.mail.message import Item
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-def message_reply(call: Call, item: Item, status: int = 200, headers: Mapping[str, str] = _NONE) -> Reply:
-    """The message as an entity; one that was just made (201) with its Location."""
+async def message_reply(
+    call: Call, item: Item, status: int = 200, headers: Mapping[str, str] = _NONE
+) -> Reply:
+    """The message as an entity; one that was just made (201) with its extensions and its Location."""
     preferences = read_preferences(call.headers)
-    entity = message_entity(
-        item, message_fields((), call.version == "beta", False), view_of(call, preferences)
-    )
+    fields, view = message_fields((), call.version == "beta", False), view_of(call, preferences)
+    entity = await rendered([item], fields, lambda: message_entity(item, fields, view))
+    if status == 201 and item.message.extensions:
+        entity["extensions"] = [extension_value(each) for each in item.message.extensions]
     found = {"ETag": entity["@odata.etag"], **preferences.applied(), **headers}
     if status == 201:
         found["Location"] = f"{call.base}/{user_context(call)}/{keyed('messages', entity['id'])}"

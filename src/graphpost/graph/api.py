@@ -219,7 +219,7 @@ def _finished(reply: Reply, headers: dict[str, str]) -> Reply:
         headers["OData-Version"] = "4.0"
     if reply.headers:
         headers.update(reply.headers)
-    return Reply(reply.status, body, content_type, headers)
+    return Reply(reply.status, body, content_type, headers, refusals=reply.refusals)
 
 
 def _no_resource(segment: str) -> BadRequest:

@@ -16,13 +16,14 @@ import msgspec
 
 from graphpost.errors import BadRequest, GraphError, TooLarge, UnsupportedMedia
 from graphpost.graph.batch_in import Part, locate, part_body, read_batch
-from graphpost.graph.call import Api, Call, Reply, Request
+from graphpost.graph.call import Api, Call, Refusal, Reply, Request
 from graphpost.graph.payload import LARGE, media_kind
 from graphpost.graph.values import READ, clip
 
 TOGETHER: Final = 4  # parts that run at a time, as in Graph for one mailbox
 ANSWER_BYTES: Final = 32 * 1024 * 1024  # of all parts together, in memory until the last one is done
 
+_LOGGED: Final = 500  # characters of a part's path
 _UNWRITTEN: Final = frozenset({"x-ms-ags-diagnostic"})
 _log: Final = logging.getLogger(__name__)
 
@@ -42,8 +43,10 @@ async def run_batch(call: Call) -> Reply:
         raise UnsupportedMedia("A batch must be of the type 'application/json'.", READ)
     is_large = len(call.body) > LARGE
     parts = await asyncio.to_thread(read_batch, call.body) if is_large else read_batch(call.body)
-    responses = await _Batch(call, call.api).run(parts)
-    return Reply(body={"responses": responses}, content_type="application/json")
+    batch = _Batch(call, call.api)
+    responses = await batch.run(parts)
+    body = {"responses": responses}
+    return Reply(body=body, content_type="application/json", refusals=tuple(batch.refusals))
 
 
 class _Batch:
@@ -52,6 +55,7 @@ class _Batch:
         self._api = api
         self._places = asyncio.Semaphore(TOGETHER)
         self._room = ANSWER_BYTES
+        self.refusals: list[Refusal] = []
 
     async def run(self, parts: Sequence[Part]) -> list[dict[str, Any]]:
         """The answers; `parts` have each one after those it depends on."""
@@ -103,6 +107,9 @@ class _Batch:
             _log.exception("request %s: an answer broke off", self._call.request_id)
             broken = GraphError("An unexpected error occurred while processing the request.")
             return await self._written(part, self._refused(part, broken))
+        if reply.status >= 400:
+            path = part.url.partition("?")[0][:_LOGGED]
+            self.refusals.append(Refusal(part.method, path, reply.status, reply.code))
         headers = {name: value for name, value in reply.headers.items() if name not in _UNWRITTEN}
         if reply.content_type:
             headers["Content-Type"] = reply.content_type

@@ -13,6 +13,7 @@ from typing import Any, Final
 from graphpost.graph.attachments_in import read_attachments
 from graphpost.graph.custom_headers import read_headers
 from graphpost.graph.extended import IN_REPLY_TO, REFERENCES, read_multiple, read_single
+from graphpost.graph.extensions_in import read_extensions
 from graphpost.graph.flags import read_flag
 from graphpost.graph.reading import Reading
 from graphpost.graph.recipients import read_recipient, read_recipients
@@ -153,6 +154,8 @@ def _reader(row: Property) -> Reader:
             return _body
         case Kind.FLAG, _:
             return lambda value, reading: read_flag(value, row.name)
+        case Kind.EXTENSION, _:
+            return lambda value, reading: read_extensions(value, row.name)
         case Kind.HEADER, _:
             return lambda value, reading: read_headers(value, row.name, reading.limits.custom_headers)
         case Kind.ATTACHMENT, _:

@@ -92,6 +92,15 @@ class Call(Struct, frozen=True):
         return self.mailbox
 
 
+class Refusal(Struct, frozen=True):
+    """A part of a batch that was answered with an error; the path is as the part wrote it, without its query."""
+
+    method: str
+    path: str
+    status: int
+    code: str
+
+
 class Reply(Struct, frozen=True):
     """`body`: an object to be written as JSON, bytes as they are, an async iterator of bytes, or None for nothing.
 
@@ -104,6 +113,7 @@ class Reply(Struct, frozen=True):
     content_type: str = ""
     headers: Mapping[str, str] = _NO_HEADERS
     code: str = ""  # of the error that the body tells of, for the log
+    refusals: tuple[Refusal, ...] = ()  # of a batch's parts, for the log
 
 
 class Api(Protocol):

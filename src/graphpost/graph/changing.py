@@ -8,13 +8,13 @@ from msgspec.structs import replace
 
 from graphpost.graph.answers import message_reply
 from graphpost.graph.call import Call, Reply
-from graphpost.graph.patching import check_patch, read_patch
+from graphpost.graph.patching import check_patch, is_rewritten, read_patch
 from graphpost.graph.payload import LARGE
 from graphpost.graph.prefer import wants_minimal
 from graphpost.graph.writing import write_message
 from graphpost.mail.deferral import is_timed, send_time, settled
 from graphpost.mail.message import Item
-from graphpost.store import deferrals, messages
+from graphpost.store import deferrals, deliveries, messages
 from graphpost.store.store import Tx
 
 
@@ -28,14 +28,26 @@ async def update_message(call: Call) -> Reply:
         after = patch.apply(item, now)
         if after is item:
             return item
-        if item.is_draft and after.message.extended != item.message.extended:
+        if not item.is_draft:
+            after = _kept_as_sent(tx, item, after)
+        elif after.message.extended != item.message.extended:
             after = _rescheduled(tx, after)
         return messages.change(tx, item, after)
 
     item = await write_message(call, update)
     if wants_minimal(call.headers):
         return Reply(204, headers={"Preference-Applied": "return=minimal"})
-    return message_reply(call, item)
+    return await message_reply(call, item)
+
+
+def _kept_as_sent(tx: Tx, before: Item, after: Item) -> Item:
+    """The changed message, with what it was before while that is still being delivered."""
+    if before.message.as_sent is not None or not is_rewritten(before.message, after.message):
+        return after
+    queued = deliveries.get(tx, before.mailbox_id, before.message_id)
+    if all(delivery.state == deliveries.DONE for delivery in queued):
+        return after
+    return replace(after, message=replace(after.message, as_sent=before.message))
 
 
 def _rescheduled(tx: Tx, item: Item) -> Item:

@@ -39,7 +39,7 @@ async def create_message(call: Call) -> Reply:
     place = DRAFTS if folder is None else folder
     draft = await asyncio.to_thread(read, call, place) if len(call.body) > LARGE else read(call, place)
     item = await call.services.submitter.keep(draft)
-    return message_reply(call, item, 201)
+    return await message_reply(call, item, 201)
 
 
 def _read_json(call: Call, folder: int) -> Draft:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
 from graphpost.graph.call import Call
+from graphpost.graph.paging import next_link
 from graphpost.odata.query import Expand, Options
 
 DEFAULT_PAGE: Final = 10
@@ -43,23 +44,16 @@ def collection(
     entities: list[dict[str, Any]],
     *,
     count: int | None = None,
-    next_skip: int | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The envelope of a collection; `next_skip` when there is more."""
+    """The envelope of a collection; `more` are the options of the next page, None when there is none."""
     body: dict[str, Any] = {"@odata.context": where}
     if count is not None:
         body["@odata.count"] = count
-    if next_skip is not None:
-        body["@odata.nextLink"] = next_link(call, next_skip)
+    if more is not None:
+        body["@odata.nextLink"] = next_link(call, more)
     body["value"] = entities
     return body
-
-
-def next_link(call: Call, skip: int) -> str:
-    """The same request, but for `$skip`: absolute, as clients follow it without looking."""
-    query = {**call.query, "$skip": str(skip)}
-    text = "&".join(f"{quote(name, safe='$')}={quote(value, safe='$,:/')}" for name, value in query.items())
-    return f"{call.base}/{call.path.lstrip('/')}?{text}"
 
 
 def page(
@@ -67,9 +61,8 @@ def page(
 ) -> dict[str, Any]:
     """The envelope of `top` entities from the options' `$skip` on, of a collection that is in memory as a whole."""
     end = options.skip + top
-    return collection(
-        call, where, shown, count=total if options.count else None, next_skip=end if total > end else None
-    )
+    more = {"$skip": str(end)} if total > end else None
+    return collection(call, where, shown, count=total if options.count else None, more=more)
 
 
 def _key(key: str) -> str:

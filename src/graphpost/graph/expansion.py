@@ -1,23 +1,24 @@
-"""`$expand` on messages: attachments, extended properties, and no extensions."""
+"""`$expand` on messages: attachments, extended properties, and open extensions."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from graphpost.errors import AccessDenied, BadRequest
 from graphpost.graph.attached import ATTACHMENT, AttachmentForm, Stored
+from graphpost.graph.by_id import chosen_by
 from graphpost.graph.call import Call
+from graphpost.graph.computed import COMPUTED, computed_property
 from graphpost.graph.extended import normalise_property_id
+from graphpost.graph.extensions_in import extension_value, id_of, normal_id
 from graphpost.graph.render import View, extended_value
 from graphpost.graph.schema import MESSAGE
 from graphpost.graph.selection import check_expand, is_basic, select_names
 from graphpost.graph.streaming import Embedded
-from graphpost.mail.message import ExtendedProperty, Item
-from graphpost.odata.errors import ODataError
-from graphpost.odata.matching import Value, matches
+from graphpost.mail.message import Item
 from graphpost.odata.query import Expand, Options
-from graphpost.odata.tree import And, Comparison, Literal, Node, Not, Operand, Or, Path
 
 _SINGLE: Final = "singleValueExtendedProperties"
 _MULTI: Final = "multiValueExtendedProperties"
@@ -27,11 +28,11 @@ _EXTENSIONS: Final = "extensions"
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """What is put into each message: (property, the condition on it) for extended properties."""
+    """What is put into each message: of extended properties and extensions, which ids are asked for."""
 
     attachments: tuple[AttachmentForm, Options] | None
-    extended: tuple[tuple[str, Node], ...]
-    has_extensions: bool
+    extended: tuple[tuple[str, Callable[[str], bool]], ...]
+    extensions: Callable[[str], bool] | None
     embedded: Embedded
 
     def add(self, entity: dict[str, Any], item: Item, stored: Stored) -> None:
@@ -39,14 +40,13 @@ class Expansion:
         if self.attachments is not None:
             form, options = self.attachments
             entity[_ATTACHMENTS] = [form.entity(item, each, stored) for each in form.chosen(item, options)]
-        for name, condition in self.extended:
-            values = [
-                extended_value(each) for each in item.message.extended if _is_asked(each, name, condition)
-            ]
-            if values:
+        for name, is_chosen in self.extended:
+            if values := _values(item, name, is_chosen):
                 entity[name] = values
-        if self.has_extensions:
-            entity[_EXTENSIONS] = []
+        if self.extensions is not None:
+            entity[_EXTENSIONS] = [
+                extension_value(each) for each in item.message.extensions if self.extensions(id_of(each))
+            ]
 
 
 def read_expand(call: Call, expand: tuple[Expand, ...], view: View) -> Expansion:
@@ -58,10 +58,9 @@ def read_expand(call: Call, expand: tuple[Expand, ...], view: View) -> Expansion
         raise AccessDenied
     beta = call.version == "beta"
     attachments = _attachments(names[_ATTACHMENTS], beta, view, embedded) if _ATTACHMENTS in names else None
-    extended = tuple(
-        (name, _property_filter(name, names[name])) for name in (_SINGLE, _MULTI) if name in names
-    )
-    return Expansion(attachments, extended, _EXTENSIONS in names, embedded)
+    extended = tuple((name, _chosen(name, names[name])) for name in (_SINGLE, _MULTI) if name in names)
+    extensions = _extensions(names[_EXTENSIONS]) if _EXTENSIONS in names else None
+    return Expansion(attachments, extended, extensions, embedded)
 
 
 def _attachments(
@@ -71,46 +70,26 @@ def _attachments(
     return AttachmentForm(view, select_names(ATTACHMENT, options.select, beta=beta), beta, embedded), options
 
 
-def _property_filter(name: str, options: Options) -> Node:
-    """The nested `$filter`, its ids normalised; there must be one, and it may ask for `id` alone."""
+def _chosen(name: str, options: Options) -> Callable[[str], bool]:
+    """Which ids the nested `$filter` asks for; there must be one."""
     if options.filter is None:
         raise BadRequest(f"A $filter on id is needed to expand {name}.", "ErrorInvalidUrlQueryFilter")
-    try:
-        node = _normalised(options.filter)
-        matches(node, lambda path: _read(ExtendedProperty("", ""), path))
-    except (ODataError, ValueError) as error:
-        raise BadRequest(
-            "The query filter contains one or more invalid nodes.", "ErrorInvalidUrlQueryFilter"
-        ) from error
-    return node
+    return chosen_by(options.filter, normalise_property_id)
 
 
-def _normalised(node: Node) -> Node:
-    match node:
-        case And():
-            return And(_normalised(node.left), _normalised(node.right))
-        case Or():
-            return Or(_normalised(node.left), _normalised(node.right))
-        case Not():
-            return Not(_normalised(node.operand))
-        case Comparison():
-            return Comparison(node.operator, _normal_id(node.left), _normal_id(node.right))
-    raise ODataError("only comparisons of id are possible")
+def _extensions(options: Options) -> Callable[[str], bool]:
+    return (lambda shown: True) if options.filter is None else chosen_by(options.filter, normal_id)
 
 
-def _normal_id(operand: Operand) -> Operand:
-    if isinstance(operand, Literal) and isinstance(operand.value, str):
-        return Literal(normalise_property_id(operand.value), "string")
-    return operand
-
-
-def _is_asked(each: ExtendedProperty, name: str, condition: Node) -> bool:
-    return isinstance(each.value, str) is (name == _SINGLE) and matches(
-        condition, lambda path: _read(each, path)
-    )
-
-
-def _read(each: ExtendedProperty, path: Path) -> Value:
-    if [segment.lower() for segment in path.segments] != ["id"]:
-        raise ODataError("only id can be filtered by")
-    return each.property_id
+def _values(item: Item, name: str, is_chosen: Callable[[str], bool]) -> list[dict[str, Any]]:
+    """The extended properties of one collection that are asked for, those that are computed first."""
+    is_single = name == _SINGLE
+    found = [computed_property(item, each) for each in COMPUTED if is_chosen(each)] if is_single else []
+    found += [
+        each
+        for each in item.message.extended
+        if isinstance(each.value, str) is is_single
+        and is_chosen(each.property_id)
+        and each.property_id not in COMPUTED
+    ]
+    return [extended_value(each) for each in found if each is not None]

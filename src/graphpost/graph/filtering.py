@@ -1,28 +1,121 @@
-"""A `$filter` on messages: wire names to columns, ids to what is stored."""
+"""A `$filter` on messages: what columns answer, and what is left to look at."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from graphpost.errors import BadRequest, GraphError
+from graphpost.graph.facts import checked, fact
 from graphpost.graph.keys import folder_number
 from graphpost.graph.selection import Scope, message_column
 from graphpost.ids import parse_conversation_id
-from graphpost.odata.tree import And, Comparison, Function, Lambda, Literal, Node, Not, Operand, Or, Path
+from graphpost.mail.message import Message
+from graphpost.odata.errors import ODataError
+from graphpost.odata.matching import Value, matches
+from graphpost.odata.tree import (
+    And,
+    Comparison,
+    Function,
+    Lambda,
+    Literal,
+    Node,
+    Not,
+    Operand,
+    Or,
+    Path,
+    balanced,
+)
 from graphpost.store.where import Condition, FilterError, condition
 
 _NO_FOLDER: Final = Literal(-1, "number")  # is no folder's number
 _NO_CONVERSATION: Final = Literal(b"?", "binary")  # is no conversation's GUID
 
 
-def message_condition(node: Node, scope: Scope) -> Condition:
-    """The filter as a condition for `store.messages`; 400 when it cannot be asked."""
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A `$filter` in two parts that both have to hold: `where` by the columns, `rest` by looking at the messages.
+
+    In `rest` a path of a number stands for one of `flags`: conditions that the columns answer for each message looked at.
+    """
+
+    where: Condition | None = None
+    rest: Node | None = None
+    flags: tuple[Condition, ...] = ()
+
+    def holds(self, message: Message, flags: Sequence[bool]) -> bool:
+        """Whether the message meets `rest`; 400 when that cannot be asked of it."""
+
+        def read(path: Path) -> Value:
+            number = path.segments[0]
+            return flags[int(number)] if number.isdecimal() else fact(message, path)
+
+        try:
+            return self.rest is None or matches(self.rest, read)
+        except ODataError as error:
+            raise _invalid() from error
+
+
+EVERYTHING: Final = Filter()
+
+
+def message_filter(node: Node | None, scope: Scope) -> Filter:
+    """What a `$filter` asks of messages; 400 when it cannot be asked."""
+    if node is None:
+        return EVERYTHING
+    known: list[Node] = []
+    rest: list[Node] = []
+    flags: list[Condition] = []
     try:
-        return condition(_node(node, scope))
-    except FilterError as error:
-        raise BadRequest(
-            "The query filter contains one or more invalid nodes.", "ErrorInvalidUrlQueryFilter"
-        ) from error
+        for term in _terms(node):
+            if (columns := _of_columns(term, scope)) is not None:
+                known.append(columns)
+            else:
+                rest.append(_mixed(term, scope, flags))
+        where = condition(balanced(And, known)) if known else None
+    except (FilterError, ODataError) as error:
+        raise _invalid() from error
+    return Filter(where, balanced(And, rest) if rest else None, tuple(flags))
+
+
+def _invalid() -> BadRequest:
+    return BadRequest("The query filter contains one or more invalid nodes.", "ErrorInvalidUrlQueryFilter")
+
+
+def _terms(node: Node) -> Iterator[Node]:
+    """What is joined by AND."""
+    if isinstance(node, And):
+        yield from _terms(node.left)
+        yield from _terms(node.right)
+    else:
+        yield node
+
+
+def _mixed(node: Node, scope: Scope, flags: list[Condition]) -> Node:
+    """The condition with what columns answer put among the flags."""
+    match node:
+        case And():
+            return And(_mixed(node.left, scope, flags), _mixed(node.right, scope, flags))
+        case Or():
+            return Or(_mixed(node.left, scope, flags), _mixed(node.right, scope, flags))
+        case Not():
+            return Not(_mixed(node.operand, scope, flags))
+    columns = _of_columns(node, scope)
+    if columns is None:
+        return checked(node, scope)
+    flags.append(condition(columns))
+    return Path((str(len(flags) - 1),))
+
+
+def _of_columns(node: Node, scope: Scope) -> Node | None:
+    """The condition over columns; None when they do not answer it."""
+    try:
+        found = _node(node, scope)
+        condition(found)
+    except FilterError:
+        return None
+    return found
 
 
 def _node(node: Node, scope: Scope) -> Node:

@@ -6,17 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from graphpost.errors import BadRequest
 from graphpost.graph.call import Call, Reply
-from graphpost.graph.envelope import DEFAULT_PAGE, context, keyed, page, selected_names, user_context
-from graphpost.graph.inmemory import matching, sorted_by
+from graphpost.graph.envelope import DEFAULT_PAGE, collection, context, keyed, selected_names, user_context
+from graphpost.graph.inmemory import matching, sort_values, sorted_by
 from graphpost.graph.keys import folder_at, folder_key
+from graphpost.graph.paging import read_token, write_token
 from graphpost.graph.prefer import read_preferences
 from graphpost.graph.render import etag, folder_id
 from graphpost.graph.schema import EntityType, Kind, Property, Write, entity
-from graphpost.graph.selection import check_expand, flag_option, read_options, select_names
+from graphpost.graph.selection import check_expand, find_property, flag_option, read_options, select_names
 from graphpost.mail.mailbox import ROOT, Folder, Mailbox
+from graphpost.odata.errors import ODataError
 from graphpost.odata.query import Options
 from graphpost.store import folders
+from graphpost.store.pages import Key, place_of
 from graphpost.store.store import Tx
 
 FOLDER: Final[EntityType] = entity(
@@ -66,6 +70,11 @@ class FolderForm:
     def value(self, folder: Folder, name: str) -> Any:
         return _GETTERS[name](folder, self.box.object_id.lower())
 
+    def key(self, folder: Folder, options: Options) -> Key:
+        """The folder's place: what it is sorted by, then its name."""
+        values = sort_values(folder, options, FOLDER, self.value, beta=self.beta)
+        return *values, folder.name.casefold(), folder.folder_id
+
     def entity(self, tx: Tx, folder: Folder) -> dict[str, Any]:
         value = folder_entity(folder, self.box.object_id.lower(), self.names, beta=self.beta)
         if self.children is not None:
@@ -103,17 +112,40 @@ async def _list(call: Call, parent: int, place: tuple[str, ...]) -> Reply:
     form = folder_form(call, options)
     top = options.top or read_preferences(call.headers).page_size or DEFAULT_PAGE
 
-    def fetch(tx: Tx) -> tuple[list[dict[str, Any]], int]:
+    after = _after(options, form)
+
+    def fetch(tx: Tx) -> tuple[list[dict[str, Any]], dict[str, str] | None, int]:
         found = folders.children(
             tx, call.box.mailbox_id, folder_at(tx, call.box, parent).folder_id, form.hidden
         )
         found = matching(found, options, FOLDER, form.value, beta=form.beta)
         found = sorted_by(found, options, FOLDER, form.value, beta=form.beta)
-        return [form.entity(tx, each) for each in found[options.skip : options.skip + top]], len(found)
+        if after is None:
+            left = found[options.skip :]
+        else:
+            behind = place_of([*(("", item.descending) for item in options.order), ("", False)])
+            left = [each for each in found if behind(form.key(each, options)) > behind(after)]
+        more = None
+        if len(left) > top:
+            token = write_token(form.key(left[top - 1], options))
+            more = {"$skip": str(options.skip + top), "$skiptoken": token}
+        return [form.entity(tx, each) for each in left[:top]], more, len(found)
 
-    entities, total = await call.services.store.read(fetch)
+    entities, more, total = await call.services.store.read(fetch)
     where = context(call, *place, select=selected_names(form.names, options.expand))
-    return Reply(body=page(call, where, entities, total, options, top))
+    return Reply(body=collection(call, where, entities, count=total if options.count else None, more=more))
+
+
+def _after(options: Options, form: FolderForm) -> Key | None:
+    """The place that the `$skiptoken` names."""
+    if not options.skip_token:
+        return None
+    try:
+        found = [find_property(FOLDER, item.path[0], beta=form.beta) for item in options.order]
+    except ODataError as error:
+        raise BadRequest(f"Invalid order by clause: {error.message}") from error
+    types = [{Kind.INT32: int, Kind.BOOLEAN: bool}.get(each.kind, str) for each in found]
+    return read_token(options.skip_token, [*types, str, int])
 
 
 def folder_form(call: Call, options: Options) -> FolderForm:

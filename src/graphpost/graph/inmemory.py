@@ -50,6 +50,12 @@ def sorted_by(entities: list[T], options: Options, kind: EntityType, get: Get[T]
     return found
 
 
+def sort_values(each: T, options: Options, kind: EntityType, get: Get[T], *, beta: bool) -> tuple[Any, ...]:
+    """What `sorted_by` goes by, null as an empty text."""
+    values = [_key(get(each, _name(item.path, kind, beta)))[1] for item in options.order]
+    return tuple("" if value is None else value for value in values)
+
+
 def _name(path: tuple[str, ...], kind: EntityType, beta: bool) -> str:
     if len(path) != 1:
         raise ODataError(f"Could not find a property named '{'/'.join(path)[:80]}' on type '{kind.name}'.")

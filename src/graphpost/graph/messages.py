@@ -11,20 +11,19 @@ from graphpost.graph.attached import Stored
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.envelope import DEFAULT_PAGE, collection, context, keyed, selected_names, user_context
 from graphpost.graph.expansion import Expansion, read_expand
-from graphpost.graph.filtering import message_condition
-from graphpost.graph.keys import folder_at, folder_key, item_at, message_key
+from graphpost.graph.keys import folder_key, item_at, message_key
+from graphpost.graph.listing import count_all, find_page, read_listing
 from graphpost.graph.prefer import Preferences, read_preferences
 from graphpost.graph.render import Fields, View, message_entity, message_fields, rendered, view_of
 from graphpost.graph.schema import MESSAGE
-from graphpost.graph.selection import check_basic, is_basic, message_order, read_options, select_names
+from graphpost.graph.selection import check_basic, is_basic, read_options, select_names
 from graphpost.graph.streaming import json_reply, streamed
 from graphpost.mail.compose import compose
 from graphpost.mail.message import Item
 from graphpost.odata.query import Options
-from graphpost.store import contents, messages
+from graphpost.store import contents
 from graphpost.store.blobs import Blobs
 from graphpost.store.store import Tx
-from graphpost.store.where import Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +63,6 @@ class Reading:
 def read_messages(call: Call) -> Reading:
     """The call's query options and preferences; 400 or 403 when they ask for what cannot be had."""
     options, preferences = read_options(call), read_preferences(call.headers)
-    if options.search:
-        raise BadRequest("$search is not supported on messages by this server.", "SearchNotSupported")
     beta = call.version == "beta"
     names = select_names(MESSAGE, options.select, beta=beta)
     check_basic(names, call)
@@ -76,44 +73,24 @@ def read_messages(call: Call) -> Reading:
 
 async def list_messages(call: Call) -> Reply:
     """GET …/messages, of a folder or of the whole mailbox."""
-    reading, folder = read_messages(call), folder_key(call)
+    reading = read_messages(call)
     options = reading.options
-    where = message_condition(options.filter, call) if options.filter else None
-    order = message_order(options, call)
+    if options.search is not None:
+        raise BadRequest("$search is not supported on messages by this server.", "SearchNotSupported")
     top = options.top or reading.preferences.page_size or DEFAULT_PAGE
-
-    def fetch(tx: Tx) -> tuple[list[tuple[Item, Stored]], bool, int | None]:
-        total = _count(tx, call, folder, where) if options.count else None
-        if folder is not None:
-            folder_at(tx, call.box, folder)
-        found = messages.find(
-            tx,
-            call.box.mailbox_id,
-            folder_id=folder,
-            where=where,
-            order=order,
-            skip=options.skip,
-            top=top + 1,
-        )
-        shown = [(item, reading.stored(tx, item, call.services.blobs)) for item in found[:top]]
-        return shown, len(found) > top, total
-
-    shown, has_more, total = await call.services.store.read(fetch)
+    found = await find_page(call, read_listing(call, options, top), reading.stored)
     entities = await rendered(
-        [item for item, _ in shown],
+        [item for item, _ in found.shown],
         reading.fields,
-        lambda: [reading.entity(item, stored) for item, stored in shown],
+        lambda: [reading.entity(item, stored) for item, stored in found.shown],
     )
-    more = options.skip + top if has_more else None
-    body = collection(call, reading.context(call), entities, count=total, next_skip=more)
+    body = collection(call, reading.context(call), entities, count=found.total, more=found.more)
     return json_reply(body, reading.expansion.embedded, reading.preferences.applied())
 
 
 async def count_messages(call: Call) -> Reply:
     """GET …/messages/$count: the number as text."""
-    options, folder = read_options(call), folder_key(call)
-    where = message_condition(options.filter, call) if options.filter else None
-    total = await call.services.store.read(lambda tx: _count(tx, call, folder, where))
+    total = await count_all(call, read_listing(call, read_options(call)))
     return Reply(body=str(total).encode(), content_type="text/plain")
 
 
@@ -155,10 +132,3 @@ def mime(item: Item, stored: Stored) -> Iterable[bytes]:
     if item.message.raw is not None:
         return open_(item.message.raw)
     return compose(item.message, open_, for_wire=False)
-
-
-def _count(tx: Tx, call: Call, folder: int | None, where: Condition | None) -> int:
-    if folder is None:
-        return messages.count(tx, call.box.mailbox_id, None, where)
-    found = folder_at(tx, call.box, folder)
-    return found.total_count if where is None else messages.count(tx, call.box.mailbox_id, folder, where)

@@ -124,6 +124,12 @@ def _entities(beta: bool) -> list[Element]:
         _type("inferenceClassificationOverride", "entity", _members(OVERRIDE, beta)),
         _type("messageRule", "entity", _members(RULE, beta)),
         _type("extension", "entity", (), Abstract="true", OpenType="true"),
+        _type(
+            "openTypeExtension",
+            "extension",
+            [_property("extensionName", "Edm.String", nullable=False)],
+            OpenType="true",
+        ),
         _type("subscription", "entity", [_property(*member) for member in SUBSCRIPTION]),
         *(_type(name, "entity", [_property("value", type_)]) for name, type_ in extended.items()),
     ]

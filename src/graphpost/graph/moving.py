@@ -31,7 +31,7 @@ async def move_message(call: Call) -> Reply:
             _unschedule(tx, item)
         return _placed(tx, item, destination, now)
 
-    return message_reply(call, await write_message(call, move), 201)
+    return await message_reply(call, await write_message(call, move), 201)
 
 
 async def copy_message(call: Call) -> Reply:
@@ -54,7 +54,7 @@ async def copy_message(call: Call) -> Reply:
         contents.copy(tx, item.mailbox_id, item.message_id, number)
         return copied
 
-    return message_reply(call, await write_message(call, copy), 201)
+    return await message_reply(call, await write_message(call, copy), 201)
 
 
 async def delete_message(call: Call) -> Reply:

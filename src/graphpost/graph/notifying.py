@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from graphpost.auth.access import Permission, is_in_scope
+from graphpost.auth.access import Permission, Principal, is_in_scope
+from graphpost.errors import GraphError
 from graphpost.graph.render import etag
-from graphpost.graph.subscribing import Place, filter_condition
+from graphpost.graph.subscribing import Place, filter_of
 from graphpost.graph.subscriptions import moment_text
 from graphpost.ids import message_id_text
 from graphpost.mail.mailbox import Directory
-from graphpost.store import feeds
+from graphpost.mail.message import Item
+from graphpost.odata.errors import ODataError
+from graphpost.store import feeds, messages
 from graphpost.store.changes import Change
+from graphpost.store.store import Tx
 from graphpost.store.subscriptions import Subscription
-from graphpost.store.where import Condition
 
 Notification = dict[str, Any]
 EVENTS: Final = {
@@ -47,10 +50,26 @@ class GraphWording:
         granted = not set(self._permission.application).isdisjoint(application.application_permissions)
         return granted and is_in_scope(application, box)
 
-    def condition(self, subscription: Subscription) -> Condition | None:
-        """The resource's `$filter`."""
+    def matching(self, tx: Tx, subscription: Subscription, items: Sequence[Item]) -> set[int]:
+        """Which of the messages meet the resource's `$filter`, by their numbers."""
+        numbers = [item.message_id for item in items]
+        if not subscription.terms.filter:
+            return set(numbers)
         box = self._directory().by_id[subscription.mailbox_id]
-        return filter_condition(subscription.terms.filter, Place(subscription.terms.version, box))
+        place = Place(subscription.terms.version, box, _reader(subscription, self._permission))
+        try:
+            asked = filter_of(subscription.terms.filter, place)
+            if asked.where is not None:
+                numbers = list(messages.matching(tx, box.mailbox_id, numbers, asked.where))
+            flags = [messages.matching(tx, box.mailbox_id, numbers, flag) for flag in asked.flags]
+            return {
+                item.message_id
+                for item in items
+                if item.message_id in numbers
+                and asked.holds(item.message, [item.message_id in flag for flag in flags])
+            }
+        except (GraphError, ODataError):  # it could be asked when the subscription was made
+            return set()
 
     def change(self, subscription: Subscription, change: Change) -> Notification:
         """A changeNotification of a message that changed."""
@@ -81,3 +100,14 @@ class GraphWording:
             "clientState": terms.client_state or None,
             "tenantId": self._tenant_id,
         }
+
+
+def _reader(subscription: Subscription, permission: Permission) -> Principal:
+    """Who may read all: what the owner may ask for was looked at when the subscription was made."""
+    return Principal(
+        kind=subscription.terms.kind,
+        tenant_id="",
+        object_id=subscription.object_id,
+        client_id=subscription.client_id,
+        permissions=frozenset(permission.delegated),
+    )

@@ -70,7 +70,7 @@ class Patch:
         if message.body != before.body:
             ready = self.previews.get(message.body)
             message = replace(message, preview=preview(message.body) if ready is None else ready)
-        if message.raw is not None and (item.is_draft or self.protected) and _is_rewritten(before, message):
+        if message.raw is not None and (item.is_draft or self.protected) and is_rewritten(before, message):
             message = anew(message)
         size = item.size + len(message.body.content) - len(before.body.content)
         return replace(item, message=message, is_read=is_read, size=size, modified_at=now)
@@ -107,6 +107,14 @@ def check_patch(patch: Patch, item: Item, permissions: frozenset[str]) -> None:
         raise BadRequest("Message is not draft.", "ErrorInvalidPropertySet")
     if permissions.isdisjoint(ADVANCED):
         raise AccessDenied
+
+
+def is_rewritten(before: Message, after: Message) -> bool:
+    """Whether the MIME of a message would be another."""
+    if any(getattr(before, name) != getattr(after, name) for name in _WRITTEN):
+        return True
+    changed = set(after.extended) - set(before.extended)
+    return any(writes_property(each.property_id) for each in changed)
 
 
 def _settable(name: str) -> Property:
@@ -168,11 +176,3 @@ def _check_authors(call: Call, edits: dict[str, Edit]) -> None:
             check_sender(call.principal, call.box, author.address)
     if "from_" in edits:
         edits.setdefault("sender", edits["from_"])
-
-
-def _is_rewritten(before: Message, after: Message) -> bool:
-    """Whether the MIME of a message would be another."""
-    if any(getattr(before, name) != getattr(after, name) for name in _WRITTEN):
-        return True
-    changed = set(after.extended) - set(before.extended)
-    return any(writes_property(each.property_id) for each in changed)

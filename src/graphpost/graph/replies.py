@@ -98,9 +98,7 @@ async def _create(call: Call, manner: Manner) -> Reply:
         source=answer.source,
     )
     item = await call.services.submitter.keep(draft)
-    if len(item.message.body.content) > IN_THREAD:  # it is sanitised to be shown
-        return await asyncio.to_thread(message_reply, call, item, 201)
-    return message_reply(call, item, 201)
+    return await message_reply(call, item, 201)
 
 
 async def _send(call: Call, manner: Manner) -> Reply:
@@ -137,6 +135,7 @@ def _from_mime(call: Call, manner: Manner, item: Item, *, sends: bool) -> Answer
     answer = begun(manner, call.box, item, call.services.clock.now())
     read = read_mime_message if sends else read_mime_draft
     message, contents = read(call, partial(amended, answer))
+    message = replace(message, answers=answer.answers)
     if conversation_of(message.conversation_index) != conversation_of(answer.conversation_index):
         message = replace(message, conversation_index=answer.conversation_index)
     return Answer(message, contents)

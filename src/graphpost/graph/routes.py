@@ -15,6 +15,7 @@ from graphpost.auth.access import Permission
 from graphpost.graph import (
     attachments,
     delta,
+    extensions,
     folder_changes,
     folder_delta,
     folders,
@@ -180,6 +181,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("DELETE", "M/attachments/{attachment}", delete_attachment, MAIL_WRITE),
     Route("GET", "M/attachments/{attachment}", attachments.get_attachment, MAIL_READ),
     Route("GET", "M/attachments/{attachment}/$value", attachments.get_attachment_value, MAIL_READ),
+    # Open extensions
+    Route("GET", "M/extensions", extensions.list_extensions, MAIL_READ),
+    Route("POST", "M/extensions", extensions.create_extension, MAIL_WRITE),
+    Route("GET", "M/extensions/{extension}", extensions.get_extension, MAIL_READ),
+    Route("PATCH", "M/extensions/{extension}", extensions.update_extension, MAIL_WRITE),
+    Route("DELETE", "M/extensions/{extension}", extensions.delete_extension, MAIL_WRITE),
 )
 
 

@@ -29,6 +29,7 @@ class Kind(Enum):
     HEADER = auto()
     ATTACHMENT = auto()
     EXTENDED = auto()
+    EXTENSION = auto()
     COMPLEX = auto()  # known, read-only, not looked into
 
 
@@ -211,7 +212,9 @@ MESSAGE: Final = entity(
     ),
     Property(
         "extensions",
-        Kind.COMPLEX,
+        Kind.EXTENSION,
+        "extensions",
+        write=Write.CREATE,
         shown=Shown.EXPAND,
         collection=True,
         basic=False,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Protocol
 
+from graphpost.auth.access import Principal
 from graphpost.errors import AccessDenied, BadRequest
 from graphpost.graph.call import Call
 from graphpost.graph.schema import MESSAGE, EntityType, Property
@@ -28,6 +29,8 @@ class Scope(Protocol):
     def version(self) -> str: ...
     @property
     def box(self) -> Mailbox: ...
+    @property
+    def principal(self) -> Principal: ...
 
 
 def read_options(call: Call, *, max_top: int = MAX_TOP) -> Options:
@@ -64,9 +67,9 @@ def flag_option(call: Call, name: str) -> bool:
     return value
 
 
-def is_basic(call: Call) -> bool:
+def is_basic(scope: Scope) -> bool:
     """Whether the token reads messages without their bodies and attachments (Mail.ReadBasic)."""
-    return _READS_ALL.isdisjoint(call.principal.permissions)
+    return _READS_ALL.isdisjoint(scope.principal.permissions)
 
 
 def select_names(entity: EntityType, names: tuple[str, ...], *, beta: bool) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ async def send_mail(call: Call) -> Reply:
     item = await _submit(call, read_mime_submission if is_mime else read_json_submission)
     if is_mime and wants_representation(call.headers):
         headers = {"Preference-Applied": "return=representation", **queue_id(item)}
-        return message_reply(call, item, 201, headers)
+        return await message_reply(call, item, 201, headers)
     return Reply(202, headers=queue_id(item))
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
 
-from graphpost.auth.access import find_mailbox
+from graphpost.auth.access import Principal, find_mailbox
 from graphpost.clock import SECOND, Instant
 from graphpost.errors import BadRequest
 from graphpost.graph.call import Call
-from graphpost.graph.filtering import message_condition
+from graphpost.graph.filtering import Filter, message_filter
 from graphpost.graph.keys import folder_number
 from graphpost.graph.schema import MESSAGE
 from graphpost.graph.selection import find_property
@@ -35,7 +35,6 @@ from graphpost.odata.filter import parse_filter
 from graphpost.odata.path import PathError, Segment, parse_path
 from graphpost.odata.query import parse_options, split_query
 from graphpost.odata.tokens import parse_instant
-from graphpost.store.where import Condition
 
 CHANGES: Final = ("created", "updated", "deleted")
 TLS: Final = ("v1_2", "v1_3")
@@ -62,6 +61,7 @@ class Place:
 
     version: str
     box: Mailbox
+    principal: Principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +133,12 @@ def read_target(call: Call, resource: str) -> Target:
     user, folder = _place(path, resource)
     box = find_mailbox(call.principal, call.services.directory(), user)
     number = 0 if folder is None else folder_number(box, folder)
-    return Target(box, number, _filter(query, Place(call.version, box), resource))
+    return Target(box, number, _filter(query, Place(call.version, box, call.principal), resource))
 
 
-def filter_condition(text: str, scope: Place) -> Condition | None:
-    """The condition of a resource's filter; None for ''."""
-    return message_condition(parse_filter(text), scope) if text else None
+def filter_of(text: str, place: Place) -> Filter:
+    """The filter of a resource, '' for none; 400 or ODataError when it cannot be asked."""
+    return message_filter(parse_filter(text) if text else None, place)
 
 
 def _changes(text: str) -> tuple[str, ...]:
@@ -212,8 +212,7 @@ def _filter(query: str, scope: Place, resource: str) -> str:
         ) from error
     if given.keys() - {"$filter", "$select"}:
         raise _unsupported(resource)
-    if options.filter is not None:
-        message_condition(options.filter, scope)
+    message_filter(options.filter, scope)
     return given.get("$filter", "").strip()
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, unquote
 
 from graphpost.clock import SECOND, to_text
-from graphpost.errors import BadRequest, NotFound
+from graphpost.errors import BadRequest, NotFound, TooManyRequests
 from graphpost.graph.attaching import check_draft, check_room
 from graphpost.graph.attachments_in import read_content_id, read_content_type
 from graphpost.graph.call import Call, Reply
@@ -29,6 +29,7 @@ from graphpost.store import uploads
 from graphpost.store.store import Tx
 from graphpost.store.uploads import Upload
 
+RETRY_SECONDS: Final = 60
 _KINDS: Final = ("file", "item", "reference")
 _TOKEN_BYTES: Final = 32
 _PATH: Final = re.compile(
@@ -56,6 +57,11 @@ async def create_upload_session(call: Call) -> Reply:
     def add(tx: Tx, item: Item) -> None:
         check_draft(item)
         check_room(item.message, attachment.size, services.limits)
+        if uploads.count_open(tx, upload.mailbox_id, services.clock.now()) >= services.limits.upload_sessions:
+            raise TooManyRequests(
+                "Too many upload sessions are open for the mailbox. Finish or cancel some, and try again later.",
+                headers={"Retry-After": str(RETRY_SECONDS)},
+            )
         uploads.add(tx, upload)
 
     await write_message(call, add)

@@ -44,6 +44,11 @@ async def write_message(call: Call, fn: Callable[[Tx, Item], T]) -> T:
 
 def json_members(call: Call) -> dict[str, Any]:
     """The members of the JSON object that the body is, names folded."""
+    return fold(json_object(call))
+
+
+def json_object(call: Call) -> dict[str, Any]:
+    """The JSON object that the body is."""
     content_type = call.headers.get("content-type")
     if media_kind(content_type, call.body) != "json":
         raise UnsupportedMedia(
@@ -51,4 +56,4 @@ def json_members(call: Call) -> dict[str, Any]:
             f"supported type(s) 'application/json' matches the content type '{clip(content_type or '')}'.",
             READ,
         )
-    return fold(read_json(call.body, call.services.limits.json_depth))
+    return read_json(call.body, call.services.limits.json_depth)

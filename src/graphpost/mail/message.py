@@ -17,6 +17,7 @@ BodyKind = Literal["text", "html"]
 Importance = Literal["low", "normal", "high"]
 FlagStatus = Literal["notFlagged", "complete", "flagged"]
 Inference = Literal["focused", "other"]
+Verb = Literal["reply", "replyAll", "forward"]
 AttachmentKind = Literal["file", "item", "reference"]
 
 
@@ -71,6 +72,20 @@ class ExtendedProperty(Struct, frozen=True, array_like=True):
 
     property_id: str
     value: str | tuple[str, ...]
+
+
+class Extension(Struct, frozen=True, array_like=True):
+    """Somebody's own data on a message under a name of theirs; `data` is a JSON object."""
+
+    name: str
+    data: str
+
+
+class Answers(Struct, frozen=True, array_like=True):
+    """Which message of its mailbox a message answers, and how."""
+
+    message_id: int
+    verb: Verb
 
 
 class Attachment(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -128,11 +143,19 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     attachments: tuple[Attachment, ...] = ()
     raw: ContentRef | None = None
     unsubscribe: tuple[str, ...] = ()  # the URIs of List-Unsubscribe
+    extensions: tuple[Extension, ...] = ()  # stay with this copy: nobody is sent them
+    answers: Answers | None = None
+    as_sent: Message | None = None  # what still goes out, when it was changed after it was sent
 
     @property
     def has_attachments(self) -> bool:
         """Whether anything but inline parts is attached (Graph's hasAttachments)."""
         return any(not a.is_inline for a in self.attachments)
+
+    @property
+    def going_out(self) -> Message:
+        """What is delivered: the message as it was when it was sent."""
+        return self.as_sent or self
 
     @property
     def recipients(self) -> tuple[Address, ...]:

@@ -3,6 +3,9 @@
 The tokens are those of the HTML standard (§13.2.5), so nothing in attributes, comments or raw text is taken for a tag.
 The depth found is never less than the parser's: a closing tag counts only where it surely closes something, that is
 the element opened last of those still open.  So what is badly nested counts as deeper than it is.
+
+How much longer a document becomes is told too: `<p><b></p>` a thousand times makes a parser write a thousand `<b>` in
+each paragraph after that.  Each tag counts as if all formatting elements open there were written again.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from typing import Final
 
 DEPTH: Final = 1000  # elements inside each other; a conversation of a hundred replies has half of that
 TAG: Final = 4096  # characters of one tag without its quoted values: attributes are compared with each other
+
+REPEATED: Final = 16 * 1024 * 1024  # characters of tags that a parser may have to write again
 
 _SPACE: Final = r"[\t\n\f\r ]"
 _TAG: Final = re.compile(
@@ -53,6 +58,10 @@ _VOID: Final = frozenset(
 _FLAT: Final = frozenset(
     ["p", "li", "dd", "dt", "option", "td", "th", "tr", "tbody", "thead", "tfoot", "caption", "colgroup"],
 )
+# Those that a parser opens again wherever what they are in was closed before them (§13.2.4.3).
+_FORMATTING: Final = frozenset(
+    ["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"]
+)
 # Those whose end also ends the flat ones in them.
 _BLOCKS: Final = frozenset(
     [
@@ -88,7 +97,8 @@ _BLOCKS: Final = frozenset(
 def is_tame(html: str) -> bool:
     """Whether a parser reads this in time that its length bounds; linear itself."""
     opened: list[str] = []  # elements, and after each the flat ones right in it
-    depth, position = 0, 0
+    lengths: dict[str, list[int]] = {}  # of the tags of open formatting elements
+    depth = position = repeated = work = 0
     while (start := html.find("<", position)) >= 0:
         tag = _TAG.match(html, start)
         if tag is None:
@@ -98,7 +108,10 @@ def is_tame(html: str) -> bool:
         if name in _WILD or (len(tag[3]) > TAG and len(_QUOTED.sub("", tag[3])) > TAG):
             return False
         if tag[1]:
-            depth -= _close(opened, name)
+            if _close(opened, name):
+                depth -= 1
+                if name in _FORMATTING:
+                    repeated -= lengths[name].pop()
         elif name in _RAW:
             end = _RAW[name].search(html, position)
             after = end.start() if end else len(html)
@@ -110,8 +123,14 @@ def is_tame(html: str) -> bool:
         elif name not in _VOID:
             opened.append(name)
             depth += 1
+            if name in _FORMATTING:
+                lengths.setdefault(name, []).append(position - start)
+                repeated += position - start
             if depth > DEPTH:
                 return False
+        work += repeated
+        if work > REPEATED:
+            return False
     return True
 
 

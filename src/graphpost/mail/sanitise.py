@@ -93,6 +93,8 @@ _WITH_CONTENT: Final = {
     "xmp",
 }
 _READINGS: Final = 6
+# Characters: of a long document that each reading changes, the text alone is shown.
+_READ_IN_ALL: Final = 5 * LONGEST // 2
 _PICTURE: Final = re.compile(r"data:image/(?:png|gif|jpe?g|bmp|webp|x-icon)[;,]", re.IGNORECASE)
 _BACKGROUND: Final = re.compile(r"(?:https?:|cid:)", re.IGNORECASE)
 _ACTIVE: Final = re.compile(
@@ -131,7 +133,11 @@ def _stable(html: str) -> str | None:
 
     What HTML does not let stand inside itself (`<a><table><a>`) is nested anew by each reading.
     """
+    left = _READ_IN_ALL
     for _ in range(_READINGS):
+        left -= len(html)
+        if left < 0:
+            break
         # The line breaks of the head come out before the content.
         content = _CLEANER.clean(html).lstrip("\r\n")
         if content == html:

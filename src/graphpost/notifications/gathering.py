@@ -6,19 +6,19 @@ changes of one message that were not told yet are told once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from msgspec.structs import replace
 
 from graphpost.clock import Instant
-from graphpost.store import changes, feeds, folders, messages, subscriptions
+from graphpost.mail.message import Item
+from graphpost.store import changes, feeds, folders, subscriptions
 from graphpost.store.changes import Change, Mark
 from graphpost.store.feeds import Feed
 from graphpost.store.store import Tx
 from graphpost.store.subscriptions import ACTIVE, Subscription
-from graphpost.store.where import Condition
 
 Notification = dict[str, Any]
 End = Literal["", "expired", "access", "folder"]
@@ -32,8 +32,8 @@ class Wording(Protocol):
         """Whether its owner may still read the mailbox."""
         ...
 
-    def condition(self, subscription: Subscription) -> Condition | None:
-        """Which messages it is for; None: all."""
+    def matching(self, tx: Tx, subscription: Subscription, items: Sequence[Item]) -> set[int]:
+        """Which of the messages it is for, by their numbers."""
         ...
 
     def change(self, subscription: Subscription, change: Change) -> Notification:
@@ -84,7 +84,7 @@ def _changes(tx: Tx, feed: Feed, subscription: Subscription, wording: Wording, l
     after = replace(
         feed, changed=end.changed, message_id=end.message_id, began=feed.began if more else end.changed
     )
-    chosen = _chosen(tx, subscription, found, wording.condition(subscription))
+    chosen = _chosen(tx, subscription, found, wording)
     is_there = folder is None or folders.get(tx, feed.mailbox_id, folder) is not None
     return Told(
         feed,
@@ -97,22 +97,17 @@ def _changes(tx: Tx, feed: Feed, subscription: Subscription, wording: Wording, l
     )
 
 
-def _chosen(
-    tx: Tx, subscription: Subscription, found: Iterable[Change], condition: Condition | None
-) -> list[Change]:
+def _chosen(tx: Tx, subscription: Subscription, found: Iterable[Change], wording: Wording) -> list[Change]:
     """Those that the subscription is for.
 
-    Whether a message that is gone met the condition is not known: it is told.
+    Whether a message that is gone met the filter is not known: it is told.
     """
     wanted = [
         change
         for each in found
         if (change := _as_seen(subscription, each)) is not None and change.kind in subscription.terms.changes
     ]
-    if condition is None:
-        return wanted
-    present = [change.message_id for change in wanted if change.item is not None]
-    matching = messages.matching(tx, subscription.mailbox_id, present, condition)
+    matching = wording.matching(tx, subscription, [each.item for each in wanted if each.item is not None])
     return [change for change in wanted if change.item is None or change.message_id in matching]
 
 

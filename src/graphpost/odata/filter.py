@@ -12,7 +12,19 @@ from typing import Literal as Word
 
 from graphpost.odata.errors import ODataError
 from graphpost.odata.tokens import Token, tokens
-from graphpost.odata.tree import And, Comparison, Function, Lambda, Literal, Node, Not, Operand, Or, Path
+from graphpost.odata.tree import (
+    And,
+    Comparison,
+    Function,
+    Lambda,
+    Literal,
+    Node,
+    Not,
+    Operand,
+    Or,
+    Path,
+    balanced,
+)
 
 __all__ = [
     "And",
@@ -55,6 +67,7 @@ _ARGUMENTS: Final = {  # how many of them: least, most
     "date": (1, 1),
     "time": (1, 1),
     "now": (0, 0),
+    "cast": (2, 2),
 }
 
 
@@ -87,13 +100,13 @@ class _Parser:
         while self._take_word("or"):
             terms.append(self._conjunction())
         self._depth -= 1
-        return _balanced(Or, terms)
+        return balanced(Or, terms)
 
     def _conjunction(self) -> Node:
         terms = [self._negation()]
         while self._take_word("and"):
             terms.append(self._negation())
-        return _balanced(And, terms)
+        return balanced(And, terms)
 
     def _negation(self) -> Node:
         if not self._take_word("not"):
@@ -117,7 +130,7 @@ class _Parser:
         if self._take_word("in"):
             if not isinstance(left, Literal | Path | Function):
                 self._fail("A condition cannot be compared", start)
-            return _balanced(Or, [Comparison("eq", left, each) for each in self._list()])
+            return balanced(Or, [Comparison("eq", left, each) for each in self._list()])
         if isinstance(left, Literal) or (isinstance(left, Function) and left.name not in CONDITIONS):
             self._fail("The expression is not a condition", start)
         return left
@@ -224,10 +237,3 @@ class _Parser:
 
     def _fail(self, message: str | None = None, token: Token | None = None) -> NoReturn:
         raise ODataError(message or "Syntax error", (token or self._peek()).position)
-
-
-def _balanced(kind: type[And] | type[Or], terms: list[Node]) -> Node:
-    if len(terms) == 1:
-        return terms[0]
-    middle = (len(terms) + 1) // 2
-    return kind(_balanced(kind, terms[:middle]), _balanced(kind, terms[middle:]))

@@ -6,13 +6,15 @@ Text is compared without letter case, as directory and mailbox names are.  A com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from graphpost.odata.errors import ODataError
+from graphpost.odata.tokens import parse_instant
 from graphpost.odata.tree import And, Comparison, Function, Lambda, Literal, Node, Not, Operand, Or, Path
 
-Value = str | int | float | bool | bytes | None | list[str] | tuple[str, ...]
+Element = str | Mapping[str, Any]  # of a collection; the names of its properties are in lower case
+Value = str | int | float | bool | bytes | None | Sequence[Element]
 Read = Callable[[Path], Value]  # raises ODataError for a property there is none of
 
 _CONDITIONS: Final[dict[str, Callable[[str, str], bool]]] = {
@@ -25,6 +27,13 @@ _TEXTS: Final[dict[str, Callable[[str], str | int]]] = {
     "toupper": str.upper,
     "trim": str.strip,
     "length": len,
+}
+_CASTS: Final[dict[str, Callable[[str], Value]]] = {
+    "edm.string": str,
+    "edm.boolean": lambda text: {"true": True, "1": True, "false": False, "0": False}.get(text.lower()),
+    **dict.fromkeys(("edm.byte", "edm.int16", "edm.int32", "edm.int64"), lambda text: _integer(text)),
+    **dict.fromkeys(("edm.double", "edm.single", "edm.decimal"), float),
+    "edm.datetimeoffset": parse_instant,
 }
 
 
@@ -56,7 +65,7 @@ def paths(node: Node | Operand) -> Iterator[Path]:
         case Not():
             yield from paths(node.operand)
         case Function():
-            for argument in node.arguments:
+            for argument in node.arguments[:1] if node.name == "cast" else node.arguments:
                 yield from paths(argument)
         case Lambda():
             yield node.path
@@ -75,11 +84,28 @@ def _each(node: Lambda, read: Read) -> bool:
     if condition is None:
         return bool(values)
 
-    def holds(value: str) -> bool:
-        return matches(condition, lambda path: value if path.segments == (node.variable,) else read(path))
+    def holds(element: Element) -> bool:
+        return matches(
+            condition,
+            lambda path: _part(element, path) if path.segments[0] == node.variable else read(path),
+        )
 
     answers = (holds(value) for value in values)
     return any(answers) if node.kind == "any" else all(answers)
+
+
+def _part(element: Element, path: Path) -> Value:
+    """What a path that begins with a lambda's variable means for one element."""
+    value: Value | Element = element
+    for name in path.segments[1:]:
+        if value is None:
+            return None
+        if not isinstance(value, Mapping) or name.lower() not in value:
+            raise ODataError(f"Could not find a property named '{name[:80]}'")
+        value = value[name.lower()]
+    if isinstance(value, Mapping):
+        raise ODataError(f"'{'/'.join(path.segments)[:80]}' cannot be compared")
+    return value
 
 
 def _value(operand: Operand, read: Read) -> Value:
@@ -87,6 +113,8 @@ def _value(operand: Operand, read: Read) -> Value:
         return operand.value
     if isinstance(operand, Path):
         return read(operand)
+    if operand.name == "cast":
+        return _cast(operand, read)
     values = [_value(argument, read) for argument in operand.arguments]
     if any(value is None for value in values):
         return None
@@ -99,7 +127,26 @@ def _value(operand: Operand, read: Read) -> Value:
     raise ODataError(f"The function '{operand.name}' is not supported here")
 
 
+def _cast(function: Function, read: Read) -> Value:
+    """A text as a value of another type; null when it is none."""
+    kind = function.arguments[-1]
+    cast = _CASTS.get(kind.segments[0].lower()) if isinstance(kind, Path) else None
+    value = _value(function.arguments[0], read)
+    if cast is None or len(function.arguments) != 2 or not isinstance(value, str | None):
+        raise ODataError("The cast is not supported")
+    try:
+        return None if value is None else cast(value)
+    except ValueError:
+        return None
+
+
+def _integer(text: str) -> int | None:
+    return int(text) if len(text) <= 20 else None
+
+
 def _compare(operator: str, left: Value, right: Value) -> bool:
+    if isinstance(left, list | tuple) or isinstance(right, list | tuple):
+        raise ODataError("A collection cannot be compared")
     left, right = _folded(left), _folded(right)
     if operator in ("eq", "ne"):
         return (left == right) is (operator == "eq")

@@ -36,7 +36,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a read asks for.  Names are as written; `select` () and `top` None mean: not given (or `$select=*`)."""
+    """What a read asks for.  Names are as written; `select` () and None mean: not given (or `$select=*`)."""
 
     select: tuple[str, ...] = ()
     filter: Node | None = None
@@ -44,7 +44,8 @@ class Options:
     top: int | None = None
     skip: int = 0
     count: bool = False
-    search: str = ""
+    search: str | None = None
+    skip_token: str = ""
     expand: tuple[Expand, ...] = ()
 
 
@@ -117,7 +118,8 @@ def _options(query: Mapping[str, str], max_top: int, depth: int) -> Options:
         top=_number(query, "$top", 1, max_top),
         skip=_number(query, "$skip", 0, _MAX_SKIP) or 0,
         count=_count(query.get("$count", "")),
-        search=query.get("$search", "").strip(),
+        search=query["$search"].strip() if "$search" in query else None,
+        skip_token=query.get("$skiptoken", "").strip(),
         expand=tuple(_expand(query.get("$expand", ""), depth)),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal as Word
 
@@ -65,3 +66,11 @@ class Lambda:
 
 Operand = Literal | Path | Function
 Node = Comparison | Function | Not | And | Or | Lambda | Path
+
+
+def balanced(kind: type[And] | type[Or], terms: Sequence[Node]) -> Node:
+    """The terms joined, in a tree as deep as the logarithm of their number; there is at least one."""
+    if len(terms) == 1:
+        return terms[0]
+    middle = (len(terms) + 1) // 2
+    return kind(balanced(kind, terms[:middle]), balanced(kind, terms[middle:]))

@@ -18,6 +18,7 @@ from graphpost.errors import PreconditionFailed
 from graphpost.mail.mailbox import NO_FOLDER, RECOVERABLE
 from graphpost.mail.message import Item, Message
 from graphpost.store import removals
+from graphpost.store.pages import NEWEST, Key, Order, Slot, keyset, ordering
 from graphpost.store.removals import PLACES
 from graphpost.store.store import Params, Row, Tx
 
@@ -65,13 +66,15 @@ _CHANGE: Final = (
 )
 _CHANGE_PLACE: Final = _CHANGE.replace("changed = ?", "changed = ?, placed = ?")
 _READ: Final = f"SELECT {READ} FROM messages WHERE mailbox_id = ?"  # noqa: S608
-_NEWEST_OF_PLACE: Final = (
+_OF_PLACE: Final = (
     "SELECT received_at, message_id FROM (SELECT received_at, message_id FROM messages"
-    " WHERE mailbox_id = ? AND folder_id = ? ORDER BY received_at DESC, message_id DESC LIMIT ?) AS newest"
+    " WHERE mailbox_id = ? AND folder_id = ?{} ORDER BY {} LIMIT ?) AS place"
 )
-_NEWEST: Final = (("received_at", True),)
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode
+
+_WIDTH: Final = READ.count(",") + 1
+_TOGETHER: Final = 50  # folders to a statement
 
 Where = tuple[str, Params]
 
@@ -96,21 +99,55 @@ def find(
     *,
     folder_id: int | None = None,
     where: Where | None = None,
-    order: Sequence[tuple[str, bool]] = (),
+    order: Order = NEWEST,
+    after: Key | None = None,
     skip: int = 0,
     top: int = 10,
 ) -> list[Item]:
     """A page of the messages of a folder, or (None) of all folders but that of recoverable items.
 
-    `where` is a condition on columns and its parameters; `order` is of (column, descending), the newest first when
-    empty.  Ties go by message id, so that pages neither overlap nor leave out.
+    `where` is a condition on columns and its parameters.  Ties in the order go by message id, so that pages neither
+    overlap nor leave out; with `after`, the `sort_key` of a message, the page begins behind that message's place.
     """
-    if folder_id is None and where is None and tuple(order or _NEWEST) == _NEWEST:
-        return _newest(tx, mailbox_id, skip, top)
-    condition, params = _condition(mailbox_id, folder_id, where)
-    ordering = _ordering(order or _NEWEST)
-    rows = tx.all(f"{_READ}{condition} ORDER BY {ordering} LIMIT ? OFFSET ?", (*params, top, skip))
-    return [item_of(mailbox_id, row) for row in rows]
+    slot = Slot(order, after, skip, top)
+    return [item for item, _ in find_flagged(tx, mailbox_id, (), slot, folder_id=folder_id, where=where)]
+
+
+def find_flagged(
+    tx: Tx,
+    mailbox_id: int,
+    flags: Sequence[Where],
+    slot: Slot,
+    *,
+    folder_id: int | None = None,
+    where: Where | None = None,
+) -> list[tuple[Item, tuple[bool, ...]]]:
+    """As `find`, and which of the conditions `flags` each message meets."""
+    if unknown := [column for column, _ in slot.order if column not in COLUMNS]:
+        raise ValueError(f"not a column to order by: {unknown[0]}")
+    fields = "".join(f", CASE WHEN {text} THEN 1 ELSE 0 END" for text, _ in flags)
+    read = f"SELECT {READ}{fields} FROM messages WHERE mailbox_id = ?"  # noqa: S608
+    values = [value for _, params in flags for value in params]
+    if folder_id is None and len(slot.order) == 1 and slot.order[0][0] == "received_at":
+        numbers = _by_time(tx, mailbox_id, slot, where)
+        if not numbers:
+            return []
+        marks = ", ".join("?" * len(numbers))
+        rows = tx.all(f"{read} AND message_id IN ({marks})", (*values, mailbox_id, *numbers))
+        by_number = {row[0]: row for row in rows}
+        rows = [by_number[number] for number in numbers]
+    else:
+        condition, params = _condition(mailbox_id, folder_id, where)
+        behind, key = keyset(slot.order, slot.after)
+        sql = f"{read}{condition}{behind} ORDER BY {ordering(slot.order)} LIMIT ? OFFSET ?"
+        rows = tx.all(sql, (*values, *params, *key, slot.top, slot.skip))
+    return [(item_of(mailbox_id, row), tuple(value != 0 for value in row[_WIDTH:])) for row in rows]
+
+
+def sort_key(item: Item, order: Order = NEWEST) -> Key:
+    """The item's values in an order, and its id: its place among all others."""
+    row = dict(zip(COLUMNS, _row(item), strict=True))
+    return *(row[column] for column, _ in order), item.message_id
 
 
 def matching(tx: Tx, mailbox_id: int, numbers: Sequence[int], where: Where) -> set[int]:
@@ -181,19 +218,20 @@ def places(tx: Tx, mailbox_id: int) -> list[int]:
     return [row[0] for row in tx.all(PLACES.format("messages"), (mailbox_id, mailbox_id))]
 
 
-def _newest(tx: Tx, mailbox_id: int, skip: int, top: int) -> list[Item]:
-    """The newest of all folders, from the newest of each: the index is by folder, and a mailbox may be large."""
+def _by_time(tx: Tx, mailbox_id: int, slot: Slot, where: Where | None) -> list[int]:
+    """The first of all folders, from the first of each: the index is by folder, and a mailbox may be large."""
     found_in = [place for place in places(tx, mailbox_id) if place != RECOVERABLE]
-    if not found_in or top <= 0:
-        return []
-    sql = f"{' UNION ALL '.join([_NEWEST_OF_PLACE] * len(found_in))} ORDER BY 1 DESC, 2 DESC LIMIT ? OFFSET ?"
-    params = [value for place in found_in for value in (mailbox_id, place, skip + top)]
-    numbers = [row[1] for row in tx.all(sql, (*params, top, skip))]
-    if not numbers:
-        return []
-    rows = tx.all(f"{_READ} AND message_id IN ({', '.join('?' * len(numbers))})", (mailbox_id, *numbers))
-    found = {row[0]: item_of(mailbox_id, row) for row in rows}
-    return [found[number] for number in numbers]
+    (behind, key), (condition, params) = keyset(slot.order, slot.after), _given(where)
+    one = _OF_PLACE.format(behind + condition, ordering(slot.order))
+    found: list[Row] = []
+    for start in range(0, len(found_in), _TOGETHER):
+        some = found_in[start : start + _TOGETHER]
+        values = [
+            value for place in some for value in (mailbox_id, place, *key, *params, slot.skip + slot.top)
+        ]
+        found += tx.all(" UNION ALL ".join([one] * len(some)), values)
+    found.sort(reverse=slot.order[0][1])
+    return [row[1] for row in found[slot.skip : slot.skip + slot.top]]
 
 
 def _leave(tx: Tx, item: Item, reason: int) -> None:
@@ -207,21 +245,14 @@ def _count(tx: Tx, item: Item, number: int) -> None:
 
 
 def _condition(mailbox_id: int, folder_id: int | None, where: Where | None) -> tuple[str, tuple[Any, ...]]:
-    params: tuple[Any, ...]
+    condition, params = _given(where)
     if folder_id is None:
-        place, params = " AND folder_id NOT IN (?, ?)", (mailbox_id, NO_FOLDER, RECOVERABLE)
-    else:
-        place, params = " AND folder_id = ?", (mailbox_id, folder_id)
-    if where is None or not where[0]:
-        return place, params
-    return f"{place} AND ({where[0]})", (*params, *where[1])
+        return f" AND folder_id NOT IN (?, ?){condition}", (mailbox_id, NO_FOLDER, RECOVERABLE, *params)
+    return f" AND folder_id = ?{condition}", (mailbox_id, folder_id, *params)
 
 
-def _ordering(order: Sequence[tuple[str, bool]]) -> str:
-    if unknown := [column for column, _ in order if column not in COLUMNS]:
-        raise ValueError(f"not a column to order by: {unknown[0]}")
-    terms = [*order, ("message_id", order[-1][1])]
-    return ", ".join(f"{column} DESC" if descending else column for column, descending in terms)
+def _given(where: Where | None) -> tuple[str, tuple[Any, ...]]:
+    return ("", ()) if where is None or not where[0] else (f" AND ({where[0]})", tuple(where[1]))
 
 
 def _row(item: Item) -> tuple[Any, ...]:

@@ -105,6 +105,15 @@ def remove_expired(tx: Tx, mailbox_id: int, now: Instant) -> int:
     return tx.execute("DELETE FROM uploads WHERE mailbox_id = ? AND expires_at <= ?", (mailbox_id, now))
 
 
+def count_open(tx: Tx, mailbox_id: int, now: Instant) -> int:
+    """How many sessions of a mailbox can still be used."""
+    row = tx.one(
+        "SELECT COUNT(*) FROM uploads WHERE mailbox_id = ? AND is_attached = 0 AND expires_at > ?",
+        (mailbox_id, now),
+    )
+    return int(row[0]) if row else 0
+
+
 def parts_of(tx: Tx, mailbox_id: int) -> set[str]:
     """The names of the partial files that a mailbox's sessions may still need."""
     rows = tx.all("SELECT upload_id FROM uploads WHERE mailbox_id = ? AND is_attached = 0", (mailbox_id,))

@@ -105,6 +105,11 @@ def order_column(name: str) -> str:
     return name
 
 
+def key_type(name: str) -> type:
+    """The type of the values that a column is ordered by."""
+    return {_Kind.TEXT: str, _Kind.BYTES: bytes}.get(_COLUMNS[name], int)
+
+
 def _comparison(node: Comparison) -> Condition:
     left, right, operator = node.left, node.right, node.operator
     if isinstance(left, Literal) and not isinstance(right, Literal):

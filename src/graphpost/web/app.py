@@ -163,6 +163,8 @@ class Application:
     def _graph_answer(self, request: Request, reply: Reply) -> Answer:
         if reply.status >= 400:
             self._log.refused(request.method, request.path, reply.status, reply.code, request.request_id)
+        for part in reply.refusals:
+            self._log.refused(part.method, part.path, part.status, part.code, request.request_id)
         headers = list(reply.headers.items())
         if reply.content_type:
             headers.append(("content-type", reply.content_type))

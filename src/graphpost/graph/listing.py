@@ -1,0 +1,185 @@
+"""Pages of messages: which ones, and where the next page begins.
+
+A page begins behind a place in the order (`$skiptoken`) or after a number of messages (`$skip`).  nextLinks have both, and
+the token wins: a walk shows every message once that stays as it is, whatever comes and goes meanwhile.  A filter that the
+columns answer is one statement; for any other the messages are read in chunks, each chunk in a transaction of its own and
+in the store's threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Generic, TypeVar
+
+from graphpost.errors import BadRequest
+from graphpost.graph.call import Call
+from graphpost.graph.filtering import Filter, message_filter
+from graphpost.graph.keys import folder_at, folder_key
+from graphpost.graph.paging import read_token, write_token
+from graphpost.graph.selection import message_order
+from graphpost.mail.mailbox import NO_FOLDER, RECOVERABLE
+from graphpost.mail.message import Item
+from graphpost.odata.query import Options
+from graphpost.store import messages
+from graphpost.store.blobs import Blobs
+from graphpost.store.messages import sort_key
+from graphpost.store.pages import NEWEST, Key, Slot, place_of
+from graphpost.store.store import Tx
+from graphpost.store.where import key_type
+
+CHUNK: Final = 200  # messages looked at in one transaction
+_SORTED: Final = 20_000  # places kept in memory, at most
+
+T = TypeVar("T")
+Keep = Callable[[Tx, Item, Blobs], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Messages of a folder (None: of all), filtered and ordered; those in `slot` are asked for."""
+
+    folder: int | None
+    filter: Filter
+    slot: Slot
+    skipped: int  # as `$skip` counts them
+    has_count: bool = False
+
+    @property
+    def is_by_time(self) -> bool:
+        """Whether it is in an order that the store can walk along."""
+        return [column for column, _ in self.slot.order] == ["received_at"]
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """`shown`: messages and what was kept of each; `more`: the options of the next page, None when there is none."""
+
+    shown: list[tuple[Item, T]]
+    more: dict[str, str] | None
+    total: int | None
+
+
+def read_listing(call: Call, options: Options, top: int = 0) -> Listing:
+    """What the call's options ask for; 400 when that cannot be had."""
+    order = message_order(options, call)
+    after = None
+    if options.skip_token:
+        after = read_token(options.skip_token, [*(key_type(column) for column, _ in order), int])
+    slot = Slot(order, after, 0 if after else options.skip, top)
+    return Listing(folder_key(call), message_filter(options.filter, call), slot, options.skip, options.count)
+
+
+async def find_page(call: Call, listing: Listing, keep: Keep[T]) -> Page[T]:
+    """The messages in the listing's slot."""
+    slot, store = listing.slot, call.services.store
+    if listing.filter.rest is None:
+        found, total = await store.read(partial(_read, call=call, listing=listing, keep=keep))
+        places = [sort_key(item, slot.order) for item, _ in found[slot.top - 1 : slot.top]]
+        has_more = len(found) > slot.top
+    else:
+        total = await count_all(call, listing) if listing.has_count else None
+        keys = await _walk(call, listing)
+        places, has_more = keys[slot.top - 1 : slot.top], len(keys) > slot.top
+        found = await store.read(
+            partial(_fetch, call=call, listing=listing, keys=keys[: slot.top], keep=keep)
+        )
+    if not has_more:
+        return Page(found, None, total)
+    more = {"$skip": str(listing.skipped + slot.top), "$skiptoken": write_token(places[0])}
+    return Page(found[: slot.top], more, total)
+
+
+async def count_all(call: Call, listing: Listing) -> int:
+    """How many messages the listing has, wherever its slot is."""
+    if listing.filter.rest is None:
+        return await call.services.store.read(partial(_count, call=call, listing=listing))
+    total, slot = 0, Slot(NEWEST, None, 0, CHUNK)
+    while slot.top:
+        keys, slot = await call.services.store.read(partial(_look, call=call, listing=listing, slot=slot))
+        total += len(keys)
+    return total
+
+
+Found = list[tuple[Item, T]]
+
+
+def _read(tx: Tx, call: Call, listing: Listing, keep: Keep[T]) -> tuple[Found[T], int | None]:
+    """One more than asked for, when there is one, by what the columns answer; and the number of all."""
+    total = _count(tx, call, listing) if listing.has_count else None
+    if listing.folder is not None:
+        folder_at(tx, call.box, listing.folder)
+    slot = listing.slot
+    items = messages.find(
+        tx,
+        call.box.mailbox_id,
+        folder_id=listing.folder,
+        where=listing.filter.where,
+        order=slot.order,
+        after=slot.after,
+        skip=slot.skip,
+        top=slot.top + 1,
+    )
+    return [(item, keep(tx, item, call.services.blobs)) for item in items], total
+
+
+def _count(tx: Tx, call: Call, listing: Listing) -> int:
+    where = listing.filter.where
+    if listing.folder is None:
+        return messages.count(tx, call.box.mailbox_id, None, where)
+    found = folder_at(tx, call.box, listing.folder)
+    return (
+        found.total_count if where is None else messages.count(tx, found.mailbox_id, found.folder_id, where)
+    )
+
+
+async def _walk(call: Call, listing: Listing) -> list[Key]:
+    """The places of the messages in the slot and of one more, found by looking at all that come before."""
+    slot, store = listing.slot, call.services.store
+    wanted, order = slot.skip + slot.top + 1, slot.order
+    if not listing.is_by_time and wanted > _SORTED:
+        raise BadRequest(
+            "The restriction or sort order is too complex for this operation.", "InefficientFilter"
+        )
+    place = place_of(order)
+    first = None if slot.after is None else place(slot.after)
+    chunk = Slot(
+        order if listing.is_by_time else NEWEST, slot.after if listing.is_by_time else None, 0, CHUNK
+    )
+    found: list[Key] = []
+    while chunk.top and not (listing.is_by_time and len(found) >= wanted):
+        keys, chunk = await store.read(partial(_look, call=call, listing=listing, slot=chunk))
+        found += [key for key in keys if first is None or place(key) > first]
+        found = sorted(found, key=place)[:wanted]
+    return found[slot.skip :]
+
+
+def _look(tx: Tx, call: Call, listing: Listing, slot: Slot) -> tuple[list[Key], Slot]:
+    """The places of those messages in a chunk that meet the filter; and the next chunk, without any when it is over."""
+    if listing.folder is not None:
+        folder_at(tx, call.box, listing.folder)
+    asked = listing.filter
+    found = messages.find_flagged(
+        tx, call.box.mailbox_id, asked.flags, slot, folder_id=listing.folder, where=asked.where
+    )
+    keys = [sort_key(item, listing.slot.order) for item, flags in found if asked.holds(item.message, flags)]
+    if len(found) < slot.top:
+        return keys, Slot(slot.order, None, 0, 0)
+    return keys, Slot(slot.order, sort_key(found[-1][0], slot.order), 0, slot.top)
+
+
+def _fetch(tx: Tx, call: Call, listing: Listing, keys: list[Key], keep: Keep[T]) -> Found[T]:
+    """The messages that are still at these places."""
+    found = []
+    for key in keys:
+        item = messages.get(tx, call.box.mailbox_id, key[-1])
+        if item is None or sort_key(item, listing.slot.order) != key:
+            continue
+        if (
+            item.folder_id not in (NO_FOLDER, RECOVERABLE)
+            if listing.folder is None
+            else item.folder_id == listing.folder
+        ):
+            found.append((item, keep(tx, item, call.services.blobs)))
+    return found
