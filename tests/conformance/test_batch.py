@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree.ElementTree import fromstring
 
 import pytest
-from tests.conformance.targets import ADELE, Target
+from tests.conformance.targets import ADELE, OwnTarget, Target
 from tests.conformance.wire import Answer
 
 
@@ -51,6 +51,22 @@ def test_a_draft_is_made_and_found_in_one_batch(target: Target) -> None:
     made = {"url": f"/me/messages/{seen['1']['body']['id']}/permanentDelete", "method": "POST"}
     (gone,) = post(target, {"id": "1", **made}).json["responses"]
     assert (gone["status"], gone["body"]) == (204, None)
+
+
+def test_each_refused_part_has_a_line_in_the_log(own: OwnTarget) -> None:
+    answer = post(
+        own,
+        {"id": "1", "method": "GET", "url": "/me/messages/none?$select=subject"},
+        {"id": "2", "method": "GET", "url": "/me"},
+        {"id": "3", "method": "DELETE", "url": "/me/nowhere"},
+    )
+    request = answer.headers["request-id"]
+    own.server.server.log.flush()
+    lines = [line for line in own.server.output.getvalue().splitlines() if f"request={request}" in line]
+    assert [line.partition(" ")[2] for line in lines] == [
+        f"refused method=GET path=/me/messages/none status=400 code=ErrorInvalidIdMalformed request={request}",
+        f"refused method=DELETE path=/me/nowhere status=400 code=BadRequest request={request}",
+    ]
 
 
 @pytest.mark.parametrize("version", ["v1.0", "beta"])

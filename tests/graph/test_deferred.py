@@ -270,6 +270,17 @@ async def test_sending_again_with_a_past_time_sends_now_and_with_a_later_one_goe
     assert await queued(study) == ["zoe@one.test"]
 
 
+async def test_one_that_is_sent_from_deleted_items_waits_in_drafts(
+    study: Study, dispatcher: Dispatcher
+) -> None:
+    made = await study.draft(subject="Later", **{TIMES: timed(after(study, HOUR))})
+    moved = await study.post(f"messages/{made.id}/move", {"destinationId": "deleteditems"})
+    assert (await study.post(f"messages/{moved.id}/send")).status == 202
+    assert await places(study) == {"drafts": ["Later"]}
+    await pass_time(study, dispatcher)
+    assert (await places(study), await queued(study)) == ({"sentitems": ["Later"]}, ["zoe@one.test"])
+
+
 async def test_a_copy_of_it_does_not_wait(study: Study, dispatcher: Dispatcher) -> None:
     number = await waiting_draft(study)
     assert (await study.post(f"messages/{number}/copy", {"destinationId": "drafts"})).status == 201

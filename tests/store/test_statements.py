@@ -19,6 +19,7 @@ from graphpost.store import (
     deferrals,
     deliveries,
     feeds,
+    folder_properties,
     folders,
     forgetting,
     messages,
@@ -52,6 +53,7 @@ KEYS = {
     "subscriptions": "bucket",
     "feeds": "bucket",
     "deferrals": "bucket",
+    "folder_properties": "mailbox_id",
 }
 PLACES = [("received_at", False)]
 ENTRY = Entry("a", "red", Category("Red"))
@@ -69,6 +71,8 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (folders.ancestors, (7, 99), {}),
     (folders.free_name, (7, 1, "x", 255), {}),
     (folders.change, (FOLDER, FOLDER), {}),
+    (folder_properties.put, (7, 98, ()), {}),
+    (folder_properties.get, (7, 98), {}),
     (folders.remove, (7, 98), {}),
     (folders.children, (7, 1, False), {}),
     (messages.add, (item(1),), {}),
@@ -276,6 +280,7 @@ def test_no_function_is_left_out() -> None:
         messages,
         contents,
         folders,
+        folder_properties,
         deliveries,
         rerouting,
         forgetting,

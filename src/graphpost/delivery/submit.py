@@ -25,7 +25,7 @@ from graphpost.errors import NotFound, PreconditionFailed
 from graphpost.ids import Numbers
 from graphpost.mail.address import to_wire
 from graphpost.mail.deferral import is_timed, send_time, settled
-from graphpost.mail.mailbox import DRAFTS, NO_FOLDER, SENT_ITEMS, Mailbox
+from graphpost.mail.mailbox import DELETED_ITEMS, DRAFTS, NO_FOLDER, RECOVERABLE, SENT_ITEMS, Mailbox
 from graphpost.mail.message import Address, Item, Message
 from graphpost.maillog import MailLog
 from graphpost.store import contents, deferrals, deliveries, folders, messages
@@ -341,8 +341,12 @@ def _sending(draft: Item, sent: Item, queued: list[Delivery], row: Deferral | No
 
 
 def _deferral(draft: Item, after: Item, row: Deferral) -> Callable[[Tx], Item]:
+    """Let a draft wait; one among what is deleted goes to Drafts, or its time would find it deleted."""
+
     def wait(tx: Tx) -> Item:
-        item = messages.change(tx, draft, after)
+        above = folders.ancestors(tx, draft.mailbox_id, draft.folder_id)
+        is_kept = {DELETED_ITEMS, RECOVERABLE}.isdisjoint(above)
+        item = messages.change(tx, draft, after if is_kept else replace(after, folder_id=DRAFTS))
         deferrals.put(tx, row)
         return item
 

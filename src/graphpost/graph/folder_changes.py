@@ -16,6 +16,7 @@ from graphpost.errors import AccessDenied, BadRequest, Conflict, NotFound
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.conditions import check_version
 from graphpost.graph.envelope import context, user_context
+from graphpost.graph.folder_properties import read_properties, set_properties
 from graphpost.graph.folders import folder_entity
 from graphpost.graph.keys import folder_at, folder_key, folder_number
 from graphpost.graph.payload import media_kind, read_json
@@ -44,18 +45,22 @@ async def create_child_folder(call: Call) -> Reply:
 
 
 async def rename_folder(call: Call) -> Reply:
-    """PATCH …/mailFolders/{folder}: its name is all that can be changed."""
+    """PATCH …/mailFolders/{folder}: its name and its extended properties are all that can be changed."""
     number, members = _number(call), _members(call)
+    given = read_properties(members)
     name = _name(members) if "displayname" in members else None
     if name is not None and number in _FIXED:
         raise AccessDenied("The default folders cannot be renamed.")
 
     def rename(tx: Tx) -> Folder:
         folder = _held(tx, call, number)
-        if name is None or name == folder.name:
+        if name is not None and name != folder.name:
+            _check_free(tx, folder.mailbox_id, folder.parent_id, name, number)
+        elif not given:
             return folder
-        _check_free(tx, folder.mailbox_id, folder.parent_id, name, number)
-        return folders.change(tx, folder, replace(folder, name=name))
+        if given:
+            set_properties(tx, folder, given)
+        return folders.change(tx, folder, replace(folder, name=name or folder.name))
 
     return _shown(call, await call.services.store.write(rename))
 
@@ -145,6 +150,7 @@ async def _create(call: Call, parent: int) -> Reply:
     if type_name(members) == "mailsearchfolder":
         raise BadRequest("Search folders are not supported by this server.", "NotSupported")
     name, is_hidden = _name(members), read_boolean(members.get("ishidden"), "isHidden") or False
+    given = read_properties(members)
     folder = Folder(
         mailbox_id=call.box.mailbox_id,
         folder_id=call.services.numbers.next(),
@@ -160,6 +166,8 @@ async def _create(call: Call, parent: int) -> Reply:
             raise BadRequest("The folder would be nested too deeply.", "ErrorFolderSave")
         if not folders.add(tx, folder):
             raise _exists(f"., Could not create folder '{clip(name)}'.")
+        if given:
+            set_properties(tx, folder, given)
 
     await call.services.store.write(create)
     key = folder_id(call.box.object_id.lower(), folder.folder_id)

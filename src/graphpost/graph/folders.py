@@ -9,6 +9,7 @@ from typing import Any, Final
 from graphpost.errors import BadRequest
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.envelope import DEFAULT_PAGE, collection, context, keyed, selected_names, user_context
+from graphpost.graph.folder_properties import MULTI, SINGLE, Chosen, add_properties, read_chosen
 from graphpost.graph.inmemory import matching, sort_values, sorted_by
 from graphpost.graph.keys import folder_at, folder_key
 from graphpost.graph.paging import read_token, write_token
@@ -59,13 +60,15 @@ def folder_entity(
 
 @dataclass(frozen=True, slots=True)
 class FolderForm:
-    """How folders are written in one answer; `children` when their child folders are expanded."""
+    """How folders are written in one answer; `children` when their child folders are expanded, `chosen` what is of
+    their extended properties."""
 
     box: Mailbox
     names: tuple[str, ...]
     beta: bool
     hidden: bool
     children: FolderForm | None
+    chosen: Chosen = ()
 
     def value(self, folder: Folder, name: str) -> Any:
         return _GETTERS[name](folder, self.box.object_id.lower())
@@ -80,6 +83,8 @@ class FolderForm:
         if self.children is not None:
             found = folders.children(tx, self.box.mailbox_id, folder.folder_id, self.hidden)
             value["childFolders"] = [self.children.entity(tx, child) for child in found]
+        if self.chosen:
+            add_properties(tx, folder, self.chosen, value)
         return value
 
 
@@ -149,9 +154,11 @@ def _after(options: Options, form: FolderForm) -> Key | None:
 
 
 def folder_form(call: Call, options: Options) -> FolderForm:
-    """How the options want folders written; child folders alone can be expanded, to the depth that is written."""
-    check_expand(options.expand, "childFolders")
+    """How the options want folders written; child folders can be expanded to the depth that is written."""
+    check_expand(options.expand, "childFolders", SINGLE, MULTI)
     beta = call.version == "beta"
     names = select_names(FOLDER, options.select, beta=beta)
-    children = folder_form(call, options.expand[0].options) if options.expand else None
-    return FolderForm(call.box, names, beta, flag_option(call, "includeHiddenFolders"), children)
+    below = [each.options for each in options.expand if each.path[0].lower() == "childfolders"]
+    children = folder_form(call, below[0]) if below else None
+    hidden = flag_option(call, "includeHiddenFolders")
+    return FolderForm(call.box, names, beta, hidden, children, read_chosen(options.expand))

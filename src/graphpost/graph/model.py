@@ -30,6 +30,8 @@ NAVIGATION: Final[Mapping[str, Members]] = {
     ),
     "mailFolder": (
         ("childFolders", "Collection(graph.mailFolder)"),
+        ("multiValueExtendedProperties", "Collection(graph.multiValueLegacyExtendedProperty)"),
+        ("singleValueExtendedProperties", "Collection(graph.singleValueLegacyExtendedProperty)"),
         ("messageRules", "Collection(graph.messageRule)"),
         ("messages", "Collection(graph.message)"),
     ),

@@ -126,6 +126,9 @@ def remove(tx: Tx, mailbox_id: int, folder_id: int) -> bool:
     )
     if row is None:
         return False
+    tx.execute(
+        "DELETE FROM folder_properties WHERE mailbox_id = ? AND folder_id = ?", (mailbox_id, folder_id)
+    )
     removals.add(tx, mailbox_id, removals.FOLDERS, [(folder_id, 0)], removals.DELETED)
     _touch(tx, mailbox_id, row[0])
     return True
