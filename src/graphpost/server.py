@@ -190,9 +190,16 @@ class Server:
         config, clock, log = self.config, self._clock, self._log
         hostname = config.delivery.hostname or host_name()
         filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
-        outlets = Outlets(config.routes, config.delivery, hostname, signing(config.dkim, clock))
-        self._stack.push_async_callback(outlets.close)
         router = Router(people.directory, config.tenant.domains, config.routes)
+        outlets = Outlets(
+            config.routes,
+            config.delivery,
+            hostname,
+            router=router,
+            dns=config.dns,
+            signed=signing(config.dkim, clock),
+        )
+        self._stack.push_async_callback(outlets.close)
         owner = numbers.next()
         reporter = Reporter(filer, hostname)
         attempts = Attempts(

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from graphpost.config import DeliverySettings, RouteSettings
-from graphpost.delivery.outlets import Outlets, target_of
-from graphpost.delivery.routing import CAPTURE, destination_key
+from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
+from graphpost.delivery.outlets import Outlets, exchanger_target, target_of
+from graphpost.delivery.routing import CAPTURE, Router, destination_key
+from graphpost.mail.mailbox import Directory
 
 SETTINGS = DeliverySettings(concurrency=7)
+
+
+def outlets(*routes: RouteSettings) -> Outlets:
+    router = Router(lambda: Directory.of([]), [], routes)
+    return Outlets(routes, SETTINGS, "mail.test", router=router, dns=DnsSettings(servers=["127.0.0.1:53"]))
 
 
 @pytest.mark.parametrize(("concurrency", "connections"), [(0, 7), (3, 3)])
@@ -20,8 +26,22 @@ def test_a_route_has_its_own_number_of_connections_or_the_usual(concurrency: int
 @pytest.mark.parametrize(("concurrency", "deliveries"), [(0, 14), (3, 6)])
 def test_over_smtp_two_deliveries_a_connection_are_under_way(concurrency: int, deliveries: int) -> None:
     route = RouteSettings(domains=["*"], to="smtp://mx.test", concurrency=concurrency)
-    assert Outlets([route], SETTINGS, "mail.test").limit(destination_key(route)) == deliveries
+    assert outlets(route).limit(destination_key(route)) == deliveries
 
 
 def test_elsewhere_the_settings_number_is_the_limit() -> None:
-    assert Outlets([], SETTINGS, "mail.test").limit(CAPTURE) == 7
+    assert outlets().limit(CAPTURE) == 7
+
+
+def test_by_mx_each_domain_has_a_courier_and_its_number_of_deliveries() -> None:
+    found = outlets(RouteSettings(domains=["far.test"], to="mx:", concurrency=3))
+    assert found.find("mx:far.test") is not None
+    assert found.limit("mx:far.test") == 6
+    assert found.find("mx:other.test") is None
+
+
+def test_an_exchanger_is_reached_as_its_route_says() -> None:
+    route = RouteSettings(domains=["*"], to="mx:2525", tls="verified", hostname="us.test", source="127.0.0.9")
+    target = exchanger_target(route, SETTINGS, "mail.test", "mx.far.test", "127.0.0.2")
+    assert (target.host, target.address, target.port) == ("mx.far.test", "127.0.0.2", 2525)
+    assert (target.hostname, target.source, target.tls) == ("us.test", "127.0.0.9", "verified")

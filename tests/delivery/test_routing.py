@@ -25,6 +25,7 @@ ROUTES = [
     route("reject:", "spam.test"),
     route("capture:", "kept.test"),
     route("local:", "home.test"),
+    route("mx:", "direct.test", "*.direct.test"),
 ]
 
 
@@ -51,6 +52,8 @@ ROUTES = [
         ("a@spam.test", "reject"),
         ("a@kept.test", "capture"),
         ("a@home.test", "unknown"),
+        ("a@direct.test", "mx:direct.test"),
+        ("a@BÜCHER.direct.test", "mx:xn--bcher-kva.direct.test"),
         ("a@nowhere.test", "capture"),
         ('"odd@partner.test"@nowhere.test', "capture"),
     ],
@@ -98,3 +101,12 @@ def test_a_router_sees_who_came_and_went() -> None:
 )
 def test_a_key_says_the_next_hop_and_who_we_are_there(given: RouteSettings, key: str) -> None:
     assert destination_key(given) == key
+
+
+@pytest.mark.parametrize(
+    ("domain", "found"),
+    [("direct.test", True), ("a.direct.test", True), ("spam.test", False), ("x.test", False)],
+)
+def test_the_route_of_a_domain_that_goes_by_mx(domain: str, found: bool) -> None:
+    router = Router(lambda: PEOPLE, ["contoso.test"], ROUTES)
+    assert router.mx_route(domain) == (ROUTES[-1] if found else None)

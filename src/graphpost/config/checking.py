@@ -31,7 +31,7 @@ _DOMAIN: Final = re.compile(r"(?=.{1,253}$)[^\W_]([\w-]{0,61}[^\W_])?(\.[^\W_]([
 _LOCAL_PART: Final = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x20\x7f]{1,64}")
 _SELECTOR: Final = re.compile(r"(?=.{1,63}$)[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*", re.ASCII)
 WILDCARDS: Final = ("0.0.0.0", "::", "[::]")  # noqa: S104 - names of listeners, not a listener
-_ROUTE_KINDS: Final = ("smtp", "smtps", "local", "capture", "reject")
+_ROUTE_KINDS: Final = ("smtp", "smtps", "mx", "local", "capture", "reject")
 _ZERO_ALLOWED: Final = {
     "server.port",
     "metrics.port",
@@ -47,6 +47,8 @@ def check(config: Config) -> Config:
     _check_numbers(config)
     _check_store(config)
     _check_tenant(config)
+    for i, server in enumerate(config.dns.servers):
+        _check_server(server, f"dns.servers[{i}]")
     _check_mailboxes(config.mailboxes)
     return replace(
         config,
@@ -215,9 +217,13 @@ def _checked_route(route: RouteSettings, where: str, data: Path) -> RouteSetting
         raise ConfigurationError(f"{where}.domains", 'needs at least one domain, or "*"')
     for j, domain in enumerate(route.domains):
         if domain != "*":
-            check_domain(domain, f"{where}.domains[{j}]")
+            check_domain(domain.removeprefix("*."), f"{where}.domains[{j}]")
     if route.concurrency < 0:
         raise ConfigurationError(f"{where}.concurrency", "must not be negative")
+    if route.hostname:
+        check_domain(route.hostname, f"{where}.hostname")
+    if route.source:
+        _check_ip(route.source, f"{where}.source")
     _check_target(route, where)
     if route.ca_file:
         return replace(route, ca_file=_existing(data, route.ca_file, f"{where}.ca_file"))
@@ -226,17 +232,14 @@ def _checked_route(route: RouteSettings, where: str, data: Path) -> RouteSetting
 
 def _check_target(route: RouteSettings, where: str) -> None:
     scheme, colon, rest = route.to.partition(":")
-    if scheme == "mx":
-        raise ConfigurationError(
-            f"{where}.to", "mx: is not available yet; name a relay, such as smtp://relay.example:25"
-        )
     if scheme not in _ROUTE_KINDS or not colon:
         raise ConfigurationError(
-            f"{where}.to", "must be smtp://HOST:PORT, smtps://HOST:PORT, local:, capture: or reject:"
+            f"{where}.to", "must be smtp://HOST:PORT, smtps://HOST:PORT, mx:, local:, capture: or reject:"
         )
     if scheme not in ("smtp", "smtps"):
-        if rest:
+        if rest and not (scheme == "mx" and rest.isascii() and rest.isdigit() and 0 < int(rest) < 65536):
             raise ConfigurationError(f"{where}.to", f"nothing follows `{scheme}:`")
+        _check_no_credentials(route, where)
         return
     host = _smtp_host(route.to, f"{where}.to")
     in_clear = scheme == "smtp" and route.tls in ("none", "opportunistic")
@@ -247,6 +250,12 @@ def _check_target(route: RouteSettings, where: str) -> None:
         raise ConfigurationError(f"{where}.{missing}", "username and password go together")
     if route.auth and not route.username:
         raise ConfigurationError(f"{where}.auth", "needs a username and a password")
+
+
+def _check_no_credentials(route: RouteSettings, where: str) -> None:
+    for key in ("username", "password", "auth"):
+        if getattr(route, key):
+            raise ConfigurationError(f"{where}.{key}", f"is no use with {route.to}")
 
 
 def _smtp_host(url: str, key: str) -> str:
@@ -306,6 +315,21 @@ def _check_host(text: str, key: str) -> None:
     except ValueError:
         if not _DOMAIN.fullmatch(text):
             raise ConfigurationError(key, f"{text!r} is not a host name or an address") from None
+
+
+def _check_server(text: str, key: str) -> None:
+    """An address, with a port or without."""
+    host, colon, port = text.rpartition(":") if text.count(":") == 1 or "]:" in text else (text, "", "")
+    if colon and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ConfigurationError(key, f"{port!r} is not a port")
+    _check_ip(host.strip("[]"), key)
+
+
+def _check_ip(text: str, key: str) -> None:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        raise ConfigurationError(key, f"{text!r} is not an IP address") from None
 
 
 def _check_guid(text: str, key: str) -> None:

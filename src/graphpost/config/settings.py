@@ -76,6 +76,11 @@ class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     retention_seconds: float = 604_800.0  # how long finished deliveries stay listed
 
 
+class DnsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    servers: list[str] = field(default_factory=list)  # address, or address:port; [] = the machine's
+    seconds: float = 10.0  # for one question, all servers and repetitions together
+
+
 class NotificationSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     allow: list[str] = field(default_factory=list)  # host names, addresses and networks that may be private
     allow_private: bool = False  # addresses that are not of the Internet
@@ -128,7 +133,7 @@ class ApplicationSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 class RouteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     domains: list[str]
-    to: str  # smtp://host:port smtps://host:port local: capture: reject:
+    to: str  # smtp://host:port smtps://host:port mx: local: capture: reject:
     tls: TlsPolicy = "opportunistic"
     ca_file: str = ""
     username: str = ""
@@ -137,6 +142,8 @@ class RouteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     password_env: str = ""
     auth: Literal["", "plain", "login", "xoauth2"] = ""  # "" = the best the server offers
     concurrency: int = 0  # 0 = delivery.concurrency
+    hostname: str = ""  # EHLO name; "" = delivery.hostname
+    source: str = ""  # our own address that the other side sees; "" = any
 
 
 class DkimSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -159,6 +166,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     issuer: IssuerSettings = IssuerSettings()
     limits: LimitSettings = LimitSettings()
     delivery: DeliverySettings = DeliverySettings()
+    dns: DnsSettings = DnsSettings()
     notifications: NotificationSettings = NotificationSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
-from typing import Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from graphpost.config import DeliverySettings, RouteSettings
-from graphpost.delivery.routing import CAPTURE, REJECT, UNKNOWN, destination_key
+from msgspec import structs
+
+from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
+from graphpost.delivery.routing import CAPTURE, MX, REJECT, UNKNOWN, Router, destination_key
 from graphpost.transport.capture import CaptureCourier
 from graphpost.transport.courier import Courier, Failed, Reply
 from graphpost.transport.reject import RejectCourier
 from graphpost.transport.session import SmtpTarget
 from graphpost.transport.smtp import SmtpCourier
+
+if TYPE_CHECKING:
+    from graphpost.delivery.exchangers import Exchangers
 
 SMTP_PORT: Final = 25
 SMTPS_PORT: Final = 465
@@ -31,9 +37,16 @@ class Outlets:
         routes: Sequence[RouteSettings],
         settings: DeliverySettings,
         hostname: str,
+        *,
+        router: Router,
+        dns: DnsSettings,
         signed: Callable[[Courier], Courier] = lambda courier: courier,
     ) -> None:
         self._settings = settings
+        self._hostname = hostname
+        self._router = router
+        self._signed = signed
+        self._exchangers = self._asking(dns) if any(destination_key(r) == MX for r in routes) else None
         self._limits: dict[str, int] = {}
         unknown = Failed(Reply(550, "5.1.1", "Recipient address rejected: no such mailbox here", hostname))
         self._couriers: dict[str, Courier] = {
@@ -47,8 +60,24 @@ class Outlets:
                 self._couriers[key] = signed(SmtpCourier(target_of(route, settings, hostname)))
                 self._limits[key] = DELIVERIES_PER_CONNECTION * connections_of(route, settings)
 
+    def _asking(self, dns: DnsSettings) -> Exchangers:
+        from graphpost.delivery.exchangers import (
+            Exchangers,  # DNS takes time and memory that not everybody needs
+        )
+
+        def target(route: RouteSettings, host: str, address: str) -> SmtpTarget:
+            return exchanger_target(route, self._settings, self._hostname, host, address)
+
+        return Exchangers(dns, target, frozenset({self._hostname.lower()}))
+
     def find(self, destination: str) -> Courier | None:
-        return self._couriers.get(destination)
+        if not destination.startswith(MX):
+            return self._couriers.get(destination)
+        domain = destination.removeprefix(MX)
+        route = self._router.mx_route(domain)
+        if route is None or self._exchangers is None:
+            return None
+        return self._signed(self._exchangers.courier(domain, route))
 
     def limit(self, destination: str) -> int:
         """How many deliveries to a destination may be under way at once.
@@ -56,11 +85,15 @@ class Outlets:
         Over SMTP that is twice as many as connections: the courier sends the commands of the next message together
         with the content of the one before.
         """
+        if destination.startswith(MX) and (route := self._router.mx_route(destination.removeprefix(MX))):
+            return DELIVERIES_PER_CONNECTION * connections_of(route, self._settings)
         return self._limits.get(destination) or self._settings.concurrency
 
     async def close(self) -> None:
         for courier in self._couriers.values():
             await courier.close()
+        if self._exchangers is not None:
+            await self._exchangers.close()
 
 
 def connections_of(route: RouteSettings, settings: DeliverySettings) -> int:
@@ -75,7 +108,7 @@ def target_of(route: RouteSettings, settings: DeliverySettings, hostname: str) -
     return SmtpTarget(
         host=url.hostname or "",
         port=url.port or (SMTPS_PORT if implicit else SMTP_PORT),
-        hostname=hostname,
+        hostname=route.hostname or hostname,
         implicit_tls=implicit,
         tls=route.tls,
         ca_file=route.ca_file,
@@ -86,7 +119,17 @@ def target_of(route: RouteSettings, settings: DeliverySettings, hostname: str) -
         reply_seconds=settings.reply_seconds,
         messages_per_connection=settings.messages_per_connection,
         connections=connections_of(route, settings),
+        source=route.source,
     )
+
+
+def exchanger_target(
+    route: RouteSettings, settings: DeliverySettings, hostname: str, host: str, address: str
+) -> SmtpTarget:
+    """A mail exchanger at one of its addresses, to be reached as a route for `mx:` says."""
+    port = route.to.partition(":")[2]
+    target = target_of(structs.replace(route, to=f"smtp://{host}"), settings, hostname)
+    return replace(target, address=address, port=int(port) if port else SMTP_PORT)
 
 
 def host_name() -> str:

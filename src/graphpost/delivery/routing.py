@@ -1,8 +1,8 @@
 """Where mail goes: a destination key per address, a courier per key.
 
 A destination key is text that stays the same over restarts, because it is stored in the queue: `local`, `unknown`
-(our domain, no such mailbox), `capture`, `reject`, or a next hop such as `smtp://127.0.0.1:2525`.  The first route
-whose domains match wins; when none does, mail is captured.
+(our domain, no such mailbox), `capture`, `reject`, a next hop such as `smtp://127.0.0.1:2525`, or `mx:` and a domain
+whose mail exchangers take its mail.  The first route whose domains match wins; when none does, mail is captured.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ LOCAL: Final = "local"
 UNKNOWN: Final = "unknown"
 CAPTURE: Final = "capture"
 REJECT: Final = "reject"
+MX: Final = "mx:"
 
 
 def destination_key(route: RouteSettings) -> str:
-    """The key of a route: its URL, and the user name when one URL is used under several."""
+    """The key of a route: its URL, and the user name when one URL is used under several; MX for all of `mx:`."""
     scheme = route.to.partition(":")[0].lower()
     if scheme in (LOCAL, CAPTURE, REJECT):
         return scheme
+    if f"{scheme}:" == MX:
+        return MX
     return f"{route.to}#{route.username}" if route.username else route.to
 
 
@@ -40,6 +43,7 @@ class Router:
             str, tuple[int, str]
         ] = {}  # by domain, or `*.domain`: the place of its route, and the key
         self._everything = (len(routes), CAPTURE)
+        self._all = tuple(routes)
         for place, route in enumerate(routes):
             self._add(route.domains, (place, destination_key(route)))
 
@@ -60,7 +64,14 @@ class Router:
         if domain in self._domains:
             return UNKNOWN
         _, key = min(self._matches(domain))
+        if key == MX:
+            return MX + domain
         return UNKNOWN if key == LOCAL else key
+
+    def mx_route(self, domain: str) -> RouteSettings | None:
+        """The route that sends a domain's mail to its exchangers, if that is where it goes."""
+        place, key = min(self._matches(domain))
+        return self._all[place] if key == MX else None
 
     def _matches(self, domain: str) -> Iterator[tuple[int, str]]:
         """The routes for a domain; one for `*.example.test` is for every domain below it."""

@@ -140,11 +140,11 @@ class SmtpPeer:
     `needs_recipients`: DATA is refused when every recipient was.
     """
 
-    host = "127.0.0.1"
-
     def __init__(
         self,
         *,
+        host: str = "127.0.0.1",
+        port: int = 0,
         extensions: Sequence[str] = EXTENSIONS,
         tls: ssl.SSLContext | None = None,
         implicit_tls: bool = False,
@@ -153,7 +153,8 @@ class SmtpPeer:
         keep_content: bool = True,
         needs_recipients: bool = True,
     ) -> None:
-        self.port = 0
+        self.host = host
+        self.port = port
         self.extensions = tuple(extensions)
         self.messages: list[Received] = []
         self.commands: list[str] = []

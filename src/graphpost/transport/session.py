@@ -34,6 +34,7 @@ Mechanism = Literal["", "plain", "login", "xoauth2"]
 class SmtpTarget:
     """Where mail goes and how; `hostname` is ours, for EHLO ('' is the machine's).
 
+    `address` is where `host` is, when that is known already, and `source` our own address that it sees ('' is any).
     `auth` '' is the best of PLAIN and LOGIN.  `connections` is how many there may be at once.
     """
 
@@ -51,6 +52,8 @@ class SmtpTarget:
     idle_seconds: float = 15.0
     messages_per_connection: int = 100
     connections: int = 20
+    address: str = ""
+    source: str = ""
 
     def __repr__(self) -> str:
         return f"SmtpTarget({self.host!r}, {self.port}, tls={self.tls!r})"
@@ -131,8 +134,9 @@ class _Opening:
         async with asyncio.timeout(target.connect_seconds):
             _, connection = await loop.create_connection(
                 lambda: Connection(loop, self._when_lost),
-                target.host,
+                target.address or target.host,
                 target.port,
+                local_addr=(target.source, 0) if target.source else None,
                 ssl=self._context if implicit else None,
                 server_hostname=target.host if implicit else None,
             )

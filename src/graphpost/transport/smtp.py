@@ -74,6 +74,11 @@ class SmtpCourier:
         if connections:
             await asyncio.wait([connection.lost for connection in connections], timeout=2 * _QUIT_SECONDS)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody would miss it: no delivery, and no connection."""
+        return not (self._waiting or self._connections or self._opening)
+
     # What transactions ask for
 
     @property

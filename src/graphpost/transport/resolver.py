@@ -1,0 +1,107 @@
+"""What DNS says about where a domain's mail goes (RFC 5321, 5.1; RFC 7505)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+import dns.asyncresolver
+import dns.exception
+import dns.name
+import dns.resolver
+from msgspec import Struct
+
+from graphpost.config import DnsSettings
+from graphpost.errors import ConfigurationError, GraphpostError
+
+CACHED: Final = 10_000  # answers
+
+
+class Exchanger(Struct, frozen=True, order=True):
+    """A host that takes a domain's mail; the least preference is tried first."""
+
+    preference: int
+    host: str
+
+
+class LookupFailedError(GraphpostError):
+    """DNS gave no answer now; it may later."""
+
+
+class NoSuchDomainError(GraphpostError):
+    """DNS says for certain that there is no such name."""
+
+
+class Resolver(Protocol):
+    """Names are A-labels without a dot at the end.  All raise LookupFailedError and NoSuchDomainError."""
+
+    async def exchangers(self, domain: str) -> tuple[Exchanger, ...]:
+        """The MX records; a host '' is that of a null MX.  Empty when there are none."""
+        ...
+
+    async def addresses(self, host: str) -> tuple[str, ...]:
+        """The A records, then the AAAA records; empty when there are none."""
+        ...
+
+
+class DnsResolver:
+    """Asks the given servers, or those of the machine, and remembers answers as long as they last."""
+
+    def __init__(self, settings: DnsSettings) -> None:
+        try:
+            self._resolver = dns.asyncresolver.Resolver(configure=not settings.servers)
+        except dns.exception.DNSException as error:
+            raise ConfigurationError("dns.servers", f"the machine has no DNS server: {error}") from error
+        if settings.servers:
+            self._resolver.nameservers = [_server(server) for server in settings.servers]
+        self._resolver.lifetime = settings.seconds
+        self._resolver.cache = dns.resolver.LRUCache(CACHED)
+
+    async def exchangers(self, domain: str) -> tuple[Exchanger, ...]:
+        found = await self._ask(domain, "MX")
+        return tuple(
+            Exchanger(int(record.preference), record.exchange.to_text(omit_final_dot=True).lower().strip("."))
+            for record in found
+        )
+
+    async def addresses(self, host: str) -> tuple[str, ...]:
+        failure: LookupFailedError | None = None
+        found: list[str] = []
+        for kind in ("A", "AAAA"):
+            try:
+                found += [record.address for record in await self._ask(host, kind)]
+            except LookupFailedError as error:
+                failure = error
+        if failure is not None and not found:
+            raise failure
+        return tuple(found)
+
+    async def _ask(self, name: str, kind: str) -> Sequence[Any]:
+        try:
+            absolute = dns.name.from_text(name, origin=dns.name.root)
+            answer = await self._resolver.resolve(absolute, kind, raise_on_no_answer=False, search=False)
+        except dns.resolver.NXDOMAIN as error:
+            raise NoSuchDomainError(f"DNS knows no {name}") from error
+        except dns.exception.DNSException as error:
+            raise LookupFailedError(
+                f"the {kind} records of {name} were not to be had: {_words(error)}"
+            ) from error
+        except OSError as error:
+            raise LookupFailedError(f"the {kind} records of {name} were not to be had: {error}") from error
+        return list(answer.rrset or ())
+
+
+def _words(error: dns.exception.DNSException) -> str:
+    if isinstance(error, dns.exception.Timeout):
+        return "no answer in time"
+    if isinstance(error, dns.resolver.NoNameservers):
+        return "no server answered properly"
+    return type(error).__name__
+
+
+def _server(text: str) -> Any:
+    """A name server from `ADDRESS`, `ADDRESS:PORT` or `[ADDRESS]:PORT`."""
+    from dns.nameserver import Do53Nameserver
+
+    address, colon, port = text.rpartition(":") if text.count(":") == 1 or "]:" in text else (text, "", "")
+    return Do53Nameserver(address.strip("[]"), int(port) if colon else 53)
