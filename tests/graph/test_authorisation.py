@@ -13,7 +13,7 @@ from graphpost.graph.routes import ROUTES, Route, expand_template
 
 CLOSED = [(route, path) for route in ROUTES if not route.is_open for path in expand_template(route.template)]
 PLACES = [(route, path) for route, path in CLOSED if route.permission is not None]
-OWN = [(route, path) for route, path in PLACES if path.startswith("/me")]
+OWN = [(route, path) for route, path in PLACES if path.startswith("/me") and "{user}" not in path]
 OTHERS = [(route, path) for route, path in PLACES if path.startswith("/users/{user}/")]
 
 
