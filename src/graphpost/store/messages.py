@@ -162,14 +162,22 @@ def ascending(tx: Tx, mailbox_id: int, above: int, limit: int) -> list[Item]:
 
 
 def descending_ids(
-    tx: Tx, mailbox_id: int, folder_id: int | None, above: int, at_most: int, limit: int
+    tx: Tx,
+    mailbox_id: int,
+    folder_id: int | None,
+    above: int,
+    at_most: int,
+    limit: int,
+    where: Where | None = None,
 ) -> list[int]:
     """The ids of messages that `find` looks at, above one and up to another, the highest first."""
-    condition, params = _condition(
-        mailbox_id, folder_id, ("message_id > ? AND message_id <= ?", (above, at_most))
+    condition, params = _condition(mailbox_id, folder_id, where)
+    rows = tx.all(
+        f"SELECT message_id FROM messages WHERE mailbox_id = ?{condition}"  # noqa: S608
+        " AND message_id > ? AND message_id <= ? ORDER BY message_id DESC LIMIT ?",
+        (*params, above, at_most, limit),
     )
-    sql = f"SELECT message_id FROM messages WHERE mailbox_id = ?{condition} ORDER BY message_id DESC LIMIT ?"  # noqa: S608
-    return [row[0] for row in tx.all(sql, (*params, limit))]
+    return [row[0] for row in rows]
 
 
 def sort_key(item: Item, order: Order = NEWEST) -> Key:
