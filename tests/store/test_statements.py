@@ -124,6 +124,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (removals.note_time, (100,), {}),
     (removals.forget, (100,), {}),
     (removals.forgotten, (), {}),
+    (removals.forget_all, (), {}),
     (changes.latest, (), {}),
     (changes.forgotten, (), {}),
     (changes.messages_since, (7, INBOX, Mark(0, 0), 2**62, 10), {}),
