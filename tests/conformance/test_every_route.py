@@ -49,6 +49,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/extensions"): {"extensionName": "test.new", "a": "b"},
     ("PATCH", "{extension}"): {"a": "c"},
     ("PATCH", "{rule}"): {"isEnabled": False},
+    ("PATCH", "{subscription}"): {"notificationUrl": "https://hooks.example/"},
 }
 
 
@@ -233,6 +234,7 @@ def ids(own: OwnTarget) -> dict[str, Wrong]:
         ),
         "setting": Wrong("timeZone", {"no name": ("weather", (400, "BadRequest"))}),
         "standard": Wrong("Iana", {"no name": ("Julian", (400, "BadRequest"))}),
+        "subscription": Wrong("x", {"no id": (str(uuid4()), (404, "ResourceNotFound"))}),
         "device": Wrong("x", {}),  # no device is known; any will do
     }
 

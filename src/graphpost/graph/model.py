@@ -46,6 +46,22 @@ NAVIGATION: Final[Mapping[str, Members]] = {
     ),
     "itemAttachment": (("item", "graph.outlookItem"),),
 }
+SUBSCRIPTION: Final[Members] = (
+    ("applicationId", "Edm.String"),
+    ("changeType", "Edm.String"),
+    ("clientState", "Edm.String"),
+    ("creatorId", "Edm.String"),
+    ("encryptionCertificate", "Edm.String"),
+    ("encryptionCertificateId", "Edm.String"),
+    ("expirationDateTime", "Edm.DateTimeOffset"),
+    ("includeResourceData", "Edm.Boolean"),
+    ("latestSupportedTlsVersion", "Edm.String"),
+    ("lifecycleNotificationUrl", "Edm.String"),
+    ("notificationQueryOptions", "Edm.String"),
+    ("notificationUrl", "Edm.String"),
+    ("notificationUrlAppId", "Edm.String"),
+    ("resource", "Edm.String"),
+)
 ENUMS: Final[Mapping[str, tuple[str, ...]]] = {
     "attachmentType": ("file", "item", "reference"),
     "automaticRepliesStatus": REPLY_STATUS,
@@ -197,6 +213,7 @@ ACTIONS: Final[
     ),
     "move": ((("DestinationId", "Edm.String"),), "="),
     "permanentDelete": ((), ""),
+    "reauthorize": ((), ""),
     "reply": ((_MESSAGE, _COMMENT), ""),
     "replyAll": ((_MESSAGE, _COMMENT), ""),
     "send": ((), ""),

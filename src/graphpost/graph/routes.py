@@ -28,6 +28,7 @@ from graphpost.graph import (
     overrides,
     replies,
     rules,
+    subscriptions,
     users,
 )
 from graphpost.graph.attaching import add_attachment, delete_attachment
@@ -177,6 +178,15 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "M/mentions", mentions.list_mentions, MAIL_READ, ("beta",)),
     Route("GET", "M/mentions/{mention}", mentions.get_mention, MAIL_READ, ("beta",)),
     Route("DELETE", "M/mentions/{mention}", mentions.delete_mention, MAIL_WRITE, ("beta",)),
+    # Change notifications, of messages alone
+    Route("POST", "/subscriptions", subscriptions.create_subscription, MAIL_LIST),
+    Route("GET", "/subscriptions", subscriptions.list_subscriptions, MAIL_LIST),
+    Route("GET", "/subscriptions/{subscription}", subscriptions.get_subscription, MAIL_LIST),
+    Route("PATCH", "/subscriptions/{subscription}", subscriptions.update_subscription, MAIL_LIST),
+    Route("DELETE", "/subscriptions/{subscription}", subscriptions.delete_subscription, MAIL_LIST),
+    Route(
+        "POST", "/subscriptions/{subscription}/reauthorize", subscriptions.reauthorize, MAIL_LIST, bound=True
+    ),
     # Attachments
     Route("GET", "M/attachments", attachments.list_attachments, MAIL_READ),
     Route("POST", "M/attachments", add_attachment, MAIL_WRITE),
