@@ -144,6 +144,34 @@ def find_flagged(
     return [(item_of(mailbox_id, row), tuple(value != 0 for value in row[_WIDTH:])) for row in rows]
 
 
+def get_some(tx: Tx, mailbox_id: int, numbers: Sequence[int]) -> list[Item]:
+    """Those of the messages that are there, wherever they are, in no order."""
+    if not numbers:
+        return []
+    rows = tx.all(f"{_READ} AND message_id IN ({', '.join('?' * len(numbers))})", (mailbox_id, *numbers))
+    return [item_of(mailbox_id, row) for row in rows]
+
+
+def ascending(tx: Tx, mailbox_id: int, above: int, limit: int) -> list[Item]:
+    """Messages of all folders, recoverable ones too, in the order of their ids."""
+    rows = tx.all(
+        f"{_READ} AND message_id > ? AND folder_id <> ? ORDER BY message_id LIMIT ?",
+        (mailbox_id, above, NO_FOLDER, limit),
+    )
+    return [item_of(mailbox_id, row) for row in rows]
+
+
+def descending_ids(
+    tx: Tx, mailbox_id: int, folder_id: int | None, above: int, at_most: int, limit: int
+) -> list[int]:
+    """The ids of messages that `find` looks at, above one and up to another, the highest first."""
+    condition, params = _condition(
+        mailbox_id, folder_id, ("message_id > ? AND message_id <= ?", (above, at_most))
+    )
+    sql = f"SELECT message_id FROM messages WHERE mailbox_id = ?{condition} ORDER BY message_id DESC LIMIT ?"  # noqa: S608
+    return [row[0] for row in tx.all(sql, (*params, limit))]
+
+
 def sort_key(item: Item, order: Order = NEWEST) -> Key:
     """The item's values in an order, and its id: its place among all others."""
     row = dict(zip(COLUMNS, _row(item), strict=True))
