@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 from tests.model.comparing import Done, Step
 from tests.model.given import BOX, PICK
-from tests.model.mailbox import Box, Kept, Refused, recipients, report
+from tests.model.mailbox import Box, Kept, Refused, in_bin, recipients, report
 from tests.model.place import LATER, Ask
 from tests.model.sending import Sending
 
@@ -42,6 +42,8 @@ class Deferring(Sending):
         if not kept.is_draft or not recipients(kept.seen):
             box.send(kept)  # which is refused
         kept.waits = kept.touched = True
+        if in_bin(kept.folder):  # where nothing waits
+            kept.place(box.folder("drafts"))
 
     @rule()
     def the_time_comes(self) -> None:

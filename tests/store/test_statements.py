@@ -190,6 +190,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deferrals.cancel, (DEFERRAL, 50), {}),
     (deferrals.take, (DEFERRAL,), {}),
     (deferrals.remove, (7, 1), {}),
+    (deferrals.remove_below, (7, 1), {}),
     (rerouting.put_in_place, (delivery(2, attempts=1), 1, [delivery(2), delivery(2)]), {}),
 ]
 
