@@ -33,6 +33,7 @@ from graphpost.config import Config
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.dispatch import Dispatcher
 from graphpost.delivery.filing import Filer
+from graphpost.delivery.indexing import Indexer
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
 from graphpost.delivery.outlets import Outlets, host_name
@@ -154,11 +155,13 @@ class Server:
         people = Accounts(store, clock, self._log)
         await people.refresh()
         self._background(people.watch())
-        worker, submitter = await self._start_delivery(store, blobs, people, numbers)
+        indexer = Indexer(store, self._log)
+        self._background(indexer.run())
+        worker, submitter = await self._start_delivery(store, blobs, people, numbers, indexer)
         with locked(config.data):  # what two first starts would make twice
             keys = open_keys(config.data / "keys", clock.now())
             self.ca = server_certificate(config, clock.now()) if config.server.tls else None
-        application = self._application(store, blobs, people, numbers, worker, submitter, keys)
+        application = self._application(store, blobs, people, numbers, worker, submitter, keys, indexer)
         await self._start_web(application, listener)
         announce(config.data, self.url, self._file)
         self._stack.callback(withdraw, config.data)
@@ -166,7 +169,7 @@ class Server:
         self._log.ready(self.url)
 
     async def _start_delivery(
-        self, store: Store, blobs: Blobs, people: Accounts, numbers: Numbers
+        self, store: Store, blobs: Blobs, people: Accounts, numbers: Numbers, indexer: Indexer
     ) -> tuple[Worker, Submitter]:
         config, clock, log = self.config, self._clock, self._log
         hostname = config.delivery.hostname or host_name()
@@ -233,8 +236,17 @@ class Server:
         )
         await worker.start()
         self._stack.push_async_callback(worker.stop)
-        kept = config.store.removals_seconds
-        self._background(Maintenance(store, blobs, people.directory, config.delivery, clock, log, kept).run())
+        maintenance = Maintenance(
+            store,
+            blobs,
+            people.directory,
+            config.delivery,
+            clock,
+            log,
+            config.store.removals_seconds,
+            indexer.keep,
+        )
+        self._background(maintenance.run())
         self._background(dispatcher.run())
         return worker, submitter
 
@@ -247,6 +259,7 @@ class Server:
         worker: Worker,
         submitter: Submitter,
         keys: SigningKeys,
+        indexer: Indexer,
     ) -> Application:
         config, clock = self.config, self._clock
         names = subject_names(config.server.host, config.server.names)
@@ -265,6 +278,7 @@ class Server:
             clock=clock,
             limits=config.limits,
             tenant_id=tenant,
+            searched=indexer.searched,
             inline_limit=config.store.inline_limit,
         )
         issuer = (

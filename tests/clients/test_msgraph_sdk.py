@@ -143,3 +143,11 @@ def test_folders_are_made_renamed_moved_copied_and_deleted(world: World) -> None
         "deleted": ["Projects", "Projects1"],
         "gone": [404, "ErrorItemNotFound"],
     }
+
+
+def test_a_folder_is_synchronised(world: World) -> None:
+    assert world.python("sdk_delta.py", ADELE) == {
+        "rounds": [["one", "three", "two"], [None, "four", "one"]],
+        "folders": ["Renamed"],
+        "elsewhere": [410, "syncStateNotFound"],
+    }

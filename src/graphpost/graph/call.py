@@ -41,6 +41,7 @@ class Services:
     clock: Clock
     limits: LimitSettings
     tenant_id: str
+    searched: Callable[[int], None] = lambda mailbox_id: None  # told of each mailbox that was searched
     inline_limit: int = 65_536  # contents up to this size are kept in the database
 
 
