@@ -46,6 +46,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", "{category}"): {"color": "preset1"},
     ("PATCH", "{override}"): {"classifyAs": "other"},
     ("PATCH", "{rule}"): {"isEnabled": False},
+    ("PATCH", "{subscription}"): {"notificationUrl": "https://hooks.example/"},
 }
 
 
@@ -226,6 +227,7 @@ def ids(own: OwnTarget) -> dict[str, Wrong]:
         ),
         "setting": Wrong("timeZone", {"no name": ("weather", (400, "BadRequest"))}),
         "standard": Wrong("Iana", {"no name": ("Julian", (400, "BadRequest"))}),
+        "subscription": Wrong("x", {"no id": (str(uuid4()), (404, "ResourceNotFound"))}),
         "device": Wrong("x", {}),  # no device is known; any will do
     }
 

@@ -186,6 +186,18 @@ def sort_key(item: Item, order: Order = NEWEST) -> Key:
     return *(row[column] for column, _ in order), item.message_id
 
 
+def matching(tx: Tx, mailbox_id: int, numbers: Sequence[int], where: Where) -> set[int]:
+    """Those of the messages, given by their ids, that meet a condition."""
+    if not numbers:
+        return set()
+    marks, (condition, params) = ", ".join("?" * len(numbers)), where
+    rows = tx.all(
+        f"SELECT message_id FROM messages WHERE mailbox_id = ? AND message_id IN ({marks}) AND ({condition})",  # noqa: S608
+        (mailbox_id, *numbers, *params),
+    )
+    return {row[0] for row in rows}
+
+
 def count(tx: Tx, mailbox_id: int, folder_id: int | None = None, where: Where | None = None) -> int:
     """How many messages a folder, or (None) all that `find` looks at have; without a condition, as folders count."""
     if where is None and (folders := _counted(tx, mailbox_id, folder_id)) is not None:
@@ -220,6 +232,8 @@ def change(tx: Tx, before: Item, after: Item) -> Item:
     if moved or item.is_read != before.is_read:
         _count(tx, before, -1)
         _count(tx, item, 1)
+    else:
+        tx.touch(item.mailbox_id)
     return item
 
 

@@ -12,7 +12,7 @@ import asyncio
 import select
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import chain
@@ -87,6 +87,9 @@ class PostgresStore:
         result: T = await self._submissions.submit(fn)
         return result
 
+    def watch(self, told: Callable[[Collection[int]], None]) -> None:
+        self._submissions.watch(told)
+
     async def close(self) -> None:
         if self._closing is None:
             self._submissions.close()
@@ -102,7 +105,7 @@ class PostgresStore:
 
     def _write_on(self, session: PostgresSession) -> None:
         while (jobs := self._submissions.take()) is not None:
-            run_jobs(session, jobs)
+            run_jobs(session, jobs, self._submissions.tell)
 
     def _read(self, fn: Callable[[Tx], T]) -> T:
         session: PostgresSession | None = getattr(self._local, "session", None)
