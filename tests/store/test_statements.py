@@ -198,6 +198,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deferrals.cancel, (DEFERRAL, 50), {}),
     (deferrals.take, (DEFERRAL,), {}),
     (deferrals.remove, (7, 1), {}),
+    (deferrals.remove_below, (7, 1), {}),
     (messages.matching, (7, [1, 2], ("is_read = ?", (1,))), {}),
     (subscriptions.add, (subscription(1),), {}),
     (feeds.add, (feed(1),), {}),
