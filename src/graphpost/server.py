@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
-import gc
 import logging
-import resource
 import signal
 import socket
 import sys
@@ -48,10 +45,15 @@ from graphpost.files import locked
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Services
 from graphpost.graph.due import due_check
+from graphpost.graph.notifying import GraphWording
+from graphpost.graph.routes import MAIL_LIST
 from graphpost.graph.uploading import Uploads
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog, ProblemHandler
+from graphpost.notifications.notifier import Notifier
+from graphpost.notifications.posting import Poster
+from graphpost.process import raise_file_limit, tune_interpreter
 from graphpost.store import accounts
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
@@ -62,7 +64,6 @@ from graphpost.web.certificates import CertificateFiles, server_certificate, sub
 from graphpost.web.listener import Listener, listen
 
 REFRESH_SECONDS: Final = 2.0
-OPEN_FILES: Final = 65_536
 
 
 class Accounts:
@@ -155,18 +156,38 @@ class Server:
         people = Accounts(store, clock, self._log)
         await people.refresh()
         self._background(people.watch())
+        notifier = await self._start_notifier(store, people, numbers)
         indexer = Indexer(store, self._log)
         self._background(indexer.run())
         worker, submitter = await self._start_delivery(store, blobs, people, numbers, indexer)
         with locked(config.data):  # what two first starts would make twice
             keys = open_keys(config.data / "keys", clock.now())
             self.ca = server_certificate(config, clock.now()) if config.server.tls else None
-        application = self._application(store, blobs, people, numbers, worker, submitter, keys, indexer)
+        application = self._application(
+            store, blobs, people, numbers, worker, submitter, notifier, keys, indexer
+        )
         await self._start_web(application, listener)
         announce(config.data, self.url, self._file)
         self._stack.callback(withdraw, config.data)
         self._is_ready = True
         self._log.ready(self.url)
+
+    async def _start_notifier(self, store: Store, people: Accounts, numbers: Numbers) -> Notifier:
+        config = self.config
+        poster = Poster(config.notifications)
+        self._stack.push_async_callback(poster.close)
+        notifier = Notifier(
+            store=store,
+            poster=poster,
+            wording=GraphWording(people.directory, config.tenant.id, MAIL_LIST),
+            settings=config.notifications,
+            clock=self._clock,
+            log=self._log,
+            owner=numbers.next(),
+        )
+        await notifier.start()
+        self._stack.push_async_callback(notifier.stop)
+        return notifier
 
     async def _start_delivery(
         self, store: Store, blobs: Blobs, people: Accounts, numbers: Numbers, indexer: Indexer
@@ -258,6 +279,7 @@ class Server:
         numbers: Numbers,
         worker: Worker,
         submitter: Submitter,
+        notifier: Notifier,
         keys: SigningKeys,
         indexer: Indexer,
     ) -> Application:
@@ -278,6 +300,7 @@ class Server:
             clock=clock,
             limits=config.limits,
             tenant_id=tenant,
+            notifier=notifier,
             searched=indexer.searched,
             inline_limit=config.store.inline_limit,
         )
@@ -358,32 +381,10 @@ async def serve(config: Config, file: Path | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, tell, number.name)
     await server.start()
-    _tune_interpreter()
+    tune_interpreter()
     print(banner(config, server.url, server.ca.ca if server.ca else None, file), flush=True)
     await told.wait()
     await server.stop(why)
-
-
-def _tune_interpreter() -> None:
-    """Spare the collector what lives as long as the process, and let it look at the rest less often.
-
-    Nearly everything that a request makes is freed by reference counting; looking for cycles after every 700 objects
-    took a fifth of the time of a request.
-    """
-    sys.setswitchinterval(0.0002)  # a thread that decodes a large attachment lets the loop run sooner
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)  # glibc only: hashing passwords at the start left 16 MB of nothing
-
-
-def raise_file_limit() -> None:
-    """Allow as many open files as we may have: every connection is one, and so is every blob being read."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def run(config: Config, file: Path | None = None) -> int:

@@ -10,6 +10,7 @@ from tests.clients import letters
 from tests.clients.person import Person
 from tests.clients.refusals import REFUSED, check_refusals
 from tests.clients.world import ADELE, ALEX, NARROW, World, python_script
+from tests.notifications.receiver import Receiver
 
 pytestmark = pytest.mark.slow
 SUBJECT = "Angebot №7 – Größe ✓ 寸法, and so long that the line has to be folded somewhere 📎"
@@ -142,4 +143,30 @@ def test_folders_are_made_renamed_moved_copied_and_deleted(world: World) -> None
         "left": 0,
         "deleted": ["Projects", "Projects1"],
         "gone": [404, "ErrorItemNotFound"],
+    }
+
+
+def test_a_subscription_is_made_renewed_and_ended_and_its_receiver_told(world: World) -> None:
+    with Receiver() as receiver:
+        command = python_script("sdk_subscriptions.py")
+        with world.talking(command, ADELE, receiver.url()) as program:
+            subscription, draft = program.hear("MADE")
+            [told] = receiver.wait_for(1)
+            program.say("go on")
+            seen = program.answer()
+    assert (told["subscriptionId"], told["resourceData"]["id"]) == (subscription, draft)
+    assert (told["changeType"], told["clientState"]) == ("created", "state of the SDK")
+    assert seen == {
+        "made": ["state of the SDK", "created,updated", "v1_2"],
+        "renewed": 3600,
+        "listed": [True],
+        "gone": [404, "ResourceNotFound"],
+    }
+
+
+def test_a_folder_is_synchronised(world: World) -> None:
+    assert world.python("sdk_delta.py", ADELE) == {
+        "rounds": [["one", "three", "two"], [None, "four", "one"]],
+        "folders": ["Renamed"],
+        "elsewhere": [410, "syncStateNotFound"],
     }

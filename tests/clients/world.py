@@ -44,6 +44,10 @@ domains = ["contoso.test"]
 [issuer]
 password_grant = true
 
+[notifications]
+allow = ["127.0.0.0/8", "::1/128"]
+allow_http = true
+
 [[mailboxes]]
 address = "{adele}"
 name = "{adele_name}"

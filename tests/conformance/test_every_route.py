@@ -40,12 +40,14 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/forward"): {"toRecipients": [{"emailAddress": {"address": "x@else.example"}}]},
     ("POST", "/childFolders"): {"displayName": "New"},
     ("POST", "/messages"): {"subject": "New"},
+    ("POST", "/extensions"): {"extensionName": "else.example.new", "mood": "good"},
     ("POST", "/messageRules"): {"displayName": "New", "sequence": 1, "actions": {"markAsRead": True}},
     ("PATCH", "M"): {"isRead": True},
     ("PATCH", "F"): {"displayName": "New"},
     ("PATCH", "{category}"): {"color": "preset1"},
     ("PATCH", "{override}"): {"classifyAs": "other"},
     ("PATCH", "{rule}"): {"isEnabled": False},
+    ("PATCH", "{subscription}"): {"notificationUrl": "https://hooks.example/"},
 }
 
 
@@ -141,6 +143,7 @@ def made(own: OwnTarget, token: str) -> dict[str, str]:
 
     file = BODIES["POST", "/attachments"]
     message = post("messages", {"subject": "Mine", "attachments": [file]})
+    post(f"messages/{message}/extensions", {"extensionName": "else.example.mood", "mood": "good"})
     attached = own.get(f"/v1.0/me/messages/{message}/attachments", token).json["value"][0]["id"]
     name = str(uuid4())
     sender = {"name": name, "address": f"{name}@else.example"}
@@ -224,8 +227,12 @@ def ids(own: OwnTarget) -> dict[str, Wrong]:
                 "gone": (gone["attachment"], NOT_FOUND),
             },
         ),
+        "extension": Wrong(
+            "else.example.mood", {"no name": ("***", NOT_FOUND), "none": ("a.b.c", NOT_FOUND)}
+        ),
         "setting": Wrong("timeZone", {"no name": ("weather", (400, "BadRequest"))}),
         "standard": Wrong("Iana", {"no name": ("Julian", (400, "BadRequest"))}),
+        "subscription": Wrong("x", {"no id": (str(uuid4()), (404, "ResourceNotFound"))}),
         "device": Wrong("x", {}),  # no device is known; any will do
     }
 

@@ -301,7 +301,7 @@ class Office:
 
     async def settle_down_without_leases(self) -> None:
         """Until this worker has looked at the queue, and done what it can do now."""
-        polls = self.store.polls + 2  # one of them began after we were called
+        polls = self.store.polls + 3  # the second began after we were called, and has claimed at the third
 
         def is_idle() -> bool:
             return self.store.polls >= polls and not self.worker._tasks

@@ -106,6 +106,7 @@ class Desk:
             clock=clock,
             limits=LimitSettings(**limits),
             tenant_id=TENANT,
+            notifier=cast(Any, None),
         )
         self.api = GraphApi(self.services)
 

@@ -63,6 +63,7 @@ def room(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     opened = Room(open_store(request, folder), folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listing, "CHUNK", 4)  # many chunks of few messages
+        patch.setattr(listing, "_SPARE", 2)
         yield opened
     opened.close()
 

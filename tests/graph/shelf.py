@@ -93,6 +93,7 @@ class Shelf:
             clock=cast(Any, None),
             limits=LimitSettings(),
             tenant_id="11111111-2222-3333-4444-555555555555",
+            notifier=cast(Any, None),
         )
         large = contents.prepare(self.blobs, 12, LARGE, 1000)
         self.runner.run(self.store.write(lambda tx: fill(tx, large)))

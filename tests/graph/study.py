@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.delivery.post import Office
@@ -70,6 +70,7 @@ class Study:
             clock=self.clock,
             limits=LimitSettings(**limits),
             tenant_id=TENANT,
+            notifier=cast(Any, None),
             searched=self.indexer.searched,
         )
         self.api = GraphApi(self.services)

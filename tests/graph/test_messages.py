@@ -223,6 +223,11 @@ def test_a_bad_query_is_400(shelf, query, code):
     assert caught.value.code == code
 
 
+def test_a_token_without_bodies_searches_nothing(shelf):
+    with pytest.raises(AccessDenied):
+        shelf.call(list_messages, "$search=x", permissions=frozenset({"Mail.ReadBasic"}))
+
+
 def test_an_unknown_property_is_named(shelf):
     with pytest.raises(BadRequest) as caught:
         shelf.call(list_messages, "$select=subject,foo")

@@ -52,6 +52,7 @@ def test_everybody_may_read_it(version: str, token: str) -> None:
         assert document["@odata.context"] == f"https://localhost:8443/{version}/$metadata"
         assert [(each["name"], each["kind"], each["url"]) for each in document["value"]] == [
             ("users", "EntitySet", "users"),
+            ("subscriptions", "EntitySet", "subscriptions"),
             ("me", "Singleton", "me"),
         ]
 

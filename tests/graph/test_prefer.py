@@ -13,7 +13,14 @@ from graphpost.graph.prefer import Preferences, read_preferences, time_zone_aske
         ("", Preferences()),
         ('IdType="ImmutableId"', Preferences(immutable_ids=True)),
         ("idtype=immutableid", Preferences(immutable_ids=True)),
-        ('outlook.timezone="UTC", IdType = "ImmutableId"', Preferences(immutable_ids=True)),
+        (
+            'outlook.timezone="UTC", IdType = "ImmutableId"',
+            Preferences(immutable_ids=True, time_zone="UTC"),
+        ),
+        ('outlook.timezone="Pacific Standard Time"', Preferences(time_zone="Pacific Standard Time")),
+        ("outlook.timezone=Europe/Berlin", Preferences(time_zone="Europe/Berlin")),
+        ('outlook.timezone="../etc/passwd"', Preferences()),
+        ('outlook.timezone="Mars/Olympus"', Preferences()),
         ('outlook.body-content-type="text"', Preferences(body_kind="text")),
         ("outlook.body-content-type=HTML; x=y", Preferences(body_kind="html")),
         ('outlook.body-content-type="pdf"', Preferences()),
@@ -32,6 +39,9 @@ def test_preferences_are_read(text, expected):
 
 def test_what_was_done_is_said():
     assert Preferences().applied() == {}
+    assert Preferences(time_zone="UTC").applied() == {"Preference-Applied": 'outlook.timezone="UTC"'}
+    assert Preferences(page_size=5).page_applied(None) == {"Preference-Applied": "odata.maxpagesize=5"}
+    assert Preferences(page_size=5).page_applied(7) == Preferences().page_applied(None) == {}
     assert Preferences(True, "text").applied() == {
         "Preference-Applied": 'outlook.body-content-type="text", IdType="ImmutableId"'
     }

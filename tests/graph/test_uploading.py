@@ -57,6 +57,7 @@ class Building:
                 clock=clock,
                 limits=LimitSettings(),
                 tenant_id="",
+                notifier=cast(Any, None),
             )
         )
 

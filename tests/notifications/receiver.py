@@ -110,8 +110,8 @@ class Receiver:
                 length = int(self.headers.get("Content-Length", 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 taken = Taken(parts.path, parse_qs(parts.query), headers, self.rfile.read(length))
-                said = receiver.behave(taken)
                 receiver.note(taken)
+                said = receiver.behave(taken)
                 self.send_response(said.status)
                 if said.content_type:
                     self.send_header("Content-Type", said.content_type)

@@ -48,6 +48,7 @@ def of(field: str, *found: str, **more: bool) -> Phrase:
         ('"a" OR b', AnyOf((text("a"), text("b")))),
         ("(a OR b) NOT c", AllOf((AnyOf((text("a"), text("b"))), Without(text("c"))))),
         ('"subject:lunch"', of("subject", "lunch")),
+        ("\"'subject:lunch'\"", of("subject", "lunch")),
         ('"SUBJECT: lunch"', of("subject", "lunch")),
         ('"subject:"two words" x"', AllOf((of("subject", "two", "words"), text("x")))),
         ('"subject=lunch"', of("subject", "lunch", is_whole=True)),

@@ -9,6 +9,8 @@ from msgspec.structs import replace
 from graphpost.mail.mailbox import INBOX
 from graphpost.mail.message import Address, Attachment, Body, Item, Message
 from graphpost.store.deliveries import Delivery, Recipient
+from graphpost.store.feeds import Feed
+from graphpost.store.subscriptions import Subscription, Terms
 from graphpost.store.uploads import Upload
 
 ADELE = Address("AdeleV@contoso.test", "Adele Vance")
@@ -54,3 +56,42 @@ def upload(upload_id: int = 1, mailbox_id: int = 7, **changes: Any) -> Upload:
         **changes,
     }
     return Upload(mailbox_id=mailbox_id, upload_id=upload_id, **values)
+
+
+TERMS = Terms(
+    kind="user",
+    changes=("created", "updated", "deleted"),
+    url="https://hooks.test/",
+    lifecycle_url="",
+    resource="me/messages",
+    client_state="state",
+    filter="",
+    version="v1.0",
+    tls="v1_2",
+    immutable=False,
+    created_at=0,
+)
+
+
+def subscription(number: int = 1, mailbox_id: int = 7, **changes: Any) -> Subscription:
+    """Fields of the subscription, and of its terms, by name."""
+    ours = {name: changes.pop(name) for name in list(changes) if name in Terms.__struct_fields__}
+    values: dict[str, Any] = {
+        "folder_id": 0,
+        "client_id": "app",
+        "object_id": "owner",
+        "expires_at": 1000,
+        "terms": replace(TERMS, **ours),
+        **changes,
+    }
+    return Subscription(subscription_id=_subscription_id(number, mailbox_id), mailbox_id=mailbox_id, **values)
+
+
+def feed(number: int = 1, mailbox_id: int = 7, **changes: Any) -> Feed:
+    values: dict[str, Any] = {"channel": 0, "folder_id": 0, "url": "https://hooks.test/", **changes}
+    subscription_id = _subscription_id(number, mailbox_id)
+    return Feed(bucket=mailbox_id % 16, subscription_id=subscription_id, mailbox_id=mailbox_id, **values)
+
+
+def _subscription_id(number: int, mailbox_id: int) -> str:
+    return f"{mailbox_id % 16:x}0000000-0000-4000-8000-{number:012}"

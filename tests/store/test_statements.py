@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from tests.store.made import delivery, item, upload
+from tests.store.made import delivery, feed, item, subscription, upload
 
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, Folder
 from graphpost.mail.preferences import Category, PersonalSettings
@@ -20,6 +20,7 @@ from graphpost.store import (
     contents,
     deferrals,
     deliveries,
+    feeds,
     folder_properties,
     folders,
     forgetting,
@@ -29,6 +30,7 @@ from graphpost.store import (
     removals,
     rerouting,
     searching,
+    subscriptions,
     trees,
     uploads,
     words,
@@ -57,6 +59,8 @@ KEYS = {
     "removals": "mailbox_id",
     "deliveries": "bucket",
     "destinations": "bucket",
+    "subscriptions": "bucket",
+    "feeds": "bucket",
     "deferrals": "bucket",
     "folder_properties": "mailbox_id",
 }
@@ -72,6 +76,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (folders.children, (7, 1, True), {}),
     (folders.find, (7, 1, "x"), {}),
     (folders.hold, (7, 1), {}),
+    (folders.share, (7, 1), {}),
     (folders.listed, (7, 0, 10), {}),
     (folders.hold_tree, (7,), {}),
     (folders.ancestors, (7, 99), {}),
@@ -109,6 +114,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (indexing.prune, (7, {("sb", 2): {3}}, ("sb", 2)), {}),
     (searching.begin, (SEARCH,), {}),
     (searching.look, (SEARCH,), {}),
+    (searching.present, (SEARCH, [item(1)]), {}),
     (candidates.candidates, (7, INBOX, SEARCH.sought, Progress(Mark(1, 1), 5), (1,)), {}),
     (messages.count, (7, INBOX, ("is_read = ?", (1,))), {}),
     (messages.change, (item(1), item(1, folder_id=NO_FOLDER)), {}),
@@ -119,6 +125,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (removals.note_time, (100,), {}),
     (removals.forget, (100,), {}),
     (removals.forgotten, (), {}),
+    (removals.forget_all, (), {}),
     (changes.latest, (), {}),
     (changes.forgotten, (), {}),
     (changes.messages_since, (7, INBOX, Mark(0, 0), 2**62, 10), {}),
@@ -190,6 +197,28 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deferrals.cancel, (DEFERRAL, 50), {}),
     (deferrals.take, (DEFERRAL,), {}),
     (deferrals.remove, (7, 1), {}),
+    (deferrals.remove_below, (7, 1), {}),
+    (messages.matching, (7, [1, 2], ("is_read = ?", (1,))), {}),
+    (subscriptions.add, (subscription(1),), {}),
+    (feeds.add, (feed(1),), {}),
+    (feeds.add, (feed(1, channel=feeds.LIFECYCLE),), {}),
+    (subscriptions.get, (subscription(1).subscription_id,), {}),
+    (subscriptions.owned, ("app", "owner", 0), {}),
+    (subscriptions.count, (7, 0), {}),
+    (subscriptions.change, (subscription(1),), {}),
+    (feeds.all_of, (7,), {}),
+    (feeds.has_news, (feed(1), 0), {}),
+    (feeds.has_news, (feed(1, folder_id=INBOX), 0), {}),
+    (feeds.claim, (feed(1), 100, 200, 1), {}),
+    (feeds.settle, (feed(1, due_at=200, owner=1), feed(1)), {}),
+    (feeds.tell, (7, subscription(1).subscription_id, feeds.MISSED), {}),
+    (feeds.remind, (feed(1), 100, 200), {}),
+    (feeds.renew, (7, subscription(1).subscription_id, 100), {}),
+    (feeds.move, (7, subscription(1).subscription_id, "https://b.test/"), {}),
+    (feeds.end_changes, (7, subscription(1).subscription_id), {}),
+    (feeds.release, (7, 100), {}),
+    (subscriptions.remove_expired, (7, 100), {}),
+    (subscriptions.remove, (subscription(1).subscription_id,), {}),
     (rerouting.put_in_place, (delivery(2, attempts=1), 1, [delivery(2), delivery(2)]), {}),
 ]
 
@@ -223,6 +252,9 @@ class Recorder:
 
     def change_horizon(self) -> int:
         return self._tx.change_horizon()
+
+    def touch(self, mailbox_id: int) -> None:
+        self._tx.touch(mailbox_id)
 
     def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
         self._texts.add(COUNT)
@@ -289,6 +321,8 @@ def test_no_function_is_left_out() -> None:
         deferrals,
         changes,
         removals,
+        subscriptions,
+        feeds,
         words,
         indexing,
         searching,

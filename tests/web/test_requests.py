@@ -14,7 +14,7 @@ import pytest
 from tests.client import ADELE
 from tests.web.conftest import Site, only, parsed, rest_of
 
-from graphpost.server import raise_file_limit
+from graphpost.process import raise_file_limit
 
 pytestmark = pytest.mark.slow
 

@@ -363,7 +363,7 @@ def _keeping(
     item: Item, kept: list[Content], source: Source | None, row: Deferral | None
 ) -> Callable[[Tx], bool]:
     def keep(tx: Tx) -> bool:
-        if folders.get(tx, item.mailbox_id, item.folder_id) is None:
+        if folders.share(tx, item.mailbox_id, item.folder_id) is None:
             return False
         if source is not None:
             _share(tx, item, source)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from graphpost.errors import GraphError
     from graphpost.ids import Numbers
     from graphpost.mail.mailbox import Directory, Mailbox
+    from graphpost.notifications.notifier import Notifier
     from graphpost.store.blobs import Blobs
     from graphpost.store.store import Store
 
@@ -41,6 +42,7 @@ class Services:
     clock: Clock
     limits: LimitSettings
     tenant_id: str
+    notifier: Notifier
     searched: Callable[[int], None] = lambda mailbox_id: None  # told of each mailbox that was searched
     inline_limit: int = 65_536  # contents up to this size are kept in the database
 

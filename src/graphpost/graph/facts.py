@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from graphpost.errors import AccessDenied
-from graphpost.graph.call import Call
 from graphpost.graph.extended import normalise_property_id
 from graphpost.graph.schema import MESSAGE
-from graphpost.graph.selection import find_property, is_basic
+from graphpost.graph.selection import Scope, find_property, is_basic
 from graphpost.mail.message import Address, Attachment, Body, ExtendedProperty, Header, Message
 from graphpost.odata.errors import ODataError
 from graphpost.odata.matching import Element, Value, matches, paths
@@ -45,14 +44,14 @@ def fact(message: Message, path: Path) -> Value:
     return _FACTS[name](message)
 
 
-def checked(node: Node, call: Call) -> Node:
+def checked(node: Node, scope: Scope) -> Node:
     """A condition that no columns answer, made ready to be put to messages.
 
     ODataError when it cannot be put to them; 403 when the token may not know the answer.
     """
     for path in paths(node):
-        found = find_property(MESSAGE, _name(path).partition("/")[0], beta=call.version == "beta")
-        if not found.basic and is_basic(call):
+        found = find_property(MESSAGE, _name(path).partition("/")[0], beta=scope.version == "beta")
+        if not found.basic and is_basic(scope):
             raise AccessDenied
     node = _normalised(node, "")
     for part in _parts(node):

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from graphpost.errors import BadRequest, GraphError
-from graphpost.graph.call import Call
 from graphpost.graph.facts import checked, fact
 from graphpost.graph.keys import folder_number
-from graphpost.graph.selection import message_column
+from graphpost.graph.selection import Scope, message_column
 from graphpost.ids import parse_conversation_id
 from graphpost.mail.message import Message
 from graphpost.odata.errors import ODataError
@@ -30,6 +29,7 @@ from graphpost.odata.tree import (
 )
 from graphpost.store.where import Condition, FilterError, condition
 
+MAX_FLAGS: Final = 500  # databases have a bound on the columns of a result
 _NO_FOLDER: Final = Literal(-1, "number")  # is no folder's number
 _NO_CONVERSATION: Final = Literal(b"?", "binary")  # is no conversation's GUID
 
@@ -61,7 +61,7 @@ class Filter:
 EVERYTHING: Final = Filter()
 
 
-def message_filter(node: Node | None, call: Call) -> Filter:
+def message_filter(node: Node | None, scope: Scope) -> Filter:
     """What a `$filter` asks of messages; 400 when it cannot be asked."""
     if node is None:
         return EVERYTHING
@@ -70,10 +70,10 @@ def message_filter(node: Node | None, call: Call) -> Filter:
     flags: list[Condition] = []
     try:
         for term in _terms(node):
-            if (columns := _of_columns(term, call)) is not None:
+            if (columns := _of_columns(term, scope)) is not None:
                 known.append(columns)
             else:
-                rest.append(_mixed(term, call, flags))
+                rest.append(_mixed(term, scope, flags))
         where = condition(balanced(And, known)) if known else None
     except (FilterError, ODataError) as error:
         raise _invalid() from error
@@ -93,78 +93,80 @@ def _terms(node: Node) -> Iterator[Node]:
         yield node
 
 
-def _mixed(node: Node, call: Call, flags: list[Condition]) -> Node:
+def _mixed(node: Node, scope: Scope, flags: list[Condition]) -> Node:
     """The condition with what columns answer put among the flags."""
     match node:
         case And():
-            return And(_mixed(node.left, call, flags), _mixed(node.right, call, flags))
+            return And(_mixed(node.left, scope, flags), _mixed(node.right, scope, flags))
         case Or():
-            return Or(_mixed(node.left, call, flags), _mixed(node.right, call, flags))
+            return Or(_mixed(node.left, scope, flags), _mixed(node.right, scope, flags))
         case Not():
-            return Not(_mixed(node.operand, call, flags))
-    columns = _of_columns(node, call)
+            return Not(_mixed(node.operand, scope, flags))
+    columns = _of_columns(node, scope)
     if columns is None:
-        return checked(node, call)
+        return checked(node, scope)
     flags.append(condition(columns))
+    if len(flags) > MAX_FLAGS:
+        raise FilterError("too many conditions beside what no column answers")
     return Path((str(len(flags) - 1),))
 
 
-def _of_columns(node: Node, call: Call) -> Node | None:
+def _of_columns(node: Node, scope: Scope) -> Node | None:
     """The condition over columns; None when they do not answer it."""
     try:
-        found = _node(node, call)
+        found = _node(node, scope)
         condition(found)
     except FilterError:
         return None
     return found
 
 
-def _node(node: Node, call: Call) -> Node:
+def _node(node: Node, scope: Scope) -> Node:
     match node:
         case And():
-            return And(_node(node.left, call), _node(node.right, call))
+            return And(_node(node.left, scope), _node(node.right, scope))
         case Or():
-            return Or(_node(node.left, call), _node(node.right, call))
+            return Or(_node(node.left, scope), _node(node.right, scope))
         case Not():
-            return Not(_node(node.operand, call))
+            return Not(_node(node.operand, scope))
         case Comparison():
-            return _comparison(node, call)
+            return _comparison(node, scope)
         case Lambda():
-            return Lambda(node.kind, _path(node.path, call), node.variable, node.condition)
+            return Lambda(node.kind, _path(node.path, scope), node.variable, node.condition)
         case Function():
-            return _function(node, call)
+            return _function(node, scope)
         case Path():
-            return _path(node, call)
+            return _path(node, scope)
 
 
-def _comparison(node: Comparison, call: Call) -> Comparison:
-    left, right = _operand(node.left, call), _operand(node.right, call)
+def _comparison(node: Comparison, scope: Scope) -> Comparison:
+    left, right = _operand(node.left, scope), _operand(node.right, scope)
     if isinstance(left, Path) and isinstance(right, Literal):
-        right = _stored(left, right, call)
+        right = _stored(left, right, scope)
     elif isinstance(right, Path) and isinstance(left, Literal):
-        left = _stored(right, left, call)
+        left = _stored(right, left, scope)
     return Comparison(node.operator, left, right)
 
 
-def _operand(operand: Operand, call: Call) -> Operand:
+def _operand(operand: Operand, scope: Scope) -> Operand:
     match operand:
         case Path():
-            return _path(operand, call)
+            return _path(operand, scope)
         case Function():
-            return _function(operand, call)
+            return _function(operand, scope)
         case Literal():
             return operand
 
 
-def _function(function: Function, call: Call) -> Function:
-    return Function(function.name, tuple(_operand(each, call) for each in function.arguments))
+def _function(function: Function, scope: Scope) -> Function:
+    return Function(function.name, tuple(_operand(each, scope) for each in function.arguments))
 
 
-def _path(path: Path, call: Call) -> Path:
-    return Path((message_column(path.segments, call)[0],))
+def _path(path: Path, scope: Scope) -> Path:
+    return Path((message_column(path.segments, scope)[0],))
 
 
-def _stored(column: Path, literal: Literal, call: Call) -> Literal:
+def _stored(column: Path, literal: Literal, scope: Scope) -> Literal:
     """The value as the column has it: ids are texts outside and numbers or bytes inside."""
     if not isinstance(literal.value, str):
         return literal
@@ -175,7 +177,7 @@ def _stored(column: Path, literal: Literal, call: Call) -> Literal:
             return _NO_CONVERSATION
     if column.segments == ("folder_id",):
         try:
-            return Literal(folder_number(call.box, literal.value), "number")
+            return Literal(folder_number(scope.box, literal.value), "number")
         except GraphError:
             return _NO_FOLDER
     return literal

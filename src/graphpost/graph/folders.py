@@ -115,8 +115,8 @@ async def get_folder(call: Call) -> Reply:
 async def _list(call: Call, parent: int, place: tuple[str, ...]) -> Reply:
     options = read_options(call)
     form = folder_form(call, options)
-    top = options.top or read_preferences(call.headers).page_size or DEFAULT_PAGE
-
+    preferences = read_preferences(call.headers)
+    top = options.top or preferences.page_size or DEFAULT_PAGE
     after = _after(options, form)
 
     def fetch(tx: Tx) -> tuple[list[dict[str, Any]], dict[str, str] | None, int]:
@@ -138,7 +138,8 @@ async def _list(call: Call, parent: int, place: tuple[str, ...]) -> Reply:
 
     entities, more, total = await call.services.store.read(fetch)
     where = context(call, *place, select=selected_names(form.names, options.expand))
-    return Reply(body=collection(call, where, entities, count=total if options.count else None, more=more))
+    body = collection(call, where, entities, count=total if options.count else None, more=more)
+    return Reply(body=body, headers=preferences.page_applied(options.top))
 
 
 def _after(options: Options, form: FolderForm) -> Key | None:

@@ -26,6 +26,7 @@ from graphpost.graph.model import (
     NAVIGATION,
     OUTLOOK_ITEM,
     REFERENCE,
+    SUBSCRIPTION,
     UNTABLED,
     Members,
 )
@@ -57,6 +58,7 @@ _OWNERS: Final = (  # of a bound operation: the end of its template, and what it
     ("Folders", "Collection(graph.mailFolder)"),
     ("/attachments", "Collection(graph.attachment)"),
     ("/users", "Collection(graph.user)"),
+    ("/subscriptions/{subscription}", "graph.subscription"),
 )
 Operations = Callable[[str], frozenset[tuple[str, str]]]
 
@@ -64,8 +66,9 @@ Operations = Callable[[str], frozenset[tuple[str, str]]]
 async def get_service_document(call: Call) -> Reply:
     """GET / of a version: the names that paths begin with."""
     users = {"name": "users", "kind": "EntitySet", "url": "users"}
+    subscriptions = {"name": "subscriptions", "kind": "EntitySet", "url": "subscriptions"}
     me = {"name": "me", "kind": "Singleton", "url": "me"}
-    return Reply(body={"@odata.context": f"{call.base}/$metadata", "value": [users, me]})
+    return Reply(body={"@odata.context": f"{call.base}/$metadata", "value": [users, subscriptions, me]})
 
 
 def metadata_handler(operations: Operations) -> Callable[[Call], Awaitable[Reply]]:
@@ -88,6 +91,7 @@ def write_metadata(beta: bool, operations: frozenset[tuple[str, str]]) -> bytes:
     schema.extend([*_others(described), *described])
     container = SubElement(schema, "EntityContainer", Name="GraphService")
     SubElement(container, "EntitySet", Name="users", EntityType="microsoft.graph.user")
+    SubElement(container, "EntitySet", Name="subscriptions", EntityType="microsoft.graph.subscription")
     SubElement(container, "Singleton", Name="me", Type="microsoft.graph.user")
     indent(root)
     written: bytes = tostring(root, "utf-8", xml_declaration=True)
@@ -126,6 +130,7 @@ def _entities(beta: bool) -> list[Element]:
             [_property("extensionName", "Edm.String", nullable=False)],
             OpenType="true",
         ),
+        _type("subscription", "entity", [_property(*member) for member in SUBSCRIPTION]),
         *(_type(name, "entity", [_property("value", type_)]) for name, type_ in extended.items()),
     ]
 

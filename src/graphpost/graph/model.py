@@ -37,6 +37,22 @@ NAVIGATION: Final[Mapping[str, Members]] = {
     ),
     "itemAttachment": (("item", "graph.outlookItem"),),
 }
+SUBSCRIPTION: Final[Members] = (
+    ("applicationId", "Edm.String"),
+    ("changeType", "Edm.String"),
+    ("clientState", "Edm.String"),
+    ("creatorId", "Edm.String"),
+    ("encryptionCertificate", "Edm.String"),
+    ("encryptionCertificateId", "Edm.String"),
+    ("expirationDateTime", "Edm.DateTimeOffset"),
+    ("includeResourceData", "Edm.Boolean"),
+    ("latestSupportedTlsVersion", "Edm.String"),
+    ("lifecycleNotificationUrl", "Edm.String"),
+    ("notificationQueryOptions", "Edm.String"),
+    ("notificationUrl", "Edm.String"),
+    ("notificationUrlAppId", "Edm.String"),
+    ("resource", "Edm.String"),
+)
 ENUMS: Final[Mapping[str, tuple[str, ...]]] = {
     "attachmentType": ("file", "item", "reference"),
     "automaticRepliesStatus": REPLY_STATUS,
@@ -144,6 +160,7 @@ ACTIONS: Final[
     "forward": ((_RECIPIENTS, _MESSAGE, _COMMENT), ""),
     "move": ((("DestinationId", "Edm.String"),), "="),
     "permanentDelete": ((), ""),
+    "reauthorize": ((), ""),
     "reply": ((_MESSAGE, _COMMENT), ""),
     "replyAll": ((_MESSAGE, _COMMENT), ""),
     "send": ((), ""),

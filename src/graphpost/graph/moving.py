@@ -5,12 +5,14 @@ A message that is deleted goes to Deleted Items, from there to the recoverable i
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from graphpost.errors import BadRequest
 from graphpost.graph.answers import message_reply
 from graphpost.graph.call import Call, Reply
-from graphpost.graph.keys import folder_at, folder_number
+from graphpost.graph.keys import check_destination, folder_number
 from graphpost.graph.values import READ, read_string
 from graphpost.graph.writing import json_members, write_message
 from graphpost.mail.deferral import is_timed
@@ -20,14 +22,16 @@ from graphpost.store import contents, deferrals, folders, messages
 from graphpost.store.forgetting import forget
 from graphpost.store.store import Tx
 
+_BINS: Final = frozenset({DELETED_ITEMS, RECOVERABLE})
+
 
 async def move_message(call: Call) -> Reply:
     """`POST …/move`: 201 with the message in its new place, under a new id."""
     destination, now = _destination(call, "move"), call.services.clock.now()
 
     def move(tx: Tx, item: Item) -> Item:
-        folder_at(tx, call.box, destination)
-        if DELETED_ITEMS in folders.ancestors(tx, item.mailbox_id, destination):
+        check_destination(tx, call.box, destination)
+        if not _BINS.isdisjoint(folders.ancestors(tx, item.mailbox_id, destination)):
             _unschedule(tx, item)
         return _placed(tx, item, destination, now)
 
@@ -40,7 +44,7 @@ async def copy_message(call: Call) -> Reply:
     number = call.services.numbers.next()
 
     def copy(tx: Tx, item: Item) -> Item:
-        folder_at(tx, call.box, destination)
+        check_destination(tx, call.box, destination)
         copied = replace(
             item,
             message_id=number,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from graphpost.graph.zones import is_time_zone
 from graphpost.mail.message import BodyKind
 
 _PREFERENCE: Final = re.compile(r'([\w.\-]+)\s*(?:=\s*(?:"([^"]*)"|([^\s,;"]+)))?', re.ASCII)
@@ -20,12 +21,20 @@ class Preferences:
     body_kind: BodyKind | str = ""
     page_size: int = 0
     unsafe_html: bool = False
+    time_zone: str = ""  # as it is spelt; '' also when there is no such zone
+
+    def page_applied(self, top: int | None) -> dict[str, str]:
+        """The header that says what was done; for pages whose size `$top` may have said instead."""
+        used = self.page_size and not top
+        return {"Preference-Applied": f"odata.maxpagesize={self.page_size}"} if used else {}
 
     def applied(self) -> dict[str, str]:
         """The header that says what was done; for replies that hold messages."""
         done = [f'outlook.body-content-type="{self.body_kind}"'] if self.body_kind else []
         if self.unsafe_html:
             done.append("outlook.allow-unsafe-html")
+        if self.time_zone:
+            done.append(f'outlook.timezone="{self.time_zone}"')
         if self.immutable_ids:
             done.append('IdType="ImmutableId"')
         return {"Preference-Applied": ", ".join(done)} if done else {}
@@ -42,11 +51,13 @@ def read_preferences(headers: Mapping[str, str]) -> Preferences:
     found = {name.lower(): (quoted or bare).lower() for name, quoted, bare in _PREFERENCE.findall(text)}
     kind = found.get("outlook.body-content-type", "")
     size = found.get("odata.maxpagesize", "")
+    zone = time_zone_asked(headers) if "outlook.timezone" in found else ""
     return Preferences(
         immutable_ids=found.get("idtype") == "immutableid",
         body_kind=kind if kind in ("text", "html") else "",
         page_size=min(int(size), 1000) if size.isascii() and size.isdigit() and len(size) < 9 else 0,
         unsafe_html=found.get("outlook.allow-unsafe-html", "false") != "false",
+        time_zone=zone if zone and is_time_zone(zone) else "",
     )
 
 

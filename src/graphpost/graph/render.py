@@ -10,6 +10,7 @@ import asyncio
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final, TypeVar
@@ -19,6 +20,7 @@ from graphpost.graph.call import Call
 from graphpost.graph.html import body_value
 from graphpost.graph.prefer import Preferences, read_preferences
 from graphpost.graph.schema import MESSAGE, Kind, Property, Shown
+from graphpost.graph.zones import zone_named
 from graphpost.ids import change_key_text, conversation_id_text, folder_id_text, message_id_text
 from graphpost.mail.message import Address, Body, BodyKind, ExtendedProperty, Flag, Item, ZonedTime
 from graphpost.mail.quoted import unique_part
@@ -31,13 +33,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """For whom and how entities are written.  `mailbox` is the object id; `origin` is scheme and authority."""
+    """For whom and how entities are written.
+
+    `mailbox` is the object id; `origin` is scheme and authority; local times are in `zone`, when it is one.
+    """
 
     mailbox: str
     origin: str
     immutable: bool = False
     body_kind: BodyKind | str = ""
     unsafe_html: bool = False
+    zone: str = ""
 
 
 def view_of(call: Call, preferences: Preferences | None = None) -> View:
@@ -49,6 +55,7 @@ def view_of(call: Call, preferences: Preferences | None = None) -> View:
         asked.immutable_ids,
         asked.body_kind,
         asked.unsafe_html,
+        asked.time_zone,
     )
 
 
@@ -144,7 +151,7 @@ def _web_link(item: Item, view: View) -> str:
     return f"{view.origin}/owa/?ItemID={link}&exvsurl=1&viewmodel=ReadMessageItem"
 
 
-def _flag_value(flag: Flag) -> dict[str, Any]:
+def _flag_value(flag: Flag, zone: str) -> dict[str, Any]:
     value: dict[str, Any] = {"flagStatus": flag.status}
     for name, time in (
         ("completedDateTime", flag.completed),
@@ -152,8 +159,21 @@ def _flag_value(flag: Flag) -> dict[str, Any]:
         ("startDateTime", flag.start),
     ):
         if time is not None:
-            value[name] = zoned_value(time)
+            value[name] = zoned_value(in_zone(time, zone) if zone else time)
     return value
+
+
+def in_zone(time: ZonedTime, zone: str) -> ZonedTime:
+    """The same time as clocks of another zone show it; unchanged when it, or a zone, is not known there."""
+    source, target = zone_named(time.time_zone), zone_named(zone)
+    if source is None or target is None:
+        return time
+    whole, point, fraction = time.date_time.partition(".")
+    try:
+        shown = datetime.fromisoformat(whole).replace(tzinfo=source).astimezone(target)
+    except (OverflowError, ValueError):  # the first and the last day there is
+        return time
+    return ZonedTime(shown.replace(tzinfo=None).isoformat() + point + fraction, zone)
 
 
 def zoned_value(time: ZonedTime) -> dict[str, str]:
@@ -181,7 +201,7 @@ def _getter(row: Property) -> Getter:
         case Kind.BODY, False:
             return lambda item, view: _body(read(item), view)
         case Kind.FLAG, False:
-            return lambda item, view: _flag_value(read(item))
+            return lambda item, view: _flag_value(read(item), view.zone)
         case Kind.STRING, True:
             return lambda item, view: list(read(item))
         case ((Kind.STRING | Kind.BOOLEAN | Kind.ENUM), False):

@@ -27,6 +27,7 @@ from graphpost.graph import (
     overrides,
     replies,
     rules,
+    subscriptions,
     users,
 )
 from graphpost.graph.attaching import add_attachment, delete_attachment
@@ -164,6 +165,15 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "M/move", moving.move_message, MAIL_WRITE, bound=True),
     Route("POST", "M/copy", moving.copy_message, MAIL_WRITE, bound=True),
     Route("POST", "M/permanentDelete", moving.delete_for_good, MAIL_WRITE, bound=True),
+    # Change notifications, of messages alone
+    Route("POST", "/subscriptions", subscriptions.create_subscription, MAIL_LIST),
+    Route("GET", "/subscriptions", subscriptions.list_subscriptions, MAIL_LIST),
+    Route("GET", "/subscriptions/{subscription}", subscriptions.get_subscription, MAIL_LIST),
+    Route("PATCH", "/subscriptions/{subscription}", subscriptions.update_subscription, MAIL_LIST),
+    Route("DELETE", "/subscriptions/{subscription}", subscriptions.delete_subscription, MAIL_LIST),
+    Route(
+        "POST", "/subscriptions/{subscription}/reauthorize", subscriptions.reauthorize, MAIL_LIST, bound=True
+    ),
     # Attachments
     Route("GET", "M/attachments", attachments.list_attachments, MAIL_READ),
     Route("POST", "M/attachments", add_attachment, MAIL_WRITE),

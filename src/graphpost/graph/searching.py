@@ -62,7 +62,7 @@ async def find_sought(call: Call, options: Options, top: int, keep: Keep[T]) -> 
         reverse=True,
     )
     shown = left[:top]
-    kept = await store.read(lambda tx: [(item, keep(tx, item, call.services.blobs)) for item in shown])
+    kept = await store.read(partial(_keep, call=call, search=search, shown=shown, keep=keep))
     if len(left) <= top:
         return Page(kept, None, None)
     ids = (
@@ -97,6 +97,12 @@ def _begin(tx: Tx, call: Call, search: Search) -> Search:
     if search.folder_id is not None:
         folder_at(tx, call.box, search.folder_id)
     return searching.begin(tx, search)
+
+
+def _keep(tx: Tx, call: Call, search: Search, shown: list[Item], keep: Keep[T]) -> list[tuple[Item, T]]:
+    """What is to be shown of those that are still there."""
+    present = {item.message_id for item in searching.present(tx, search, shown)}
+    return [(item, keep(tx, item, call.services.blobs)) for item in shown if item.message_id in present]
 
 
 def _place(item: Item) -> tuple[int, int]:

@@ -6,11 +6,13 @@ Everything about which property may be selected or ordered by comes from the pro
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
+from graphpost.auth.access import Principal
 from graphpost.errors import AccessDenied, BadRequest
 from graphpost.graph.call import Call
 from graphpost.graph.schema import MESSAGE, EntityType, Property
+from graphpost.mail.mailbox import Mailbox
 from graphpost.odata.errors import ODataError
 from graphpost.odata.query import MAX_TOP, Expand, Options, parse_boolean, parse_options
 from graphpost.store.where import FilterError, order_column
@@ -18,6 +20,17 @@ from graphpost.store.where import FilterError, order_column
 _NEWEST_FIRST: Final = (("received_at", True),)
 _OLDEST_FIRST: Final = (("received_at", False),)
 _READS_ALL: Final = frozenset({"Mail.Read", "Mail.ReadWrite", "Mail.Read.Shared", "Mail.ReadWrite.Shared"})
+
+
+class Scope(Protocol):
+    """Where property names and ids stand: in a request (Call), or in a subscription."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def box(self) -> Mailbox: ...
+    @property
+    def principal(self) -> Principal: ...
 
 
 def read_options(call: Call, *, max_top: int = MAX_TOP) -> Options:
@@ -54,9 +67,9 @@ def flag_option(call: Call, name: str) -> bool:
     return value
 
 
-def is_basic(call: Call) -> bool:
+def is_basic(scope: Scope) -> bool:
     """Whether the token reads messages without their bodies and attachments (Mail.ReadBasic)."""
-    return _READS_ALL.isdisjoint(call.principal.permissions)
+    return _READS_ALL.isdisjoint(scope.principal.permissions)
 
 
 def select_names(entity: EntityType, names: tuple[str, ...], *, beta: bool) -> tuple[str, ...]:
@@ -105,11 +118,11 @@ def find_property(entity: EntityType, name: str, *, beta: bool) -> Property:
     return found
 
 
-def message_column(path: tuple[str, ...], call: Call) -> tuple[str, Property]:
+def message_column(path: tuple[str, ...], scope: Scope) -> tuple[str, Property]:
     """The column a property path stands for; FilterError when Graph has no filter on it."""
     segments = path[1:] if len(path) > 1 and "." in path[0] else path
     try:
-        found = find_property(MESSAGE, segments[0], beta=call.version == "beta")
+        found = find_property(MESSAGE, segments[0], beta=scope.version == "beta")
     except ODataError as error:
         raise BadRequest(error.message) from error
     column = found.find_column("/".join(segments[1:]))

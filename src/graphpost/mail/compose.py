@@ -141,9 +141,12 @@ def _header(message: Message, for_wire: bool) -> str:
         fields.append(ids_field("References", message.references))
     if message.importance != "normal":
         fields.append(f"Importance: {message.importance.capitalize()}\r\n")
-    fields += _receipts(message)
-    fields += extra.values()
-    fields += [_custom(h.name, h.value) for h in message.headers if h.name.lower() not in _THREAD_FIELDS]
+    if message.is_read_receipt_requested or message.is_delivery_receipt_requested:
+        fields += _receipts(message)
+    if extra:
+        fields += extra.values()
+    if message.headers:
+        fields += [_custom(h.name, h.value) for h in message.headers if h.name.lower() not in _THREAD_FIELDS]
     return "".join(fields)
 
 
@@ -185,6 +188,8 @@ def _receipts(message: Message) -> list[str]:
 def thread_index_field(index: bytes) -> str:
     """Thread-Index; its base64 is folded, which readers undo."""
     encoded = b64encode(index).decode()
+    if len(encoded) <= 60:
+        return f"Thread-Index: {encoded}\r\n"
     lines = [encoded[start : start + 60] for start in range(0, len(encoded), 60)]
     return "Thread-Index: " + "\r\n ".join(lines) + "\r\n"
 

@@ -50,6 +50,7 @@ class Poster:
         self._threads = ThreadPoolExecutor(_RESOLVERS, "resolver")
         self._resolve = resolve or self._resolve_by_system
         self._connections: dict[str, Connections] = {}
+        self._opening = asyncio.Lock()
 
     async def post(self, endpoint: Endpoint, body: bytes, content_type: str, keep: int = 0) -> Answer:
         """Send it; the answer with `keep` bytes of its body at most."""
@@ -62,8 +63,8 @@ class Poster:
             "Accept-Encoding": "identity",
         }
         with _translated():
+            connections = self._connections.get(endpoint.scheme) or await self._open(endpoint.scheme)
             async with asyncio.timeout(self._settings.timeout_seconds):
-                connections = self._connections.get(endpoint.scheme) or self._open(endpoint.scheme)
                 return Answer(*await connections.post(endpoint, headers, body, keep))
 
     async def close(self) -> None:
@@ -72,7 +73,14 @@ class Poster:
             await connections.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _open(self, scheme: str) -> Connections:
+    async def _open(self, scheme: str) -> Connections:
+        async with self._opening:
+            if scheme not in self._connections:
+                self._connections[scheme] = await asyncio.to_thread(self._opened, scheme)
+            return self._connections[scheme]
+
+    def _opened(self, scheme: str) -> Connections:
+        """In a thread: the first time it imports the HTTP client, and certificates are read."""
         from graphpost.notifications.pinned import Connections
 
         context = None
@@ -81,9 +89,7 @@ class Poster:
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             if self._settings.ca_file:
                 context.load_verify_locations(self._settings.ca_file)
-        most = self._settings.concurrency + _VALIDATIONS
-        opened = self._connections[scheme] = Connections(scheme, self._choose, context, most)
-        return opened
+        return Connections(scheme, self._choose, context, self._settings.concurrency + _VALIDATIONS)
 
     async def _choose(self, endpoint: Endpoint) -> str:
         """The first address of the endpoint's host that may be connected to."""

@@ -9,7 +9,7 @@ a transaction of its own.  Functions therefore may run more than once (`store.st
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
@@ -50,6 +50,16 @@ class Submissions:
         self._queue: SimpleQueue[list[Job] | None] = SimpleQueue()
         self._open: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         self._closed = False
+        self._watchers: list[Callable[[Collection[int]], None]] = []
+
+    def watch(self, told: Callable[[Collection[int]], None]) -> None:
+        """Call it after each commit with the mailboxes that were written to, from the writer's thread."""
+        self._watchers.append(told)
+
+    def tell(self, mailboxes: Collection[int]) -> None:
+        """These mailboxes have been written to."""
+        for told in self._watchers:
+            told(mailboxes)
 
     def submit(self, fn: Callable[[Tx], Any]) -> asyncio.Future[Any]:
         """Called in a running loop; the future has the function's result once it is durable."""
@@ -96,13 +106,19 @@ class Submissions:
         return jobs
 
 
-def run_jobs(session: Session, jobs: list[Job]) -> None:
-    """Run the jobs in groups and answer each; never raises for what a function or the database does."""
+def run_jobs(session: Session, jobs: list[Job], tell: Callable[[Collection[int]], None]) -> None:
+    """Run the jobs in groups, answer each, and tell which mailboxes were written to.
+
+    Never raises for what a function or the database does.
+    """
     for start in range(0, len(jobs), GROUP):
         group = [job for job in jobs[start : start + GROUP] if not job.future.cancelled()]
         if group:
-            run_group(session, group)
+            mailboxes = set[int]()
+            run_group(session, group, mailboxes)
             answer(group)
+            if mailboxes:
+                tell(mailboxes)
 
 
 def answer(jobs: Sequence[Job]) -> None:
@@ -128,17 +144,17 @@ def _resolve(jobs: Sequence[Job]) -> None:
             job.future.set_exception(job.error)
 
 
-def run_group(session: Session, jobs: list[Job]) -> None:
-    """Run the jobs so that each has its result, durable, or its error."""
+def run_group(session: Session, jobs: list[Job], mailboxes: set[int]) -> None:
+    """Run the jobs so that each has its result, durable, or its error; adds the mailboxes that were written to."""
     try:
-        failure = _attempt(session, jobs)
+        failure = _attempt(session, jobs, mailboxes)
         if failure is None:
             return
         if isinstance(failure, ConnectionLostError) or len(jobs) == 1:
             _fail(jobs, failure)
-        elif not _in_savepoints(session, jobs):
+        elif not _in_savepoints(session, jobs, mailboxes):
             for job in jobs:
-                run_group(session, [job])
+                run_group(session, [job], mailboxes)
     except BaseException as error:
         session.rollback()
         _fail(jobs, error)
@@ -149,12 +165,12 @@ def _fail(jobs: Sequence[Job], error: BaseException) -> None:
         job.result, job.error = None, error
 
 
-def _attempt(session: Session, jobs: list[Job]) -> BaseException | None:
+def _attempt(session: Session, jobs: list[Job], mailboxes: set[int]) -> BaseException | None:
     """Run all in one transaction, again after a conflict; the failure that made it impossible, or None."""
     failure: BaseException | None = None
     for _ in range(_TRIES):
         try:
-            _together(session, jobs)
+            _together(session, jobs, mailboxes)
         except StoreBusy as error:
             session.rollback()
             failure = error
@@ -166,7 +182,7 @@ def _attempt(session: Session, jobs: list[Job]) -> BaseException | None:
     return failure
 
 
-def _together(session: Session, jobs: list[Job]) -> None:
+def _together(session: Session, jobs: list[Job], mailboxes: set[int]) -> None:
     session.begin()
     work = Work(session)
     for job in jobs:
@@ -179,19 +195,21 @@ def _together(session: Session, jobs: list[Job]) -> None:
             job.result, job.error = None, error
         finally:
             tx.end()
-    work.finish()
+    written = work.finish()
     session.commit()
+    mailboxes.update(written)
 
 
-def _in_savepoints(session: Session, jobs: list[Job]) -> bool:
+def _in_savepoints(session: Session, jobs: list[Job], mailboxes: set[int]) -> bool:
     """Run all in one transaction, failures undone one by one; False when the transaction itself was lost."""
     try:
         session.begin()
         total = Work(session)
         for job in jobs:
             _in_savepoint(session, job, total)
-        total.finish()
+        written = total.finish()
         session.commit()
+        mailboxes.update(written)
     except StoreError:
         session.rollback()
         return False

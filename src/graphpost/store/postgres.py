@@ -12,7 +12,7 @@ import asyncio
 import select
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import chain
@@ -30,8 +30,10 @@ from graphpost.store.store import Dialect, Params, Row, Tx
 from graphpost.store.transaction import Transaction, Work, widened
 
 T = TypeVar("T")
-POSTGRES: Final = Dialect("postgres", skip_locked=" FOR UPDATE SKIP LOCKED", for_update=" FOR UPDATE")
-_READING: Final = Dialect("postgres", skip_locked="", for_update="")
+POSTGRES: Final = Dialect(
+    "postgres", skip_locked=" FOR UPDATE SKIP LOCKED", for_update=" FOR UPDATE", for_share=" FOR KEY SHARE"
+)
+_READING: Final = Dialect("postgres", skip_locked="", for_update="", for_share="")
 _BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _MIGRATING: Final = 0x6772_6170_6870  # the advisory lock that migrations hold
 _CHUNKS: Final = (64, 16, 4, 1)
@@ -85,6 +87,9 @@ class PostgresStore:
         result: T = await self._submissions.submit(fn)
         return result
 
+    def watch(self, told: Callable[[Collection[int]], None]) -> None:
+        self._submissions.watch(told)
+
     async def close(self) -> None:
         if self._closing is None:
             self._submissions.close()
@@ -100,7 +105,7 @@ class PostgresStore:
 
     def _write_on(self, session: PostgresSession) -> None:
         while (jobs := self._submissions.take()) is not None:
-            run_jobs(session, jobs)
+            run_jobs(session, jobs, self._submissions.tell)
 
     def _read(self, fn: Callable[[Tx], T]) -> T:
         session: PostgresSession | None = getattr(self._local, "session", None)

@@ -6,6 +6,7 @@ What it finds is exact whether there is an index or not, and however far it is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -71,6 +72,12 @@ def look(tx: Tx, search: Search) -> tuple[list[Item], Search]:
         looked_at += len(some)
         size += sum(len(item.message.body.content) for item in items)
     return found, replace(search, at_most=number)
+
+
+def present(tx: Tx, search: Search, items: Sequence[Item]) -> list[Item]:
+    """Those of the messages that still are where is searched, as they are now."""
+    now = messages.get_some(tx, search.mailbox_id, [item.message_id for item in items])
+    return [item for item in now if _is_there(item, search.folder_id)]
 
 
 def _meant(search: Search, items: list[Item]) -> list[Item]:

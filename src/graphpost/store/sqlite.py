@@ -11,7 +11,7 @@ import asyncio
 import fcntl
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -28,7 +28,7 @@ from graphpost.store.store import Dialect, Params, Row, Tx
 from graphpost.store.transaction import Transaction, Work, widened
 
 T = TypeVar("T")
-SQLITE: Final = Dialect("sqlite", skip_locked="", for_update="")
+SQLITE: Final = Dialect("sqlite", skip_locked="", for_update="", for_share="", updates_one_by_one=True)
 _ROWS: Final = (
     64  # to a statement, at most: each number of them has a text, and prepared ones are to be found again
 )
@@ -80,6 +80,9 @@ class SqliteStore:
         result: T = await self._submissions.submit(fn)
         return result
 
+    def watch(self, told: Callable[[Collection[int]], None]) -> None:
+        self._submissions.watch(told)
+
     async def close(self) -> None:
         if self._closing is None:
             self._submissions.close()
@@ -95,7 +98,7 @@ class SqliteStore:
 
     def _write_on(self) -> None:
         while (jobs := self._submissions.take()) is not None:
-            run_jobs(self._writer, jobs)
+            run_jobs(self._writer, jobs, self._submissions.tell)
 
     def _read(self, fn: Callable[[Tx], T]) -> T:
         session: SqliteSession | None = getattr(self._local, "session", None)

@@ -7,7 +7,7 @@ text for both databases.  `?` is the parameter mark everywhere.  A function give
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -23,6 +23,8 @@ class Dialect:
     name: str  # "sqlite" | "postgres"
     skip_locked: str  # "" | " FOR UPDATE SKIP LOCKED"
     for_update: str  # "" | " FOR UPDATE"
+    for_share: str  # "" | " FOR KEY SHARE": the row stays, and may be counted up meanwhile
+    updates_one_by_one: bool = False  # many UPDATEs cost less than one of many VALUES: no network between
 
 
 class Tx(Protocol):
@@ -54,6 +56,10 @@ class Tx(Protocol):
         """Every change with this number or a lower one is visible; in a write, those of others."""
         ...
 
+    def touch(self, mailbox_id: int) -> None:
+        """Have whoever watches be told that the mailbox changed; counting in its folders does so too."""
+        ...
+
     def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
         """Add to a folder's counts.  Added up and written once per commit, in key order (so never a deadlock)."""
         ...
@@ -74,6 +80,10 @@ class Store(Protocol):
         Functions submitted at about the same time share one commit; one that raises undoes only its own work and
         gets its exception back.
         """
+        ...
+
+    def watch(self, told: Callable[[Collection[int]], None]) -> None:
+        """Call it after each commit, from any thread, with the mailboxes whose folders or messages it changed."""
         ...
 
     async def close(self) -> None:

@@ -52,13 +52,14 @@ class Session(Protocol):
 class Work:
     """What a group has gathered and not yet written."""
 
-    __slots__ = ("_number", "counts", "rows", "session")
+    __slots__ = ("_number", "counts", "rows", "session", "touched")
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self._number = 0
         self.rows: dict[str, list[Params]] = {}
         self.counts: dict[tuple[int, int], tuple[int, int]] = {}
+        self.touched: set[int] = set()
 
     def change_number(self) -> int:
         if not self._number:
@@ -72,7 +73,8 @@ class Work:
             self.session.change_many(list(rows.items()))
 
     def add_counts(self, other: Work) -> None:
-        """Take over what another has counted."""
+        """Take over what another has counted, and what it touched."""
+        self.touched |= other.touched
         for (mailbox_id, folder_id), (total, unread) in other.counts.items():
             self.count(mailbox_id, folder_id, total, unread)
 
@@ -81,8 +83,8 @@ class Work:
         before = self.counts.get(key)
         self.counts[key] = (total, unread) if before is None else (before[0] + total, before[1] + unread)
 
-    def finish(self) -> None:
-        """Send everything: rows, then counts in key order."""
+    def finish(self) -> set[int]:
+        """Send everything: rows, then counts in key order; the mailboxes that were changed."""
         batches = list(self.rows.items())
         counts, self.rows, self.counts = self.counts, {}, {}
         if counts:
@@ -90,6 +92,7 @@ class Work:
             batches.append((COUNT, [(*counts[key], number, *key) for key in sorted(counts)]))
         if batches:
             self.session.change_many(batches)
+        return self.touched.union(mailbox_id for mailbox_id, _ in counts)
 
 
 class Transaction:
@@ -138,6 +141,9 @@ class Transaction:
 
     def change_horizon(self) -> int:
         return (self._work or _ended()).session.change_horizon()
+
+    def touch(self, mailbox_id: int) -> None:
+        (self._work or _ended()).touched.add(mailbox_id)
 
     def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
         work = self._work or _ended()

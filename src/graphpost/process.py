@@ -1,0 +1,34 @@
+"""What is set for the whole process: the interpreter's habits, and its limits."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import resource
+import sys
+from typing import Final
+
+OPEN_FILES: Final = 65_536
+
+
+def tune_interpreter() -> None:
+    """Spare the collector what lives as long as the process, and let it look at the rest less often.
+
+    Nearly everything that a request makes is freed by reference counting; looking for cycles after every 700 objects
+    took a fifth of the time of a request.
+    """
+    sys.setswitchinterval(0.0002)  # a thread that decodes a large attachment lets the loop run sooner
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)  # glibc only: hashing passwords at the start left 16 MB of nothing
+
+
+def raise_file_limit() -> None:
+    """Allow as many open files as we may have: every connection is one, and so is every blob being read."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
