@@ -114,7 +114,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (indexing.prune, (7, {("sb", 2): {3}}, ("sb", 2)), {}),
     (searching.begin, (SEARCH,), {}),
     (searching.look, (SEARCH,), {}),
-    (searching.present, (SEARCH, [item(1)]), {}),
+    (searching.fetch, (SEARCH, [(0, 1)]), {}),
     (candidates.candidates, (7, INBOX, SEARCH.sought, Progress(Mark(1, 1), 5), (1,)), {}),
     (messages.count, (7, INBOX, ("is_read = ?", (1,))), {}),
     (messages.change, (item(1), item(1, folder_id=NO_FOLDER)), {}),
