@@ -31,9 +31,7 @@ class Directory:
 @pytest.mark.parametrize("error", [LookupFailedError, NoSuchDomainError])
 def test_of_many_exchangers_few_are_looked_up(error: type[GraphpostError]) -> None:
     directory = Directory(error)
-    courier = MxCourier(
-        "far.test", directory, lambda host, address: CaptureCourier(), frozenset(), Random(1)
-    )
+    courier = MxCourier("far.test", directory, lambda host, address: CaptureCourier(), frozenset(), Random(1))
     [outcome] = asyncio.run(courier.deliver(envelope()))
     assert isinstance(outcome, Deferred)
     assert directory.asked == [f"mx{number}.far.test" for number in range(HOSTS)]

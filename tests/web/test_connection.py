@@ -19,14 +19,14 @@ GET = b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n"
 class Wire:
     """A transport that keeps what is written, and the application behind the connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 10) -> None:
         self.written = bytearray()
         self.is_closed = False
         self.is_aborted = False
         self.is_reading = True
         self.unsent = 0
         self.begun: list[Exchange] = []
-        self.port = Port(self.application, 5.0, Proxies("192.0.2.9"), common="")
+        self.port = Port(self.application, 5.0, Proxies("192.0.2.9"), most)
         self.connection = Connection(self.port, asyncio.get_running_loop())
         self.connection.connection_made(cast("asyncio.Transport", self))
 
@@ -219,6 +219,16 @@ def test_how_long_a_connection_may_be_silent(
         wire.connection.check(asyncio.get_running_loop().time() + late)
         assert wire.is_closed == closed
         assert [reply.status for reply in parsed(bytes(wire.written))] == ([status] if status else [])
+
+    run(play)
+
+
+def test_there_is_a_bound_on_connections() -> None:
+    async def play(wire: Wire) -> None:
+        full = Wire(most=0)
+        assert (full.is_aborted, full.port.refused, full.port.connections) == (True, 1, set())
+        full.connection.connection_lost(None)
+        assert (wire.is_aborted, wire.port.refused, wire.port.connections) == (False, 0, {wire.connection})
 
     run(play)
 

@@ -45,13 +45,15 @@ _REMEMBERED_LENGTH: Final = 512  # bytes of a target worth remembering
 class Port:
     """What the connections to one port have in common.
 
-    `connections` are those that are open, or have something to finish.  `common` are the field lines that every answer
-    has.
+    `connections` are those that are open, or have something to finish; one that would be more than `most` is cut off at
+    once, and counted in `refused`.  `common` are the field lines that every answer has.
     """
 
     application: Callable[[Exchange], Coroutine[Any, Any, None]]
     head_seconds: float
     proxies: Proxies
+    most: int
+    refused: int = 0
     connections: set[Connection] = field(default_factory=set)
     common: str = ""
 
@@ -89,6 +91,10 @@ class Connection(asyncio.Protocol):
     # The transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if len(self._port.connections) >= self._port.most:
+            self._port.refused += 1
+            cast("asyncio.Transport", transport).abort()
+            return
         self._transport = cast("asyncio.Transport", transport)
         self._scheme = "https" if transport.get_extra_info("sslcontext") else "http"
         peer = transport.get_extra_info("peername")
