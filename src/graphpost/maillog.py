@@ -150,6 +150,10 @@ class MailLog:
         """A message arrived in a local mailbox."""
         self._write(_INFO, "filed", {"message": f"{message_id:016x}", "mailbox": mailbox, "folder": folder})
 
+    def sent_on(self, message_id: int, mailbox: str, recipients: int) -> None:
+        """A rule of a mailbox sends a message on: `message` is the new one."""
+        self._write(_INFO, "sent_on", {"message": f"{message_id:016x}", "mailbox": mailbox, "to": recipients})
+
     def bounced(self, message_id: int, mailbox: str) -> None:
         """A non-delivery report about a message is in its sender's mailbox."""
         self.metrics.bounced += 1

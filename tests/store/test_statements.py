@@ -184,6 +184,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (preferences.add, (7, Kind.CATEGORY, ENTRY), {}),
     (preferences.change, (7, Kind.CATEGORY, ENTRY), {}),
     (preferences.remove, (7, Kind.CATEGORY, "a"), {}),
+    (preferences.on_arrival, (7,), {}),
     (preferences.settings_of, (7,), {}),
     (preferences.set_settings, (7, PersonalSettings()), {}),
     (deferrals.put, (DEFERRAL,), {}),
