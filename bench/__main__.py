@@ -4,6 +4,8 @@
     latency     2  one connection, 64 connections, beside large messages
     delivered   3  POST to smtp-sink against Postfix and smtp-source
     memory      4  idle, start, a large attachment
+    listing     5  lists, counts and filters of 1M messages against 10k
+    delta       7  delta rounds in 1M messages against 10k
     stages      -  where the time of an accepted message goes
 
 Peers run on the same machine in the same run; Postfix's are left out where it is not installed.  Beside these are
@@ -15,7 +17,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-LINES = ("accept", "latency", "delivered", "memory", "stages")
+LINES = ("accept", "latency", "delivered", "memory", "listing", "delta", "stages")
 
 
 def main(names: list[str]) -> int:

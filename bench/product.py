@@ -70,11 +70,13 @@ class Product:
 
 
 @contextlib.contextmanager
-def product(*options: str, config: str = "", environment: dict[str, str] | None = None) -> Iterator[Product]:
-    """Start it, wait until it is ready, and stop it by SIGTERM."""
+def product(
+    *options: str, config: str = "", environment: dict[str, str] | None = None, data: Path | None = None
+) -> Iterator[Product]:
+    """Start it, wait until it is ready, and stop it by SIGTERM; `data` is a directory that stays."""
     base = Path(tempfile.mkdtemp(prefix="graphpost-bench-"))
     port = free_port()
-    data = base / "data"
+    data = data or base / "data"
     command = [
         PYTHON,
         "-m",

@@ -30,6 +30,7 @@ from graphpost.config import Config
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.dispatch import Dispatcher
 from graphpost.delivery.filing import Filer
+from graphpost.delivery.indexing import Indexer
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
 from graphpost.delivery.outlets import Outlets, host_name
@@ -156,11 +157,15 @@ class Server:
         await people.refresh()
         self._background(people.watch())
         notifier = await self._start_notifier(store, people, numbers)
-        worker, submitter = await self._start_delivery(store, blobs, people, numbers)
+        indexer = Indexer(store, self._log)
+        self._background(indexer.run())
+        worker, submitter = await self._start_delivery(store, blobs, people, numbers, indexer)
         with locked(config.data):  # what two first starts would make twice
             keys = open_keys(config.data / "keys", clock.now())
             self.ca = server_certificate(config, clock.now()) if config.server.tls else None
-        application = self._application(store, blobs, people, numbers, worker, submitter, notifier, keys)
+        application = self._application(
+            store, blobs, people, numbers, worker, submitter, notifier, keys, indexer
+        )
         await self._start_web(application, listener)
         announce(config.data, self.url, self._file)
         self._stack.callback(withdraw, config.data)
@@ -185,7 +190,7 @@ class Server:
         return notifier
 
     async def _start_delivery(
-        self, store: Store, blobs: Blobs, people: Accounts, numbers: Numbers
+        self, store: Store, blobs: Blobs, people: Accounts, numbers: Numbers, indexer: Indexer
     ) -> tuple[Worker, Submitter]:
         config, clock, log = self.config, self._clock, self._log
         hostname = config.delivery.hostname or host_name()
@@ -252,8 +257,17 @@ class Server:
         )
         await worker.start()
         self._stack.push_async_callback(worker.stop)
-        kept = config.store.removals_seconds
-        self._background(Maintenance(store, blobs, people.directory, config.delivery, clock, log, kept).run())
+        maintenance = Maintenance(
+            store,
+            blobs,
+            people.directory,
+            config.delivery,
+            clock,
+            log,
+            config.store.removals_seconds,
+            indexer.keep,
+        )
+        self._background(maintenance.run())
         self._background(dispatcher.run())
         return worker, submitter
 
@@ -267,6 +281,7 @@ class Server:
         submitter: Submitter,
         notifier: Notifier,
         keys: SigningKeys,
+        indexer: Indexer,
     ) -> Application:
         config, clock = self.config, self._clock
         names = subject_names(config.server.host, config.server.names)
@@ -286,6 +301,7 @@ class Server:
             limits=config.limits,
             tenant_id=tenant,
             notifier=notifier,
+            searched=indexer.searched,
             inline_limit=config.store.inline_limit,
         )
         issuer = (

@@ -1,5 +1,6 @@
 """Commands without a server: help, settings, the store opened directly, exit statuses and errors in one line."""
 
+import asyncio
 import io
 import os
 import subprocess
@@ -13,6 +14,8 @@ import pytest
 from graphpost import __version__
 from graphpost.cli import COMMANDS, main
 from graphpost.config import load
+from graphpost.store import changes
+from graphpost.store.sqlite import SqliteStore
 
 
 def test_help_lists_every_command_with_its_own_summary(capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,16 +175,12 @@ def test_the_queue_is_listed_without_a_server(graphpost: Any) -> None:
 
 
 def test_a_database_in_use_is_said_so(graphpost: Any, data: Path) -> None:
-    from graphpost.store.sqlite import SqliteStore
-
     assert graphpost("migrate")[0] == 0
     store = SqliteStore.open(data / "graphpost.db")
     try:
         status, _, err = graphpost("mailbox", "list")
         assert (status, len(err.splitlines())) == (1, 1)
     finally:
-        import asyncio
-
         asyncio.run(store.close())
 
 
@@ -193,6 +192,24 @@ def test_migrate_says_what_it_does_and_does_it_once(graphpost: Any, data: Path) 
     assert applied == planned.replace("would apply", "applied")
     assert graphpost("migrate")[1] == "The database is up to date.\n"
     assert graphpost("migrate", "--dry-run")[1] == "The database is up to date.\n"
+    assert graphpost("migrate", "--dry-run", "--restored")[1] == "The database is up to date.\n"
+
+
+def test_after_a_backup_was_put_back_clients_begin_anew(graphpost: Any, data: Path) -> None:
+    async def horizons() -> tuple[int, int]:
+        store = SqliteStore.open(data / "graphpost.db")
+        try:
+            return await store.read(changes.forgotten), await store.read(changes.latest)
+        finally:
+            await store.close()
+
+    assert graphpost("migrate")[0] == 0
+    forgotten, before = asyncio.run(horizons())
+    assert forgotten == 0
+    _, out, _ = graphpost("migrate", "--restored")
+    assert out == "The database is up to date.\nClients that synchronise will begin anew.\n"
+    forgotten, after = asyncio.run(horizons())
+    assert before < forgotten <= after
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights are POSIX's")

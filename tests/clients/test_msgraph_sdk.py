@@ -162,3 +162,11 @@ def test_a_subscription_is_made_renewed_and_ended_and_its_receiver_told(world: W
         "listed": [True],
         "gone": [404, "ResourceNotFound"],
     }
+
+
+def test_a_folder_is_synchronised(world: World) -> None:
+    assert world.python("sdk_delta.py", ADELE) == {
+        "rounds": [["one", "three", "two"], [None, "four", "one"]],
+        "folders": ["Renamed"],
+        "elsewhere": [410, "syncStateNotFound"],
+    }

@@ -64,7 +64,7 @@ public = true
 secrets = ["{secret}"]
 certificates = ["{certificate}"]
 redirect_uris = ["http://localhost"]
-application_permissions = ["Mail.Send", "Mail.ReadWrite", "User.Read.All"]
+application_permissions = ["Mail.Send", "Mail.ReadWrite", "User.Read.All", "MailboxSettings.ReadWrite"]
 delegated_permissions = ["Mail.Send", "Mail.ReadWrite", "User.Read"]
 
 [[applications]]

@@ -11,6 +11,7 @@ from tests.delivery.conftest import MakeOffice
 from tests.delivery.post import ALEX, HOUR, LATER, YES, Office
 
 from graphpost.clock import SECOND
+from graphpost.delivery.indexing import Indexer
 from graphpost.delivery.maintenance import (
     GRACE_SECONDS,
     INTERVAL_SECONDS,
@@ -39,6 +40,7 @@ def maintenance(office: Office) -> Maintenance:
         office.clock,
         office.log,
         REMOVALS_SECONDS,
+        Indexer(office.store, office.log).keep,
     )
 
 

@@ -12,6 +12,7 @@ from tests.store.made import upload
 
 from graphpost.clock import SECOND
 from graphpost.config import LogSettings
+from graphpost.delivery.indexing import Indexer
 from graphpost.delivery.maintenance import Maintenance
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
@@ -35,7 +36,14 @@ class House:
         directory = Directory.of([ADELE, ALEX])
         log = MailLog(LogSettings(), open(os.devnull, "w"), self.clock.now)  # noqa: SIM115
         self.maintenance = Maintenance(
-            store, self.blobs, lambda: directory, SETTINGS, self.clock, log, 3600.0
+            store,
+            self.blobs,
+            lambda: directory,
+            SETTINGS,
+            self.clock,
+            log,
+            3600.0,
+            Indexer(store, log).keep,
         )
 
     async def begin(self, number: int, **changes: object) -> Upload:

@@ -5,6 +5,7 @@ A question is a text for the URL and a predicate on a `Plain`; nothing of the se
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -234,3 +235,100 @@ def in_order(found: list[Plain], order: Order) -> list[Plain]:
         return (left.number - right.number) * (-1 if order[-1][1] else 1)
 
     return sorted(found, key=cmp_to_key(compare))
+
+
+def said(text: str) -> str:
+    """The words of a text between blanks."""
+    plain = text.replace("ß", "ss").replace("Ä", "A").lower()
+    return f" {' '.join(re.findall('[a-z0-9]+', plain))} "
+
+
+def _texts(each: Plain, field: str) -> list[str]:
+    return {
+        "from": [each.sender],
+        "to": list(each.to),
+        "cc": [],
+        "subject": [each.subject],
+        "body": [each.body],
+        "attachment": ["plan.pdf"] if each.number % 3 == 0 else [],
+        "recipients": list(each.to),
+        "participants": [each.sender, *each.to],
+        "": [each.sender, each.subject, each.body],
+    }[field]
+
+
+def words_question(field: str, text: str) -> Question:
+    """Words or a phrase, of a field or anywhere."""
+    star = text.endswith("*")
+    written = f'"{text[:-1]}"*' if star and " " in text else f'"{text}"' if " " in text else text
+    part = said(text)[: -1 if star else None]
+    return (
+        f"{field}:{written}" if field else written,
+        lambda each: any(part in said(one) for one in _texts(each, field)),
+    )
+
+
+def _whole(text: str) -> Question:
+    return f'subject="{text}"', lambda each: said(each.subject) == said(text)
+
+
+def _dated(name: str, op: str, day: int) -> Question:
+    text = (BEGIN + timedelta(days=day)).strftime("%Y-%m-%d")
+    compare = _COMPARE[{":": "eq", "=": "eq", "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "<>": "ne"}[op]]
+    return f"{name}{op}{text}", lambda each: compare(each.day if name == "received" else 9 - each.day, day)
+
+
+def _spanned(first: int, more: int) -> Question:
+    begin, end = (BEGIN + timedelta(days=day) for day in (first, first + more))
+    return f"received:{begin:%Y-%m-%d}..{end:%m/%d/%Y}", lambda each: first <= each.day <= first + more
+
+
+WORDS = (
+    "a",
+    "ab",
+    "A*",
+    "strasse",
+    "Ärger",
+    "arg*",
+    "alpha",
+    "beta gamma",
+    "gamma alpha",
+    "be*",
+    "zoe",
+    "nowhere",
+)
+SEARCHES: st.SearchStrategy[Question] = st.recursive(
+    st.one_of(
+        st.builds(words_question, st.sampled_from(("", "", "subject", "body", "cc")), st.sampled_from(WORDS)),
+        st.builds(
+            words_question,
+            st.sampled_from(("from", "to", "recipients", "participants")),
+            st.sampled_from(("zoe", "bo@two.test", "tw*", "test")),
+        ),
+        st.builds(words_question, st.just("attachment"), st.sampled_from(("plan", "plan.pdf", "pdf plan"))),
+        st.sampled_from(("a", "a b", "Ärger")).map(_whole),
+        st.builds(
+            _dated,
+            st.sampled_from(("received", "sent")),
+            st.sampled_from((":", "=", "<", "<=", ">", ">=", "<>")),
+            st.integers(0, 9),
+        ),
+        st.builds(_spanned, st.integers(0, 3), st.integers(0, 2)),
+        st.sampled_from(LEVELS).map(lambda level: (f"importance:{level}", lambda each: each.level == level)),
+        st.just(("hasAttachments:true", lambda each: each.number % 3 == 0)),
+        st.integers(0, 20).map(lambda size: (f"size>={size}", lambda each: each.number >= size)),
+        st.just(("kind:email", lambda each: True)),
+    ),
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from((" ", " AND ")), inner).map(
+            lambda two: (f"({two[0][0]}{two[1]}{two[2][0]})", lambda e: two[0][1](e) and two[2][1](e))
+        ),
+        st.tuples(inner, inner).map(
+            lambda two: (f"({two[0][0]} OR {two[1][0]})", lambda e: two[0][1](e) or two[1][1](e))
+        ),
+        st.tuples(inner, st.sampled_from(("NOT ", "-"))).map(
+            lambda one: (f"{one[1]}{one[0][0]}", lambda e: not one[0][1](e))
+        ),
+    ),
+    max_leaves=4,
+)

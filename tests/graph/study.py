@@ -14,6 +14,7 @@ from tests.graph.desk import APP, MAILBOXES, SCOPED, TENANT, Desk, make_request
 from tests.store.conftest import anyio_backend, open_store, postgres_server, postgres_url
 
 from graphpost.config import LimitSettings
+from graphpost.delivery.indexing import Indexer
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Services
 from graphpost.mail.mailbox import Directory
@@ -58,6 +59,7 @@ class Study:
         self.office = Office(store, FileBlobs(folder / "blobs"), JumpingClock())
         self.office.directory = Directory.of(MAILBOXES, [APP, SCOPED])
         self.store, self.clock = store, self.office.clock
+        self.indexer = Indexer(self.office.store, self.office.log)
         self.services = Services(
             store=self.office.store,
             blobs=self.office.blobs,
@@ -69,6 +71,7 @@ class Study:
             limits=LimitSettings(**limits),
             tenant_id=TENANT,
             notifier=cast(Any, None),
+            searched=self.indexer.searched,
         )
         self.api = GraphApi(self.services)
 

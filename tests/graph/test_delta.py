@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.graph.shelf import (
@@ -370,7 +370,7 @@ def test_a_token_of_folders_is_none_of_messages(still: Shelf) -> None:
         ask(still, f"$deltatoken={token_of(link)}", folder="msgfolderroot")
 
 
-@pytest.mark.parametrize("text", ["", "x", "latest", "AAAA", "é", "0", "A" * 20_000, "%00", "AQ==", "_" * 64])
+@pytest.mark.parametrize("text", ["", "x", "latest", "AAAA", "é", "0", "A" * 70_000, "%00", "AQ==", "_" * 64])
 def test_what_is_no_token_is_badly_formed(still: Shelf, text: str) -> None:
     for option in ("$deltatoken", "$skiptoken"):
         with pytest.raises(BadRequest):
@@ -379,14 +379,19 @@ def test_what_is_no_token_is_badly_formed(still: Shelf, text: str) -> None:
             ask_folders(still, f"{option}={quote(text)}")
 
 
+STATE = SyncState("messages", ADELE.object_id, INBOX, 5, 0, False, (0, 0), {"$select": "subject"})
+
+
+@settings(deadline=None)
 @given(st.integers(0, 400), st.integers(1, 255))
-def test_a_spoilt_token_is_badly_formed(still: Shelf, index: int, flip: int) -> None:
-    data = bytearray(urlsafe_b64decode(token_of(started(still)) + "=="))
+def test_a_spoilt_token_is_badly_formed(index: int, flip: int) -> None:
+    data = bytearray(urlsafe_b64decode(token_text(STATE) + "=="))
     data[index % len(data)] ^= flip
     with pytest.raises(BadRequest):
         parse_token(urlsafe_b64encode(bytes(data)).rstrip(b"=").decode())
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80) | st.binary(max_size=80).map(lambda data: urlsafe_b64encode(data).decode()))
 @example("A")
 def test_any_text_is_a_token_or_refused(text: str) -> None:

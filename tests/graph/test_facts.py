@@ -70,6 +70,7 @@ def test_a_message_is_found_by_what_it_says(shelf: Shelf, condition: str, place:
         "singleValueExtendedProperties/any(ep:cast(ep/value,Edm.Nonsense) eq 1)",
         "subject eq 'x' or webLink eq 'x'",
         "bodyPreview gt 5",
+        "bodyPreview eq 'x'" + " or isRead" * 501,
     ],
 )
 def test_what_cannot_be_asked_is_400(shelf: Shelf, condition: str) -> None:
@@ -77,6 +78,11 @@ def test_what_cannot_be_asked_is_400(shelf: Shelf, condition: str) -> None:
         with pytest.raises(BadRequest) as caught:
             shelf.call(handler, f"$filter={condition}")
         assert caught.value.code == "ErrorInvalidUrlQueryFilter"
+
+
+def test_many_conditions_are_answered_together(shelf: Shelf) -> None:
+    condition = "body/contentType eq 'html'" + " or subject eq 'none'" * 490
+    assert len(shelf.call(list_messages, f"$filter={condition}").values) == 1
 
 
 @pytest.mark.parametrize("condition", ["contains(body/content,'x')", "attachments/any(a:a/name eq 'x')"])

@@ -214,13 +214,18 @@ def test_messages_are_ordered(shelf, query, first):
         ("$expand=singleValueExtendedProperties($filter=id eq 'x')", "ErrorInvalidUrlQueryFilter"),
         ("$top=0", "BadRequest"),
         ("$top=1001", "BadRequest"),
-        ("$search=\"x\"", "SearchNotSupported"),
+        ("$search=x&$filter=isRead", "SearchWithFilter"),
     ],
 )  # fmt: skip
 def test_a_bad_query_is_400(shelf, query, code):
     with pytest.raises(BadRequest) as caught:
         shelf.call(list_messages, query)
     assert caught.value.code == code
+
+
+def test_a_token_without_bodies_searches_nothing(shelf):
+    with pytest.raises(AccessDenied):
+        shelf.call(list_messages, "$search=x", permissions=frozenset({"Mail.ReadBasic"}))
 
 
 def test_an_unknown_property_is_named(shelf):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -12,82 +9,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.graph.desk import ADELE
 from tests.graph.oracle import ORDERS, QUESTIONS, Order, Plain, Question, in_order, order_text, plains
-from tests.graph.study import Answer, Study
-from tests.store.conftest import postgres_server  # noqa: F401
+from tests.graph.room import BOX, Room, numbers, postgres_server, room
 
-from graphpost.graph import listing
-from graphpost.ids import parse_folder_id, parse_item_id
+from graphpost.ids import parse_folder_id
 from graphpost.mail.mailbox import INBOX, ROOT, SENT_ITEMS, Folder
 from graphpost.store import folders, messages
-from graphpost.store.sqlite import SqliteStore
-from graphpost.store.store import Store, Tx
+from graphpost.store.store import Tx
 
-BOX = ADELE.mailbox_id
+__all__ = ["postgres_server", "room"]
 MAILBOXES = plains((INBOX, SENT_ITEMS))
 PLACES = {"messages": (INBOX, SENT_ITEMS), "mailFolders/inbox/messages": (INBOX,)}
 MODERATE = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 CHANGES = st.lists(
     st.tuples(st.sampled_from(("add", "move", "change", "remove")), st.integers(0, 99)), max_size=8
 )
-
-
-class Room:
-    """Adele's mailbox, filled anew by every example."""
-
-    def __init__(self, store: Store, folder: Path) -> None:
-        self.runner = asyncio.Runner()
-        self.study = Study(store, folder)
-        self.runner.run(self.study.furnish())
-
-    def close(self) -> None:
-        self.runner.run(self.study.store.close())
-        self.study.office.log.close()
-        self.runner.close()
-
-    def fill(self, plains: list[Plain]) -> None:
-        def fill(tx: Tx) -> None:
-            tx.execute("DELETE FROM messages WHERE mailbox_id = ?", (BOX,))
-            for each in plains:
-                messages.add(tx, each.item(BOX))
-
-        self.write(fill)
-
-    def write(self, fn: Any) -> Any:
-        return self.runner.run(self.study.store.write(fn))
-
-    def ask(self, path: str, query: str) -> Answer:
-        answer = self.runner.run(self.study.ask("GET", path, query=query, prefer='IdType="ImmutableId"'))
-        assert answer.status == 200, answer
-        return answer
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def room(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    folder = tmp_path_factory.mktemp("room")
-    opened = Room(open_store(request, folder), folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(listing, "CHUNK", 4)  # many chunks of few messages
-        yield opened
-    opened.close()
-
-
-def open_store(request: pytest.FixtureRequest, folder: Path) -> Store:
-    if request.param == "sqlite":
-        return SqliteStore.open(folder / "mail.db", readers=2)
-    server = request.getfixturevalue("postgres_server")
-    import psycopg
-
-    from graphpost.store.postgres import PostgresStore
-
-    with psycopg.connect(server.url, autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA walks")
-    return PostgresStore.open(f"{server.url}&options=-csearch_path%3Dwalks", connections=2)
-
-
-def numbers(answer: Answer) -> list[int]:
-    return [parse_item_id(value["id"]).message_id for value in answer.json["value"]]
 
 
 def query_of(question: Question | None, order: Order, top: int) -> str:

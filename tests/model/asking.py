@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
-from tests.model.mailbox import Kept
+from tests.model.mailbox import Kept, addresses
 
 IMPORTANCE = ("low", "normal", "high")
 SUBJECTS = ("", "Lunch", "Größe", "RE: Lunch", "50% of_it", "o'clock")
@@ -73,6 +73,21 @@ _ATOMS = st.one_of(
     st.sampled_from(("notFlagged", "complete", "flagged")).map(
         lambda word: Filter(
             f"flag/flagStatus eq '{word}'", lambda kept: kept.seen["flag"]["flagStatus"] == word
+        )
+    ),
+    st.tuples(
+        st.sampled_from(("toRecipients", "ccRecipients", "bccRecipients", "replyTo")),
+        st.sampled_from(("zoe@one.test", "AdeleV@contoso.com", "nobody@contoso.test")),
+    ).map(
+        lambda both: Filter(
+            f"{both[0]}/any(r:r/emailAddress/address eq '{both[1]}')",
+            lambda kept: both[1].casefold() in {each.casefold() for each in addresses(kept.seen[both[0]])},
+        )
+    ),
+    st.sampled_from(("Soup", "fish", "<b>")).map(
+        lambda part: Filter(
+            f"contains(body/content,'{part}')",
+            lambda kept: part.casefold() in kept.seen["body"]["content"].casefold(),
         )
     ),
     st.integers(0, 59).map(

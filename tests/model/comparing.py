@@ -208,8 +208,8 @@ class Comparing(RuleBasedStateMachine):
             if not folder.key:
                 assert folder.parent is not None
                 folder.key = by_place[folder.parent.key, folder.name]["id"]
-        found = {each["id"]: _folder_shown(each) for each in [root, *shown]}
-        assert found == {folder.key: self._folder_meant(box, folder) for folder in box.folders}
+        found = {each["id"]: folder_shown(each) for each in [root, *shown]}
+        assert found == {folder.key: self.folder_meant(box, folder) for folder in box.folders}
 
     def _tree(self, number: int, shown: list[dict[str, Any]], depth: int = 1) -> list[dict[str, Any]]:
         """All folders below; what an answer does not reach is asked for."""
@@ -222,7 +222,7 @@ class Comparing(RuleBasedStateMachine):
             found += [each, *self._tree(number, below, depth + 1)]
         return found
 
-    def _folder_meant(self, box: Box, folder: Folder) -> tuple[Any, ...]:
+    def folder_meant(self, box: Box, folder: Folder) -> tuple[Any, ...]:
         inside = box.inside(folder)
         return (
             folder.name,
@@ -294,7 +294,14 @@ class Comparing(RuleBasedStateMachine):
             assert _same_files(kept.files, files), (kept.files, files)
             kept.files = tuple(file for _, file in files)
             kept.file_keys = tuple(each for each, _ in files)
+        if kept.touched and kept.answered:
+            assert self._verb(number, key) == kept.answered
         kept.moved = kept.touched = kept.refiled = False
+
+    def _verb(self, number: int, key: str) -> str:
+        query = "$expand=singleValueExtendedProperties($filter=id eq 'Integer 0x1081')"
+        properties = self.get(number, f"messages/{key}?{query}").body["singleValueExtendedProperties"]
+        return str(properties[0]["value"])
 
     def _files(self, number: int, bound: str) -> list[tuple[str, File]]:
         found = []
@@ -357,6 +364,6 @@ def _same_files(meant: tuple[File, ...], found: list[tuple[str, File]]) -> bool:
     return UNKNOWN in meant or list(meant) == [file for _, file in found]
 
 
-def _folder_shown(each: dict[str, Any]) -> tuple[Any, ...]:
+def folder_shown(each: dict[str, Any]) -> tuple[Any, ...]:
     names = ("displayName", "parentFolderId", "isHidden", "childFolderCount", "totalItemCount")
     return (*(each[name] for name in names), each["unreadItemCount"])

@@ -7,17 +7,22 @@ from hypothesis.stateful import rule
 from tests.model import asking
 from tests.model.asking import FILTERS, ORDERS, Filter, Order
 from tests.model.comparing import Step
-from tests.model.filing import Filing
 from tests.model.given import BOX, NEW, PICK, PROPERTIES
 from tests.model.mailbox import recipient
 from tests.model.place import BOXES, IMMUTABLE
+from tests.model.walking import Walking
+
+KINDS = st.lists(
+    st.sampled_from(("patch", "move", "copy", "delete", "create", "send", "mail")), min_size=1, max_size=8
+)
 
 
-class MailboxMachine(Filing):
+class MailboxMachine(Walking):
     """All operations, several of them in one batch, and questions about what there is."""
 
     def furnish(self) -> None:
         """Something to begin with in each mailbox: mail that was sent and received, and drafts."""
+        super().furnish()
         for number, other in ((0, 1), (1, 0)):
             given = {"subject": "Lunch", "toRecipients": [recipient(self.boxes[other].address)]}
             self.run(number, self.send_mail_step(number, given, ["a.txt", "logo.png"], True))
@@ -28,15 +33,10 @@ class MailboxMachine(Filing):
 
     @rule(number=BOX, data=st.data(), chained=st.booleans())
     def several_at_once(self, number: int, data: st.DataObject, chained: bool) -> None:
-        """Up to five operations in a batch; independent ones are of different messages, because they may swap."""
-        kinds = data.draw(
-            st.lists(
-                st.sampled_from(("patch", "move", "copy", "delete", "create", "send", "mail")), max_size=5
-            )
-        )
+        """Operations in a batch; independent ones are of different messages, because they may swap."""
         steps: list[Step] = []
         taken: set[int] = set()
-        for kind in kinds:
+        for kind in data.draw(KINDS):
             pick = data.draw(PICK)
             kept = self.message(number, pick)
             if not chained and kind in ("patch", "move", "copy", "delete", "send"):
@@ -50,6 +50,11 @@ class MailboxMachine(Filing):
                 break
         if steps and (chained or len(steps) == 1 or not steps[-1].ends):
             self.run_batch(number, steps, chained=chained)
+
+    @rule(number=BOX, data=st.data())
+    def several_in_a_row(self, number: int, data: st.DataObject) -> None:
+        for kind in data.draw(KINDS):
+            self.run(number, self._part(number, kind, data.draw(PICK), data))
 
     def _part(self, number: int, kind: str, pick: int, data: st.DataObject) -> Step | None:
         style, place = data.draw(st.integers(0, 3)), data.draw(PICK)

@@ -107,6 +107,8 @@ class Kept:
     touched: bool = False
     refiled: bool = True  # its attachments are to be looked at
     mime: bool = False  # it is the bytes it came as
+    answers: tuple[Kept, str] | None = None  # what it answers, and how (the number of PidTagLastVerbExecuted)
+    answered: str = ""  # how it was answered last
 
     @property
     def is_draft(self) -> bool:
@@ -121,6 +123,12 @@ class Kept:
         """Only the server knows these."""
         for name in names:
             self.seen.pop(name, None)
+
+    def leave(self) -> None:
+        """It is sent: what it answers, if that is still there, is marked."""
+        original, verb = self.answers or (self, "")
+        if verb and not original.gone:
+            original.answered, original.touched = verb, True
 
     def place(self, folder: Folder) -> None:
         if folder is not self.folder:
@@ -315,7 +323,7 @@ def above(folder: Folder | None) -> Iterator[Folder]:
 
 
 def copied(kept: Kept, to: Folder) -> Kept:
-    made = Kept(to, dict(kept.seen), kept.files, mime=kept.mime)
+    made = Kept(to, dict(kept.seen), kept.files, mime=kept.mime, answers=kept.answers, answered=kept.answered)
     made.forget("createdDateTime")
     return made
 

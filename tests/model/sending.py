@@ -26,6 +26,7 @@ from tests.model.mailbox import (
 from tests.model.messages import Messages
 from tests.model.place import Ask
 
+VERBS = {"Reply": "102", "ReplyAll": "103", "Forward": "104"}
 RELAYS = {"one.test", "two.test"}
 
 
@@ -50,6 +51,7 @@ class Sending(Messages):
 
     def leave(self, number: int, kept: Kept) -> None:
         """The model's mail on its way: to relays, to Inboxes, and reports back to the sender."""
+        kept.leave()
         box, local, asks = self.boxes[number], list[Box](), kept.seen["isDeliveryReceiptRequested"]
         hops: dict[str, set[str]] = {}
         for address in recipients(kept.seen):
@@ -190,7 +192,7 @@ class Sending(Messages):
             seen["isDraft"] = kept_as_draft
             if not kept_as_draft:
                 seen |= {"from": box.own, "sender": box.own}
-            answer = box.keep(Kept(place, seen, files))
+            answer = box.keep(Kept(place, seen, files, answers=(original, VERBS[manner])))
             if not kept_as_draft:
                 self.leave(number, answer)
             return Done(201, answer) if kept_as_draft else Done(202)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.store.made import item
+from tests.store.made import ADELE, item
 
 from graphpost.errors import PreconditionFailed, StoreError
 from graphpost.mail.mailbox import (
@@ -25,7 +25,8 @@ from graphpost.mail.message import Address, Attachment, ContentRef, Flag
 from graphpost.store import contents, folders, messages
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.contents import Content
-from graphpost.store.store import Store, Tx
+from graphpost.store.sqlite import SqliteStore
+from graphpost.store.store import Params, Row, Store, Tx
 
 pytestmark = pytest.mark.anyio
 
@@ -247,3 +248,47 @@ async def test_many_contents_of_both_kinds_in_one_statement(store: Store) -> Non
     many = [Content(n, n, f"{n:064}", bytes([n]) if n % 3 else None) for n in range(100)]
     await store.write(lambda tx: contents.add(tx, 7, 5, many))
     assert await store.read(lambda tx: contents.of_message(tx, 7, 5)) == {c.content_id: c for c in many}
+
+
+@pytest.mark.parametrize(
+    ("folder", "where", "index"),
+    [
+        (INBOX, ("(is_read = 0)", ()), "messages_unread"),
+        (INBOX, ("((from_address = ?) AND (received_at > ?))", ("x", 5)), "messages_by_sender"),
+        (INBOX, ("(subject = ?)", ("x",)), "messages_by_time"),
+        (SENT_ITEMS, ("(from_address = ?)", ("x",)), "messages_by_time"),
+    ],
+)
+async def test_what_is_often_asked_for_has_an_index(
+    sqlite_store: SqliteStore, folder: int, where: tuple[str, tuple[object, ...]], index: str
+) -> None:
+    plans: list[str] = []
+
+    class Planned:
+        """A Tx that asks how a statement would be run."""
+
+        def __init__(self, tx: Tx) -> None:
+            self.tx, self.dialect = tx, tx.dialect
+
+        def all(self, sql: str, params: Params = ()) -> list[Row]:
+            plans.extend(row[-1] for row in self.tx.all(f"EXPLAIN QUERY PLAN {sql}", params))
+            return self.tx.all(sql, params)
+
+    await sqlite_store.read(lambda tx: messages.find(Planned(tx), 7, folder_id=folder, where=where))  # type: ignore[arg-type]
+    assert len(plans) == 1
+    assert f"USING INDEX {index} " in plans[0]
+
+
+async def test_a_sender_is_found_in_every_folder(store: Store) -> None:
+    def add(tx: Tx) -> None:
+        for number, folder in enumerate((INBOX, SENT_ITEMS, 99), 1):
+            messages.add(tx, item(number, folder_id=folder))
+            messages.add(tx, item(10 + number, folder_id=folder, from_=Address("b@example.test")))
+
+    await store.write(add)
+    where = ("(from_address = ?)", (ADELE.address.casefold(),))
+    for folder, expected in ((INBOX, [1]), (SENT_ITEMS, [2]), (99, [3]), (None, [3, 2, 1])):
+        found = await store.read(lambda tx, f=folder: messages.find(tx, 7, folder_id=f, where=where))  # type: ignore[misc]
+        assert [each.message_id for each in found] == expected
+        total = await store.read(lambda tx, f=folder: messages.count(tx, 7, f, where))  # type: ignore[misc]
+        assert total == len(expected)

@@ -13,7 +13,9 @@ from tests.store.made import delivery, feed, item, subscription, upload
 
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, Folder
 from graphpost.mail.preferences import Category, PersonalSettings
+from graphpost.odata.sought import Phrase
 from graphpost.store import (
+    candidates,
     changes,
     contents,
     deferrals,
@@ -22,19 +24,24 @@ from graphpost.store import (
     folder_properties,
     folders,
     forgetting,
+    indexing,
     messages,
     preferences,
     removals,
     rerouting,
+    searching,
     subscriptions,
     trees,
     uploads,
+    words,
 )
 from graphpost.store.changes import Mark
 from graphpost.store.contents import Content
 from graphpost.store.deferrals import Deferral
+from graphpost.store.indexing import Progress
 from graphpost.store.pages import NEWEST, Slot
 from graphpost.store.preferences import Entry, Kind
+from graphpost.store.searching import Search
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
 from graphpost.store.transaction import COUNT
 from graphpost.store.trees import Copying
@@ -46,6 +53,8 @@ KEYS = {
     "contents": "mailbox_id",
     "folders": "mailbox_id",
     "uploads": "mailbox_id",
+    "words": "mailbox_id",
+    "indexes": "mailbox_id",
     "preferences": "mailbox_id",
     "removals": "mailbox_id",
     "deliveries": "bucket",
@@ -56,6 +65,7 @@ KEYS = {
     "folder_properties": "mailbox_id",
 }
 PLACES = [("received_at", False)]
+SEARCH = Search(7, INBOX, Phrase(("subject",), ("a",)))
 ENTRY = Entry("a", "red", Category("Red"))
 FOLDER = Folder(mailbox_id=7, folder_id=99, parent_id=1, name="x")
 DEFERRAL = Deferral(mailbox_id=7, message_id=1, due_at=100, created_at=1)
@@ -66,6 +76,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (folders.children, (7, 1, True), {}),
     (folders.find, (7, 1, "x"), {}),
     (folders.hold, (7, 1), {}),
+    (folders.share, (7, 1), {}),
     (folders.listed, (7, 0, 10), {}),
     (folders.hold_tree, (7,), {}),
     (folders.ancestors, (7, 99), {}),
@@ -86,7 +97,24 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
         {"where": ("1 = ?", (1,))},
     ),
     (messages.find_flagged, (7, [], Slot([("subject", True), ("size", False)], ("x", 1, 5))), {}),
+    (messages.get_some, (7, [1, 2]), {}),
+    (messages.ascending, (7, 0, 5), {}),
+    (messages.descending_ids, (7, None, 0, 99, 5), {}),
     (messages.count, (7, None), {}),
+    (words.add, (7, {"sa": [1], "sb": [2, 3]}), {}),
+    (words.block_below, (7, "sa", 5), {}),
+    (words.beginning_with, (7, "s", 5), {}),
+    (words.dead, (7, words.BEGINNING, 5), {}),
+    (words.remove, (7, {("sa", 1): {1}}), {}),
+    (indexing.begin, (7,), {}),
+    (indexing.progress, (7,), {}),
+    (indexing.gather, (7,), {}),
+    (indexing.add, (7, {"sa": [1]}), {}),
+    (indexing.advance, (7, Progress(Mark(1, 1), 0), Progress(Mark(2, 2), 0)), {}),
+    (indexing.prune, (7, {("sb", 2): {3}}, ("sb", 2)), {}),
+    (searching.begin, (SEARCH,), {}),
+    (searching.look, (SEARCH,), {}),
+    (candidates.candidates, (7, INBOX, SEARCH.sought, Progress(Mark(1, 1), 5), (1,)), {}),
     (messages.count, (7, INBOX, ("is_read = ?", (1,))), {}),
     (messages.change, (item(1), item(1, folder_id=NO_FOLDER)), {}),
     (messages.remove, (item(1, version=2),), {}),
@@ -96,6 +124,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (removals.note_time, (100,), {}),
     (removals.forget, (100,), {}),
     (removals.forgotten, (), {}),
+    (removals.forget_all, (), {}),
     (changes.latest, (), {}),
     (changes.forgotten, (), {}),
     (changes.messages_since, (7, INBOX, Mark(0, 0), 2**62, 10), {}),
@@ -292,6 +321,10 @@ def test_no_function_is_left_out() -> None:
         removals,
         subscriptions,
         feeds,
+        words,
+        indexing,
+        searching,
+        candidates,
     )
     public = {
         function

@@ -206,7 +206,7 @@ async def test_a_message_is_not_put_into_a_folder_that_goes(store: Store) -> Non
 
     def put(number: int) -> Any:
         def run(tx: Tx) -> bool:
-            if folders.hold(tx, 7, TOP) is None:
+            if folders.share(tx, 7, TOP) is None:
                 return False
             messages.add(tx, item(number, folder_id=TOP))
             return True

@@ -12,7 +12,7 @@ from graphpost.ids import random_bytes
 from graphpost.mail.address import domain_of
 from graphpost.mail.mailbox import NO_FOLDER, Mailbox
 from graphpost.mail.message import Item, Message
-from graphpost.mail.thread import conversation_of, new_index
+from graphpost.mail.thread import conversation_of, is_index, new_index
 
 ROW_OVERHEAD: Final = 512  # what an item takes beside its texts, for `size`
 
@@ -27,6 +27,7 @@ def new_item(
 ) -> Item:
     """The item that a message becomes."""
     message = completed(mailbox, message, number, now)
+    content = message.body.content
     return Item(
         mailbox_id=mailbox.mailbox_id,
         message_id=number,
@@ -36,26 +37,26 @@ def new_item(
         modified_at=now,
         received_at=now,
         sent_at=now,
-        size=ROW_OVERHEAD + len(message.body.content) + sum(map(len, contents.values())),
+        size=ROW_OVERHEAD + len(content) + (sum(map(len, contents.values())) if contents else 0),
         conversation_id=conversation_of(message.conversation_index) or b"",
     )
 
 
 def completed(mailbox: Mailbox, message: Message, number: int, now: Instant) -> Message:
     """The message with a Message-ID, a date and a conversation, as far as it has none."""
-    index = message.conversation_index
-    if conversation_of(index) is None:
-        index = new_index(now, random_bytes(16))
-    elif message.internet_message_id and message.date:
+    index, message_id = message.conversation_index, message.internet_message_id
+    has_index = is_index(index)
+    if has_index and message_id and message.date:
         return message
+    chance = random_bytes(20)
     return replace(
         message,
-        internet_message_id=message.internet_message_id or new_message_id(number, mailbox.address),
+        internet_message_id=message_id or new_message_id(number, chance[16:], mailbox.address),
         date=message.date or now,
-        conversation_index=index,
+        conversation_index=index if has_index else new_index(now, chance[:16]),
     )
 
 
-def new_message_id(number: int, address: str) -> str:
-    """A Message-ID in the sender's domain; the random part keeps queue numbers from being guessed from it."""
-    return f"<{number:016x}.{random_bytes(4).hex()}@{domain_of(address)}>"
+def new_message_id(number: int, chance: bytes, address: str) -> str:
+    """A Message-ID in the sender's domain; chance keeps queue numbers from being guessed from it."""
+    return f"<{number:016x}.{chance.hex()}@{domain_of(address)}>"

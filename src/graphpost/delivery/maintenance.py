@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Final
 
 from graphpost.clock import SECOND, Clock, Instant
@@ -34,6 +34,7 @@ class Maintenance:
         clock: Clock,
         log: MailLog,
         removals_seconds: float,
+        keep_index: Callable[[int], Awaitable[None]],
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -42,6 +43,7 @@ class Maintenance:
         self._clock = clock
         self._log = log
         self._removals_seconds = removals_seconds
+        self._keep_index = keep_index
 
     async def run(self) -> None:
         while True:
@@ -52,7 +54,7 @@ class Maintenance:
                 self._log.problem("maintenance", error)
 
     async def once(self) -> None:
-        """Prune queue and removals, sweep messages, end the uploads whose time is over, and sweep the files now."""
+        """Prune queue and removals, sweep messages, uploads and files, and keep the indexes, now."""
         now, before = self._clock.now(), self._before(self._settings.retention_seconds)
         for bucket in range(deliveries.BUCKETS):
             while await self._store.write(lambda tx, b=bucket: forget(tx, b, before)):  # type: ignore[misc]
@@ -66,6 +68,8 @@ class Maintenance:
         await asyncio.to_thread(self._blobs.sweep, blobs, now, GRACE_SECONDS)
         parts = self._named(lambda tx, box, names: uploads.parts_of(tx, box).intersection(names), boxes)
         await asyncio.to_thread(self._blobs.parts.sweep, parts, now / SECOND - PART_GRACE_SECONDS)
+        for box in boxes:
+            await self._keep_index(box)
 
     def _named(
         self, names_of: Callable[[Tx, int, Collection[str]], set[str]], boxes: Iterable[int]

@@ -8,6 +8,7 @@ whose mail exchangers take its mail.  The first route whose domains match wins; 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from graphpost.config import RouteSettings
@@ -46,6 +47,7 @@ class Router:
         self._all = tuple(routes)
         for place, route in enumerate(routes):
             self._add(route.domains, (place, destination_key(route)))
+        self._elsewhere = lru_cache(maxsize=4096)(self._find_elsewhere)
 
     def _add(self, domains: Iterable[str], found: tuple[int, str]) -> None:
         for domain in domains:
@@ -60,7 +62,10 @@ class Router:
         """The destination key for a valid address."""
         if self._directory().find_address(address) is not None:
             return LOCAL
-        domain = domain_of(address)
+        return self._elsewhere(domain_of(address))
+
+    def _find_elsewhere(self, domain: str) -> str:
+        """The destination key for the addresses of a domain that are nobody's here."""
         if domain in self._domains:
             return UNKNOWN
         _, key = min(self._matches(domain))

@@ -97,7 +97,9 @@ def _body(value: Any, reading: Reading) -> Body:
     if not members:
         return NO_BODY
     kind = read_word(members.get("contenttype"), "contentType", BODY_KIND, "microsoft.graph.bodyType")
-    content = read_string(members.get("content"), "content")
+    content = members.get("content")
+    if type(content) is not str:
+        content = read_string(content, "content")
     return Body(content, "html" if kind == "html" else "text")
 
 
@@ -115,7 +117,10 @@ def _strings(name: str) -> Reader:
 
 
 def _string(name: str) -> Reader:
-    return lambda value, reading: read_line(value, name)
+    def read(value: Any, reading: Reading) -> str:
+        return value if type(value) is str and value.isprintable() else read_line(value, name)
+
+    return read
 
 
 def _boolean(name: str) -> Reader:

@@ -43,6 +43,7 @@ class Services:
     limits: LimitSettings
     tenant_id: str
     notifier: Notifier
+    searched: Callable[[int], None] = lambda mailbox_id: None  # told of each mailbox that was searched
     inline_limit: int = 65_536  # contents up to this size are kept in the database
 
 

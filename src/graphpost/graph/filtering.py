@@ -29,6 +29,7 @@ from graphpost.odata.tree import (
 )
 from graphpost.store.where import Condition, FilterError, condition
 
+MAX_FLAGS: Final = 500  # databases have a bound on the columns of a result
 _NO_FOLDER: Final = Literal(-1, "number")  # is no folder's number
 _NO_CONVERSATION: Final = Literal(b"?", "binary")  # is no conversation's GUID
 
@@ -105,6 +106,8 @@ def _mixed(node: Node, scope: Scope, flags: list[Condition]) -> Node:
     if columns is None:
         return checked(node, scope)
     flags.append(condition(columns))
+    if len(flags) > MAX_FLAGS:
+        raise FilterError("too many conditions beside what no column answers")
     return Path((str(len(flags) - 1),))
 
 

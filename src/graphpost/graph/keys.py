@@ -75,6 +75,12 @@ def folder_at(tx: Tx, mailbox: Mailbox, number: int) -> Folder:
     return found
 
 
+def check_destination(tx: Tx, mailbox: Mailbox, number: int) -> None:
+    """404 unless there is that folder; it stays until the end of this write."""
+    if number == NO_FOLDER or folders.share(tx, mailbox.mailbox_id, number) is None:
+        raise NotFound
+
+
 def attachment_of(item: Item, number: int) -> Attachment:
     for attachment in item.message.attachments:
         if attachment.attachment_id == number:

@@ -30,7 +30,8 @@ from graphpost.store.store import Tx
 from graphpost.store.where import key_type
 
 CHUNK: Final = 200  # messages looked at in one transaction
-_SORTED: Final = 20_000  # places kept in memory, at most
+_SORTED: Final = 20_000  # places kept in memory, about
+_SPARE: Final = 5_000  # between two times that they are sorted
 
 T = TypeVar("T")
 Keep = Callable[[Tx, Item, Blobs], T]
@@ -136,22 +137,37 @@ def _count(tx: Tx, call: Call, listing: Listing) -> int:
 
 async def _walk(call: Call, listing: Listing) -> list[Key]:
     """The places of the messages in the slot and of one more, found by looking at all that come before."""
-    slot, store = listing.slot, call.services.store
-    wanted, order = slot.skip + slot.top + 1, slot.order
-    if not listing.is_by_time and wanted > _SORTED:
+    return await (_along if listing.is_by_time else _sorted)(call, listing)
+
+
+async def _along(call: Call, listing: Listing) -> list[Key]:
+    """In the order that the store walks along: until there are enough."""
+    slot, skip = listing.slot, listing.slot.skip
+    chunk = Slot(slot.order, slot.after, 0, CHUNK)
+    found: list[Key] = []
+    while chunk.top and len(found) <= slot.top:
+        keys, chunk = await call.services.store.read(partial(_look, call=call, listing=listing, slot=chunk))
+        found += keys[skip:]
+        skip = max(0, skip - len(keys))
+    return found[: slot.top + 1]
+
+
+async def _sorted(call: Call, listing: Listing) -> list[Key]:
+    """In any order: all have to be looked at."""
+    slot = listing.slot
+    wanted, place = slot.skip + slot.top + 1, place_of(slot.order)
+    if wanted > _SORTED:
         raise BadRequest(
             "The restriction or sort order is too complex for this operation.", "InefficientFilter"
         )
-    place = place_of(order)
     first = None if slot.after is None else place(slot.after)
-    chunk = Slot(
-        order if listing.is_by_time else NEWEST, slot.after if listing.is_by_time else None, 0, CHUNK
-    )
+    chunk = Slot(NEWEST, None, 0, CHUNK)
     found: list[Key] = []
-    while chunk.top and not (listing.is_by_time and len(found) >= wanted):
-        keys, chunk = await store.read(partial(_look, call=call, listing=listing, slot=chunk))
+    while chunk.top:
+        keys, chunk = await call.services.store.read(partial(_look, call=call, listing=listing, slot=chunk))
         found += [key for key in keys if first is None or place(key) > first]
-        found = sorted(found, key=place)[:wanted]
+        if len(found) > wanted + _SPARE or not chunk.top:
+            found = sorted(found, key=place)[:wanted]
     return found[slot.skip :]
 
 

@@ -16,6 +16,7 @@ from graphpost.graph.listing import count_all, find_page, read_listing
 from graphpost.graph.prefer import Preferences, read_preferences
 from graphpost.graph.render import Fields, View, message_entity, message_fields, rendered, view_of
 from graphpost.graph.schema import MESSAGE
+from graphpost.graph.searching import find_sought
 from graphpost.graph.selection import check_basic, is_basic, read_options, select_names
 from graphpost.graph.streaming import json_reply, streamed
 from graphpost.mail.compose import compose
@@ -75,10 +76,11 @@ async def list_messages(call: Call) -> Reply:
     """GET …/messages, of a folder or of the whole mailbox."""
     reading = read_messages(call)
     options = reading.options
-    if options.search is not None:
-        raise BadRequest("$search is not supported on messages by this server.", "SearchNotSupported")
     top = options.top or reading.preferences.page_size or DEFAULT_PAGE
-    found = await find_page(call, read_listing(call, options, top), reading.stored)
+    if options.search is None:
+        found = await find_page(call, read_listing(call, options, top), reading.stored)
+    else:
+        found = await find_sought(call, options, top, reading.stored)
     entities = await rendered(
         [item for item, _ in found.shown],
         reading.fields,
@@ -90,7 +92,10 @@ async def list_messages(call: Call) -> Reply:
 
 async def count_messages(call: Call) -> Reply:
     """GET …/messages/$count: the number as text."""
-    total = await count_all(call, read_listing(call, read_options(call)))
+    options = read_options(call)
+    if options.search is not None:
+        raise BadRequest("The query parameter '$search' is not supported with '$count'.", "SearchWithCount")
+    total = await count_all(call, read_listing(call, options))
     return Reply(body=str(total).encode(), content_type="text/plain")
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from graphpost.errors import BadRequest
 from graphpost.graph.answers import message_reply
 from graphpost.graph.call import Call, Reply
-from graphpost.graph.keys import folder_at, folder_number
+from graphpost.graph.keys import check_destination, folder_number
 from graphpost.graph.values import READ, read_string
 from graphpost.graph.writing import json_members, write_message
 from graphpost.mail.deferral import is_timed
@@ -26,7 +26,7 @@ async def move_message(call: Call) -> Reply:
     destination, now = _destination(call, "move"), call.services.clock.now()
 
     def move(tx: Tx, item: Item) -> Item:
-        folder_at(tx, call.box, destination)
+        check_destination(tx, call.box, destination)
         if DELETED_ITEMS in folders.ancestors(tx, item.mailbox_id, destination):
             _unschedule(tx, item)
         return _placed(tx, item, destination, now)
@@ -40,7 +40,7 @@ async def copy_message(call: Call) -> Reply:
     number = call.services.numbers.next()
 
     def copy(tx: Tx, item: Item) -> Item:
-        folder_at(tx, call.box, destination)
+        check_destination(tx, call.box, destination)
         copied = replace(
             item,
             message_id=number,

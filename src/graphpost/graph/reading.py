@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from graphpost.clock import Instant
 from graphpost.config import LimitSettings
 from graphpost.ids import Numbers
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(Struct):
     """One body being read.
 
     `contents` are the bytes of attachments by the number given to them; `level` counts attached messages inside

@@ -18,8 +18,13 @@ INVALID: Final = "ErrorInvalidRecipients"
 
 def read_recipients(value: Any, name: str, limit: int) -> tuple[Address, ...]:
     """The addresses of a collection; empty recipient objects are skipped.  `limit`: longest address, characters."""
-    found = [read_recipient(entry, name, limit) for entry in read_array(value, name)]
-    return tuple([address for address in found if address is not None])
+    return tuple(
+        [
+            address
+            for entry in read_array(value, name)
+            if (address := read_recipient(entry, name, limit)) is not None
+        ]
+    )
 
 
 def read_recipient(value: Any, name: str, limit: int) -> Address | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, Final
 
 from graphpost.delivery.submit import Submission
@@ -29,7 +28,9 @@ QUEUE_ID: Final = (
 async def send_mail(call: Call) -> Reply:
     """`POST …/sendMail`: 202 once the message is durable."""
     is_mime = media_kind(call.headers.get("content-type"), call.body) == "mime"
-    item = await _submit(call, read_mime_submission if is_mime else read_json_submission)
+    read = read_mime_submission if is_mime else read_json_submission
+    submission = await asyncio.to_thread(read, call) if len(call.body) > LARGE else read(call)
+    item = await call.services.submitter.submit(submission)
     if is_mime and wants_representation(call.headers):
         headers = {"Preference-Applied": "return=representation", **queue_id(item)}
         return await message_reply(call, item, 201, headers)
@@ -40,11 +41,6 @@ async def send_mail_through_device(call: Call) -> Reply:
     """The same under managedDevices, whose page promises 204 (docs/quirks.md)."""
     reply = await send_mail(call)
     return Reply(204, headers={QUEUE_ID: reply.headers[QUEUE_ID]})
-
-
-async def _submit(call: Call, read: Callable[[Call], Submission]) -> Item:
-    submission = await asyncio.to_thread(read, call) if len(call.body) > LARGE else read(call)
-    return await call.services.submitter.submit(submission)
 
 
 def queue_id(item: Item) -> dict[str, str]:

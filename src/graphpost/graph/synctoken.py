@@ -21,7 +21,7 @@ from graphpost.graph.call import Call
 
 _VERSION: Final = b"\x01"
 _CHECK: Final = 6  # bytes
-_MOST: Final = 16_384  # characters
+_MOST: Final = 65_536  # characters; no request is longer
 _OPTIONS: Final = ("$select", "$expand", "$filter", "$orderby", "$top", "changetype", "includehiddenfolders")
 Number = Annotated[int, Meta(ge=-(2**62), le=2**63 - 1)]
 

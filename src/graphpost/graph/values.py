@@ -7,7 +7,7 @@ enum words in any case, the documentation's placeholder `String` for "not given"
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
 from graphpost.errors import BadRequest
@@ -73,20 +73,23 @@ def read_boolean(value: Any, name: str) -> bool | None:
     raise cannot_convert(value, "Edm.Boolean")
 
 
-def read_word(value: Any, name: str, words: Sequence[str], edm: str) -> str | None:
+def read_word(value: Any, name: str, words: tuple[str, ...], edm: str) -> str | None:
     """One of the words of an enum, in any case; None for null, '' and the placeholder `String`."""
     if type(value) is str:
         wanted = value.lower()
-        for word in words:
-            if word.lower() == wanted:
-                return word
-        if wanted in ("", "string"):
-            return None
+        word = _by_lower(words).get(wanted)
+        if word is not None or wanted in ("", "string"):
+            return word
     elif value is None:
         return None
     elif isinstance(value, (dict, list)):
         raise unexpected(value, name, "PrimitiveValue")
     raise cannot_convert(value, edm)
+
+
+@cache
+def _by_lower(words: tuple[str, ...]) -> dict[str, str]:
+    return {word.lower(): word for word in words}
 
 
 def type_name(members: dict[str, Any]) -> str:

@@ -28,6 +28,7 @@ _BARE: Final = re.compile(r'[^\s()"]+')
 _OPERATOR: Final = re.compile(r"(?:AND|OR|NOT)(?![^\s()\"])")
 _PERIOD: Final = re.compile(r"(?:this|last)\s+(?:week|month|year)\b", re.IGNORECASE)
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_SINGLE: Final = re.compile(r"'[^']+'")
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _ODATA_WORD: Final = re.compile(r"[\w.@*-]+")
 
@@ -36,7 +37,10 @@ def parse_search(text: str, now: Instant) -> Sought:
     """What the `$search` looks for; days such as `today` are those of `now`."""
     if len(text) > MAX_LENGTH:
         raise ODataError("The search is too long.", MAX_LENGTH, "$search")
-    return _Parser(_query(text.strip()), now).parse()
+    query = _query(text.strip())
+    if _SINGLE.fullmatch(query):  # as python-o365 writes it
+        query = query[1:-1]
+    return _Parser(query, now).parse()
 
 
 class _Parser:

@@ -119,8 +119,8 @@ def present(
     tx: Tx, mailbox_id: int, folder_id: int, before: tuple[Instant, int], oldest: Instant, limit: int
 ) -> list[Item]:
     """A folder's messages, the newest first, behind a place (received_at, message id) and not older than that."""
-    where = ("(received_at, message_id) < (?, ?) AND received_at >= ?", (*before, oldest))
-    return messages.find(tx, mailbox_id, folder_id=folder_id, where=where, top=limit)
+    where = ("received_at >= ?", (oldest,))
+    return messages.find(tx, mailbox_id, folder_id=folder_id, where=where, after=before, top=limit)
 
 
 def among(tx: Tx, mailbox_id: int, folder_id: int, numbers: Sequence[int]) -> set[int]:

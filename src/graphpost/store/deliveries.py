@@ -47,7 +47,7 @@ class Recipient(Struct, frozen=True, array_like=True):
     at: Instant = 0
 
 
-class Delivery(Struct, frozen=True, kw_only=True):
+class Delivery(Struct, frozen=True):
     """One message to one destination.  `position` tells a message's deliveries apart, `siblings` is their number.
 
     `hidden`: no copy was wanted, so the message goes when its last delivery is done.
@@ -57,16 +57,16 @@ class Delivery(Struct, frozen=True, kw_only=True):
     message_id: int
     position: int
     destination: str
-    state: int = QUEUED
     due_at: Instant
-    owner: int = 0
-    attempts: int = 0
     created_at: Instant
     expires_at: Instant
-    finished_at: Instant = 0
-    warned: bool = False
     sender: str
     recipients: tuple[Recipient, ...]
+    state: int = QUEUED
+    owner: int = 0
+    attempts: int = 0
+    finished_at: Instant = 0
+    warned: bool = False
     subject: str = ""
     internet_message_id: str = ""
     siblings: int = 1
@@ -369,20 +369,20 @@ def _delivery(row: Row) -> Delivery:
     except msgspec.DecodeError:
         document = _UNREADABLE
     return Delivery(
-        mailbox_id=row[3],
-        message_id=row[1],
-        position=row[2],
-        destination=row[4],
+        row[3],
+        row[1],
+        row[2],
+        row[4],
+        row[6],
+        row[9],
+        document.expires_at,
+        document.sender,
+        document.recipients,
         state=row[5],
-        due_at=row[6],
         owner=row[7],
         attempts=row[8],
-        created_at=row[9],
         finished_at=row[10],
-        expires_at=document.expires_at,
         warned=document.warned,
-        sender=document.sender,
-        recipients=document.recipients,
         subject=document.subject,
         internet_message_id=document.internet_message_id,
         siblings=document.siblings,

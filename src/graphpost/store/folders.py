@@ -85,6 +85,16 @@ def hold(tx: Tx, mailbox_id: int, folder_id: int) -> Folder | None:
     return None if row is None else folder_of(mailbox_id, row)
 
 
+def share(tx: Tx, mailbox_id: int, folder_id: int) -> Folder | None:
+    """The folder, which nobody removes before the end of this write; others may put messages into it too.
+
+    Whoever puts a message into a folder that a client may have made shares it first, so that none lands in a folder that
+    is being erased.
+    """
+    row = tx.one(f"{_READ} AND folder_id = ?{tx.dialect.for_share}", (mailbox_id, folder_id))
+    return None if row is None else folder_of(mailbox_id, row)
+
+
 def hold_tree(tx: Tx, mailbox_id: int) -> None:
     """Let nobody else change the mailbox's tree of folders before the end of this write.
 

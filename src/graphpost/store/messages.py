@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from graphpost.errors import PreconditionFailed
-from graphpost.mail.mailbox import NO_FOLDER, RECOVERABLE
+from graphpost.mail.mailbox import NO_FOLDER, RECOVERABLE, SENT_ITEMS
 from graphpost.mail.message import Item, Message
 from graphpost.store import removals
 from graphpost.store.pages import NEWEST, Key, Order, Slot, keyset, ordering
@@ -144,6 +144,42 @@ def find_flagged(
     return [(item_of(mailbox_id, row), tuple(value != 0 for value in row[_WIDTH:])) for row in rows]
 
 
+def get_some(tx: Tx, mailbox_id: int, numbers: Sequence[int]) -> list[Item]:
+    """Those of the messages that are there, wherever they are, in no order."""
+    if not numbers:
+        return []
+    rows = tx.all(f"{_READ} AND message_id IN ({', '.join('?' * len(numbers))})", (mailbox_id, *numbers))
+    return [item_of(mailbox_id, row) for row in rows]
+
+
+def ascending(tx: Tx, mailbox_id: int, above: int, limit: int) -> list[Item]:
+    """Messages of all folders, recoverable ones too, in the order of their ids."""
+    rows = tx.all(
+        f"{_READ} AND message_id > ? AND folder_id <> ? ORDER BY message_id LIMIT ?",
+        (mailbox_id, above, NO_FOLDER, limit),
+    )
+    return [item_of(mailbox_id, row) for row in rows]
+
+
+def descending_ids(
+    tx: Tx,
+    mailbox_id: int,
+    folder_id: int | None,
+    above: int,
+    at_most: int,
+    limit: int,
+    where: Where | None = None,
+) -> list[int]:
+    """The ids of messages that `find` looks at, above one and up to another, the highest first."""
+    condition, params = _condition(mailbox_id, folder_id, where)
+    rows = tx.all(
+        f"SELECT message_id FROM messages WHERE mailbox_id = ?{condition}"  # noqa: S608
+        " AND message_id > ? AND message_id <= ? ORDER BY message_id DESC LIMIT ?",
+        (*params, above, at_most, limit),
+    )
+    return [row[0] for row in rows]
+
+
 def sort_key(item: Item, order: Order = NEWEST) -> Key:
     """The item's values in an order, and its id: its place among all others."""
     row = dict(zip(COLUMNS, _row(item), strict=True))
@@ -222,14 +258,17 @@ def _by_time(tx: Tx, mailbox_id: int, slot: Slot, where: Where | None) -> list[i
     """The first of all folders, from the first of each: the index is by folder, and a mailbox may be large."""
     found_in = [place for place in places(tx, mailbox_id) if place != RECOVERABLE]
     (behind, key), (condition, params) = keyset(slot.order, slot.after), _given(where)
-    one = _OF_PLACE.format(behind + condition, ordering(slot.order))
+    one = {
+        place: _OF_PLACE.format(behind + condition + _by_sender(place, condition), ordering(slot.order))
+        for place in found_in
+    }
     found: list[Row] = []
     for start in range(0, len(found_in), _TOGETHER):
         some = found_in[start : start + _TOGETHER]
         values = [
             value for place in some for value in (mailbox_id, place, *key, *params, slot.skip + slot.top)
         ]
-        found += tx.all(" UNION ALL ".join([one] * len(some)), values)
+        found += tx.all(" UNION ALL ".join(one[place] for place in some), values)
     found.sort(reverse=slot.order[0][1])
     return [row[1] for row in found[slot.skip : slot.skip + slot.top]]
 
@@ -248,7 +287,17 @@ def _condition(mailbox_id: int, folder_id: int | None, where: Where | None) -> t
     condition, params = _given(where)
     if folder_id is None:
         return f" AND folder_id NOT IN (?, ?){condition}", (mailbox_id, NO_FOLDER, RECOVERABLE, *params)
-    return f" AND folder_id = ?{condition}", (mailbox_id, folder_id, *params)
+    return f" AND folder_id = ?{condition}{_by_sender(folder_id, condition)}", (
+        mailbox_id,
+        folder_id,
+        *params,
+    )
+
+
+def _by_sender(folder_id: int, condition: str) -> str:
+    """What lets the database use the index by sender, which leaves out Sent Items."""
+    is_of_use = folder_id != SENT_ITEMS and "(from_address = ?)" in condition
+    return f" AND folder_id <> {SENT_ITEMS}" if is_of_use else ""
 
 
 def _given(where: Where | None) -> tuple[str, tuple[Any, ...]]:

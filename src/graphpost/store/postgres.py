@@ -30,8 +30,10 @@ from graphpost.store.store import Dialect, Params, Row, Tx
 from graphpost.store.transaction import Transaction, Work, widened
 
 T = TypeVar("T")
-POSTGRES: Final = Dialect("postgres", skip_locked=" FOR UPDATE SKIP LOCKED", for_update=" FOR UPDATE")
-_READING: Final = Dialect("postgres", skip_locked="", for_update="")
+POSTGRES: Final = Dialect(
+    "postgres", skip_locked=" FOR UPDATE SKIP LOCKED", for_update=" FOR UPDATE", for_share=" FOR KEY SHARE"
+)
+_READING: Final = Dialect("postgres", skip_locked="", for_update="", for_share="")
 _BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _MIGRATING: Final = 0x6772_6170_6870  # the advisory lock that migrations hold
 _CHUNKS: Final = (64, 16, 4, 1)

@@ -59,6 +59,13 @@ def forget(tx: Tx, before: Instant) -> int:
     return forgotten(tx)
 
 
+def forget_all(tx: Tx) -> None:
+    """Let everybody who synchronises begin anew, because the past is not the one that they know."""
+    tx.execute(
+        "INSERT INTO horizons (number, seen_at, is_forgotten) VALUES (?, ?, ?)", (tx.change_number(), 0, 1)
+    )
+
+
 def forgotten(tx: Tx) -> int:
     """The number up to which removals are not known any more."""
     row = tx.one("SELECT MAX(number) FROM horizons WHERE is_forgotten = ?", (1,))

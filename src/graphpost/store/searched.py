@@ -18,6 +18,7 @@ WORD_LENGTH: Final = (
     40  # characters of a word in the index; longer ones share an entry with what begins alike
 )
 MOST_WORDS: Final = 20_000  # of a message; one with more is proposed to every search
+KIND: Final = "email"  # of all that there is here
 EVERYTHING: Final = "*"  # what such a message is under
 
 _TAGS: Final = {"from": "f", "to": "t", "cc": "c", "bcc": "b", "subject": "s", "body": "y", "attachment": "a"}
@@ -94,7 +95,7 @@ class _Reader:
         message = self._item.message
         if field == "hasattachments":
             return "true" if message.has_attachments else "false"
-        return message.importance if field == "importance" else "email"
+        return message.importance if field == "importance" else KIND
 
 
 def _texts(item: Item, field: str) -> Iterable[str]:

@@ -28,8 +28,10 @@ from graphpost.store.store import Dialect, Params, Row, Tx
 from graphpost.store.transaction import Transaction, Work, widened
 
 T = TypeVar("T")
-SQLITE: Final = Dialect("sqlite", skip_locked="", for_update="")
-_CHUNKS: Final = (64, 16, 4, 1)  # rows to a statement: few texts, so that prepared ones are found again
+SQLITE: Final = Dialect("sqlite", skip_locked="", for_update="", for_share="")
+_ROWS: Final = (
+    64  # to a statement, at most: each number of them has a text, and prepared ones are to be found again
+)
 _OLDEST: Final = 3_051_003  # before it, SQLite could corrupt a WAL database
 
 
@@ -218,12 +220,9 @@ class SqliteSession:
         if widened(sql, 2) is None:
             self._cursor.executemany(sql, rows)
             return
-        start = 0
-        for width in _CHUNKS:
-            text = widened(sql, width) or sql
-            while len(rows) - start >= width:
-                self._cursor.execute(text, tuple(chain.from_iterable(rows[start : start + width])))
-                start += width
+        for start in range(0, len(rows), _ROWS):
+            some = rows[start : start + _ROWS]
+            self._cursor.execute(widened(sql, len(some)) or sql, tuple(chain.from_iterable(some)))
 
     def close(self) -> None:
         self.connection.close()

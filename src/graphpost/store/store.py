@@ -23,6 +23,7 @@ class Dialect:
     name: str  # "sqlite" | "postgres"
     skip_locked: str  # "" | " FOR UPDATE SKIP LOCKED"
     for_update: str  # "" | " FOR UPDATE"
+    for_share: str  # "" | " FOR KEY SHARE": the row stays, and may be counted up meanwhile
 
 
 class Tx(Protocol):

@@ -134,6 +134,8 @@ def _with_literal(column: str, kind: _Kind, operator: str, literal: Literal) -> 
         return _with_null(column, kind, operator)
     if literal.kind not in _LITERALS[kind]:
         raise FilterError(f"{column} cannot be compared with a {literal.kind}")
+    if kind is _Kind.BOOLEAN and operator in ("eq", "ne"):  # written out, as the indexes on it are
+        return f"({column} = {int(bool(literal.value) is (operator == 'eq'))})", ()
     return f"({column} {_SQL[operator]} ?)", (_parameter(column, kind, literal),)
 
 

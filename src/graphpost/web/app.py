@@ -31,6 +31,7 @@ from graphpost.web.exchange import Disconnected, Exchange
 
 ADMIN_PATHS: Final = ("/healthz", "/readyz", "/metrics", "/admin")
 GRAPH_PATHS: Final = ("/v1.0", "/beta")
+GRAPH_MOUNTS: Final = ("graph", "sendMail")
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 FORM_FIELDS: Final = 100
 HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[\w.-]+))(?::\d{0,5})?", re.ASCII)
@@ -102,9 +103,11 @@ class Application:
                 body = await self._bodies.read(exchange)
         except GraphError as error:
             fault = error
+        path = exchange.target
+        mount = _mount(path)
         request = Request(
             method=exchange.method,
-            path=exchange.target,
+            path=path,
             query_string=exchange.query,
             headers=headers,
             body=body,
@@ -113,12 +116,12 @@ class Application:
         )
         if fault is not None:
             answer = self._refusal(request, fault)
+        elif mount in GRAPH_MOUNTS:
+            answer = self._graph_answer(request, await self._graph.handle(request))
         else:
             answer = await self._answer(request, exchange.client, stream)
         seconds = perf_counter() - started
-        self._log.request(
-            request.method, request.path, answer.status, seconds, request.request_id, _mount(request.path)
-        )
+        self._log.request(request.method, request.path, answer.status, seconds, request.request_id, mount)
         if answer.closes:
             exchange.keeps = False
         found = answer.body
@@ -132,8 +135,6 @@ class Application:
             exchange.answer(answer.status, answer.headers, found or b"")
 
     async def _answer(self, request: Request, client: str, stream: BodyStream | None) -> Answer:
-        if _is_graph(request.path):
-            return self._graph_answer(request, await self._graph.handle(request))
         try:
             if stream is not None:
                 return await self._upload_answer(request, stream)
@@ -165,9 +166,9 @@ class Application:
             self._log.refused(request.method, request.path, reply.status, reply.code, request.request_id)
         for part in reply.refusals:
             self._log.refused(part.method, part.path, part.status, part.code, request.request_id)
-        headers = list(reply.headers.items())
+        headers: Iterable[tuple[str, str]] = reply.headers.items()
         if reply.content_type:
-            headers.append(("content-type", reply.content_type))
+            headers = [*headers, ("content-type", reply.content_type)]
         return Answer(reply.status, headers, reply.body)
 
     async def _issuer_answer(self, request: Request, remote: str) -> Answer:
@@ -199,13 +200,9 @@ class Application:
         return answer
 
 
-def _is_graph(path: str) -> bool:
-    return path[:5].lower().startswith(GRAPH_PATHS)
-
-
 def _mount(path: str) -> str:
     """Which mount a path belongs to: the label of the latency histogram, so that it has few values."""
-    if _is_graph(path):
+    if path[:5].lower().startswith(GRAPH_PATHS):
         return "sendMail" if path[-9:].lower() == "/sendmail" else "graph"
     if path.startswith(UPLOAD_PATH):
         return "upload"

@@ -44,22 +44,22 @@ class BodyReader:
 
     async def read(self, exchange: Exchange) -> bytes:
         """The whole body, expanded.  Raises TooLarge, Timeout, BadRequest, UnsupportedMedia or Disconnected."""
-        headers = exchange.headers
-        limits = self._limits
-        encoding = headers.get("content-encoding", "").strip().lower()
+        headers, limits = exchange.headers, self._limits
+        encoding = headers["content-encoding"].strip().lower() if "content-encoding" in headers else ""
         if encoding not in ("", "identity", "gzip", "x-gzip"):
             raise UnsupportedMedia(
                 f"The content encoding '{encoding[:40]}' is not supported; use gzip or none."
             )
-        length = headers.get("content-length", "")
-        if length.isdigit() and (len(length) > 18 or int(length) > limits.request_bytes):
-            raise TooLong(_too_large(limits.request_bytes))
-        if length == "0" or (not length and "transfer-encoding" not in headers):
-            return b""
-        data = exchange.take() if exchange.is_whole else await self._in_time(exchange)
+        if exchange.is_whole:
+            data = exchange.take()
+        else:
+            length = headers.get("content-length", "")
+            if length.isdigit() and (len(length) > 18 or int(length) > limits.request_bytes):
+                raise TooLong(_too_large(limits.request_bytes))
+            data = await self._in_time(exchange)
         if len(data) > limits.request_bytes:
             raise TooLarge(_too_large(limits.request_bytes))
-        return _expanded(data, limits.expanded_bytes) if encoding in ("gzip", "x-gzip") else data
+        return _expanded(data, limits.expanded_bytes) if data and encoding in ("gzip", "x-gzip") else data
 
     def stream(self, exchange: Exchange) -> BodyStream:
         """The body of an upload, to be read while it comes.  Raises TooLarge or UnsupportedMedia."""

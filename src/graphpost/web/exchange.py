@@ -7,7 +7,6 @@ exchange ends in `answer`, `stream` or `abandon`; who has gone away is answered 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
 from http import HTTPStatus
@@ -18,7 +17,6 @@ Fields = Iterable[tuple[str, str]]
 HELD_BYTES: Final = 65_536  # of a body that is not asked for; more stays in the network
 JOINED_BYTES: Final = 65_536  # of an answer's body that is copied behind its head
 _STATUS: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
-_FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Disconnected(Exception):
@@ -215,11 +213,12 @@ class Exchange:
 
     def _head(self, status: int, fields: Fields, length: int | None) -> bytes:
         self.is_begun = True
-        text = _STATUS[status] + self._carrier.common
-        for name, value in fields:
-            if not value.isprintable() and _FORBIDDEN.search(value):
-                raise ValueError(f"the field {name} would break the header")
-            text += f"{name}: {value}\r\n"
+        lines = [f"{name}: {value}\r\n" for name, value in fields]
+        text = "".join(lines)
+        if text.count("\n") != len(lines) or text.count("\r") != len(lines) or "\0" in text:
+            broken = [line.partition(":")[0] for line in lines if not line[:-2].isprintable()]
+            raise ValueError(f"a field would break the header: {', '.join(broken)}")
+        text = f"{_STATUS[status]}{self._carrier.common}{text}"
         if length is None:
             if self.is_old:
                 self.keeps = False  # the end of the connection is the end of the answer

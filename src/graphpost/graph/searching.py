@@ -1,0 +1,103 @@
+"""`$search` on messages: the last 250 of those meant, the latest sent first.
+
+The first page decides which those are; the token of the next ones says between which ids they lie, and behind which
+message the page begins.  So the pages of one search hold together whatever comes meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeVar
+
+from graphpost.errors import AccessDenied, BadRequest
+from graphpost.graph.call import Call
+from graphpost.graph.keys import folder_at, folder_key
+from graphpost.graph.listing import Keep, Page
+from graphpost.graph.paging import read_token, write_token
+from graphpost.graph.selection import is_basic
+from graphpost.mail.message import Item
+from graphpost.odata.errors import ODataError
+from graphpost.odata.query import Options
+from graphpost.odata.search import parse_search
+from graphpost.odata.sought import Sought
+from graphpost.store import searching
+from graphpost.store.searching import Search
+from graphpost.store.store import Tx
+from graphpost.store.words import HIGHEST
+
+MOST: Final = 250
+_EXCLUDED: Final = (
+    ("$filter", "SearchWithFilter"),
+    ("$orderBy", "SearchWithOrderBy"),
+    ("$skip", "SearchWithSkip"),
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The ids between which the search's messages are, and the place (sentDateTime, id) behind which the page begins."""
+
+    lowest: int = 0
+    highest: int = HIGHEST
+    after: tuple[int, int] | None = None
+
+
+async def find_sought(call: Call, options: Options, top: int, keep: Keep[T]) -> Page[T]:
+    """A page of what the search finds; 400 when it cannot be searched for."""
+    sought, window, store = read_search(call, options), _window(options), call.services.store
+    search = Search(call.box.mailbox_id, folder_key(call), sought, window.highest, window.lowest)
+    search = await store.read(partial(_begin, call=call, search=search))
+    found: list[Item] = []
+    while len(found) < MOST and not search.is_over:
+        more, search = await store.read(partial(searching.look, search=search))
+        found += more
+    call.services.searched(call.box.mailbox_id)
+    found = found[:MOST]
+    left = sorted(
+        (item for item in found if window.after is None or _place(item) < window.after),
+        key=_place,
+        reverse=True,
+    )
+    shown = left[:top]
+    kept = await store.read(lambda tx: [(item, keep(tx, item, call.services.blobs)) for item in shown])
+    if len(left) <= top:
+        return Page(kept, None, None)
+    ids = (
+        (found[-1].message_id, found[0].message_id)
+        if window.after is None
+        else (window.lowest, window.highest)
+    )
+    return Page(kept, {"$skiptoken": write_token((*ids, *_place(shown[-1])))}, None)
+
+
+def read_search(call: Call, options: Options) -> Sought:
+    """What the call's `$search` looks for."""
+    for name, code in _EXCLUDED:
+        if name.lower() in call.query:
+            raise BadRequest(f"The query parameter '{name}' is not supported with '$search'.", code)
+    if is_basic(call):
+        raise AccessDenied
+    try:
+        return parse_search(options.search or "", call.services.clock.now())
+    except ODataError as error:
+        raise BadRequest(error.message) from error
+
+
+def _window(options: Options) -> Window:
+    if not options.skip_token:
+        return Window()
+    lowest, highest, sent_at, number = read_token(options.skip_token, [int, int, int, int])
+    return Window(lowest, highest, (sent_at, number))
+
+
+def _begin(tx: Tx, call: Call, search: Search) -> Search:
+    if search.folder_id is not None:
+        folder_at(tx, call.box, search.folder_id)
+    return searching.begin(tx, search)
+
+
+def _place(item: Item) -> tuple[int, int]:
+    return item.sent_at, item.message_id

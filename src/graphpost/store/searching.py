@@ -1,0 +1,92 @@
+"""Searching a mailbox: the newest messages that are meant, found in steps.
+
+A search goes through the candidates from the highest id down, which is from what came last, and looks at each message.
+What it finds is exact whether there is an index or not, and however far it is.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from graphpost.mail.mailbox import NO_FOLDER, RECOVERABLE
+from graphpost.mail.message import Item
+from graphpost.odata.sought import Sought
+from graphpost.store import changes, indexing, messages
+from graphpost.store.candidates import candidates
+from graphpost.store.indexing import Progress
+from graphpost.store.searched import matches
+from graphpost.store.store import Tx
+from graphpost.store.words import HIGHEST
+
+LOOKED_AT: Final = 100  # messages to a step, at most
+CHARACTERS: Final = 1_000_000  # of bodies to a step, about
+_TOGETHER: Final = 10
+_LOGGED: Final = 1000  # changes read at a time
+
+
+class Search(Struct, frozen=True):
+    """What is looked for, in a folder (None: in all); messages up to `at_most` and from `lowest` on are still to be looked at.
+
+    `progress` and `newer` are the index's and the log's at the beginning; all that came later is behind that mark too.
+    """
+
+    mailbox_id: int
+    folder_id: int | None
+    sought: Sought
+    at_most: int = HIGHEST
+    lowest: int = 0
+    progress: Progress | None = None
+    newer: tuple[int, ...] = ()
+
+    @property
+    def is_over(self) -> bool:
+        return self.at_most < self.lowest
+
+
+def begin(tx: Tx, search: Search) -> Search:
+    """The search with what it has to know of the index."""
+    progress = indexing.progress(tx, search.mailbox_id)
+    if progress is None:
+        return search
+    return replace(search, progress=progress, newer=_newer(tx, search.mailbox_id, progress))
+
+
+def look(tx: Tx, search: Search) -> tuple[list[Item], Search]:
+    """What the next candidates have, from the highest id down; and the search as it goes on."""
+    ids = candidates(tx, search.mailbox_id, search.folder_id, search.sought, search.progress, search.newer)
+    found: list[Item] = []
+    number, looked_at, size = search.at_most, 0, 0
+    while looked_at < LOOKED_AT and size < CHARACTERS:
+        some: list[int] = []
+        while len(some) < _TOGETHER and (next_ := ids.at_most(number)) is not None and next_ >= search.lowest:
+            some.append(next_)
+            number = next_ - 1
+        items = messages.get_some(tx, search.mailbox_id, some)
+        found += sorted(_meant(search, items), key=lambda item: item.message_id, reverse=True)
+        if len(some) < _TOGETHER:
+            return found, replace(search, at_most=search.lowest - 1)
+        looked_at += len(some)
+        size += sum(len(item.message.body.content) for item in items)
+    return found, replace(search, at_most=number)
+
+
+def _meant(search: Search, items: list[Item]) -> list[Item]:
+    return [item for item in items if _is_there(item, search.folder_id) and matches(search.sought, item)]
+
+
+def _is_there(item: Item, folder_id: int | None) -> bool:
+    return (
+        item.folder_id not in (NO_FOLDER, RECOVERABLE) if folder_id is None else item.folder_id == folder_id
+    )
+
+
+def _newer(tx: Tx, mailbox_id: int, progress: Progress) -> tuple[int, ...]:
+    """The ids of what changed behind the index's mark, ascending: also of what others are still committing."""
+    mark, found = progress.mark, set[int]()
+    while some := changes.messages_since(tx, mailbox_id, None, mark, HIGHEST, _LOGGED):
+        found.update(change.message_id for change in some if change.item is not None)
+        mark = some[-1].mark
+    return tuple(sorted(found))
