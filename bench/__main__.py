@@ -5,6 +5,7 @@
     delivered   3  POST to smtp-sink against Postfix and smtp-source
     memory      4  idle, start, a large attachment
     listing     5  lists, counts and filters of 1M messages against 10k
+    search      6  a rare word in 1M messages against 10k
     delta       7  delta rounds in 1M messages against 10k
     stages      -  where the time of an accepted message goes
 
@@ -17,7 +18,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-LINES = ("accept", "latency", "delivered", "memory", "listing", "delta", "stages")
+LINES = ("accept", "latency", "delivered", "memory", "listing", "search", "delta", "stages")
 
 
 def main(names: list[str]) -> int:

@@ -40,6 +40,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/forward"): {"toRecipients": [{"emailAddress": {"address": "x@else.example"}}]},
     ("POST", "/childFolders"): {"displayName": "New"},
     ("POST", "/messages"): {"subject": "New"},
+    ("POST", "/updateAllMessagesReadState"): {"isRead": True},
+    ("POST", "/extensions"): {"extensionName": "else.example.new", "mood": "good"},
     ("POST", "/messageRules"): {"displayName": "New", "sequence": 1, "actions": {"markAsRead": True}},
     ("PATCH", "M"): {"isRead": True},
     ("PATCH", "F"): {"displayName": "New"},
@@ -141,13 +143,17 @@ def made(own: OwnTarget, token: str) -> dict[str, str]:
         return str(answer.json["id"])
 
     file = BODIES["POST", "/attachments"]
-    message = post("messages", {"subject": "Mine", "attachments": [file]})
+    mention = {"mentioned": {"address": "zoe@else.example"}}
+    message = post("messages", {"subject": "Mine", "attachments": [file], "mentions": [mention]})
+    post(f"messages/{message}/extensions", {"extensionName": "else.example.mood", "mood": "good"})
     attached = own.get(f"/v1.0/me/messages/{message}/attachments", token).json["value"][0]["id"]
+    mentioned = own.get(f"/beta/me/messages/{message}/mentions", token).json["value"][0]["id"]
     name = str(uuid4())
     sender = {"name": name, "address": f"{name}@else.example"}
     return {
         "message": message,
         "attachment": attached,
+        "mention": mentioned,
         "folder": post("mailFolders", {"displayName": name}),
         "category": post("outlook/masterCategories", {"displayName": name, "color": "preset0"}),
         "override": post(
@@ -191,7 +197,7 @@ def ids(own: OwnTarget) -> dict[str, Wrong]:
                 "gone": (gone[kind], NOT_FOUND),
             },
         )
-        for kind in ("category", "override", "rule")
+        for kind in ("category", "mention", "override", "rule")
     }
     return kept | {
         "message": Wrong(
@@ -224,6 +230,9 @@ def ids(own: OwnTarget) -> dict[str, Wrong]:
                 "another's": (others["attachment"], NOT_FOUND),
                 "gone": (gone["attachment"], NOT_FOUND),
             },
+        ),
+        "extension": Wrong(
+            "else.example.mood", {"no name": ("***", NOT_FOUND), "none": ("a.b.c", NOT_FOUND)}
         ),
         "setting": Wrong("timeZone", {"no name": ("weather", (400, "BadRequest"))}),
         "standard": Wrong("Iana", {"no name": ("Julian", (400, "BadRequest"))}),

@@ -26,6 +26,13 @@ async def found(store: Store, word: str = "slunch") -> list[int]:
     return await store.read(lambda tx: words.block_below(tx, BOX, word, HIGHEST))
 
 
+def all_ids(tx: Tx) -> list[int]:
+    ids: list[int] = []
+    while block := words.block_below(tx, BOX, "slunch", ids[0] - 1 if ids else HIGHEST):
+        ids = [*block, *ids]
+    return ids
+
+
 async def progress(store: Store, mailbox_id: int = BOX) -> indexing.Progress | None:
     return await store.read(lambda tx: indexing.progress(tx, mailbox_id))
 
@@ -95,3 +102,20 @@ async def test_an_index_that_fails_is_told_and_tried_again(make_office: MakeOffi
 
     await office.until(is_there)
     running.cancel()
+
+
+async def test_two_nodes_index_one_mailbox_together(
+    make_nodes: MakeOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "MESSAGES", 5)
+    monkeypatch.setattr(indexing, "WORDS", 3)
+    monkeypatch.setattr(words, "BLOCK", 4)
+    nodes = [make_nodes(), make_nodes()]
+    indexers = [Indexer(node.store, node.log) for node in nodes]
+    await add(nodes[0].store, *range(1, 41))
+    await asyncio.gather(*(indexer.catch_up(BOX) for indexer in indexers))
+    await add(nodes[1].store, *range(41, 61))
+    await asyncio.gather(*(indexer.catch_up(BOX) for indexer in indexers))
+    ids = await nodes[0].store.read(all_ids)
+    assert ids == list(range(1, 61))
+    assert await nodes[0].store.read(lambda tx: indexing.gather(tx, BOX)) is None

@@ -23,6 +23,12 @@ def test_a_route_has_its_own_number_of_connections_or_the_usual(concurrency: int
     assert target_of(route, SETTINGS, "mail.test").connections == connections
 
 
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_a_route_says_whether_commands_are_pipelined(pipelining: bool) -> None:
+    route = RouteSettings(domains=["*"], to="smtp://mx.test", pipelining=pipelining)
+    assert target_of(route, SETTINGS, "mail.test").pipelining is pipelining
+
+
 @pytest.mark.parametrize(("concurrency", "deliveries"), [(0, 14), (3, 6)])
 def test_over_smtp_two_deliveries_a_connection_are_under_way(concurrency: int, deliveries: int) -> None:
     route = RouteSettings(domains=["*"], to="smtp://mx.test", concurrency=concurrency)

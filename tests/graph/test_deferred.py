@@ -314,9 +314,37 @@ async def cancelled(study: Study, number: str, way: str) -> None:
             folder = (await study.post("mailFolders", {"displayName": "Mine"})).id
             await study.post(f"{path}/move", {"destinationId": folder})
             assert (await study.delete(f"mailFolders/{folder}")).status == 204
+        case "with a folder above it, that comes back":
+            top = (await study.post("mailFolders", {"displayName": "Top"})).id
+            folder = (await study.post(f"mailFolders/{top}/childFolders", {"displayName": "Mine"})).id
+            await study.post(f"{path}/move", {"destinationId": folder})
+            assert (await study.delete(f"mailFolders/{top}")).status == 204
+            home = {"destinationId": "msgfolderroot"}
+            assert (await study.post(f"mailFolders/{top}/move", home)).status == 200
+        case "its folder is moved there and back":
+            folder = (await study.post("mailFolders", {"displayName": "Mine"})).id
+            await study.post(f"{path}/move", {"destinationId": folder})
+            for place in ("deleteditems", "msgfolderroot"):
+                moved = await study.post(f"mailFolders/{folder}/move", {"destinationId": place})
+                assert moved.status == 200
+        case "among what is recoverable and back":
+            for place in ("recoverableitemsdeletions", "drafts"):
+                moved = await study.post(f"{path}/move", {"destinationId": place})
+                path = f"messages/{moved.id}"
 
 
-@pytest.mark.parametrize("way", ["delete", "delete for good", "move", "move back", "with its folder"])
+WAYS = (
+    "delete",
+    "delete for good",
+    "move",
+    "move back",
+    "with its folder",
+    "among what is recoverable and back",
+)
+WAYS += ("with a folder above it, that comes back", "its folder is moved there and back")
+
+
+@pytest.mark.parametrize("way", WAYS)
 async def test_deleting_it_cancels(study: Study, dispatcher: Dispatcher, way: str) -> None:
     await cancelled(study, await waiting_draft(study), way)
     await pass_time(study, dispatcher)

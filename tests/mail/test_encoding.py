@@ -47,6 +47,7 @@ def test_large_base64_comes_in_chunks() -> None:
     data = bytes(range(256)) * 1000
     chunks = list(encode_base64([data]))
     assert len(chunks) > 1
+    assert max(map(len, chunks)) <= 65_536
     assert b"".join(chunks) == base64.encodebytes(data).replace(b"\n", b"\r\n")
 
 

@@ -7,13 +7,13 @@ from hashlib import sha256
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 from tests.model.comparing import Done, Step
+from tests.model.deferring import Deferring
 from tests.model.given import BOX, FILE, GIVEN, PICK, attachment, files_meant
 from tests.model.mailbox import File, Kept, Refused, not_found
 from tests.model.place import BOXES, Ask
-from tests.model.sending import Sending
 
 
-class Attaching(Sending):
+class Attaching(Deferring):
     """An upload may end long after it began, when its draft is something else."""
 
     @rule(number=BOX, pick=PICK, style=st.integers(0, 3), name=FILE)

@@ -108,6 +108,8 @@ class Kept:
     refiled: bool = True  # its attachments are to be looked at
     mime: bool = False  # it is the bytes it came as
     answers: tuple[Kept, str] | None = None  # what it answers, and how (the number of PidTagLastVerbExecuted)
+    later: bool = False  # it asks for a later time
+    waits: bool = False  # for that time
     answered: str = ""  # how it was answered last
 
     @property
@@ -207,6 +209,7 @@ class Box:
     def move(self, kept: Kept, to: Folder) -> None:
         check_there(to)
         kept.place(to)
+        self.cancel_deleted()
 
     def copy(self, kept: Kept, to: Folder) -> Kept:
         check_there(to)
@@ -219,6 +222,12 @@ class Box:
             kept.place(self.folder("recoverableitemsdeletions"))
         else:
             kept.place(self.folder("deleteditems"))
+        self.cancel_deleted()
+
+    def cancel_deleted(self) -> None:
+        """What is in Deleted Items, or was deleted with its folder, waits no more."""
+        for kept in self.messages:
+            kept.waits = kept.waits and not in_bin(kept.folder)
 
     def erase(self, kept: Kept) -> None:
         kept.gone = True
@@ -263,6 +272,7 @@ class Box:
         if folder.parent is not to:
             self.check_free(to, folder.name)
             folder.parent = to
+            self.cancel_deleted()
 
     def copy_folder(self, folder: Folder, to: Folder) -> Folder:
         check_there(folder)
@@ -276,7 +286,7 @@ class Box:
         if folder.known:
             raise Refused(400, "ErrorDeleteDistinguishedFolder")
         check_there(folder)
-        if any(each.known in ("deleteditems", "recoverableitemsdeletions") for each in above(folder)):
+        if in_bin(folder):
             self.erase_folder(folder)
             return
         bin_, count, free = self.folder("deleteditems"), 0, folder.name
@@ -284,6 +294,7 @@ class Box:
             count += 1
             free = folder.name[: NAME_LENGTH - len(str(count))] + str(count)
         folder.parent, folder.name = bin_, free
+        self.cancel_deleted()
 
     def erase_folder(self, folder: Folder) -> None:
         if folder.known:
@@ -320,6 +331,10 @@ def above(folder: Folder | None) -> Iterator[Folder]:
     while folder is not None:
         yield folder
         folder = folder.parent
+
+
+def in_bin(folder: Folder) -> bool:
+    return any(each.known in ("deleteditems", "recoverableitemsdeletions") for each in above(folder))
 
 
 def copied(kept: Kept, to: Folder) -> Kept:

@@ -7,25 +7,29 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
+from msgspec.structs import replace
 from tests.delivery.post import ScriptedCourier
-from tests.graph.desk import ADELE, ALEX, token_named
+from tests.graph.desk import ADELE, ALEX, APP, MAILBOXES, SCOPED, token_named
 from tests.graph.study import Study
 
-from graphpost.clock import SECOND
+from graphpost.clock import SECOND, from_datetime
 from graphpost.config import LimitSettings
+from graphpost.graph.due import due_check
 from graphpost.graph.uploading import Uploads
-from graphpost.mail.mailbox import Mailbox
+from graphpost.mail.mailbox import Directory, Mailbox
 from graphpost.store import deliveries
 from graphpost.store.store import Store
 from graphpost.web.app import Application
 from graphpost.web.exchange import Exchange
 
 ORIGIN = "https://localhost:8443"
+LATER = "2030-01-01T00:00:00Z"
 IMMUTABLE = 'IdType="ImmutableId"'
 BOXES = (ADELE, ALEX)
 TOKENS = {ADELE.address: "user-with-everything", ALEX.address: "alex-with-everything"}
@@ -129,6 +133,8 @@ class Place:
     async def _open(self, open_store: Callable[[], Store], folder: Path) -> Study:
         study = Study(open_store(), folder)
         await study.furnish()
+        app = replace(APP, delegated_permissions=("Mail.Send",))  # for mail that is sent later
+        study.office.directory = Directory.of(MAILBOXES, [app, SCOPED])
         await study.office.worker.start()
         return study
 
@@ -204,6 +210,13 @@ class Place:
         exchange.complete()
         await self.app(exchange)
         return carrier.answer(method)
+
+    def come_late(self) -> None:
+        """The time has come that was asked for, and what waits for it is sent."""
+        directory = self.study.office.directory
+        dispatcher = self.study.office.dispatcher(due_check(lambda: directory, LimitSettings()))
+        self.study.clock.jump_to(from_datetime(datetime.fromisoformat(LATER)) + SECOND)
+        self.runner.run(dispatcher.once())
 
     def deliver(self, waiting: int = 0) -> None:
         """Everything that is on its way arrives, but for what waits for a relay."""

@@ -113,22 +113,25 @@ class Sending(Messages):
 
         def act() -> Done:
             check()
-            if kept.is_draft and any(recipients(kept.seen)) and not self.may_send(box, kept):
-                raise Refused(403, "ErrorSendAsDenied")
-            box.send(kept)
-            if not kept.mime:
-                author = kept.seen["from"] or kept.seen["sender"]
-                own = recipient(author["emailAddress"]["address"], box.name) if author else box.own
-                kept.show(**{"from": own, "sender": own})
-            self.leave(number, kept)
+            self.check_author(box, kept)
+            self.send_now(box, kept)
             return Done(202)
 
         return Step(Ask("POST", f"{path}/send"), act, ends=True)
 
-    def may_send(self, box: Box, kept: Kept) -> bool:
-        return all(
-            box.owns(each) for each in addresses(filter(None, (kept.seen["from"], kept.seen["sender"])))
-        )
+    def check_author(self, box: Box, kept: Kept) -> None:
+        """Raise when somebody else wrote the draft, unless something else is wrong with it."""
+        authors = addresses(filter(None, (kept.seen["from"], kept.seen["sender"])))
+        if kept.is_draft and recipients(kept.seen) and not all(map(box.owns, authors)):
+            raise Refused(403, "ErrorSendAsDenied")
+
+    def send_now(self, box: Box, kept: Kept) -> None:
+        box.send(kept)
+        if not kept.mime:
+            author = kept.seen["from"] or kept.seen["sender"]
+            own = recipient(author["emailAddress"]["address"], box.name) if author else box.own
+            kept.show(**{"from": own, "sender": own})
+        self.leave(self.boxes.index(box), kept)
 
     @rule(number=BOX, pick=PICK, style=st.integers(0, 3))
     def send(self, number: int, pick: int, style: int) -> None:

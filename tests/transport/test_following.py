@@ -80,6 +80,45 @@ async def test_two_deliveries_a_connection_are_enough_for_company(
     assert [message.is_followed for message in peer.messages] == [True] * 7 + [False]
 
 
+async def test_a_route_without_pipelining_gives_one_command_at_a_time(
+    smtp_peer: MakePeer, courier: MakeCourier
+) -> None:
+    peer = smtp_peer()
+    await deliver(courier(peer.port, connections=1, pipelining=False), *"abc")
+    assert senders(peer.messages) == "abc"
+    assert not any(message.is_followed for message in peer.messages)
+
+
+async def test_who_may_follow_soon_takes_no_connection_of_its_own(
+    smtp_peer: MakePeer, courier: MakeCourier
+) -> None:
+    peer = smtp_peer(segments="batch")
+    one = courier(peer.port, connections=4, patience_seconds=60.0)
+    await deliver(one, "a")
+    await deliver(one, "b", "c")
+    assert connections(peer) == [1, 1, 1]
+    assert [message.is_followed for message in peer.messages] == [False, True, False]
+    await deliver(one, "d", "e", "f", "g")
+    assert peer.connections == 2, "no more than two wait for one"
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_who_waits_behind_a_slow_one_gets_a_connection_after_all(
+    smtp_peer: MakePeer, courier: MakeCourier, pipelining: bool
+) -> None:
+    peer = smtp_peer(extensions=("PIPELINING",) if pipelining else ())
+    one = courier(peer.port, connections=4, patience_seconds=0.0 if pipelining else 60.0)
+    await deliver(one, "a")
+    gate = Gate()
+    peer.rule("MAIL", Hold(gate), match="b@*")
+    slow = begin(one, "b")[0]
+    await asyncio.to_thread(gate.reached.wait)
+    await deliver(one, "c", "d")
+    assert not slow.done()
+    gate.open()
+    await slow
+
+
 async def test_there_are_never_more_connections_than_that(smtp_peer: MakePeer, courier: MakeCourier) -> None:
     peer = smtp_peer()
     peer.rule("MAIL", Drop(), match="[c-f]*")

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphpost.mail.encoding import encode_base64
 from graphpost.transport import wire
 
 Replies = list[tuple[int, bytes]]
@@ -242,3 +243,10 @@ def test_content_with_crlf_line_ends_arrives_as_it_is(chunks: list[bytes]) -> No
     data = b"".join(chunks)
     received = (b"\r\n" + stuffed(*chunks)).replace(b"\r\n..", b"\r\n.")[2:-3]
     assert received == (data if data.endswith(b"\r\n") or not data else data + b"\r\n")
+
+
+@pytest.mark.parametrize("before", [b"", b"A: b\r\n\r\n", b"no end", b"a CR\r"])
+def test_encoded_lines_leave_as_the_same_octets_do(before: bytes) -> None:
+    lines = list(encode_base64([bytes(100_000)]))
+    assert stuffed(before, *lines) == stuffed(before, *map(bytes, lines))
+    assert stuffed(before, *lines, b".x") == stuffed(before, *map(bytes, lines), b".x")

@@ -144,6 +144,7 @@ class RouteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     concurrency: int = 0  # 0 = delivery.concurrency
     hostname: str = ""  # EHLO name; "" = delivery.hostname
     source: str = ""  # our own address that the other side sees; "" = any
+    pipelining: bool = True  # use it when it is offered
 
 
 class DkimSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from graphpost.clock import NEVER, SECOND, Clock, Instant
+from graphpost.clock import NEVER, SECOND, Clock
 from graphpost.config import DeliverySettings
 from graphpost.delivery.filing import Filing
 from graphpost.delivery.lane import Job
@@ -36,6 +36,7 @@ from graphpost.store.contents import Content
 from graphpost.store.deliveries import Delivery
 from graphpost.store.store import Store, Tx
 from graphpost.transport.courier import Courier, Data, Deferred, Envelope, Failed, Outcome, Reply
+from graphpost.transport.reject import RejectCourier
 
 
 class Attempt(Struct, frozen=True):
@@ -70,15 +71,15 @@ class Attempt(Struct, frozen=True):
                 number, recipient.address, destination, said.code, f"{said.status} {said.text}".strip()
             )
         for filing in self.filings:
-            log.filed(filing.item.message_id, filing.mailbox, "inbox")
+            if filing.queued:
+                count = sum(len(delivery.recipients) for delivery in filing.queued)
+                log.sent_on(filing.item.message_id, filing.mailbox, count)
+            else:
+                log.filed(filing.item.message_id, filing.mailbox, filing.place)
         if conclusion.delayed:
             log.warned(number, conclusion.delivery.sender)
         if conclusion.failed and conclusion.delivery.sender:
             log.bounced(number, conclusion.delivery.sender)
-
-
-Result = tuple[tuple[Outcome, ...], tuple[Filing, ...]]
-Deliver = Callable[[Envelope, str, Instant], Awaitable[Result]]
 
 
 class Attempts:
@@ -106,26 +107,32 @@ class Attempts:
         self._clock = clock
         self._chance = random.Random().random  # noqa: S311 - spreads retries, keeps no secret
 
-    async def make(self, job: Job) -> Attempt:
+    def make(self, job: Job) -> Awaitable[Attempt]:
         """Try the delivery once.  Always returns a conclusion, except when it is cancelled."""
-        return await self._carefully(job, self._tried)
+        return self._carefully(job, None)
 
-    async def hold_back(self, job: Job, said: Reply | None) -> Attempt:
+    def hold_back(self, job: Job, said: Reply | None) -> Awaitable[Attempt]:
         """Conclude without trying, because the whole destination does not work; `said` is why."""
-        reply = said or Reply(0, "4.4.1", "the destination does not work")
+        return self._carefully(job, Deferred(said or Reply(0, "4.4.1", "the destination does not work")))
 
-        async def as_before(envelope: Envelope, destination: str, now: Instant) -> Result:
-            return (Deferred(reply),) * len(envelope.recipients), ()
-
-        return await self._carefully(job, as_before)
-
-    async def _carefully(self, job: Job, deliver: Deliver) -> Attempt:
+    async def _carefully(self, job: Job, instead: Deferred | None) -> Attempt:
+        """Deliver, or take `instead` as everybody's outcome.  One coroutine, for every message has its own."""
         started = self._clock.now()
         delivery = job.delivery
+        item, held = job.item, job.contents
+        filings: tuple[Filing, ...] = ()
+        outcomes: tuple[Outcome, ...]
         try:
-            item, held = await self._loaded(job)
+            if item is None or held is None:
+                item, held = await self._read(delivery)
             data = outgoing(item, held, contents.opener(self._blobs, held))
-            outcomes, filings = await deliver(envelope_of(delivery, data), delivery.destination, started)
+            envelope = envelope_of(delivery, data)
+            if instead is not None:
+                outcomes = (instead,) * len(envelope.recipients)
+            elif delivery.destination == LOCAL:
+                outcomes, filings = await self._local.deliver(envelope, started)
+            else:
+                outcomes = await self._courier(delivery.destination).deliver(envelope)
             attempt = self._concluded(delivery, outcomes, filings)
         except ContentLost as error:
             return self._set_aside(delivery, error)
@@ -141,23 +148,13 @@ class Attempts:
             return self._reported(delivery, outcomes, attempt, item, data)
         return attempt
 
-    async def _tried(self, envelope: Envelope, destination: str, now: Instant) -> Result:
-        if destination == LOCAL:
-            return await self._local.deliver(envelope, now)
-        return await self._relayed(destination, envelope), ()
-
-    async def _relayed(self, destination: str, envelope: Envelope) -> tuple[Outcome, ...]:
+    def _courier(self, destination: str) -> Courier:
         courier = self._couriers(destination)
         if courier is None:
-            reply = Reply(0, "4.3.5", f"no route leads to {destination} any more")
-            return (Deferred(reply),) * len(envelope.recipients)
-        return await courier.deliver(envelope)
+            return RejectCourier(Deferred(Reply(0, "4.3.5", f"no route leads to {destination} any more")))
+        return courier
 
-    async def _loaded(self, job: Job) -> tuple[Item, dict[int, Content]]:
-        if job.item is not None and job.contents is not None:
-            return job.item, job.contents
-        delivery = job.delivery
-
+    async def _read(self, delivery: Delivery) -> tuple[Item, dict[int, Content]]:
         def read(tx: Tx) -> tuple[Item | None, dict[int, Content]]:
             return (
                 messages.get(tx, delivery.mailbox_id, delivery.message_id),

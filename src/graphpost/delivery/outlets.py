@@ -120,6 +120,7 @@ def target_of(route: RouteSettings, settings: DeliverySettings, hostname: str) -
         messages_per_connection=settings.messages_per_connection,
         connections=connections_of(route, settings),
         source=route.source,
+        pipelining=route.pipelining,
     )
 
 

@@ -23,7 +23,7 @@ from graphpost.graph.payload import media_kind, read_json
 from graphpost.graph.render import folder_id
 from graphpost.graph.values import READ, clip, fold, read_boolean, read_line, read_string, type_name
 from graphpost.mail.mailbox import DELETED_ITEMS, ROOT, WELL_KNOWN, Folder
-from graphpost.store import folders, trees
+from graphpost.store import deferrals, folders, trees
 from graphpost.store.store import Tx
 from graphpost.store.trees import Copying
 
@@ -74,6 +74,7 @@ async def delete_folder(call: Call) -> Reply:
         if _BINS.intersection(folders.ancestors(tx, folder.mailbox_id, number)):
             return trees.erase_step(tx, folder.mailbox_id, number)
         name = folders.free_name(tx, folder.mailbox_id, DELETED_ITEMS, folder.name, NAME_LENGTH)
+        deferrals.remove_below(tx, folder.mailbox_id, number)
         folders.change(tx, folder, replace(folder, parent_id=DELETED_ITEMS, name=name))
         return True
 
@@ -106,6 +107,8 @@ async def move_folder(call: Call) -> Reply:
         if folder.parent_id == destination:
             return folder
         _check_free(tx, folder.mailbox_id, destination, folder.name)
+        if _BINS.intersection(folders.ancestors(tx, folder.mailbox_id, destination)):
+            deferrals.remove_below(tx, folder.mailbox_id, number)
         return folders.change(tx, folder, replace(folder, parent_id=destination))
 
     return _shown(call, await call.services.store.write(move))

@@ -5,6 +5,8 @@ A message that is deleted goes to Deleted Items, from there to the recoverable i
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from graphpost.errors import BadRequest
@@ -20,6 +22,8 @@ from graphpost.store import contents, deferrals, folders, messages
 from graphpost.store.forgetting import forget
 from graphpost.store.store import Tx
 
+_BINS: Final = frozenset({DELETED_ITEMS, RECOVERABLE})
+
 
 async def move_message(call: Call) -> Reply:
     """`POST …/move`: 201 with the message in its new place, under a new id."""
@@ -27,7 +31,7 @@ async def move_message(call: Call) -> Reply:
 
     def move(tx: Tx, item: Item) -> Item:
         check_destination(tx, call.box, destination)
-        if DELETED_ITEMS in folders.ancestors(tx, item.mailbox_id, destination):
+        if not _BINS.isdisjoint(folders.ancestors(tx, item.mailbox_id, destination)):
             _unschedule(tx, item)
         return _placed(tx, item, destination, now)
 
@@ -59,6 +63,12 @@ async def copy_message(call: Call) -> Reply:
 
 async def delete_message(call: Call) -> Reply:
     """`DELETE …/messages/{message}`: 204."""
+    await throw_away(call)
+    return Reply(204)
+
+
+async def throw_away(call: Call) -> None:
+    """Delete the message in the path, as far as its place has it deleted."""
     now = call.services.clock.now()
 
     def delete(tx: Tx, item: Item) -> None:
@@ -70,7 +80,6 @@ async def delete_message(call: Call) -> Reply:
             _placed(tx, item, RECOVERABLE if is_deleted else DELETED_ITEMS, now)
 
     await write_message(call, delete)
-    return Reply(204)
 
 
 async def delete_for_good(call: Call) -> Reply:

@@ -9,16 +9,27 @@ from __future__ import annotations
 
 import binascii
 import re
+import struct
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 LINE: Final = 76
 _LINE_BYTES: Final = 57
-_BLOCK: Final = _LINE_BYTES * 1024
+_BLOCK_LINES: Final = 840
+_BLOCK: Final = _LINE_BYTES * _BLOCK_LINES  # 64 KB when encoded
+_CUT: Final = struct.Struct(
+    f"{LINE}s" * _BLOCK_LINES
+).unpack  # a block's lines, four times as fast as slicing
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOISE: Final = bytes(octet for octet in range(256) if octet not in _ALPHABET + b"=")
 _PADDING: Final = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n)")
 _QP_HOLD: Final = 65_536
+
+
+class Base64Lines(bytes):
+    """Whole lines of base64, each ended by CRLF: on its way to the wire there is nothing in them to look for."""
+
+    __slots__ = ()
 
 
 def decode(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
@@ -39,7 +50,7 @@ def decoded_size(chunks: Iterable[bytes], encoding: str) -> int:
     return sum(map(len, decode(chunks, encoding)))
 
 
-def encode_base64(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def encode_base64(chunks: Iterable[bytes]) -> Iterator[Base64Lines]:
     """Base64 in lines of 76 characters, each ended by CRLF; nothing for nothing."""
     rest = b""
     for chunk in chunks:
@@ -84,13 +95,15 @@ def canonical_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield b"\r\n"
 
 
-def _lines(data: bytes) -> bytes:
+def _lines(data: bytes) -> Base64Lines:
     encoded = binascii.b2a_base64(data, newline=False)
-    if len(encoded) <= LINE:
-        return encoded + b"\r\n"
-    pieces = [encoded[start : start + LINE] for start in range(0, len(encoded), LINE)]
-    pieces.append(b"")
-    return b"\r\n".join(pieces)
+    pieces: list[bytes]
+    if len(data) == _BLOCK:
+        pieces = [*_CUT(encoded), b""]
+    else:
+        pieces = [encoded[start : start + LINE] for start in range(0, len(encoded), LINE)]
+        pieces.append(b"")
+    return Base64Lines(b"\r\n".join(pieces))
 
 
 def _decode_base64(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -20,10 +20,10 @@ from graphpost.mail.address import is_valid_address, to_wire
 from graphpost.mail.message import Address
 from graphpost.mail.word import WORD_LENGTH, encode_words
 
+MENTIONS: Final = "X-Graphpost-Mentions"  # tells mailboxes of servers like this one who is mentioned
 FOLD: Final = 78
 _LONGEST: Final = 900  # of an unbreakable piece; leaves room for the name within 998
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]+")
-_PLAIN: Final = re.compile(r"[ -~]*")
 _CHUNK: Final = re.compile(r" *[^ ]+")
 _PHRASE: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/^_`{|}~-]+)*")
 _NAME: Final = re.compile(r"[!-9;-~]{1,255}")
@@ -41,9 +41,9 @@ def is_field_name(name: str) -> bool:
 def text_field(name: str, value: str) -> str:
     """A field of free text; what is not printable ASCII, or would be taken for encoded, is encoded (RFC 2047)."""
     value = one_line(value)
-    if len(value) + len(name) <= FOLD - 2 and _PLAIN.fullmatch(value) and "=?" not in value:
-        return f"{name}: {value}\r\n"
-    if _PLAIN.fullmatch(value) and "=?" not in value:
+    if _is_plain(value) and "=?" not in value:
+        if len(value) + len(name) <= FOLD - 2:
+            return f"{name}: {value}\r\n"
         chunks = _CHUNK.findall(value)
         if max(map(len, chunks), default=0) <= _LONGEST:
             return fold(name, chunks)
@@ -51,13 +51,20 @@ def text_field(name: str, value: str) -> str:
     return fold(name, [" " + word if place else word for place, word in enumerate(words)])
 
 
+def _is_plain(value: str) -> bool:
+    """Whether it is printable ASCII."""
+    return value.isascii() and value.isprintable()
+
+
 def address_field(name: str, addresses: Sequence[Address]) -> str:
     """A field of mailboxes; '' when there is none to name."""
+    if len(addresses) == 1:  # nearly every field
+        mailbox = mailbox_text(addresses[0])
+        if mailbox and len(name) + len(mailbox) <= FOLD - 2:
+            return f"{name}: {mailbox}\r\n"
     written = [mailbox for mailbox in map(mailbox_text, addresses) if mailbox]
     if not written:
         return ""
-    if len(written) == 1 and len(name) + len(written[0]) <= FOLD - 2:
-        return f"{name}: {written[0]}\r\n"
     last = len(written) - 1
     chunks = [
         (" " if place else "") + text + ("," if place < last else "") for place, text in enumerate(written)
@@ -73,7 +80,9 @@ def ids_field(name: str, ids: Iterable[str]) -> str:
 
 def message_id_text(message_id: str) -> str:
     """The id without anything that could not be in one; `<` and `>` are added when both are missing."""
-    text = _NOT_IN_ID.sub("", message_id)[:_LONGEST]
+    text = message_id[:_LONGEST]
+    if not _is_plain(message_id) or " " in message_id:
+        text = _NOT_IN_ID.sub("", message_id)[:_LONGEST]
     return f"<{text}>" if text and "<" not in text and ">" not in text else text
 
 
@@ -118,7 +127,7 @@ def mailbox_text(mailbox: Address) -> str:
         return address
     if _PHRASE.fullmatch(name) and len(name) <= FOLD:
         return f"{name} <{address}>"
-    if _PLAIN.fullmatch(name) and "=?" not in name and len(name) <= FOLD:
+    if _is_plain(name) and "=?" not in name and len(name) <= FOLD:
         escaped = name.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}" <{address}>'
     return f"{' '.join(encode_words(name, 60))} <{address}>"
@@ -145,10 +154,10 @@ def _split_long(chunk: str) -> list[str]:
 
 
 def _parameter(name: str, value: str) -> str:
-    if _PLAIN.fullmatch(value) and len(value) <= 60:
+    if _is_plain(value) and len(value) <= 60:
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         return f';\r\n\t{name}="{escaped}"'
-    if _PLAIN.fullmatch(value):
+    if _is_plain(value):
         pieces = [value[start : start + 50] for start in range(0, len(value), 50)]
         quoted = [piece.replace("\\", "\\\\").replace('"', '\\"') for piece in pieces]
         return "".join(f';\r\n\t{name}*{number}="{piece}"' for number, piece in enumerate(quoted))

@@ -91,7 +91,7 @@ def conversation_of(index: bytes) -> bytes | None:
 def topic(subject: str) -> str:
     """The subject without its `RE:`, `FW:`, `AW:` … (MS-OXCMAIL: up to three letters and a colon)."""
     position = 0
-    while match := _PREFIX.match(subject, position):
+    while ":" in subject and (match := _PREFIX.match(subject, position)):
         position = match.end()
     return subject[position:].strip()
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from graphpost.clock import Instant
+from graphpost.store import folders
 from graphpost.store.deliveries import BUCKETS, bucket_of
 from graphpost.store.store import Row, Tx
 
@@ -23,6 +24,10 @@ _PUT: Final = (
     f"INSERT INTO deferrals ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
     " ON CONFLICT (bucket, message_id) DO UPDATE SET due_at = excluded.due_at,"
     " created_at = excluded.created_at, document = excluded.document"
+)
+_PLACES: Final = (
+    "SELECT message_id, folder_id FROM messages WHERE mailbox_id = ? AND message_id IN"
+    " (SELECT message_id FROM deferrals WHERE bucket = ? AND mailbox_id = ?)"
 )
 _DUE: Final = (
     f"SELECT {_COLUMNS} FROM deferrals WHERE due_at <= ? AND bucket BETWEEN 0 AND ?"  # noqa: S608
@@ -146,6 +151,17 @@ def remove(tx: Tx, mailbox_id: int, message_id: int) -> bool:
         )
         > 0
     )
+
+
+def remove_below(tx: Tx, mailbox_id: int, folder_id: int) -> None:
+    """Nothing in the folder, or in those below it, waits any more."""
+    rows = tx.all(_PLACES, (mailbox_id, bucket_of(mailbox_id), mailbox_id))
+    below = {
+        place for place in {row[1] for row in rows} if folder_id in folders.ancestors(tx, mailbox_id, place)
+    }
+    for message_id, place in rows:
+        if place in below:
+            remove(tx, mailbox_id, message_id)
 
 
 def _key(deferral: Deferral) -> tuple[Any, ...]:

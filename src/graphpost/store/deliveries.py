@@ -126,6 +126,11 @@ _SETTLE: Final = (
     " AND deliveries.owner = ? AND deliveries.attempts = new.a AND deliveries.state = 0"
     " RETURNING deliveries.message_id, deliveries.position"
 )
+_SETTLE_ONE: Final = (
+    "UPDATE deliveries SET owner = CASE WHEN state = ? AND due_at = ? THEN owner ELSE 0 END,"
+    " state = ?, due_at = ?, finished_at = ?, document = ?"
+    " WHERE bucket = ? AND message_id = ? AND position = ? AND owner = ? AND attempts = ? AND state = 0"
+)
 _PRUNE: Final = (
     "DELETE FROM deliveries WHERE bucket = ? AND (message_id, position) IN ("
     "SELECT message_id, position FROM deliveries WHERE bucket = ? AND state = 1 AND finished_at < ?"
@@ -188,6 +193,8 @@ def settle(tx: Tx, settled: Iterable[Delivery], owner: int) -> set[tuple[int, in
 
     Of the others nothing is written.  A lease ends when state or due_at changed; otherwise it goes on.
     """
+    if tx.dialect.updates_one_by_one:
+        return {(d.message_id, d.position) for d in settled if _settle_one(tx, d, owner)}
     buckets: dict[int, list[Delivery]] = {}
     for delivery in settled:
         buckets.setdefault(bucket_of(delivery.mailbox_id), []).append(delivery)
@@ -198,6 +205,12 @@ def settle(tx: Tx, settled: Iterable[Delivery], owner: int) -> set[tuple[int, in
             params = [value for delivery in part for value in _settlement(delivery)]
             written.update((row[0], row[1]) for row in tx.all(_settle(len(part)), (*params, bucket, owner)))
     return written
+
+
+def _settle_one(tx: Tx, d: Delivery, owner: int) -> bool:
+    after = (d.state, d.due_at, d.state, d.due_at, d.finished_at, _document(d))
+    key = (bucket_of(d.mailbox_id), d.message_id, d.position, owner, d.attempts)
+    return tx.execute(_SETTLE_ONE, after + key) == 1
 
 
 def give_back(tx: Tx, delivery: Delivery, owner: int, now: Instant) -> bool:
@@ -331,19 +344,8 @@ def _cancelled(recipient: Recipient, now: Instant) -> Recipient:
 
 
 def _document(d: Delivery) -> bytes:
-    return _encode(
-        _Document(
-            d.expires_at,
-            d.warned,
-            d.sender,
-            d.recipients,
-            d.subject,
-            d.internet_message_id,
-            d.siblings,
-            d.wants_success,
-            d.hidden,
-        )
-    )
+    rest = (d.subject, d.internet_message_id, d.siblings, d.wants_success, d.hidden)
+    return _encode(_Document(d.expires_at, d.warned, d.sender, d.recipients, *rest))
 
 
 def _row(d: Delivery) -> tuple[Any, ...]:

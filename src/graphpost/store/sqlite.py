@@ -28,7 +28,7 @@ from graphpost.store.store import Dialect, Params, Row, Tx
 from graphpost.store.transaction import Transaction, Work, widened
 
 T = TypeVar("T")
-SQLITE: Final = Dialect("sqlite", skip_locked="", for_update="", for_share="")
+SQLITE: Final = Dialect("sqlite", skip_locked="", for_update="", for_share="", updates_one_by_one=True)
 _ROWS: Final = (
     64  # to a statement, at most: each number of them has a text, and prepared ones are to be found again
 )

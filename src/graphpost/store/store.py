@@ -24,6 +24,7 @@ class Dialect:
     skip_locked: str  # "" | " FOR UPDATE SKIP LOCKED"
     for_update: str  # "" | " FOR UPDATE"
     for_share: str  # "" | " FOR KEY SHARE": the row stays, and may be counted up meanwhile
+    updates_one_by_one: bool = False  # many UPDATEs cost less than one of many VALUES: no network between
 
 
 class Tx(Protocol):

@@ -61,7 +61,10 @@ class Data(Protocol):
         ...
 
     def __iter__(self) -> Iterator[bytes]:
-        """The octets in chunks of any size; a small message is one chunk."""
+        """The octets in chunks of any size; a small message is one chunk.
+
+        A chunk that is Base64Lines (`mail.encoding`) leaves as it is.
+        """
         ...
 
 

@@ -17,7 +17,7 @@ import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from graphpost.config import TlsPolicy
@@ -35,7 +35,8 @@ class SmtpTarget:
     """Where mail goes and how; `hostname` is ours, for EHLO ('' is the machine's).
 
     `address` is where `host` is, when that is known already, and `source` our own address that it sees ('' is any).
-    `auth` '' is the best of PLAIN and LOGIN.  `connections` is how many there may be at once.
+    `auth` '' is the best of PLAIN and LOGIN.  `connections` is how many there may be at once; `patience_seconds` is how
+    long a message waits to follow another one before it gets one of them for itself.
     """
 
     host: str
@@ -52,8 +53,10 @@ class SmtpTarget:
     idle_seconds: float = 15.0
     messages_per_connection: int = 100
     connections: int = 20
+    patience_seconds: float = 0.01
     address: str = ""
     source: str = ""
+    pipelining: bool = True  # whether it is used when it is offered
 
     def __repr__(self) -> str:
         return f"SmtpTarget({self.host!r}, {self.port}, tls={self.tls!r})"
@@ -151,7 +154,8 @@ class _Opening:
             connection.extensions = Extensions()
             return
         self._check(code, text)
-        connection.extensions = parse_extensions(text)
+        offered = parse_extensions(text)
+        connection.extensions = offered if self._target.pipelining else replace(offered, pipelining=False)
 
     async def _secure(self, connection: Connection) -> None:
         target = self._target

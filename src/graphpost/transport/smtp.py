@@ -3,7 +3,8 @@
 Every envelope is a transaction.  There are at most `connections` connections, reused newest first, closed after
 `messages_per_connection` messages or `idle_seconds` without one.  Envelopes beyond that wait here in their order.  A
 peer with PIPELINING gets the commands of the next one that waits together with the content before it, which is what
-makes twice as many deliveries under way as connections the best use of them.
+makes twice as many deliveries under way as connections the best use of them.  So envelopes wait for as long as
+`patience_seconds`, two for each connection under way, before they get a connection of their own.
 
 A connection that turns out to be dead before the peer said anything about an envelope is replaced once, without the
 caller noticing.  An envelope whose content was sent and not answered is never sent again here.
@@ -24,6 +25,7 @@ from graphpost.transport.transaction import Transaction
 __all__ = ["SmtpCourier", "SmtpTarget"]
 
 _QUIT_SECONDS = 2.0
+_COMPANY = 2  # envelopes that may wait for one connection
 _CLOSING = Deferred(Reply(0, "4.3.2", "we are closing"))
 
 
@@ -42,6 +44,10 @@ class SmtpCourier:
         self._connections: set[Connection] = set()
         self._opening = 0
         self._is_closed = False
+        self._follows = False  # whether the peer takes commands behind a content
+        self._alarm: asyncio.TimerHandle | None = None
+        self._seen: Transaction | None = None  # who was the first to wait when the alarm was set
+        self._late: Transaction | None = None  # who was so, and the alarm rang
 
     async def deliver(self, envelope: Envelope) -> tuple[Outcome, ...]:
         """One outcome per recipient, in their order; raises only what reading the content raises."""
@@ -64,6 +70,8 @@ class SmtpCourier:
         """
         self._is_closed = True
         self._settle_waiting(_CLOSING)
+        if self._alarm is not None:
+            self._alarm.cancel()
         idle, self._idle = self._idle, []
         connections = list(self._connections)
         for connection in connections:
@@ -124,6 +132,9 @@ class SmtpCourier:
         while self._waiting:
             if self._is_closed:
                 self._settle_waiting(_CLOSING)
+            elif self._is_worth_waiting():
+                self._set_alarm()
+                return
             elif (connection := self._find_idle()) is not None:
                 transaction = self.next_for(connection)
                 if transaction is None:
@@ -134,6 +145,25 @@ class SmtpCourier:
                 self.retry(self._waiting.popleft())
             else:
                 return
+
+    def _is_worth_waiting(self) -> bool:
+        """Whether all who wait may soon follow another one, and the first of them has not waited long."""
+        under_way = len(self._connections) - len(self._idle)
+        return (
+            self._follows
+            and len(self._waiting) <= _COMPANY * under_way
+            and self._waiting[0] is not self._late
+        )
+
+    def _set_alarm(self) -> None:
+        if self._alarm is None:
+            self._seen = self._waiting[0]
+            self._alarm = asyncio.get_running_loop().call_later(self._target.patience_seconds, self._on_alarm)
+
+    def _on_alarm(self) -> None:
+        self._alarm = None
+        self._late = self._seen
+        self._serve()
 
     async def _deliver_freshly(self, envelope: Envelope) -> tuple[Outcome, ...]:
         """On a new connection, whose place is taken."""
@@ -148,6 +178,7 @@ class SmtpCourier:
             raise
         self._opening -= 1
         self._connections.add(connection)
+        self._follows = connection.extensions.pipelining
         if self._is_closed:
             connection.quit(_QUIT_SECONDS)
             return (_CLOSING,) * len(envelope.recipients)

@@ -24,7 +24,7 @@ from graphpost.transport.failure import Phase, outcome_of_error, outcome_of_repl
 from graphpost.transport.wire import DotStuffer, WireError, is_path, stuffed
 
 SMALL = 65_536  # octets; a message up to this size is one write
-_TURN = 65_536  # octets written in one turn of the event loop: small requests wait for several turns
+_TURN = 65_520  # octets written in one turn of the event loop (small requests wait for several turns): base64's block
 
 # An enum's members are slow to look up, and these are looked at with every reply.
 _CONNECT, _MAIL, _RCPT = Phase.CONNECT, Phase.MAIL, Phase.RCPT

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from graphpost.mail.encoding import Base64Lines
+
 LINE_KEPT: Final = 1000  # octets of one reply line that are kept; the rest of the line is dropped
 LINES_KEPT: Final = 100
 REPLY_LIMIT: Final = 1 << 20  # octets of one reply, kept or not
@@ -207,6 +209,9 @@ class DotStuffer:
         self._held = b""  # a CR at the end of a chunk: its LF may be in the next
 
     def feed(self, chunk: bytes) -> bytes:
+        if type(chunk) is Base64Lines and not self._held:
+            self._at_line_start = True
+            return chunk
         if self._held:
             chunk = b"\r" + chunk
             self._held = b""
@@ -220,7 +225,7 @@ class DotStuffer:
             chunk = _BARE.sub(b"\r\n", chunk)
         starts_with_dot = self._at_line_start and chunk.startswith(b".")
         self._at_line_start = chunk.endswith(b"\n")
-        if b"\n." in chunk:
+        if b"." in chunk and b"\n." in chunk:  # one octet is found far faster than two
             chunk = chunk.replace(b"\r\n.", b"\r\n..")
         return b"." + chunk if starts_with_dot else chunk
 
