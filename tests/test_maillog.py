@@ -44,6 +44,7 @@ HOSTILE = [
     "back\\slash",
     "\x1b[31m",
     "\x00",
+    "\ud800",
 ]
 
 

@@ -37,6 +37,7 @@ from graphpost.delivery.outlets import Outlets, host_name
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
 from graphpost.delivery.routing import LOCAL, Router
+from graphpost.delivery.ruling import Ruler
 from graphpost.delivery.settler import Settler
 from graphpost.delivery.signers import signing
 from graphpost.delivery.submit import Submitter
@@ -206,12 +207,12 @@ class Server:
         )
         self._stack.push_async_callback(outlets.close)
         owner = numbers.next()
-        reporter = Reporter(filer, hostname)
+        reporter, ruler = Reporter(filer, hostname), Ruler(filer, router.destination, config.delivery)
         attempts = Attempts(
             store=store,
             blobs=blobs,
             couriers=outlets.find,
-            local=LocalDelivery(filer, people.directory, hostname),
+            local=LocalDelivery(store, filer, ruler, people.directory, hostname),
             reporter=reporter,
             directory=people.directory,
             settings=config.delivery,

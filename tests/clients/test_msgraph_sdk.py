@@ -146,6 +146,26 @@ def test_folders_are_made_renamed_moved_copied_and_deleted(world: World) -> None
     }
 
 
+def test_settings_categories_rules_overrides_and_tips(world: World) -> None:
+    assert world.python("sdk_settings.py", ALEX, ADELE) == {
+        "categories": ["preset3", [409, "nameAlreadyExists"], "preset7", ["Paid"], []],
+        "settings": [
+            "W. Europe Standard Time",
+            "German (Germany)",
+            "07:30:00",
+            ["monday", "friday"],
+            "alwaysEnabled",
+            "W. Europe Standard Time",
+        ],
+        "rules": ["From the SDK", False, False, "high", ADELE, "Other", 1, [404, "ErrorItemNotFound"]],
+        "overrides": ["other"],
+        "tips": ["Away", True],
+        "languages": True,
+        "zones": True,
+        "iana": True,
+    }
+
+
 def test_a_subscription_is_made_renewed_and_ended_and_its_receiver_told(world: World) -> None:
     with Receiver() as receiver:
         command = python_script("sdk_subscriptions.py")

@@ -123,7 +123,7 @@ class OwnTarget:
         if name in asked:
             return asked[name]()
         if name in PASSWORDS:
-            return self._users(name, "Mail.Send Mail.ReadWrite User.Read")
+            return self._users(name, "Mail.Send Mail.ReadWrite MailboxSettings.ReadWrite User.Read")
         return self._wrong(name)
 
     def _users(self, address: str, scopes: str) -> str:

@@ -40,6 +40,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/forward"): {"toRecipients": [{"emailAddress": {"address": "x@else.example"}}]},
     ("POST", "/childFolders"): {"displayName": "New"},
     ("POST", "/messages"): {"subject": "New"},
+    ("POST", "/updateAllMessagesReadState"): {"isRead": True},
     ("POST", "/extensions"): {"extensionName": "else.example.new", "mood": "good"},
     ("POST", "/messageRules"): {"displayName": "New", "sequence": 1, "actions": {"markAsRead": True}},
     ("PATCH", "M"): {"isRead": True},
@@ -142,14 +143,17 @@ def made(own: OwnTarget, token: str) -> dict[str, str]:
         return str(answer.json["id"])
 
     file = BODIES["POST", "/attachments"]
-    message = post("messages", {"subject": "Mine", "attachments": [file]})
+    mention = {"mentioned": {"address": "zoe@else.example"}}
+    message = post("messages", {"subject": "Mine", "attachments": [file], "mentions": [mention]})
     post(f"messages/{message}/extensions", {"extensionName": "else.example.mood", "mood": "good"})
     attached = own.get(f"/v1.0/me/messages/{message}/attachments", token).json["value"][0]["id"]
+    mentioned = own.get(f"/beta/me/messages/{message}/mentions", token).json["value"][0]["id"]
     name = str(uuid4())
     sender = {"name": name, "address": f"{name}@else.example"}
     return {
         "message": message,
         "attachment": attached,
+        "mention": mentioned,
         "folder": post("mailFolders", {"displayName": name}),
         "category": post("outlook/masterCategories", {"displayName": name, "color": "preset0"}),
         "override": post(
@@ -193,7 +197,7 @@ def ids(own: OwnTarget) -> dict[str, Wrong]:
                 "gone": (gone[kind], NOT_FOUND),
             },
         )
-        for kind in ("category", "override", "rule")
+        for kind in ("category", "mention", "override", "rule")
     }
     return kept | {
         "message": Wrong(

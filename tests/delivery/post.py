@@ -19,6 +19,7 @@ from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
 from graphpost.delivery.routing import CAPTURE, LOCAL, REJECT, UNKNOWN, Router, destination_key
+from graphpost.delivery.ruling import Ruler
 from graphpost.delivery.settler import Settler
 from graphpost.delivery.submit import Submission, Submitter
 from graphpost.delivery.worker import Worker
@@ -180,12 +181,13 @@ class Office:
         filer = Filer(blobs, self.numbers, LimitSettings(), 65_536)
         self.router = Router(lambda: self.directory, ["contoso.test"], routes)
         self.reporter = Reporter(filer, HOST)
+        ruler = Ruler(filer, self.router.destination, settings)
         self.settler = Settler(self.store, clock, self.log, owner)
         self.attempts = Attempts(
             store=self.store,
             blobs=blobs,
             couriers=self.couriers.get,
-            local=LocalDelivery(filer, lambda: self.directory, HOST),
+            local=LocalDelivery(self.store, filer, ruler, lambda: self.directory, HOST),
             reporter=self.reporter,
             directory=lambda: self.directory,
             settings=settings,

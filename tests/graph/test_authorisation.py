@@ -70,7 +70,7 @@ def test_a_mailbox_that_does_not_exist_is_not_found(route: Route, path: str) -> 
     ("permission", "opens"),
     [
         ("Mail.ReadBasic", {"mailFolders", "messages", "subscriptions"}),
-        ("Mail.Send", {"sendMail", "/send", "/reply", "/forward"}),
+        ("Mail.Send", {"sendMail", "/send", "/reply", "/forward", "/unsubscribe"}),
     ],
 )
 def test_a_permission_opens_its_routes_and_no_other(permission: str, opens: set[str]) -> None:

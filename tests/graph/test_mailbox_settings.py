@@ -54,7 +54,7 @@ async def test_what_there_is_not_is_refused(study: Study, path: str, query: str)
 @pytest.mark.parametrize(
     ("given", "shown"),
     [
-        ({"timeZone": "pacific standard time"}, {"timeZone": "pacific standard time"}),
+        ({"timeZone": "pacific standard time"}, {"timeZone": "Pacific Standard Time"}),
         ({"timeZone": "Europe/Berlin"}, {"timeZone": "Europe/Berlin"}),
         ({"TimeFormat": "HH:mm"}, {"timeFormat": "HH:mm"}),
         ({"dateFormat": "yyyy-MM-dd"}, {"dateFormat": "yyyy-MM-dd"}),
@@ -190,3 +190,31 @@ async def test_the_metadata_describes_every_setting(study: Study) -> None:
     for name, type_ in DESCRIBED["mailboxSettings"].items():
         if (inner := DESCRIBED.get(type_.removeprefix("graph."))) is not None:
             assert found[name].keys() == inner.keys(), name
+
+
+async def test_they_are_in_their_user_for_who_may_read_both(study: Study) -> None:
+    """As the tutorials for Graph's SDKs ask for them."""
+    await study.patch(PLACE, {"timeZone": "Romance Standard Time"})
+    query = "$select=displayName,mail,mailboxSettings,userPrincipalName"
+    found = (await study.get("/v1.0/me", query=query)).json
+    assert found["displayName"] == ADELE.name
+    settings = (await study.get(PLACE)).json
+    settings.pop("@odata.context")
+    assert found["mailboxSettings"] == settings
+    other = await study.get(f"/v1.0/users/{ALEX.object_id}", query=query, token="app-with-everything")
+    assert other.json["mailboxSettings"]["timeZone"] == "UTC"
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "refused"),
+    [
+        ("/v1.0/me", "user", (403, "ErrorAccessDenied")),
+        (f"/v1.0/users/{ALEX.object_id}", "user-with-everything", (403, "ErrorAccessDenied")),
+        (f"/v1.0/users/{ALEX.object_id}", "app-without-permission", (403, "ErrorAccessDenied")),
+        ("/v1.0/users", "app-with-everything", (400, "ErrorInvalidUrlQuery")),
+    ],
+)
+async def test_reading_the_directory_is_not_enough_to_read_them(
+    study: Study, path: str, token: str, refused: tuple[int, str]
+) -> None:
+    assert (await study.get(path, query="$select=mailboxSettings", token=token)).error == refused

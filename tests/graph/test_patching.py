@@ -66,6 +66,7 @@ TABLE: dict[str, Set] = {
     "isDraft": Set(False, **NEVER),
     "webLink": Set("https://x.org", **NEVER),
     "mentionsPreview": Set({"isMentioned": True}, **NEVER),
+    "mentions": Set([{"mentioned": {"address": "a@x.test"}}], **NEVER),
     "inferenceClassification": Set("other", **ALWAYS),
     "unsubscribeData": Set(["mailto:x@x.org"], **NEVER),
     "unsubscribeEnabled": Set(True, **NEVER),

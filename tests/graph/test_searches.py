@@ -17,7 +17,7 @@ from tests.graph.study import Answer
 
 from graphpost.graph import searching as paging
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, RECOVERABLE, SENT_ITEMS
-from graphpost.store import indexing, messages, searching, words
+from graphpost.store import candidates, indexing, messages, searching, words
 from graphpost.store.store import Tx
 
 __all__ = ["postgres_server", "room"]
@@ -55,6 +55,7 @@ def _small() -> Iterator[None]:
         (indexing, "MESSAGES", 4),
         (indexing, "WORDS", 5),
         (words, "BLOCK", 3),
+        (candidates, "FEW", 1),
     ]
     with pytest.MonkeyPatch.context() as patch:
         for module, name, value in bounds:

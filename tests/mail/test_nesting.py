@@ -202,7 +202,7 @@ def test_formatting_that_is_closed_is_not_written_again() -> None:
     assert is_tame("<font face=x><b>" + "<p>x <i>y</i></p>" * 50_000 + "</b></font>")
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(
         st.sampled_from(

@@ -213,3 +213,28 @@ def test_how_long_a_connection_may_be_silent(
         assert [reply.status for reply in parsed(bytes(wire.written))] == ([status] if status else [])
 
     run(play)
+
+
+def test_offers_to_upgrade_are_declined_however_many_come_at_once() -> None:
+    async def play(wire: Wire) -> None:
+        offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n"
+        body = b"POST /%d HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n" + offer + b"\r\nab"
+        await wire.say(b"".join(body % number for number in range(1200)))
+        for number in range(1200):
+            assert (wire.targets[-1], wire.begun[-1].take()) == (f"/{number}", b"ab")
+            assert "upgrade" not in wire.begun[-1].headers
+            await wire.answer()
+        assert not wire.is_closed
+
+    run(play)
+
+
+@pytest.mark.parametrize("rest", [b"", b"secret", GET % b"a"])
+def test_there_is_no_tunnel(rest: bytes) -> None:
+    async def play(wire: Wire) -> None:
+        await wire.say(b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n" + rest)
+        assert [status for status, _ in wire.replies] == [400]
+        assert wire.is_closed
+        assert not wire.begun
+
+    run(play)

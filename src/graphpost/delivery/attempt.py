@@ -71,7 +71,11 @@ class Attempt(Struct, frozen=True):
                 number, recipient.address, destination, said.code, f"{said.status} {said.text}".strip()
             )
         for filing in self.filings:
-            log.filed(filing.item.message_id, filing.mailbox, "inbox")
+            if filing.queued:
+                count = sum(len(delivery.recipients) for delivery in filing.queued)
+                log.sent_on(filing.item.message_id, filing.mailbox, count)
+            else:
+                log.filed(filing.item.message_id, filing.mailbox, filing.place)
         if conclusion.delayed:
             log.warned(number, conclusion.delivery.sender)
         if conclusion.failed and conclusion.delivery.sender:

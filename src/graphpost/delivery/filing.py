@@ -6,20 +6,27 @@ write a blob (call it outside the event loop for large messages); adding is part
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 from msgspec.structs import replace
 
 from graphpost.clock import Instant
 from graphpost.config import LimitSettings
+from graphpost.delivery.items import mentioning
 from graphpost.ids import Numbers
-from graphpost.mail.mailbox import INBOX, Mailbox
+from graphpost.mail.mailbox import INBOX, NO_FOLDER, WELL_KNOWN, Mailbox
 from graphpost.mail.message import Item, Message
 from graphpost.mail.parse import ParseLimits, parse, rooted
 from graphpost.mail.thread import conversation_of, conversation_of_topic, new_index
-from graphpost.store import contents, messages
+from graphpost.store import contents, deliveries, folders, messages
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
+from graphpost.store.deliveries import Delivery
 from graphpost.store.store import Tx
+
+_NAMES: Final = {number: name for name, (number, _) in WELL_KNOWN.items()}
+_LASTING: Final = frozenset({NO_FOLDER, *_NAMES})  # folders that are never deleted
 
 
 class Filing(Struct, frozen=True):
@@ -28,6 +35,12 @@ class Filing(Struct, frozen=True):
     item: Item
     contents: list[Content]
     mailbox: str  # its address, for the log
+    queued: tuple[Delivery, ...] = ()  # of what is not kept, but sent on
+
+    @property
+    def place(self) -> str:
+        """The folder, for the log: its well-known name or its number."""
+        return _NAMES.get(self.item.folder_id) or f"{self.item.folder_id:x}"
 
 
 class Filer:
@@ -41,11 +54,20 @@ class Filer:
         )
         self.inline_limit = inline_limit
 
+    def number(self) -> int:
+        """A new number for an item."""
+        return self._numbers.next()
+
+    def content(self, data: bytes) -> Content:
+        """Bytes as a content of their own."""
+        return contents.prepare(self._blobs, self._numbers.next(), data, self.inline_limit)
+
     def prepare(self, mailbox: Mailbox, data: bytes, now: Instant, folder_id: int = INBOX) -> Filing:
         """The item that these bytes (CRLF line ends) make in the mailbox.  Raises MimeError when they make none."""
-        number = self._numbers.next()
-        content = contents.prepare(self._blobs, self._numbers.next(), data, self.inline_limit)
+        number, content = self.number(), self.content(data)
         message = rooted(parse(data, self._limits), content.content_id)
+        if message.mentions:
+            message = mentioning(mailbox, message, now)
         index = conversation_index(message, now)
         item = Item(
             mailbox_id=mailbox.mailbox_id,
@@ -64,9 +86,14 @@ class Filer:
 
 
 def add(tx: Tx, filing: Filing) -> None:
-    """Put the filed message into its mailbox."""
-    messages.add(tx, filing.item)
-    contents.add(tx, filing.item.mailbox_id, filing.item.message_id, filing.contents)
+    """Put the filed message into its mailbox: into the Inbox, when its folder is gone meanwhile."""
+    item = filing.item
+    if item.folder_id not in _LASTING and folders.hold(tx, item.mailbox_id, item.folder_id) is None:
+        item = replace(item, folder_id=INBOX)
+    messages.add(tx, item)
+    contents.add(tx, item.mailbox_id, item.message_id, filing.contents)
+    for delivery in filing.queued:
+        deliveries.add(tx, delivery)
 
 
 def conversation_index(message: Message, now: Instant) -> bytes:

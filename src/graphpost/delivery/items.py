@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec.structs import replace
 
 from graphpost.clock import Instant
-from graphpost.ids import random_bytes
+from graphpost.ids import new_guid, random_bytes
 from graphpost.mail.address import domain_of
 from graphpost.mail.mailbox import NO_FOLDER, Mailbox
-from graphpost.mail.message import Item, Message
+from graphpost.mail.message import Item, Mention, Message
 from graphpost.mail.thread import conversation_of, is_index, new_index
 
 ROW_OVERHEAD: Final = 512  # what an item takes beside its texts, for `size`
@@ -27,6 +27,8 @@ def new_item(
 ) -> Item:
     """The item that a message becomes."""
     message = completed(mailbox, message, number, now)
+    if message.mentions:
+        message = mentioning(mailbox, message, now)
     content = message.body.content
     return Item(
         mailbox_id=mailbox.mailbox_id,
@@ -40,6 +42,20 @@ def new_item(
         size=ROW_OVERHEAD + len(content) + (sum(map(len, contents.values())) if contents else 0),
         conversation_id=conversation_of(message.conversation_index) or b"",
     )
+
+
+def mentioning(mailbox: Mailbox, message: Message, now: Instant) -> Message:
+    """A message with mentions as the mailbox has it: all of them with ids, and whether the owner is among them."""
+    mentions = tuple(
+        each if each.mention_id else replace(each, mention_id=new_guid(), created_at=now)
+        for each in message.mentions
+    )
+    return replace(message, mentions=mentions, is_mentioned=is_mentioned(mailbox, mentions))
+
+
+def is_mentioned(mailbox: Mailbox, mentions: Iterable[Mention]) -> bool:
+    """Whether one of them is of the mailbox's owner."""
+    return any(mailbox.owns(each.mentioned.address) for each in mentions)
 
 
 def completed(mailbox: Mailbox, message: Message, number: int, now: Instant) -> Message:

@@ -7,23 +7,29 @@ Inbox exactly when its delivery is done, however the process ends.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from graphpost.clock import Instant
 from graphpost.delivery.filing import Filer, Filing
+from graphpost.delivery.ruling import Followed, Ruler, followed
 from graphpost.errors import MimeError, StoreError
 from graphpost.mail.mailbox import Directory, Mailbox
+from graphpost.store.store import Store
 from graphpost.transport.courier import Deferred, Delivered, Envelope, Failed, Outcome, Reply
 
 IN_THREAD: Final = 262_144
 
 
 class LocalDelivery:
-    """Finds mailboxes in the directory and prepares what is to be filed."""
+    """Finds mailboxes in the directory, follows their rules, and prepares what is to be filed."""
 
-    def __init__(self, filer: Filer, directory: Callable[[], Directory], hostname: str) -> None:
+    def __init__(
+        self, store: Store, filer: Filer, ruler: Ruler, directory: Callable[[], Directory], hostname: str
+    ) -> None:
+        self._store = store
         self._filer = filer
+        self._ruler = ruler
         self._directory = directory
         self._hostname = hostname
 
@@ -44,13 +50,27 @@ class LocalDelivery:
         return tuple(map(self._outcome, envelope.recipients, boxes)), filings
 
     async def _filings(self, envelope: Envelope, boxes: list[Mailbox], now: Instant) -> tuple[Filing, ...]:
-        if envelope.data.size > min(IN_THREAD, self._filer.inline_limit):  # a file is written and synced
-            return await asyncio.to_thread(self._filings_now, envelope, boxes, now)
-        return self._filings_now(envelope, boxes, now)
+        """What the message becomes in each mailbox.  A file may be written and synced, and rules look through bodies."""
+        numbers = [box.mailbox_id for box in boxes]
+        rules = await self._store.read(lambda tx: {number: followed(tx, number) for number in numbers})
+        is_long = envelope.data.size > min(IN_THREAD, self._filer.inline_limit)
+        if is_long or not all(each.is_nothing for each in rules.values()):
+            return await asyncio.to_thread(self._filings_now, envelope, boxes, rules, now)
+        return self._filings_now(envelope, boxes, rules, now)
 
-    def _filings_now(self, envelope: Envelope, boxes: list[Mailbox], now: Instant) -> tuple[Filing, ...]:
+    def _filings_now(
+        self, envelope: Envelope, boxes: list[Mailbox], rules: Mapping[int, Followed], now: Instant
+    ) -> tuple[Filing, ...]:
         data = b"".join(envelope.data)
-        return tuple(self._filer.prepare(box, data, now) for box in boxes)
+        made: list[Filing] = []
+        for box in boxes:
+            arrived, what = self._filer.prepare(box, data, now), rules[box.mailbox_id]
+            made += (
+                [arrived]
+                if what.is_nothing
+                else self._ruler.filings(box, arrived, data, what, envelope.sender, now)
+            )
+        return tuple(made)
 
     def _outcome(self, address: str, box: Mailbox | None) -> Outcome:
         if box is None:

@@ -8,7 +8,7 @@ durable, which are sent later or never.  What asks for a later time stays in Dra
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -19,24 +19,23 @@ from graphpost.config import DeliverySettings
 from graphpost.delivery.answered import mark_answered
 from graphpost.delivery.items import completed, new_item
 from graphpost.delivery.lane import Job
+from graphpost.delivery.queueing import deliveries_of
 from graphpost.delivery.routing import Router
 from graphpost.delivery.worker import Worker
 from graphpost.errors import NotFound, PreconditionFailed
 from graphpost.ids import Numbers
-from graphpost.mail.address import to_wire
 from graphpost.mail.deferral import is_timed, send_time, settled
 from graphpost.mail.mailbox import DELETED_ITEMS, DRAFTS, NO_FOLDER, RECOVERABLE, SENT_ITEMS, Mailbox
-from graphpost.mail.message import Address, Item, Message
+from graphpost.mail.message import Item, Message
 from graphpost.maillog import MailLog
 from graphpost.store import contents, deferrals, deliveries, folders, messages
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
 from graphpost.store.deferrals import NOBODY as UNKNOWN
 from graphpost.store.deferrals import Deferral, Requester
-from graphpost.store.deliveries import Delivery, Recipient
+from graphpost.store.deliveries import Delivery
 from graphpost.store.store import Store, Tx
 
-NOBODY: Final = Address("")
 KEPT_IN_MEMORY: Final = 16_384  # larger messages are read back when their turn comes
 IN_THREAD: Final = 262_144  # contents above this are hashed and written outside the event loop
 
@@ -101,6 +100,10 @@ class Submitter:
         self._numbers = numbers
         self._clock = clock
         self._log = log
+
+    def destination_of(self, address: str) -> str:
+        """The destination key for a valid address (`delivery.routing`)."""
+        return self._router.destination(address)
 
     async def submit(self, submission: Submission) -> Item:
         """Make it durable and return the item as stored.
@@ -259,51 +262,16 @@ class Submitter:
 
     def _deliveries(self, item: Item, now: Instant, *, hidden: bool) -> list[Delivery]:
         """One delivery per destination, leased to the worker where it has room."""
-        message, groups = item.message, dict[str, list[Recipient]]()
-        for address in unique(message.recipients):
-            destination = self._router.destination(address)
-            group = groups.get(destination)
-            if group is None:
-                groups[destination] = [Recipient(address)]
-            else:
-                group.append(Recipient(address))
-        expires_at = now + int(self._settings.expiry_seconds * SECOND)
-        queued = []
-        for position, (destination, recipients) in enumerate(groups.items()):
-            owner, attempts, due_at = self._worker.reserve(destination, now)
-            queued.append(
-                Delivery(  # of more than 15 keywords Python makes a dictionary first, which costs tenfold
-                    item.mailbox_id,
-                    item.message_id,
-                    position,
-                    destination,
-                    due_at=due_at,
-                    owner=owner,
-                    attempts=attempts,
-                    created_at=now,
-                    expires_at=expires_at,
-                    sender=to_wire((message.sender or message.from_ or NOBODY).address),
-                    recipients=tuple(recipients),
-                    subject=message.subject[:255],
-                    internet_message_id=message.internet_message_id,
-                    siblings=len(groups),
-                    wants_success=message.is_delivery_receipt_requested or False,
-                    hidden=hidden,
-                )
-            )
-        return queued
-
-
-def unique(addresses: Iterable[Address]) -> list[str]:
-    """Each address once, as SMTP has it, the first spelling kept; letter case does not make two of one.
-
-    Lower case, not casefolded: straße and strasse are two people.
-    """
-    found: dict[str, str] = {}
-    for address in addresses:
-        spelled = to_wire(address.address)
-        found.setdefault(spelled.lower(), spelled)
-    return list(found.values())
+        return deliveries_of(
+            item,
+            item.message.recipients,
+            item.message.sender or item.message.from_,
+            self._router.destination,
+            self._worker.reserve,
+            now,
+            now + int(self._settings.expiry_seconds * SECOND),
+            hidden=hidden,
+        )
 
 
 def _adding(

@@ -15,6 +15,7 @@ from graphpost.graph.custom_headers import read_headers
 from graphpost.graph.extended import IN_REPLY_TO, REFERENCES, read_multiple, read_single
 from graphpost.graph.extensions_in import read_extensions
 from graphpost.graph.flags import read_flag
+from graphpost.graph.mentions_in import read_mentions
 from graphpost.graph.reading import Reading
 from graphpost.graph.recipients import read_recipient, read_recipients
 from graphpost.graph.schema import BODY_KIND, MESSAGE, Kind, Property, Write
@@ -163,6 +164,8 @@ def _reader(row: Property) -> Reader:
             return lambda value, reading: read_extensions(value, row.name)
         case Kind.HEADER, _:
             return lambda value, reading: read_headers(value, row.name, reading.limits.custom_headers)
+        case Kind.MENTION, _:
+            return read_mentions
         case Kind.ATTACHMENT, _:
             return lambda value, reading: read_attachments(value, row.name, reading, read_message)
     raise AssertionError(f"no reader for {row.name}")

@@ -13,7 +13,7 @@ from graphpost.graph.call import Call
 from graphpost.graph.computed import COMPUTED, computed_property
 from graphpost.graph.extended import normalise_property_id
 from graphpost.graph.extensions_in import extension_value, id_of, normal_id
-from graphpost.graph.render import View, extended_value
+from graphpost.graph.render import View, extended_value, mention_value
 from graphpost.graph.schema import MESSAGE
 from graphpost.graph.selection import check_expand, is_basic, select_names
 from graphpost.graph.streaming import Embedded
@@ -24,6 +24,7 @@ _SINGLE: Final = "singleValueExtendedProperties"
 _MULTI: Final = "multiValueExtendedProperties"
 _ATTACHMENTS: Final = "attachments"
 _EXTENSIONS: Final = "extensions"
+_MENTIONS: Final = "mentions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Expansion:
     attachments: tuple[AttachmentForm, Options] | None
     extended: tuple[tuple[str, Callable[[str], bool]], ...]
     extensions: Callable[[str], bool] | None
+    has_mentions: bool
     embedded: Embedded
 
     def add(self, entity: dict[str, Any], item: Item, stored: Stored) -> None:
@@ -43,6 +45,9 @@ class Expansion:
         for name, is_chosen in self.extended:
             if values := _values(item, name, is_chosen):
                 entity[name] = values
+        if self.has_mentions:
+            author = item.message.from_
+            entity[_MENTIONS] = [mention_value(each, author) for each in item.message.mentions]
         if self.extensions is not None:
             entity[_EXTENSIONS] = [
                 extension_value(each) for each in item.message.extensions if self.extensions(id_of(each))
@@ -51,16 +56,16 @@ class Expansion:
 
 def read_expand(call: Call, expand: tuple[Expand, ...], view: View) -> Expansion:
     """What `$expand` asks for; 400 ExpandNotSupported for anything there is none of."""
-    check_expand(expand, _ATTACHMENTS, _EXTENSIONS, _SINGLE, _MULTI)
+    beta = call.version == "beta"
+    check_expand(expand, _ATTACHMENTS, _EXTENSIONS, _SINGLE, _MULTI, *((_MENTIONS,) if beta else ()))
     embedded = Embedded()
     names = {MESSAGE.properties[each.path[0].lower()].name: each.options for each in expand}
     if names and is_basic(call):
         raise AccessDenied
-    beta = call.version == "beta"
     attachments = _attachments(names[_ATTACHMENTS], beta, view, embedded) if _ATTACHMENTS in names else None
     extended = tuple((name, _chosen(name, names[name])) for name in (_SINGLE, _MULTI) if name in names)
     extensions = _extensions(names[_EXTENSIONS]) if _EXTENSIONS in names else None
-    return Expansion(attachments, extended, extensions, embedded)
+    return Expansion(attachments, extended, extensions, _MENTIONS in names, embedded)
 
 
 def _attachments(

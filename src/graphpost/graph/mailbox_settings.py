@@ -6,7 +6,7 @@ says otherwise), and automatic replies are kept but not sent (docs/quirks.md).  
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from graphpost.clock import SECOND, Instant, to_text
@@ -19,7 +19,7 @@ from graphpost.graph.selection import check_expand, read_options
 from graphpost.graph.settings_in import read_settings
 from graphpost.graph.values import clip
 from graphpost.graph.writing import json_members
-from graphpost.mail.mailbox import WELL_KNOWN
+from graphpost.mail.mailbox import WELL_KNOWN, Mailbox
 from graphpost.mail.message import ZonedTime
 from graphpost.mail.preferences import AutomaticReplies, PersonalSettings, WorkingHours
 from graphpost.store import preferences
@@ -33,7 +33,7 @@ async def get_settings(call: Call) -> Reply:
     """GET …/mailboxSettings."""
     options = read_options(call)
     check_expand(options.expand)
-    settings = await _stored(call)
+    settings = await _stored(call, call.box)
     chosen = {_name(name) for name in options.select}
     return Reply(body=_written(call, settings, chosen or _WRITERS.keys()))
 
@@ -41,7 +41,7 @@ async def get_settings(call: Call) -> Reply:
 async def get_setting(call: Call) -> Reply:
     """GET …/mailboxSettings/{setting}: one of them; a text stands in `value`."""
     name = _name(call.captures["setting"])
-    value = _WRITERS[name](call, await _stored(call))
+    value = _WRITERS[name](call.box, call.services.clock.now(), await _stored(call, call.box))
     where = context(call, user_context(call), "mailboxSettings", name)
     return Reply(body={"@odata.context": where, **(value if isinstance(value, dict) else {"value": value})})
 
@@ -49,13 +49,13 @@ async def get_setting(call: Call) -> Reply:
 async def update_settings(call: Call) -> Reply:
     """PATCH …/mailboxSettings: 200 with what was given, as it now is."""
     members, box = json_members(call), call.box.mailbox_id
-    given = {_name(name) for name in members if "@" not in name}
+    given, now = {_name(name) for name in members if "@" not in name}, call.services.clock.now()
 
     def change(tx: Tx) -> PersonalSettings:
         preferences.hold(tx, box)
         old = preferences.settings_of(tx, box)
         for name in _READ_ONLY & given:
-            if members[name.lower()] != _WRITERS[name](call, old):
+            if members[name.lower()] != _WRITERS[name](call.box, now, old):
                 raise BadRequest("Set action is invalid for property.", "ErrorInvalidPropertySet")
         new = read_settings(members, old)
         if new != old:
@@ -65,9 +65,13 @@ async def update_settings(call: Call) -> Reply:
     return Reply(body=_written(call, await call.services.store.write(change), given))
 
 
-async def _stored(call: Call) -> PersonalSettings:
-    box = call.box.mailbox_id
-    return await call.services.store.read(lambda tx: preferences.settings_of(tx, box))
+async def settings_value(call: Call, box: Mailbox) -> dict[str, Any]:
+    """The settings of a mailbox as they stand in its user."""
+    return _shown(call, box, await _stored(call, box), _WRITERS.keys())
+
+
+async def _stored(call: Call, box: Mailbox) -> PersonalSettings:
+    return await call.services.store.read(lambda tx: preferences.settings_of(tx, box.mailbox_id))
 
 
 def _name(text: str) -> str:
@@ -79,9 +83,14 @@ def _name(text: str) -> str:
     )
 
 
-def _written(call: Call, settings: PersonalSettings, names: Any) -> dict[str, Any]:
-    shown = {name: write(call, settings) for name, write in _WRITERS.items() if name in names}
-    return {"@odata.context": context(call, user_context(call), "mailboxSettings"), **shown}
+def _written(call: Call, settings: PersonalSettings, names: Collection[str]) -> dict[str, Any]:
+    where = context(call, user_context(call), "mailboxSettings")
+    return {"@odata.context": where, **_shown(call, call.box, settings, names)}
+
+
+def _shown(call: Call, box: Mailbox, settings: PersonalSettings, names: Collection[str]) -> dict[str, Any]:
+    now = call.services.clock.now()
+    return {name: write(box, now, settings) for name, write in _WRITERS.items() if name in names}
 
 
 def replies_value(replies: AutomaticReplies, now: Instant) -> dict[str, Any]:
@@ -111,16 +120,14 @@ def _hours_value(hours: WorkingHours) -> dict[str, Any]:
 
 
 _READ_ONLY: Final = frozenset({"archiveFolder", "userPurpose"})
-_WRITERS: Final[Mapping[str, Callable[[Call, PersonalSettings], Any]]] = {
-    "archiveFolder": lambda call, settings: folder_id(call.box.object_id, _ARCHIVE),
-    "timeZone": lambda call, settings: settings.time_zone,
-    "delegateMeetingMessageDeliveryOptions": lambda call, settings: settings.meeting_delivery,
-    "dateFormat": lambda call, settings: settings.date_format,
-    "timeFormat": lambda call, settings: settings.time_format,
-    "automaticRepliesSetting": lambda call, settings: replies_value(
-        settings.automatic_replies, call.services.clock.now()
-    ),
-    "language": lambda call, settings: locale_info(settings.locale),
-    "workingHours": lambda call, settings: _hours_value(settings.working_hours),
-    "userPurpose": lambda call, settings: "user",
+_WRITERS: Final[Mapping[str, Callable[[Mailbox, Instant, PersonalSettings], Any]]] = {
+    "archiveFolder": lambda box, now, settings: folder_id(box.object_id, _ARCHIVE),
+    "timeZone": lambda box, now, settings: settings.time_zone,
+    "delegateMeetingMessageDeliveryOptions": lambda box, now, settings: settings.meeting_delivery,
+    "dateFormat": lambda box, now, settings: settings.date_format,
+    "timeFormat": lambda box, now, settings: settings.time_format,
+    "automaticRepliesSetting": lambda box, now, settings: replies_value(settings.automatic_replies, now),
+    "language": lambda box, now, settings: locale_info(settings.locale),
+    "workingHours": lambda box, now, settings: _hours_value(settings.working_hours),
+    "userPurpose": lambda box, now, settings: "user",
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
+from itertools import count
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -21,8 +22,9 @@ from graphpost.graph.model import (
     ENUMS,
     FILE,
     FIRST_VALUES,
+    FLAGS,
     FUNCTIONS,
-    FURTHER,
+    MENTION,
     NAVIGATION,
     OUTLOOK_ITEM,
     REFERENCE,
@@ -124,6 +126,7 @@ def _entities(beta: bool) -> list[Element]:
         _type("inferenceClassificationOverride", "entity", _members(OVERRIDE, beta)),
         _type("messageRule", "entity", _members(RULE, beta)),
         _type("extension", "entity", (), Abstract="true", OpenType="true"),
+        *([_type("mention", "entity", (_property(*member) for member in MENTION))] if beta else ()),
         _type(
             "openTypeExtension",
             "extension",
@@ -138,7 +141,6 @@ def _entities(beta: bool) -> list[Element]:
 def _type(name: str, base: str, members: Iterable[Element], **attributes: str) -> Element:
     made = Element("EntityType", {"Name": name, "BaseType": f"graph.{base}", **attributes})
     made.extend(members)
-    made.extend(_property(*member) for member in FURTHER.get(name, ()))
     made.extend(_navigation(*member) for member in NAVIGATION.get(name, ()))
     return made
 
@@ -236,8 +238,8 @@ def _spoken_of(type_: str) -> list[str]:
 
 
 def _enumeration(name: str, words: Iterable[str]) -> Element:
-    made = Element("EnumType", Name=name)
-    for value, word in enumerate(words, FIRST_VALUES.get(name, 0)):
+    made = Element("EnumType", {"Name": name, **({"IsFlags": "true"} if name in FLAGS else {})})
+    for value, word in zip(FLAGS.get(name) or count(FIRST_VALUES.get(name, 0)), words, strict=False):
         SubElement(made, "Member", Name=word, Value=str(value))
     return made
 

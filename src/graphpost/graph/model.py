@@ -18,7 +18,16 @@ Members = tuple[tuple[str, str], ...]  # name and type
 OUTLOOK_ITEM: Final = ("categories", "changeKey", "createdDateTime", "lastModifiedDateTime")
 FILE: Final = ("contentBytes", "contentId", "contentLocation")
 REFERENCE: Final = ("sourceUrl", "providerType", "permission", "isFolder")
-FURTHER: Final[Mapping[str, Members]] = {"user": (("mailboxSettings", "graph.mailboxSettings"),)}
+MENTION: Final[Members] = (
+    ("application", "Edm.String"),
+    ("clientReference", "Edm.String"),
+    ("createdBy", "graph.emailAddress"),
+    ("createdDateTime", "Edm.DateTimeOffset"),
+    ("deepLink", "Edm.String"),
+    ("mentioned", "graph.emailAddress"),
+    ("mentionText", "Edm.String"),
+    ("serverCreatedDateTime", "Edm.DateTimeOffset"),
+)
 NAVIGATION: Final[Mapping[str, Members]] = {
     "inferenceClassification": (("overrides", "Collection(graph.inferenceClassificationOverride)"),),
     "outlookUser": (("masterCategories", "Collection(graph.outlookCategory)"),),
@@ -62,6 +71,19 @@ ENUMS: Final[Mapping[str, tuple[str, ...]]] = {
     "externalAudienceScope": AUDIENCE,
     "exchangeIdFormat": ("entryId", "ewsId", "immutableEntryId", "restId", "restImmutableEntryId"),
     "followupFlagStatus": FLAG_STATUS,
+    "mailTipsType": (
+        "automaticReplies",
+        "mailboxFullStatus",
+        "customMailTip",
+        "externalMemberCount",
+        "totalMemberCount",
+        "maxMessageSize",
+        "deliveryRestriction",
+        "moderationStatus",
+        "recipientScope",
+        "recipientSuggestions",
+    ),
+    "recipientScopeType": ("none", "internal", "external", "externalPartner", "externalNonPartner"),
     "referenceAttachmentPermission": (
         "other",
         "view",
@@ -78,6 +100,12 @@ ENUMS: Final[Mapping[str, tuple[str, ...]]] = {
         "dropbox",
     ),
     "userPurpose": ("user", "linked", "shared", "room", "equipment", "others", "unknownFutureValue"),
+}
+FLAGS: Final[
+    Mapping[str, tuple[int, ...]]
+] = {  # enumerations of which several words count at once: their values
+    "mailTipsType": tuple(1 << bit for bit in range(10)),
+    "recipientScopeType": (0, 1, 2, 4, 8),
 }
 FIRST_VALUES: Final[Mapping[str, int]] = {"categoryColor": -1}  # of enumerations that do not begin with 0
 UNTABLED: Final[Mapping[str, str]] = {  # types of enum properties whose table does not name them
@@ -100,6 +128,12 @@ COMPLEX: Final[Mapping[str, Members]] = {
         ("scheduledEndDateTime", "graph.dateTimeTimeZone"),
         ("scheduledStartDateTime", "graph.dateTimeTimeZone"),
         ("status", "graph.automaticRepliesStatus"),
+    ),
+    "automaticRepliesMailTips": (
+        ("message", "Edm.String"),
+        ("messageLanguage", "graph.localeInfo"),
+        ("scheduledEndTime", "graph.dateTimeTimeZone"),
+        ("scheduledStartTime", "graph.dateTimeTimeZone"),
     ),
     "convertIdResult": (
         ("errorDetails", "graph.genericError"),
@@ -129,6 +163,21 @@ COMPLEX: Final[Mapping[str, Members]] = {
         ("userPurpose", "graph.userPurpose"),
         ("workingHours", "graph.workingHours"),
     ),
+    "mailTips": (
+        ("automaticReplies", "graph.automaticRepliesMailTips"),
+        ("customMailTip", "Edm.String"),
+        ("deliveryRestricted", "Edm.Boolean"),
+        ("emailAddress", "graph.emailAddress"),
+        ("error", "graph.mailTipsError"),
+        ("externalMemberCount", "Edm.Int32"),
+        ("isModerated", "Edm.Boolean"),
+        ("mailboxFull", "Edm.Boolean"),
+        ("maxMessageSize", "Edm.Int32"),
+        ("recipientScope", "graph.recipientScopeType"),
+        ("recipientSuggestions", "Collection(graph.recipient)"),
+        ("totalMemberCount", "Edm.Int32"),
+    ),
+    "mailTipsError": (("code", "Edm.String"), ("message", "Edm.String")),
     "mentionsPreview": (("isMentioned", "Edm.Boolean"),),
     "recipient": (("emailAddress", "graph.emailAddress"),),
     "sizeRange": (("maximumSize", "Edm.Int32"), ("minimumSize", "Edm.Int32")),
@@ -158,6 +207,10 @@ ACTIONS: Final[
     "createReplyAll": ((_MESSAGE, _COMMENT), "="),
     "createUploadSession": ((("AttachmentItem", "graph.attachmentItem"),), "graph.uploadSession"),
     "forward": ((_RECIPIENTS, _MESSAGE, _COMMENT), ""),
+    "getMailTips": (
+        (("EmailAddresses", "Collection(Edm.String)"), ("MailTipsOptions", "graph.mailTipsType")),
+        "Collection(graph.mailTips)",
+    ),
     "move": ((("DestinationId", "Edm.String"),), "="),
     "permanentDelete": ((), ""),
     "reauthorize": ((), ""),
@@ -174,6 +227,7 @@ ACTIONS: Final[
         "Collection(graph.convertIdResult)",
     ),
     "unsubscribe": ((), ""),
+    "updateAllMessagesReadState": ((("isRead", "Edm.Boolean"), ("suppressReceipts", "Edm.Boolean")), ""),
 }
 FUNCTIONS: Final[Mapping[str, str]] = {  # they take nothing, and give that; `=` what they are bound to
     "delta": "=",

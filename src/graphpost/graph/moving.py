@@ -63,6 +63,12 @@ async def copy_message(call: Call) -> Reply:
 
 async def delete_message(call: Call) -> Reply:
     """`DELETE …/messages/{message}`: 204."""
+    await throw_away(call)
+    return Reply(204)
+
+
+async def throw_away(call: Call) -> None:
+    """Delete the message in the path, as far as its place has it deleted."""
     now = call.services.clock.now()
 
     def delete(tx: Tx, item: Item) -> None:
@@ -74,7 +80,6 @@ async def delete_message(call: Call) -> Reply:
             _placed(tx, item, RECOVERABLE if is_deleted else DELETED_ITEMS, now)
 
     await write_message(call, delete)
-    return Reply(204)
 
 
 async def delete_for_good(call: Call) -> Reply:

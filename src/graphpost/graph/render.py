@@ -22,7 +22,16 @@ from graphpost.graph.prefer import Preferences, read_preferences
 from graphpost.graph.schema import MESSAGE, Kind, Property, Shown
 from graphpost.graph.zones import zone_named
 from graphpost.ids import change_key_text, conversation_id_text, folder_id_text, message_id_text
-from graphpost.mail.message import Address, Body, BodyKind, ExtendedProperty, Flag, Item, ZonedTime
+from graphpost.mail.message import (
+    Address,
+    Body,
+    BodyKind,
+    ExtendedProperty,
+    Flag,
+    Item,
+    Mention,
+    ZonedTime,
+)
 from graphpost.mail.quoted import unique_part
 
 IN_THREAD: Final = 16_384  # characters of HTML in one answer: sanitising more would hold up other requests
@@ -132,6 +141,22 @@ def extended_value(each: ExtendedProperty) -> dict[str, str | list[str]]:
     return {"id": each.property_id, "value": each.value if isinstance(each.value, str) else list(each.value)}
 
 
+def mention_value(mention: Mention, author: Address | None) -> dict[str, Any]:
+    """A `mention` of a message that this author wrote."""
+    by, at = mention.created_by or author, time_value(mention.created_at)
+    return {
+        "id": mention.mention_id,
+        "application": mention.application or None,
+        "clientReference": mention.client_reference or None,
+        "createdBy": recipient_value(by)["emailAddress"] if by is not None else None,
+        "createdDateTime": at,
+        "deepLink": mention.deep_link or None,
+        "mentioned": recipient_value(mention.mentioned)["emailAddress"],
+        "mentionText": mention.text or None,
+        "serverCreatedDateTime": at,
+    }
+
+
 def _is_shown(each: Property, wanted: set[str]) -> bool:
     if each.name == "id":
         return True
@@ -217,7 +242,7 @@ _COMPUTED: Final[dict[str, Getter]] = {
     "parentFolderId": lambda item, view: folder_id(view.mailbox, item.folder_id),
     "conversationId": _conversation,
     "webLink": _web_link,
-    "mentionsPreview": lambda item, view: None,
+    "mentionsPreview": lambda item, view: {"isMentioned": item.message.is_mentioned},
     "unsubscribeEnabled": lambda item, view: bool(item.message.unsubscribe),
     "uniqueBody": lambda item, view: _body(unique_part(item.message.body), view),
 }

@@ -20,6 +20,7 @@ from graphpost.graph import (
     folder_delta,
     folders,
     mailbox_settings,
+    mentions,
     messages,
     metadata,
     moving,
@@ -38,8 +39,11 @@ from graphpost.graph.changing import update_message
 from graphpost.graph.drafts import create_message, send_draft
 from graphpost.graph.due import MAIL_SEND
 from graphpost.graph.exchange_ids import translate_ids
+from graphpost.graph.mail_tips import get_mail_tips
 from graphpost.graph.overrides import OVERRIDES
+from graphpost.graph.read_state import update_read_state
 from graphpost.graph.send import send_mail, send_mail_through_device
+from graphpost.graph.unsubscribing import unsubscribe
 from graphpost.graph.uploads import create_upload_session
 from graphpost.odata.path import Segment
 
@@ -67,6 +71,9 @@ class Route:
 
 
 MAIL_READ: Final = Permission(("Mail.Read", "Mail.ReadWrite"), ("Mail.Read", "Mail.ReadWrite"))
+MAIL_TIPS: Final = Permission(
+    ("Mail.Read", "Mail.Read.Shared", "Mail.ReadWrite"), ("Mail.Read", "Mail.ReadWrite")
+)
 MAIL_WRITE: Final = Permission(("Mail.ReadWrite",), ("Mail.ReadWrite",))
 MAIL_LIST: Final = Permission(
     ("Mail.ReadBasic", *MAIL_READ.delegated), ("Mail.ReadBasic", "Mail.ReadBasic.All", *MAIL_READ.application)
@@ -108,11 +115,13 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "M/createReply", replies.create_reply, MAIL_WRITE, bound=True),
     Route("POST", "M/createReplyAll", replies.create_reply_all, MAIL_WRITE, bound=True),
     Route("POST", "M/createForward", replies.create_forward, MAIL_WRITE, bound=True),
+    Route("POST", "M/unsubscribe", unsubscribe, MAIL_SEND, ("beta",), bound=True),
     # People
     Route("GET", "/me", users.get_me, READ_SELF),
     Route("GET", "/users", users.list_users, READ_USERS),
     Route("GET", "/users/{user}", users.get_user, READ_SELF),
     Route("POST", "U/translateExchangeIds", translate_ids, TRANSLATE, bound=True),
+    Route("POST", "U/getMailTips", get_mail_tips, MAIL_TIPS, bound=True),
     Route("GET", "U/mailboxSettings", mailbox_settings.get_settings, READ_SETTINGS),
     Route("GET", "U/mailboxSettings/{setting}", mailbox_settings.get_setting, READ_SETTINGS),
     Route("PATCH", "U/mailboxSettings", mailbox_settings.update_settings, WRITE_SETTINGS),
@@ -149,6 +158,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "F/move", folder_changes.move_folder, MAIL_WRITE, bound=True),
     Route("POST", "F/copy", folder_changes.copy_folder, MAIL_WRITE, bound=True),
     Route("POST", "F/permanentDelete", folder_changes.delete_folder_for_good, MAIL_WRITE, bound=True),
+    Route("POST", "F/updateAllMessagesReadState", update_read_state, MAIL_WRITE, ("beta",), bound=True),
     # Messages
     Route("GET", "U/messages", messages.list_messages, MAIL_LIST),
     Route("GET", "U/messages/$count", messages.count_messages, MAIL_LIST),
@@ -165,6 +175,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "M/move", moving.move_message, MAIL_WRITE, bound=True),
     Route("POST", "M/copy", moving.copy_message, MAIL_WRITE, bound=True),
     Route("POST", "M/permanentDelete", moving.delete_for_good, MAIL_WRITE, bound=True),
+    Route("GET", "M/mentions", mentions.list_mentions, MAIL_READ, ("beta",)),
+    Route("GET", "M/mentions/{mention}", mentions.get_mention, MAIL_READ, ("beta",)),
+    Route("DELETE", "M/mentions/{mention}", mentions.delete_mention, MAIL_WRITE, ("beta",)),
     # Change notifications, of messages alone
     Route("POST", "/subscriptions", subscriptions.create_subscription, MAIL_LIST),
     Route("GET", "/subscriptions", subscriptions.list_subscriptions, MAIL_LIST),

@@ -29,6 +29,7 @@ class Kind(Enum):
     HEADER = auto()
     ATTACHMENT = auto()
     EXTENDED = auto()
+    MENTION = auto()
     EXTENSION = auto()
     COMPLEX = auto()  # known, read-only, not looked into
 
@@ -158,7 +159,13 @@ MESSAGE: Final = entity(
     Property("isRead", Kind.BOOLEAN, "is_read", "is_read", Write.ALWAYS, edm="Edm.Boolean"),
     Property("isDraft", Kind.BOOLEAN, "is_draft", "is_draft", edm="Edm.Boolean"),
     Property("webLink", Kind.STRING, edm="Edm.String"),
-    Property("mentionsPreview", Kind.COMPLEX, beta=True, edm="microsoft.graph.mentionsPreview"),
+    Property(
+        "mentionsPreview",
+        Kind.COMPLEX,
+        beta=True,
+        edm="microsoft.graph.mentionsPreview",
+        parts=(("isMentioned", "is_mentioned"),),
+    ),
     Property(
         "inferenceClassification",
         Kind.ENUM,
@@ -209,6 +216,17 @@ MESSAGE: Final = entity(
         collection=True,
         basic=False,
         edm="microsoft.graph.attachment",
+    ),
+    Property(
+        "mentions",
+        Kind.MENTION,
+        "mentions",
+        write=Write.CREATE,
+        shown=Shown.EXPAND,
+        collection=True,
+        basic=False,
+        beta=True,
+        edm="microsoft.graph.mention",
     ),
     Property(
         "extensions",

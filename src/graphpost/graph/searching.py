@@ -22,7 +22,7 @@ from graphpost.odata.query import Options
 from graphpost.odata.search import parse_search
 from graphpost.odata.sought import Sought
 from graphpost.store import searching
-from graphpost.store.searching import Search
+from graphpost.store.searching import Place, Search
 from graphpost.store.store import Tx
 from graphpost.store.words import HIGHEST
 
@@ -42,7 +42,7 @@ class Window:
 
     lowest: int = 0
     highest: int = HIGHEST
-    after: tuple[int, int] | None = None
+    after: Place | None = None
 
 
 async def find_sought(call: Call, options: Options, top: int, keep: Keep[T]) -> Page[T]:
@@ -50,27 +50,18 @@ async def find_sought(call: Call, options: Options, top: int, keep: Keep[T]) -> 
     sought, window, store = read_search(call, options), _window(options), call.services.store
     search = Search(call.box.mailbox_id, folder_key(call), sought, window.highest, window.lowest)
     search = await store.read(partial(_begin, call=call, search=search))
-    found: list[Item] = []
+    found: list[Place] = []
     while len(found) < MOST and not search.is_over:
         more, search = await store.read(partial(searching.look, search=search))
         found += more
     call.services.searched(call.box.mailbox_id)
     found = found[:MOST]
-    left = sorted(
-        (item for item in found if window.after is None or _place(item) < window.after),
-        key=_place,
-        reverse=True,
-    )
-    shown = left[:top]
-    kept = await store.read(partial(_keep, call=call, search=search, shown=shown, keep=keep))
+    left = sorted((each for each in found if window.after is None or each < window.after), reverse=True)
+    kept = await store.read(partial(_keep, call=call, search=search, places=left[:top], keep=keep))
     if len(left) <= top:
         return Page(kept, None, None)
-    ids = (
-        (found[-1].message_id, found[0].message_id)
-        if window.after is None
-        else (window.lowest, window.highest)
-    )
-    return Page(kept, {"$skiptoken": write_token((*ids, *_place(shown[-1])))}, None)
+    ids = (found[-1][1], found[0][1]) if window.after is None else (window.lowest, window.highest)
+    return Page(kept, {"$skiptoken": write_token((*ids, *left[top - 1]))}, None)
 
 
 def read_search(call: Call, options: Options) -> Sought:
@@ -99,11 +90,7 @@ def _begin(tx: Tx, call: Call, search: Search) -> Search:
     return searching.begin(tx, search)
 
 
-def _keep(tx: Tx, call: Call, search: Search, shown: list[Item], keep: Keep[T]) -> list[tuple[Item, T]]:
-    """What is to be shown of those that are still there."""
-    present = {item.message_id for item in searching.present(tx, search, shown)}
-    return [(item, keep(tx, item, call.services.blobs)) for item in shown if item.message_id in present]
-
-
-def _place(item: Item) -> tuple[int, int]:
-    return item.sent_at, item.message_id
+def _keep(tx: Tx, call: Call, search: Search, places: list[Place], keep: Keep[T]) -> list[tuple[Item, T]]:
+    """The messages at these places, with what is to be shown of each."""
+    items = searching.fetch(tx, search, places)
+    return [(item, keep(tx, item, call.services.blobs)) for item in items]

@@ -20,7 +20,7 @@ from graphpost.graph.values import (
     read_word,
     unknown_property,
 )
-from graphpost.graph.zones import instant_of, is_time_zone, unsupported
+from graphpost.graph.zones import instant_of, is_time_zone, spelt, unsupported
 from graphpost.mail.preferences import (
     WEEK,
     Audience,
@@ -53,7 +53,7 @@ def _zone(value: Any, old: str) -> str:
     name = read_string(value, "timeZone").strip()
     if not is_time_zone(name):
         raise unsupported(name)
-    return name
+    return spelt(name)
 
 
 def _locale(value: Any, old: str) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from graphpost.errors import AccessDenied, NotFound
+from graphpost.auth.access import find_mailbox
+from graphpost.errors import AccessDenied, BadRequest, NotFound
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.envelope import context, page
 from graphpost.graph.inmemory import matching, sorted_by
+from graphpost.graph.mailbox_settings import settings_value
 from graphpost.graph.render import time_value
 from graphpost.graph.schema import EntityType, Kind, Property, Shown, entity
 from graphpost.graph.selection import check_expand, read_options, select_names
@@ -35,6 +37,7 @@ USER: Final[EntityType] = entity(
     Property("mailNickname", Kind.STRING, shown=Shown.SELECT, basic=False),
     Property("otherMails", Kind.STRING, shown=Shown.SELECT, collection=True, basic=False),
     Property("proxyAddresses", Kind.STRING, shown=Shown.SELECT, collection=True, basic=False),
+    Property("mailboxSettings", Kind.COMPLEX, shown=Shown.SELECT, edm="microsoft.graph.mailboxSettings"),
     Property("userType", Kind.STRING, shown=Shown.SELECT, basic=False),
 )
 _GETTERS: Final[dict[str, Callable[[Mailbox], Any]]] = {
@@ -54,11 +57,14 @@ _GETTERS: Final[dict[str, Callable[[Mailbox], Any]]] = {
     "mailNickname": lambda box: box.address.partition("@")[0],
     "otherMails": lambda box: [],
     "proxyAddresses": lambda box: [f"SMTP:{box.address}", *(f"smtp:{alias}" for alias in box.aliases)],
+    "mailboxSettings": lambda box: None,  # in the store, and put in where one user is read
     "userType": lambda box: "Member",
 }
 _READS_OTHERS: Final = frozenset(
     {"User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All", "Directory.Read.All"}
 )
+_READS_SETTINGS: Final = frozenset({"MailboxSettings.Read", "MailboxSettings.ReadWrite"})
+_SETTINGS: Final = "mailboxSettings"
 _READS_ALL: Final = _READS_OTHERS - {"User.ReadBasic.All"}
 
 
@@ -73,7 +79,7 @@ def user_entity(box: Mailbox, names: tuple[str, ...] = (), *, basic: bool = Fals
 
 async def get_me(call: Call) -> Reply:
     """GET /me."""
-    return _single(call, call.box)
+    return await _single(call, call.box)
 
 
 async def get_user(call: Call) -> Reply:
@@ -87,7 +93,7 @@ async def get_user(call: Call) -> Reply:
             f"Resource '{key[:320]}' does not exist or one of its queried reference-property objects are not present.",
             "Request_ResourceNotFound",
         )
-    return _single(call, box)
+    return await _single(call, box)
 
 
 async def list_users(call: Call) -> Reply:
@@ -98,6 +104,8 @@ async def list_users(call: Call) -> Reply:
     check_expand(options.expand)
     beta = call.version == "beta"
     names = select_names(USER, options.select, beta=beta)
+    if _SETTINGS in names:
+        raise BadRequest("The mailboxSettings of users are read one by one.", "ErrorInvalidUrlQuery")
     boxes = sorted(
         call.services.directory().by_id.values(), key=lambda box: (box.name.casefold(), box.mailbox_id)
     )
@@ -114,12 +122,23 @@ async def list_users(call: Call) -> Reply:
     return Reply(body=page(call, where, entities, len(boxes), options, top))
 
 
-def _single(call: Call, box: Mailbox) -> Reply:
+async def _single(call: Call, box: Mailbox) -> Reply:
     options = read_options(call)
     check_expand(options.expand)
     names = select_names(USER, options.select, beta=call.version == "beta")
     where = context(call, "users", select=names, single=True)
-    return Reply(body={"@odata.context": where, **user_entity(box, names, basic=_is_basic(call, box))})
+    entity = user_entity(box, names, basic=_is_basic(call, box))
+    if _SETTINGS in names:
+        _check_settings(call, box)
+        entity[_SETTINGS] = await settings_value(call, box)
+    return Reply(body={"@odata.context": where, **entity})
+
+
+def _check_settings(call: Call, box: Mailbox) -> None:
+    """They are the mailbox's: reading the directory is not enough."""
+    if _READS_SETTINGS.isdisjoint(call.principal.permissions):
+        raise AccessDenied
+    find_mailbox(call.principal, call.services.directory(), box.object_id)
 
 
 def _value(box: Mailbox, name: str, *, basic: bool) -> Any:

@@ -164,14 +164,18 @@ Yukon Standard Time = America/Whitehorse
 
 WINDOWS: Final = MappingProxyType(dict(line.split(" = ") for line in _TABLE.strip().splitlines()))
 _WINDOWS_LOWER: Final = MappingProxyType({name.lower(): zone for name, zone in WINDOWS.items()})
+_SPELT: Final = MappingProxyType({name.lower(): name for name in WINDOWS})
 _IANA: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(?:/[A-Za-z0-9_+-]{1,32}){0,2}", re.ASCII)
 
 
 def is_time_zone(name: str) -> bool:
     """Whether a zone has that name; of Windows' names letter case does not matter."""
-    if name.lower() in _WINDOWS_LOWER:
-        return True
-    return _IANA.fullmatch(name) is not None and _is_iana(name)
+    return zone_named(name) is not None
+
+
+def spelt(name: str) -> str:
+    """A zone's name as the table spells it, when it is one of Windows'."""
+    return _SPELT.get(name.lower(), name)
 
 
 def zone_named(name: str) -> ZoneInfo | None:
@@ -192,10 +196,6 @@ def instant_of(time: ZonedTime) -> Instant:
     """When a time in a zone that there is happens."""
     local = datetime.fromisoformat(time.date_time[:26])
     return from_datetime(local.replace(tzinfo=zone_named(time.time_zone) or UTC))
-
-
-def _is_iana(name: str) -> bool:
-    return _iana(name) is not None
 
 
 @lru_cache(maxsize=1024)

@@ -9,6 +9,7 @@ Message-ID, Date and boundaries follow from the message alone.  The contract of 
   only), Sensitivity, Disposition-Notification-To and Return-Receipt-To (to the sender), List-Unsubscribe.
 - Custom headers and extended properties in PS_INTERNET_HEADERS, unless the name is written here, belongs to
   transport, or is reserved (X-MS-Exchange-Organization-*, X-MS-Exchange-Forest-*).
+- X-Graphpost-Mentions, when somebody is mentioned.
 - Not sent: categories (Exchange keeps them from outsiders), the flag, reference attachments (a link belongs
   to the body).
 - An HTML body gets a text alternative. Inline attachments with a Content-ID are related to it.
@@ -25,6 +26,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from graphpost.mail.field import (
+    MENTIONS,
     address_field,
     date_text,
     ids_field,
@@ -32,7 +34,7 @@ from graphpost.mail.field import (
     message_id_text,
     text_field,
 )
-from graphpost.mail.message import Attachment, Message
+from graphpost.mail.message import Address, Attachment, Message
 from graphpost.mail.part import (
     CRLF,
     Opener,
@@ -61,7 +63,7 @@ _OWN_FIELDS: Final = frozenset(
             "dkim-signature",
             "authentication-results",
         ),
-        *("apparently-to", "errors-to"),
+        *("apparently-to", "errors-to", "x-graphpost-mentions"),
     ]
 )
 _OWN_PREFIXES: Final = (*RESERVED, "content-", "resent-", "arc-")
@@ -143,6 +145,8 @@ def _header(message: Message, for_wire: bool) -> str:
         fields.append(f"Importance: {message.importance.capitalize()}\r\n")
     if message.is_read_receipt_requested or message.is_delivery_receipt_requested:
         fields += _receipts(message)
+    if message.mentions:
+        fields.append(address_field(MENTIONS, [Address(each.mentioned.address) for each in message.mentions]))
     if extra:
         fields += extra.values()
     if message.headers:

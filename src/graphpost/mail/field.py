@@ -20,6 +20,7 @@ from graphpost.mail.address import is_valid_address, to_wire
 from graphpost.mail.message import Address
 from graphpost.mail.word import WORD_LENGTH, encode_words
 
+MENTIONS: Final = "X-Graphpost-Mentions"  # tells mailboxes of servers like this one who is mentioned
 FOLD: Final = 78
 _LONGEST: Final = 900  # of an unbreakable piece; leaves room for the name within 998
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]+")

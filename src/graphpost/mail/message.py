@@ -110,6 +110,19 @@ class Attachment(Struct, frozen=True, omit_defaults=True, kw_only=True):
     is_folder: bool = False
 
 
+class Mention(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Somebody whom a message mentions; `created_by` None: the author."""
+
+    mention_id: str  # a GUID
+    mentioned: Address
+    created_by: Address | None = None
+    created_at: Instant = 0
+    text: str = ""
+    client_reference: str = ""
+    application: str = ""
+    deep_link: str = ""
+
+
 class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What a message says, whether written here (JSON) or read from MIME.
 
@@ -143,6 +156,8 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     attachments: tuple[Attachment, ...] = ()
     raw: ContentRef | None = None
     unsubscribe: tuple[str, ...] = ()  # the URIs of List-Unsubscribe
+    mentions: tuple[Mention, ...] = ()
+    is_mentioned: bool = False  # the owner of the mailbox is
     extensions: tuple[Extension, ...] = ()  # stay with this copy: nobody is sent them
     answers: Answers | None = None
     as_sent: Message | None = None  # what still goes out, when it was changed after it was sent

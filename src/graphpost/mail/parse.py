@@ -18,12 +18,14 @@ from graphpost.mail.address import parse_address_list
 from graphpost.mail.content import Content
 from graphpost.mail.date import parse_date
 from graphpost.mail.deferral import DELIVERY_TIME
+from graphpost.mail.field import MENTIONS
 from graphpost.mail.message import (
     Address,
     ContentRef,
     ExtendedProperty,
     Header,
     Importance,
+    Mention,
     Message,
 )
 from graphpost.mail.scan import Buffer, Node, ParseLimits, scan
@@ -71,6 +73,9 @@ def parse(data: Buffer, limits: ParseLimits | None = None) -> Message:
         extended=_extended(first),
         attachments=tuple(content.attachments),
         raw=ContentRef(0),
+        mentions=tuple(
+            [Mention(mention_id="", mentioned=each) for each in _addresses(root, MENTIONS.lower())]
+        ),
         unsubscribe=tuple(uri.strip() for uri in _URI.findall(first.get("list-unsubscribe", ""))),
     )
 

@@ -119,8 +119,9 @@ class Traits:
         return tuple(_key(value) for value in self._fields.get(LOOP.lower(), ()))
 
     @property
-    def has_passed_me(self) -> bool:
-        return not self._own.isdisjoint(self.passed_by)
+    def hops(self) -> int:
+        """How many hosts it has come by."""
+        return len(self._fields.get("received", ()))
 
     def is_type(self, *types: str, parameter: str = "", values: Collection[str] = ()) -> bool:
         """Whether the content is of one of these types, and a parameter of it (if one is named) one of the values."""

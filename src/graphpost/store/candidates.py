@@ -1,7 +1,8 @@
 """Candidates of a search: ids of messages that may be meant, the highest first.
 
 Each part of a search is something that knows the next candidate at or below an id; parts are joined by leaping: the one
-that is furthest ahead says where all others go on.  So a rare word decides what is looked at, however common the others.
+that is furthest ahead says where all others go on.  So a rare word decides what is looked at, however common the others;
+if it is rare enough, it alone.
 What no word is in (dates, sizes, NOT) is nothing that the index can propose: a search of nothing else goes through all
 messages whose columns do not rule it out.
 """
@@ -20,6 +21,7 @@ from graphpost.store.searched import EVERYTHING, KIND, index_word
 from graphpost.store.store import Tx
 
 PREFIXED: Final = 100  # words that a prefix may stand for; more are not looked up
+FEW: Final = 200  # ids of a word
 _AHEAD: Final = 100  # ids read at a time
 _NUMBERS: Final = {"received": "received_at", "sent": "sent_at", "size": "size"}
 _ANY: Final[Condition] = ("(1 = 1)", ())
@@ -31,6 +33,10 @@ class Ids(Protocol):
 
     def at_most(self, number: int) -> int | None:
         """The greatest of them that is not above the number."""
+        ...
+
+    def is_few(self) -> bool:
+        """Whether they are so few that looking at their messages costs less than asking what else they have."""
         ...
 
 
@@ -140,6 +146,13 @@ class _Posted:
             self._highest = number
         return self._block[bisect_right(self._block, number) - 1] if self._block else None
 
+    def is_few(self) -> bool:
+        self.at_most(words.HIGHEST)
+        block = self._block
+        if len(block) > FEW:
+            return False
+        return not block or not words.block_below(self._tx, self._mailbox_id, self._word, block[0] - 1)
+
 
 class _Listed:
     """Ascending ids that are in memory."""
@@ -150,6 +163,9 @@ class _Listed:
     def at_most(self, number: int) -> int | None:
         at = bisect_right(self._ids, number)
         return self._ids[at - 1] if at else None
+
+    def is_few(self) -> bool:
+        return len(self._ids) <= FEW
 
 
 class _Stored:
@@ -170,6 +186,9 @@ class _Stored:
             self._highest = number
         return self._known[bisect_right(self._known, number) - 1] if self._known else None
 
+    def is_few(self) -> bool:
+        return False
+
 
 class _Either:
     def __init__(self, parts: Sequence[Ids]) -> None:
@@ -178,10 +197,16 @@ class _Either:
     def at_most(self, number: int) -> int | None:
         return max((each for part in self._parts if (each := part.at_most(number)) is not None), default=None)
 
+    def is_few(self) -> bool:
+        return all(part.is_few() for part in self._parts)
+
 
 class _Every:
+    """What is in all parts, or in those alone that are few."""
+
     def __init__(self, parts: Sequence[Ids]) -> None:
-        self._parts = parts
+        self._few = [part for part in parts if len(parts) > 1 and part.is_few()]
+        self._parts = self._few or parts
 
     def at_most(self, number: int) -> int | None:
         agreed = 0
@@ -195,3 +220,6 @@ class _Every:
                 if agreed == len(self._parts):
                     break
         return number
+
+    def is_few(self) -> bool:
+        return bool(self._few) or all(part.is_few() for part in self._parts)

@@ -50,6 +50,7 @@ COLUMNS: Final = (
     "internet_message_id",
     "conversation_id",
     "categories",
+    "is_mentioned",
     "document",
 )
 READ: Final = (
@@ -331,6 +332,7 @@ def _row(item: Item) -> tuple[Any, ...]:
         _folded(message.internet_message_id),
         item.conversation_id,
         _categories(message.categories) if message.categories else "",
+        int(message.is_mentioned),
         _encode(message),
     )
 

@@ -113,6 +113,16 @@ def remove(tx: Tx, mailbox_id: int, kind: Kind, entry_id: str) -> bool:
     )
 
 
+def on_arrival(tx: Tx, mailbox_id: int) -> tuple[list[Rule], dict[str, SenderOverride]]:
+    """What is followed when mail arrives: rules in the order of their ids, overrides by key."""
+    rows = tx.all(
+        "SELECT kind, name_key, document FROM preferences WHERE mailbox_id = ? AND kind IN (?, ?) ORDER BY entry_id",
+        (mailbox_id, int(Kind.RULE), int(Kind.OVERRIDE)),
+    )
+    rules = [_decoders[Kind.RULE](row[2]) for row in rows if row[0] == Kind.RULE]
+    return rules, {row[1]: _decoders[Kind.OVERRIDE](row[2]) for row in rows if row[0] == Kind.OVERRIDE}
+
+
 def settings_of(tx: Tx, mailbox_id: int) -> PersonalSettings:
     """The mailbox's settings; the defaults as long as nothing was set."""
     found = get(tx, mailbox_id, Kind.SETTINGS, "")

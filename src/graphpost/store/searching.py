@@ -12,6 +12,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from graphpost.clock import Instant
 from graphpost.mail.mailbox import NO_FOLDER, RECOVERABLE
 from graphpost.mail.message import Item
 from graphpost.odata.sought import Sought
@@ -26,6 +27,9 @@ LOOKED_AT: Final = 100  # messages to a step, at most
 CHARACTERS: Final = 1_000_000  # of bodies to a step, about
 _TOGETHER: Final = 10
 _LOGGED: Final = 1000  # changes read at a time
+
+
+Place = tuple[Instant, int]  # when a message was sent, and its id
 
 
 class Search(Struct, frozen=True):
@@ -55,10 +59,10 @@ def begin(tx: Tx, search: Search) -> Search:
     return replace(search, progress=progress, newer=_newer(tx, search.mailbox_id, progress))
 
 
-def look(tx: Tx, search: Search) -> tuple[list[Item], Search]:
-    """What the next candidates have, from the highest id down; and the search as it goes on."""
+def look(tx: Tx, search: Search) -> tuple[list[Place], Search]:
+    """Which of the next candidates are meant, from the highest id down; and the search as it goes on."""
     ids = candidates(tx, search.mailbox_id, search.folder_id, search.sought, search.progress, search.newer)
-    found: list[Item] = []
+    found: list[Place] = []
     number, looked_at, size = search.at_most, 0, 0
     while looked_at < LOOKED_AT and size < CHARACTERS:
         some: list[int] = []
@@ -66,7 +70,8 @@ def look(tx: Tx, search: Search) -> tuple[list[Item], Search]:
             some.append(next_)
             number = next_ - 1
         items = messages.get_some(tx, search.mailbox_id, some)
-        found += sorted(_meant(search, items), key=lambda item: item.message_id, reverse=True)
+        meant = [place_of(item) for item in items if _is_meant(search, item)]
+        found += sorted(meant, key=lambda place: place[1], reverse=True)
         if len(some) < _TOGETHER:
             return found, replace(search, at_most=search.lowest - 1)
         looked_at += len(some)
@@ -74,14 +79,19 @@ def look(tx: Tx, search: Search) -> tuple[list[Item], Search]:
     return found, replace(search, at_most=number)
 
 
-def present(tx: Tx, search: Search, items: Sequence[Item]) -> list[Item]:
-    """Those of the messages that still are where is searched, as they are now."""
-    now = messages.get_some(tx, search.mailbox_id, [item.message_id for item in items])
-    return [item for item in now if _is_there(item, search.folder_id)]
+def fetch(tx: Tx, search: Search, places: Sequence[Place]) -> list[Item]:
+    """The messages that are still there, the latest sent first."""
+    items = messages.get_some(tx, search.mailbox_id, [number for _, number in places])
+    return sorted((item for item in items if _is_there(item, search.folder_id)), key=place_of, reverse=True)
 
 
-def _meant(search: Search, items: list[Item]) -> list[Item]:
-    return [item for item in items if _is_there(item, search.folder_id) and matches(search.sought, item)]
+def place_of(item: Item) -> Place:
+    """What results are sorted by."""
+    return item.sent_at, item.message_id
+
+
+def _is_meant(search: Search, item: Item) -> bool:
+    return _is_there(item, search.folder_id) and matches(search.sought, item)
 
 
 def _is_there(item: Item, folder_id: int | None) -> bool:

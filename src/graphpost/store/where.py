@@ -40,7 +40,7 @@ _COLUMNS: Final = {
         ("subject", "from_address", "from_name", "sender_address", "internet_message_id"), _Kind.TEXT
     ),
     **dict.fromkeys(("created_at", "modified_at", "received_at", "sent_at"), _Kind.TIME),
-    **dict.fromkeys(("is_read", "is_draft", "has_attachments"), _Kind.BOOLEAN),
+    **dict.fromkeys(("is_read", "is_draft", "is_mentioned", "has_attachments"), _Kind.BOOLEAN),
     **dict.fromkeys(("importance", "inference", "flag_status"), _Kind.WORD),
     **dict.fromkeys(("folder_id", "size"), _Kind.NUMBER),
     "conversation_id": _Kind.BYTES,

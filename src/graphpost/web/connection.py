@@ -100,18 +100,30 @@ class Connection(asyncio.Protocol):
             self._port.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
+        rest = self._parse(data)
+        while rest is not None:
+            head = self._without_offer()
+            if not head:
+                self._refuse(400, "Invalid HTTP request received.")
+                return
+            self._parser = httptools.HttpRequestParser(self)
+            self._parse(head)
+            rest = self._parse(rest)
+
+    def _parse(self, data: bytes | memoryview) -> memoryview | None:
+        """Parse what came; when there was an offer to upgrade, what follows it is left."""
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
-            self._decline_upgrade(data[upgrade.args[0] :])
-            return
+            return memoryview(data)[upgrade.args[0] :]
         except HttpParserError:
             self._refuse(400, "Invalid HTTP request received.")
-            return
+            return None
         if self._is_in_head:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
                 self._refuse(431, "The request's headers are too large.")
+        return None
 
     def pause_writing(self) -> None:
         if self._writable is None:
@@ -268,12 +280,11 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         return transport is not None and transport.is_closing() and transport.get_write_buffer_size() == 0
 
-    def _decline_upgrade(self, rest: bytes) -> None:
-        """Begin again with the same head, but for the offer, and with what follows it."""
+    def _without_offer(self) -> bytes:
+        """The head that was read, but for the offer to upgrade; b'' when it is nothing else."""
         method = self._parser.get_method()
         if method == b"CONNECT":
-            self._refuse(400, "Invalid HTTP request received.")
-            return
+            return b""
         lines = [b"%b %b HTTP/1.1" % (method, self._url)]
         for name, first in self._headers.items():
             for value in self._repeated.get(name, [first]):
@@ -282,8 +293,7 @@ class Connection(asyncio.Protocol):
                     value = ", ".join(token for token in tokens if token.lower() not in OFFER)
                 if name not in OFFER and value:
                     lines.append(f"{name}: {value}".encode("latin-1"))
-        self._parser = httptools.HttpRequestParser(self)
-        self.data_received(b"\r\n".join([*lines, b"", rest]))
+        return b"\r\n".join([*lines, b"", b""])
 
     def _refuse(self, status: int, message: str) -> None:
         transport = self._transport

@@ -93,13 +93,19 @@ class Listener:
             connection.cut()
 
     async def _tick(self) -> None:
-        """Keep the date that answers carry, and give up connections that are late."""
-        loop = asyncio.get_running_loop()
+        """Keep the date that answers carry, and give up connections that are late.
+
+        When it is we who are late, what was sent meanwhile is read first, and looked at in the next round.
+        """
+        loop, was_late = asyncio.get_running_loop(), False
+        due = loop.time()
         while True:
             self._port.common = f"date: {formatdate(usegmt=True)}\r\n"
             now = loop.time()
-            for connection in list(self._port.connections):
+            was_late = now - due > CHECK_SECONDS and not was_late
+            for connection in [] if was_late else list(self._port.connections):
                 connection.check(now)
+            due = now + CHECK_SECONDS
             await asyncio.sleep(CHECK_SECONDS)
 
     async def _ended(self) -> None:

@@ -1,0 +1,73 @@
+"""What is queued of a message: one delivery per destination."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from graphpost.clock import Instant
+from graphpost.mail.address import to_wire
+from graphpost.mail.message import Address, Item
+from graphpost.store.deliveries import Delivery, Recipient
+
+NOBODY: Final = Address("")
+Reserve = Callable[[str, Instant], tuple[int, int, Instant]]
+"""Of a destination and the present: owner, attempts and due time of a new delivery (`Worker.reserve`)."""
+
+
+def deliveries_of(
+    item: Item,
+    recipients: Iterable[Address],
+    sender: Address | None,
+    destination_of: Callable[[str], str],
+    reserve: Reserve,
+    now: Instant,
+    expires_at: Instant,
+    *,
+    hidden: bool,
+) -> list[Delivery]:
+    """The deliveries of an item; `hidden`: it is kept only until they are done."""
+    message, groups = item.message, dict[str, list[Recipient]]()
+    for address in unique(recipients):
+        destination = destination_of(address)
+        group = groups.get(destination)
+        if group is None:
+            groups[destination] = [Recipient(address)]
+        else:
+            group.append(Recipient(address))
+    queued = []
+    for position, (destination, group) in enumerate(groups.items()):
+        owner, attempts, due_at = reserve(destination, now)
+        queued.append(
+            Delivery(  # of more than 15 keywords Python makes a dictionary first, which costs tenfold
+                item.mailbox_id,
+                item.message_id,
+                position,
+                destination,
+                due_at=due_at,
+                owner=owner,
+                attempts=attempts,
+                created_at=now,
+                expires_at=expires_at,
+                sender=to_wire((sender or NOBODY).address),
+                recipients=tuple(group),
+                subject=message.subject[:255],
+                internet_message_id=message.internet_message_id,
+                siblings=len(groups),
+                wants_success=message.is_delivery_receipt_requested or False,
+                hidden=hidden,
+            )
+        )
+    return queued
+
+
+def unique(addresses: Iterable[Address]) -> list[str]:
+    """Each address once, as SMTP has it, the first spelling kept; letter case does not make two of one.
+
+    Lower case, not casefolded: straße and strasse are two people.
+    """
+    found: dict[str, str] = {}
+    for address in addresses:
+        spelled = to_wire(address.address)
+        found.setdefault(spelled.lower(), spelled)
+    return list(found.values())
