@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -78,6 +78,9 @@ class FusedStore:
         result = await self._store.write(watched)
         self._fuse.reached(f"{kind}:committed")
         return result
+
+    def watch(self, told: Callable[[Collection[int]], None]) -> None:
+        self._store.watch(told)
 
     async def close(self) -> None:
         await self._store.close()

@@ -284,7 +284,15 @@ class Comparing(RuleBasedStateMachine):
         assert kept.key in ("", key)
         if kept.tag:
             assert (kept.bound != bound) is kept.moved
-            assert (kept.tag != tag) is kept.touched
+            assert (kept.tag != tag) is kept.touched, (
+                kept.tag,
+                tag,
+                kept.folder.name,
+                kept.later,
+                kept.waits,
+                kept.mime,
+                kept.seen,
+            )
             assert (kept.modified < modified) is kept.touched
         if kept.moved and kept.bound:
             box.dead.append(kept.bound)

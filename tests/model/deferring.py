@@ -47,9 +47,12 @@ class Deferring(Sending):
 
     @rule()
     def the_time_comes(self) -> None:
+        """Nothing else is under way then: leases and upload sessions would be over."""
         assert self.place is not None
         if self.is_late:
             return
+        self.release()
+        self.sessions.clear()
         self.is_late = True
         waiting = [(box, kept) for box in self.boxes for kept in box.messages if kept.waits]
         for box, kept in waiting:

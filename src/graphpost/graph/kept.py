@@ -40,9 +40,7 @@ class Kept(Generic[T]):
     path: tuple[str, ...]
     capture: str
     new_id: Callable[[Call], str]
-    read: Callable[
-        [Call, Mapping[str, Any], T | None], T
-    ]  # the value of a body, over an old one when there is one
+    read: Callable[[Call, Mapping[str, Any], T | None], T]  # of a body, over an old value when there is one
     key_of: Callable[[str, T], str]  # what is unique, of an id and a value
     shown: Callable[[Tx, Call], Get]
     check: Callable[[Tx, Call, T], None]  # of a value that is about to be written
