@@ -285,8 +285,7 @@ class Server:
         indexer: Indexer,
     ) -> Application:
         config, clock = self.config, self._clock
-        names = subject_names(config.server.host, config.server.names)
-        tenant = config.tenant.id
+        names, tenant = subject_names(config.server.host, config.server.names), config.tenant.id
         services = Services(
             store=store,
             blobs=blobs,
