@@ -367,6 +367,11 @@ def arrived(kept: Kept, inbox: Folder) -> Kept:
     seen = {name: kept.seen[name] for name in (*names, *more) if name in kept.seen}
     seen |= {"bccRecipients": [], "isRead": False, "isDraft": False, "categories": [], "flag": UNFLAGGED}
     seen["subject"] = seen["subject"].rstrip()
+    if (
+        not kept.mime and "body" in seen
+    ):  # a quote in a quote has lines that end with LF alone, and MIME has none
+        text = seen["body"]["content"].replace("\r\n", "\n").replace("\n", "\r\n")
+        seen["body"] = {**seen["body"], "content": text}
     if not kept.files and not kept.mime and seen.get("body", {}).get("contentType") == "text":
         text = seen["body"]["content"]  # what is nothing but a text ends with a line
         seen["body"] = {**seen["body"], "content": text if text.endswith("\r\n") else text + "\r\n"}

@@ -56,7 +56,7 @@ def check(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ca
 @pytest.mark.slow
 @pytest.mark.timeout(0)  # as many as are asked for; finding the least example of a fault takes minutes
 def test_a_mailbox_is_as_the_model_says(check: Callable[..., None]) -> None:
-    check(lambda folder: SqliteStore.open(folder / "mail.db", readers=1), 8)
+    check(lambda folder: SqliteStore.open(folder / "mail.db", readers=1), 20)
 
 
 @pytest.mark.slow
@@ -74,4 +74,4 @@ def test_a_mailbox_is_as_the_model_says_on_postgresql(
             connection.execute(f"CREATE SCHEMA {schema}")
         return PostgresStore.open(postgres_url, connections=2)
 
-    check(opened, 4)
+    check(opened, 8)
