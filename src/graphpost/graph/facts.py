@@ -1,4 +1,4 @@
-"""What a `$filter` can ask beside columns: recipients, body, extensions, extended properties.
+"""What a `$filter` can ask beside columns: recipients, body, extensions and so on.
 
 These are read from the message itself, so they are answered in memory.  Nothing here has a column (`store.where`), but
 for categories, of which the columns answer only what they can.
