@@ -54,7 +54,7 @@ from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog, ProblemHandler
 from graphpost.notifications.notifier import Notifier
 from graphpost.notifications.posting import Poster
-from graphpost.process import raise_file_limit, tune_interpreter
+from graphpost.process import most_connections, raise_file_limit, tune_interpreter
 from graphpost.store import accounts
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
@@ -285,8 +285,7 @@ class Server:
         indexer: Indexer,
     ) -> Application:
         config, clock = self.config, self._clock
-        names = subject_names(config.server.host, config.server.names)
-        tenant = config.tenant.id
+        names, tenant = subject_names(config.server.host, config.server.names), config.tenant.id
         services = Services(
             store=store,
             blobs=blobs,
@@ -353,6 +352,7 @@ class Server:
             files=self.ca,
             forwarded_allow_ips=config.server.forwarded_allow_ips,
             head_seconds=config.limits.request_seconds,
+            most_connections=most_connections(),
         )
         self._stack.push_async_callback(served.stop)
         await served.start()

@@ -339,6 +339,12 @@ def test_a_list_has_pages(hall: Hall, receiver: Receiver, monkeypatch: pytest.Mo
     assert (found, pages) == (made, 3)
 
 
+@pytest.mark.parametrize("token", ["%00", "a%00", "x", "%F0%9F%98%80", "'--"])
+def test_a_page_begins_behind_an_id_only(hall: Hall, token: str) -> None:
+    answer = hall.ask("GET", f"/subscriptions?$skiptoken={token}")
+    assert (answer.status, answer.json["error"]["code"]) == (400, "ErrorInvalidUrlQuery")
+
+
 # Being told
 
 

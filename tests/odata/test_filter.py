@@ -135,6 +135,9 @@ def test_a_literal_has_its_value(text, value, kind):
         ("a eq b/any(c:c eq 1)", 5),
         ("a/any(c)", 7),
         ("a/any('x':c)", 6),
+        ("a/any(c:a/any(d:d eq 1))", 14),
+        ("a/any(c:b/any())", 14),
+        ("a/any(c:c/x/any(d:c/x/any(e:e eq 1)))", 26),
         ("a/", 2),
         ("a//b eq 1", 2),
         ("a eq 2026-02-30T00:00:00Z", 5),
@@ -189,16 +192,24 @@ operands = st.recursive(
     max_leaves=4,
 )
 comparisons = st.builds(Comparison, st.sampled_from(["eq", "ne", "gt", "ge", "lt", "le"]), operands, operands)
-conditions = st.recursive(
-    comparisons | paths | st.tuples(operands, operands).map(lambda pair: Function("startswith", pair)),
-    lambda inner: st.one_of(
-        st.builds(And, inner, inner),
-        st.builds(Or, inner, inner),
-        st.builds(Not, inner),
-        st.builds(Lambda, st.sampled_from(["any", "all"]), paths, st.just("v"), inner),
-    ),
-    max_leaves=12,
+kinds = st.sampled_from(["any", "all"])
+plain = comparisons | paths | st.tuples(operands, operands).map(lambda pair: Function("startswith", pair))
+inner_lambdas = st.builds(
+    Lambda, kinds, paths.map(lambda path: Path(("v", *path.segments))), st.just("v"), plain
 )
+
+
+def joined(first):
+    return st.recursive(
+        first,
+        lambda inner: st.one_of(
+            st.builds(And, inner, inner), st.builds(Or, inner, inner), st.builds(Not, inner)
+        ),
+        max_leaves=6,
+    )
+
+
+conditions = joined(plain | st.builds(Lambda, kinds, paths, st.just("v"), joined(plain | inner_lambdas)))
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from tests.client import ADELE, Client
 
 from graphpost.config import Config
+from graphpost.process import raise_file_limit
 from graphpost.testing.server import ServerThread, running_server
 
 SECONDS = 0.6
@@ -90,6 +91,7 @@ def only(data: bytes) -> Reply:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     data = tmp_path_factory.mktemp("site")
+    raise_file_limit()
 
     def change(config: Config) -> Config:
         changes: dict[str, Any] = {"request_seconds": SECONDS}

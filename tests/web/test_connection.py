@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from tests.web.conftest import parsed
 
-from graphpost.web.connection import IDLE_SECONDS, Connection, Port
+from graphpost.web.connection import HEAD_BYTES, IDLE_SECONDS, STALLED_SECONDS, Connection, Port
 from graphpost.web.exchange import Exchange
 from graphpost.web.forwarded import Proxies
 
@@ -19,12 +19,14 @@ GET = b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n"
 class Wire:
     """A transport that keeps what is written, and the application behind the connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 10) -> None:
         self.written = bytearray()
         self.is_closed = False
+        self.is_aborted = False
         self.is_reading = True
+        self.unsent = 0
         self.begun: list[Exchange] = []
-        self.port = Port(self.application, 5.0, Proxies("192.0.2.9"), common="")
+        self.port = Port(self.application, 5.0, Proxies("192.0.2.9"), most)
         self.connection = Connection(self.port, asyncio.get_running_loop())
         self.connection.connection_made(cast("asyncio.Transport", self))
 
@@ -55,6 +57,12 @@ class Wire:
     def close(self) -> None:
         assert not self.is_closed
         self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def is_closing(self) -> bool:
         return self.is_closed
@@ -211,6 +219,112 @@ def test_how_long_a_connection_may_be_silent(
         wire.connection.check(asyncio.get_running_loop().time() + late)
         assert wire.is_closed == closed
         assert [reply.status for reply in parsed(bytes(wire.written))] == ([status] if status else [])
+
+    run(play)
+
+
+def test_there_is_a_bound_on_connections() -> None:
+    async def play(wire: Wire) -> None:
+        full = Wire(most=0)
+        assert (full.is_aborted, full.port.refused, full.port.connections) == (True, 1, set())
+        full.connection.connection_lost(None)
+        assert (wire.is_aborted, wire.port.refused, wire.port.connections) == (False, 0, {wire.connection})
+
+    run(play)
+
+
+def test_a_client_that_takes_nothing_of_an_answer_is_cut_off() -> None:
+    async def play(wire: Wire) -> None:
+        now = asyncio.get_running_loop().time()
+        for later, unsent, aborted in [
+            (0, 0, False),
+            (1000, 900, False),
+            (1000 + STALLED_SECONDS, 800, False),
+            (1000 + 2 * STALLED_SECONDS, 800, False),
+            (1001 + 2 * STALLED_SECONDS, 800, True),
+        ]:
+            await wire.say(GET % b"a" if not later else b"")
+            wire.unsent = unsent
+            wire.connection.check(now + later)
+            assert wire.is_aborted == aborted
+
+    run(play)
+
+
+def test_a_closing_connection_whose_client_takes_nothing_is_cut_off() -> None:
+    async def play(wire: Wire) -> None:
+        await wire.say(GET.replace(b"1.1", b"1.0") % b"a")
+        await wire.answer()
+        assert wire.is_closed
+        wire.unsent = 1
+        now = asyncio.get_running_loop().time()
+        wire.connection.check(now)
+        wire.connection.check(now + STALLED_SECONDS + 1)
+        assert wire.is_aborted
+
+    run(play)
+
+
+def test_of_many_requests_that_come_at_once_few_are_held() -> None:
+    async def play(wire: Wire) -> None:
+        await wire.say(b"".join(GET % b"%d" % number for number in range(5000)))
+        held = len(wire.connection._waiting)
+        assert 0 < held < 500
+        for number in range(5000):
+            assert wire.targets[-1] == f"/{number}"
+            await wire.answer()
+        assert len(wire.begun) == 5000
+        assert not wire.is_closed
+        assert wire.is_reading
+
+    run(play)
+
+
+def test_a_body_that_came_behind_a_waiting_request_is_received_in_its_turn() -> None:
+    async def play(wire: Wire) -> None:
+        body = bytes(range(256)) * 400
+        head = b"POST /b HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
+        await wire.say(GET % b"a" + head + body + GET % b"c")
+        await wire.answer()
+        received = b""
+        while chunk := await wire.begun[-1].receive():
+            received += chunk
+        assert received == body
+        await wire.answer()
+        assert wire.targets == ["/a", "/b", "/c"]
+
+    run(play)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b"0\r\nX: " + b"a" * (2 * HEAD_BYTES), b"1;" + b"a" * (2 * HEAD_BYTES), b"0\r\n" + b"X: a\r\n" * 20_000],
+    ids=["a field", "an extension", "many fields"],
+)
+def test_what_is_neither_head_nor_body_has_a_bound(rest: bytes) -> None:
+    async def play(wire: Wire) -> None:
+        await wire.say(b"POST /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
+        await wire.say(rest)
+        assert [status for status, _ in wire.replies] == [431]
+        assert wire.is_closed
+        assert wire.begun[0].is_gone
+
+    run(play)
+
+
+def test_what_follows_a_head_that_is_too_large_is_not_looked_at() -> None:
+    async def play(wire: Wire) -> None:
+        await wire.say(b"GET /a HTTP/1.1\r\nX: " + b"a" * (2 * HEAD_BYTES) + b"\r\n\r\n" + GET % b"b")
+        assert [status for status, _ in wire.replies] == [431]
+        assert not wire.begun
+
+    run(play)
+
+
+def test_an_old_client_is_not_told_to_continue() -> None:
+    async def play(wire: Wire) -> None:
+        await wire.say(b"POST /a HTTP/1.0\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
+        assert not wire.begun[0].asks
 
     run(play)
 

@@ -14,8 +14,6 @@ import pytest
 from tests.client import ADELE
 from tests.web.conftest import Site, only, parsed, rest_of
 
-from graphpost.process import raise_file_limit
-
 pytestmark = pytest.mark.slow
 
 BODY = json.dumps(
@@ -267,7 +265,6 @@ def test_pipelined_requests_are_answered_in_their_order(site: Site) -> None:
 
 
 def test_idle_connections_disturb_nobody(site: Site) -> None:
-    raise_file_limit()
     get = f"GET /healthz HTTP/1.1\r\nHost: localhost:{site.port}\r\n\r\n".encode()
     with ExitStack() as stack:
         idle = [stack.enter_context(closing(site.connect())) for _ in range(1000)]

@@ -7,6 +7,7 @@ notifications.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -29,6 +30,7 @@ from graphpost.store.subscriptions import ACTIVE, Subscription, Terms
 
 PAGE: Final = 100
 REMIND_SECONDS: Final = 12 * 3600  # before the end, or a quarter of the lifetime before
+_ID: Final = re.compile(r"[0-9a-f-]{36}")
 
 
 async def create_subscription(call: Call) -> Reply:
@@ -61,6 +63,8 @@ async def list_subscriptions(call: Call) -> Reply:
     """GET /subscriptions: the owner's, in pages."""
     owner, now = call.principal, call.services.clock.now()
     after = call.query.get("$skiptoken", "")
+    if after and not _ID.fullmatch(after):
+        raise BadRequest("The skip token is not valid.", "ErrorInvalidUrlQuery")
     found = await call.services.store.read(
         lambda tx: subscriptions.owned(tx, owner.client_id, owner.object_id, now, after, PAGE + 1)
     )

@@ -87,6 +87,7 @@ class _Parser:
         self._tokens = found
         self._index = 0
         self._depth = 0
+        self._variable = ""  # of the innermost lambda
 
     def parse(self) -> Node:
         node = self._disjunction()
@@ -193,13 +194,18 @@ class _Parser:
         return Path(tuple(segments))
 
     def _lambda(self, kind: Word["any", "all"], path: Path) -> Lambda:
+        """A lambda in a lambda goes over its element: over all of the collection again, it would grow by powers."""
+        if self._variable and path.segments[0] != self._variable:
+            self._fail("A lambda in a lambda goes over its variable only")
         if kind == "any" and self._take_mark(")"):
             return Lambda(kind, path, "", None)
         variable = self._next()
         if variable.kind != "word":
             self._fail(None, variable)
         self._expect(":")
+        outer, self._variable = self._variable, variable.text
         condition = self._disjunction()
+        self._variable = outer
         self._expect(")")
         return Lambda(kind, path, variable.text, condition)
 

@@ -1,7 +1,7 @@
 """The courier to the mail exchangers of one domain (RFC 5321, 5.1).
 
 Hosts of one preference are tried in random order, each at all its addresses; no more than `ATTEMPTS` for one attempt of
-a message.  The next host is tried only when nothing was said about the message yet, because a host that was reached
+a message, and of no more than `HOSTS` hosts the addresses are asked for: a domain can name hundreds that don't answer.  The next host is tried only when nothing was said about the message yet, because a host that was reached
 speaks for the domain.  Where we are an exchanger ourselves, hosts that are not better than we are would send the mail
 back, and are left out.
 """
@@ -16,6 +16,7 @@ from graphpost.transport.courier import Courier, Deferred, Envelope, Failed, Out
 from graphpost.transport.resolver import Exchanger, LookupFailedError, NoSuchDomainError, Resolver
 
 ATTEMPTS: Final = 5
+HOSTS: Final = 10
 
 
 class MxCourier:
@@ -56,7 +57,7 @@ class MxCourier:
         """What the first host says that can be spoken to, or else the last; None when none has an address."""
         outcomes: tuple[Outcome, ...] | None = None
         left = ATTEMPTS
-        for exchanger in exchangers:
+        for exchanger in exchangers[:HOSTS]:
             if not left:
                 break
             try:

@@ -5,8 +5,9 @@ that are not HTTP 400; then the connection ends.  A connection on which nothing 
 as long as a head may take, later after IDLE_SECONDS.  What is already being answered is answered first: bytes that
 follow a request and are no request themselves (a wrong Content-Length) end the connection after its answer.
 
-Requests that come before the one at hand is answered wait, and while one waits nothing more is read; nor is anything
-begun for a client that does not read its answers.
+Requests that come before the one at hand is answered wait, and while one waits nothing more is read, nor is what was
+read looked at; nor is anything begun for a client that does not read its answers.  Who takes nothing of an answer for
+STALLED_SECONDS is cut off.
 
 An offer to upgrade (Java's client makes one with each plain request) is not taken, and the request is served as if it
 had not been made (RFC 9110 §7.8): the parser would skip its body.
@@ -33,6 +34,8 @@ HEAD_BYTES: Final = 65_536
 IDLE_SECONDS: Final = (
     120  # SDKs keep connections in a pool; a POST on one that is just being closed fails in them
 )
+STALLED_SECONDS: Final = 60
+SLICE_BYTES: Final = 16_384  # parsed at a time: small requests take many times their size
 OFFER: Final = ("upgrade", "http2-settings")
 CODES: Final = {400: "BadRequest", 408: "RequestTimeout", 431: "RequestHeaderFieldsTooLarge"}
 _REMEMBERED_LENGTH: Final = 512  # bytes of a target worth remembering
@@ -42,13 +45,15 @@ _REMEMBERED_LENGTH: Final = 512  # bytes of a target worth remembering
 class Port:
     """What the connections to one port have in common.
 
-    `connections` are those that are open, or have something to finish.  `common` are the field lines that every answer
-    has.
+    `connections` are those that are open, or have something to finish; one that would be more than `most` is cut off at
+    once, and counted in `refused`.  `common` are the field lines that every answer has.
     """
 
     application: Callable[[Exchange], Coroutine[Any, Any, None]]
     head_seconds: float
     proxies: Proxies
+    most: int
+    refused: int = 0
     connections: set[Connection] = field(default_factory=set)
     common: str = ""
 
@@ -68,13 +73,16 @@ class Connection(asyncio.Protocol):
         self._latest: Exchange | None = None  # being read
         self._task: asyncio.Task[None] | None = None
         self._is_paused = False  # reading
+        self._unread = b""  # what came behind a request that waits
+        self._unsent = 0  # bytes that the client had not taken when it was looked at last
+        self._taken_at = 0.0  # when that changed last
         self._writable: asyncio.Future[None] | None = (
             None  # done when a client that does not read does so again
         )
         # The head being read
         self._deadline = 0.0  # for a head to begin or to end; 0 while a body or an answer is under way
         self._is_in_head = False
-        self._head_bytes = 0
+        self._head_bytes = 0  # of the head, or of what is neither head nor body: fields behind a body
         self._is_offer = False
         self._url = b""
         self._headers: dict[str, str] = {}
@@ -83,6 +91,10 @@ class Connection(asyncio.Protocol):
     # The transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if len(self._port.connections) >= self._port.most:
+            self._port.refused += 1
+            cast("asyncio.Transport", transport).abort()
+            return
         self._transport = cast("asyncio.Transport", transport)
         self._scheme = "https" if transport.get_extra_info("sslcontext") else "http"
         peer = transport.get_extra_info("peername")
@@ -93,6 +105,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
         self._waiting.clear()
+        self._unread = b""
         self.resume_writing()
         if self._current is not None:
             self._current.lose()
@@ -100,6 +113,18 @@ class Connection(asyncio.Protocol):
             self._port.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
+        if len(data) <= SLICE_BYTES:
+            self._take(data)
+            return
+        for at in range(0, len(data), SLICE_BYTES):
+            if self._transport is None or self._transport.is_closing():
+                return
+            if self._waiting:
+                self._unread = data[at:]
+                return
+            self._take(data[at : at + SLICE_BYTES])
+
+    def _take(self, data: bytes) -> None:
         rest = self._parse(data)
         while rest is not None:
             head = self._without_offer()
@@ -119,7 +144,7 @@ class Connection(asyncio.Protocol):
         except HttpParserError:
             self._refuse(400, "Invalid HTTP request received.")
             return None
-        if self._is_in_head:
+        if self._is_in_head or (self._latest is not None and not self._latest.is_whole):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
                 self._refuse(431, "The request's headers are too large.")
@@ -175,17 +200,18 @@ class Connection(asyncio.Protocol):
             headers.update({name: ", ".join(values) for name, values in self._repeated.items()})
         if self._client in self._port.proxies:
             self._port.proxies.apply(exchange)
-        if "expect" in headers:
-            exchange.asks = headers["expect"].lower() == "100-continue"
         if parser.get_http_version() != "1.1":
             exchange.is_old, exchange.keeps = True, False
         elif not parser.should_keep_alive():
             exchange.keeps = False
+        if "expect" in headers and not exchange.is_old:  # RFC 9110 §10.1.1
+            exchange.asks = headers["expect"].lower() == "100-continue"
         self._latest = exchange
         self._waiting.append(exchange)
         self._begin_next()
 
     def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
         if self._latest is not None:
             self._latest.add(body)
 
@@ -215,9 +241,9 @@ class Connection(asyncio.Protocol):
         elif self._waiting:
             self._begin_next()
         else:
-            self.listen()
             if not self._is_in_head:
                 self._deadline = self._loop.time() + IDLE_SECONDS
+            self.listen()
 
     def send(self, data: bytes) -> None:
         if self._transport is not None:
@@ -228,6 +254,9 @@ class Connection(asyncio.Protocol):
             await asyncio.shield(self._writable)
 
     def listen(self) -> None:
+        if self._unread and not self._waiting:
+            unread, self._unread = self._unread, b""
+            self.data_received(unread)
         if self._is_paused and not self._waiting and self._transport is not None:
             self._is_paused = False
             self._transport.resume_reading()
@@ -244,13 +273,23 @@ class Connection(asyncio.Protocol):
     # The end
 
     def check(self, now: float) -> None:
-        """Give up a head that is late, and a connection on which nothing is said."""
-        if self._transport is None or not self._deadline or now <= self._deadline:
+        """Give up a head that is late, a connection on which nothing is said, and a client that does not read."""
+        if self._transport is None:
+            return
+        if self._is_stalled(self._transport.get_write_buffer_size(), now):
+            self._transport.abort()
+        if not self._deadline or now <= self._deadline:
             return
         if self._is_in_head:
             self._refuse(408, "The request did not arrive in time.")
         elif self._current is None:
             self._close()
+
+    def _is_stalled(self, unsent: int, now: float) -> bool:
+        """Whether the client has taken nothing of what is meant for it for too long."""
+        if not unsent or unsent != self._unsent:
+            self._unsent, self._taken_at = unsent, now
+        return now - self._taken_at > STALLED_SECONDS
 
     def shut(self) -> None:
         """End when what was begun is answered."""

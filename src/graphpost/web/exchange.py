@@ -153,8 +153,8 @@ class Exchange:
             if self.asks:
                 self.asks = False
                 self._carrier.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._carrier.listen()
             self._waiter = asyncio.get_running_loop().create_future()
+            self._carrier.listen()  # which may bring something at once
             try:
                 await self._waiter
             finally:

@@ -26,6 +26,7 @@ GRACE_SECONDS: Final = 10
 CLOSING_SECONDS: Final = 0.5
 BACKLOG: Final = 2048
 CHECK_SECONDS: Final = 0.5
+HANDSHAKE_SECONDS: Final = 20
 _LOOK_SECONDS: Final = 0.02
 _log: Final = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ def listen(section: str, host: str, port: int) -> socket.socket:
 class Listener:
     """An application on a socket: `start` returns when it is served, `stop` when everything begun was answered.
 
-    `forwarded_allow_ips` are the proxies that are believed; `head_seconds` is how long a request's head may take.
+    `forwarded_allow_ips` are the proxies that are believed; `head_seconds` is how long a request's head may take,
+    `most_connections` how many there may be at once.
     """
 
     def __init__(
@@ -62,18 +64,24 @@ class Listener:
         files: CertificateFiles | None = None,
         forwarded_allow_ips: str = "",
         head_seconds: float = 60.0,
+        most_connections: int,
     ) -> None:
         self._socket = listener
         self._files = files
-        self._port = Port(application, head_seconds, Proxies(forwarded_allow_ips))
+        self._port = Port(application, head_seconds, Proxies(forwarded_allow_ips), most_connections)
         self._server: asyncio.Server | None = None
         self._ticking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         loop, port = asyncio.get_running_loop(), self._port
+        context = _context(self._files)
         self._ticking = asyncio.create_task(self._tick())
         self._server = await loop.create_server(
-            lambda: Connection(port, loop), sock=self._socket, backlog=BACKLOG, ssl=_context(self._files)
+            lambda: Connection(port, loop),
+            sock=self._socket,
+            backlog=BACKLOG,
+            ssl=context,
+            ssl_handshake_timeout=None if context is None else HANDSHAKE_SECONDS,
         )
 
     async def stop(self) -> None:
@@ -105,6 +113,9 @@ class Listener:
             was_late = now - due > CHECK_SECONDS and not was_late
             for connection in [] if was_late else list(self._port.connections):
                 connection.check(now)
+            if self._port.refused:
+                _log.error("%d connections were refused: there are %d", self._port.refused, self._port.most)
+                self._port.refused = 0
             due = now + CHECK_SECONDS
             await asyncio.sleep(CHECK_SECONDS)
 
