@@ -63,8 +63,9 @@ def test_without_accounts_the_embedded_default_is_taken_and_kept(tmp_path: Path)
     assert first.issuer.password_grant
     (application,) = first.applications
     assert application.public
-    assert application.application_permissions == ["Mail.Send", "Mail.ReadWrite", "User.Read.All"]
-    assert {"Mail.Send", "Mail.ReadWrite", "User.Read.All"} <= set(application.delegated_permissions)
+    permissions = ["Mail.Send", "Mail.ReadWrite", "MailboxSettings.ReadWrite", "User.Read.All"]
+    assert application.application_permissions == permissions
+    assert application.delegated_permissions == [*permissions, "User.Read"]
     assert (tmp_path / "d").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "d/defaults.json").stat().st_mode & 0o777 == 0o600
 

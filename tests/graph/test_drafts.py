@@ -72,6 +72,22 @@ async def test_a_draft_is_made_in_drafts_with_all_that_the_server_sets(study: St
     assert await study.counts("drafts") == (1, 0)
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({"from": "AdeleV@contoso.com"}, ("AdeleV@contoso.com", "AdeleV@contoso.com")),
+        ({"from": "a@contoso.com", "sender": "b@contoso.com"}, ("a@contoso.com", "b@contoso.com")),
+        ({"sender": "b@contoso.com"}, (None, "b@contoso.com")),
+    ],
+)
+async def test_who_is_given_as_from_is_the_sender_too_unless_another_is(
+    study: Study, given: dict[str, str], shown: tuple[str | None, ...]
+) -> None:
+    made = await study.draft(**{name: to(address)[0] for name, address in given.items()})
+    people = [made.json[name] for name in ("from", "sender")]
+    assert tuple(each and each["emailAddress"]["address"] for each in people) == shown
+
+
 async def test_a_draft_is_made_in_the_folder_of_the_path(study: Study) -> None:
     for path, folder in (
         ("mailFolders/Drafts/messages", "drafts"),

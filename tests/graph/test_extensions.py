@@ -159,6 +159,32 @@ async def test_they_are_expanded_by_id(study: Study, query: str, names: list[str
 
 
 @pytest.mark.parametrize(
+    ("condition", "is_met"),
+    [
+        (f"Extensions/any(f:f/id eq '{NAME}')", True),
+        (f"extensions/any(e:e/id eq '{PREFIX}{NAME.lower()}') and isDraft", True),
+        ("extensions/any(e:startswith(e/extensionName,'com.contoso'))", True),
+        (f"not extensions/any(e:e/id eq '{NAME}')", False),
+        ("extensions/any(e:e/id eq 'Com.Contoso.None')", False),
+    ],
+)
+async def test_messages_are_found_by_the_names_of_theirs(study: Study, condition: str, is_met: bool) -> None:
+    path, _ = await added(study, **DATA)
+    answer = await study.get("messages", query=f"$filter={condition}&$top=1000&$select=id")
+    assert answer.status == 200, answer
+    found = [f"messages/{each['id']}" for each in answer.json["value"]]
+    assert (path in found) is is_met
+
+
+@pytest.mark.parametrize(
+    "condition", ["extensions/any(e:e/companyName eq 'x')", "extensions/any(e:e/id eq 5)"]
+)
+async def test_messages_are_found_by_nothing_else_of_theirs(study: Study, condition: str) -> None:
+    answer = await study.get("messages", query=f"$filter={condition}")
+    assert answer.error == (400, "ErrorInvalidUrlQueryFilter")
+
+
+@pytest.mark.parametrize(
     "query", ["$expand=extensions($filter=extensionName eq 'x')", "$expand=extensions($filter=a eq 1)"]
 )
 async def test_they_are_expanded_by_nothing_else(study: Study, query: str) -> None:

@@ -21,6 +21,7 @@ from graphpost.files import create_file, make_directory
 FILE: Final = "defaults.json"
 DOMAIN: Final = "example.test"
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
+_PERMISSIONS: Final = ("Mail.Send", "Mail.ReadWrite", "MailboxSettings.ReadWrite", "User.Read.All")
 _PEOPLE: Final = (("adele", "Adele Vance"), ("alex", "Alex Wilber"))
 
 
@@ -45,8 +46,8 @@ class Defaults(Struct, frozen=True, kw_only=True):
             secrets=[self.client_secret],
             public=True,
             redirect_uris=["http://localhost"],
-            application_permissions=["Mail.Send", "Mail.ReadWrite", "User.Read.All"],
-            delegated_permissions=["Mail.Send", "Mail.ReadWrite", "User.Read", "User.Read.All"],
+            application_permissions=[*_PERMISSIONS],
+            delegated_permissions=[*_PERMISSIONS, "User.Read"],
         )
 
 

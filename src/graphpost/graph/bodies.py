@@ -44,13 +44,16 @@ def is_message(members: dict[str, Any]) -> bool:
 
 
 def read_message(members: dict[str, Any], reading: Reading) -> Message:
-    """The message a folded object describes, complete but for sender, Message-ID, date and conversation."""
+    """The message a folded object describes, complete but for Message-ID, date and conversation, and who wrote it when
+    the object does not say.  Who is given as `from` alone is the sender too."""
     return read_draft(members, reading)[0]
 
 
 def read_draft(members: dict[str, Any], reading: Reading) -> tuple[Message, bool]:
     """The same, and whether it is to count as read, which an item is and no message."""
     fields = read_fields(members, reading)
+    if "from_" in fields:
+        fields.setdefault("sender", fields["from_"])
     is_read = fields.pop("is_read", True)
     body = fields.get("body")
     if body is not None:

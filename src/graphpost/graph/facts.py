@@ -1,4 +1,4 @@
-"""What a `$filter` can ask beside columns: recipients, body, extended properties.
+"""What a `$filter` can ask beside columns: recipients, body, extensions and so on.
 
 These are read from the message itself, so they are answered in memory.  Nothing here has a column (`store.where`), but
 for categories, of which the columns answer only what they can.
@@ -11,14 +11,29 @@ from typing import Final
 
 from graphpost.errors import AccessDenied
 from graphpost.graph.extended import normalise_property_id
+from graphpost.graph.extensions_in import id_of, normal_id
 from graphpost.graph.schema import MESSAGE
 from graphpost.graph.selection import Scope, find_property, is_basic
-from graphpost.mail.message import Address, Attachment, Body, ExtendedProperty, Header, Message
+from graphpost.mail.message import (
+    Address,
+    Attachment,
+    Body,
+    ExtendedProperty,
+    Extension,
+    Header,
+    Message,
+)
 from graphpost.odata.errors import ODataError
 from graphpost.odata.matching import Element, Value, matches, paths
 from graphpost.odata.tree import And, Comparison, Lambda, Literal, Node, Not, Operand, Or, Path
 
 _EXTENDED: Final = ("singlevalueextendedproperties", "multivalueextendedproperties")
+_IDS: Final[
+    dict[str, Callable[[str], str]]
+] = {  # how ids in a collection are stored; ValueError when one is none
+    **dict.fromkeys(_EXTENDED, normalise_property_id),
+    "extensions": normal_id,
+}
 _ADDRESS: Final = Address("a@example.test", "A")
 _SAMPLE: Final = Message(  # has one of everything: what cannot be asked of it cannot be asked
     body=Body("x", "text"),
@@ -33,6 +48,7 @@ _SAMPLE: Final = Message(  # has one of everything: what cannot be asked of it c
     is_delivery_receipt_requested=True,
     attachments=(Attachment(attachment_id=1, name="x"),),
     extended=(ExtendedProperty("String 0x1", "1"), ExtendedProperty("StringArray 0x1", ("1",))),
+    extensions=(Extension("x", "{}"),),
 )
 
 
@@ -53,7 +69,7 @@ def checked(node: Node, scope: Scope) -> Node:
         found = find_property(MESSAGE, _name(path).partition("/")[0], beta=scope.version == "beta")
         if not found.basic and is_basic(scope):
             raise AccessDenied
-    node = _normalised(node, "")
+    node = _normalised(node, ("", ""))
     for part in _parts(node):
         matches(part, lambda path: fact(_SAMPLE, path))
     return node
@@ -76,22 +92,25 @@ def _parts(node: Node) -> Iterator[Node]:
             yield node
 
 
-def _normalised(node: Node, variable: str) -> Node:
-    """With the ids of extended properties as they are stored; `variable` stands for one of those."""
+def _normalised(node: Node, of: tuple[str, str]) -> Node:
+    """With the ids of extensions and extended properties as they are stored.
+
+    `of` is the variable that stands for one of them, and their collection.
+    """
     match node:
         case And():
-            return And(_normalised(node.left, variable), _normalised(node.right, variable))
+            return And(_normalised(node.left, of), _normalised(node.right, of))
         case Or():
-            return Or(_normalised(node.left, variable), _normalised(node.right, variable))
+            return Or(_normalised(node.left, of), _normalised(node.right, of))
         case Not():
-            return Not(_normalised(node.operand, variable))
+            return Not(_normalised(node.operand, of))
         case Lambda() if node.condition is not None:
-            inner = node.variable if _name(node.path) in _EXTENDED else variable
+            inner = (node.variable, _name(node.path)) if _name(node.path) in _IDS else of
             return Lambda(node.kind, node.path, node.variable, _normalised(node.condition, inner))
-        case Comparison() if variable and _is_id(node.left, variable):
-            return Comparison(node.operator, node.left, _normal_id(node.right))
-        case Comparison() if variable and _is_id(node.right, variable):
-            return Comparison(node.operator, _normal_id(node.left), node.right)
+        case Comparison() if _is_id(node.left, of[0]):
+            return Comparison(node.operator, node.left, _normal_id(node.right, of[1]))
+        case Comparison() if _is_id(node.right, of[0]):
+            return Comparison(node.operator, _normal_id(node.left, of[1]), node.right)
         case _:
             return node
 
@@ -100,11 +119,11 @@ def _is_id(operand: Operand, variable: str) -> bool:
     return isinstance(operand, Path) and operand.segments[0] == variable and _name(operand).endswith("/id")
 
 
-def _normal_id(operand: Operand) -> Operand:
+def _normal_id(operand: Operand, collection: str) -> Operand:
     if not isinstance(operand, Literal) or not isinstance(operand.value, str):
-        raise ODataError("an extended property's id is a text")
+        raise ODataError("an id is a text")
     try:
-        return Literal(normalise_property_id(operand.value), "string")
+        return Literal(_IDS[collection](operand.value), "string")
     except ValueError as error:
         raise ODataError("not the id of an extended property") from error
 
@@ -151,6 +170,7 @@ _FACTS: Final[dict[str, Callable[[Message], Value]]] = {
     "isreadreceiptrequested": lambda message: message.is_read_receipt_requested,
     "internetmessageheaders": lambda message: [{"name": h.name, "value": h.value} for h in message.headers],
     "attachments": lambda message: [_attachment(each) for each in message.attachments],
+    "extensions": lambda message: [{"id": id_of(e), "extensionname": e.name} for e in message.extensions],
     _EXTENDED[0]: lambda message: [_extended(p) for p in message.extended if isinstance(p.value, str)],
     _EXTENDED[1]: lambda message: [_extended(p) for p in message.extended if not isinstance(p.value, str)],
 }

@@ -36,6 +36,7 @@ from graphpost.graph.batch import run_batch
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.categories import CATEGORIES
 from graphpost.graph.changing import update_message
+from graphpost.graph.counting import count_of
 from graphpost.graph.drafts import create_message, send_draft
 from graphpost.graph.due import MAIL_SEND
 from graphpost.graph.exchange_ids import translate_ids
@@ -127,6 +128,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("PATCH", "U/mailboxSettings", mailbox_settings.update_settings, WRITE_SETTINGS),
     Route("GET", "U/outlook", outlook.get_outlook, READ_SETTINGS),
     Route("GET", "U/outlook/masterCategories", CATEGORIES.list_all, READ_SETTINGS),
+    Route("GET", "U/outlook/masterCategories/$count", count_of(CATEGORIES.list_all), READ_SETTINGS),
     Route("POST", "U/outlook/masterCategories", CATEGORIES.create, WRITE_SETTINGS),
     Route("GET", "U/outlook/masterCategories/{category}", CATEGORIES.get_one, READ_SETTINGS),
     Route("PATCH", "U/outlook/masterCategories/{category}", CATEGORIES.update, WRITE_SETTINGS),
@@ -136,20 +138,24 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "U/outlook/supportedTimeZones/{standard}", outlook.list_time_zones, READ_SETTINGS),
     Route("GET", "U/inferenceClassification", overrides.get_inference, MAIL_READ),
     Route("GET", "U/inferenceClassification/overrides", OVERRIDES.list_all, MAIL_READ),
+    Route("GET", "U/inferenceClassification/overrides/$count", count_of(OVERRIDES.list_all), MAIL_READ),
     Route("POST", "U/inferenceClassification/overrides", OVERRIDES.create, MAIL_WRITE),
     Route("GET", "U/inferenceClassification/overrides/{override}", OVERRIDES.get_one, MAIL_READ),
     Route("PATCH", "U/inferenceClassification/overrides/{override}", OVERRIDES.update, MAIL_WRITE),
     Route("DELETE", "U/inferenceClassification/overrides/{override}", OVERRIDES.delete, MAIL_WRITE),
     # Rules
     Route("GET", "F/messageRules", rules.list_rules, READ_SETTINGS),
+    Route("GET", "F/messageRules/$count", count_of(rules.list_rules), READ_SETTINGS),
     Route("POST", "F/messageRules", rules.create_rule, WRITE_SETTINGS),
     Route("GET", "F/messageRules/{rule}", rules.get_rule, READ_SETTINGS),
     Route("PATCH", "F/messageRules/{rule}", rules.update_rule, WRITE_SETTINGS),
     Route("DELETE", "F/messageRules/{rule}", rules.delete_rule, WRITE_SETTINGS),
     # Folders
     Route("GET", "U/mailFolders", folders.list_folders, MAIL_LIST),
+    Route("GET", "U/mailFolders/$count", count_of(folders.list_folders), MAIL_LIST),
     Route("GET", "F", folders.get_folder, MAIL_LIST),
     Route("GET", "F/childFolders", folders.list_child_folders, MAIL_LIST),
+    Route("GET", "F/childFolders/$count", count_of(folders.list_child_folders), MAIL_LIST),
     Route("GET", "U/mailFolders/delta", folder_delta.folder_delta, MAIL_LIST, bound=True),
     Route("POST", "U/mailFolders", folder_changes.create_folder, MAIL_WRITE),
     Route("POST", "F/childFolders", folder_changes.create_child_folder, MAIL_WRITE),
@@ -189,6 +195,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     # Attachments
     Route("GET", "M/attachments", attachments.list_attachments, MAIL_READ),
+    Route("GET", "M/attachments/$count", count_of(attachments.list_attachments), MAIL_READ),
     Route("POST", "M/attachments", add_attachment, MAIL_WRITE),
     Route("POST", "M/attachments/createUploadSession", create_upload_session, MAIL_WRITE, bound=True),
     Route("DELETE", "M/attachments/{attachment}", delete_attachment, MAIL_WRITE),
@@ -196,6 +203,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "M/attachments/{attachment}/$value", attachments.get_attachment_value, MAIL_READ),
     # Open extensions
     Route("GET", "M/extensions", extensions.list_extensions, MAIL_READ),
+    Route("GET", "M/extensions/$count", count_of(extensions.list_extensions), MAIL_READ),
     Route("POST", "M/extensions", extensions.create_extension, MAIL_WRITE),
     Route("GET", "M/extensions/{extension}", extensions.get_extension, MAIL_READ),
     Route("PATCH", "M/extensions/{extension}", extensions.update_extension, MAIL_WRITE),
