@@ -172,6 +172,18 @@ async def test_only_the_inbox_has_rules(study: Study) -> None:
         assert answer.error == (400, "ErrorInvalidRequest")
 
 
+async def test_rules_together_send_on_to_no_more_people_than_a_message_may_have(study: Study) -> None:
+    def rule(number: int, action: str = "redirectTo", letter: str = "a") -> dict[str, Any]:
+        return {**RULE, "actions": {action: to(*(f"{letter}{n}@one.test" for n in range(number)))}}
+
+    assert (await study.post(PLACE, rule(200))).status == 201
+    second = f"{PLACE}/{(await study.post(PLACE, rule(200, 'forwardTo', 'b'))).id}"
+    assert (await study.post(PLACE, rule(101, letter="c"))).error == (400, "ErrorExceededLimit")
+    assert (await study.post(PLACE, rule(100, letter="c"))).status == 201
+    assert (await study.patch(second, {"sequence": 3})).status == 200
+    assert (await study.post(PLACE, RULE)).status == 201
+
+
 async def test_there_are_at_most_so_many(study: Study) -> None:
     big = {"bodyContains": ["x" * 500 + str(n) for n in range(200)]}
     statuses = [(await study.post(PLACE, {**RULE, "conditions": big})).status for _ in range(3)]

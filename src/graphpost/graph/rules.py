@@ -61,10 +61,21 @@ def _at_inbox(call: Call) -> Call:
 
 
 def _check(tx: Tx, call: Call, rule: Rule) -> None:
-    """Its folders are there."""
+    """Its folders are there, and with the other rules it sends on to no more people than a message may have."""
     for number in rule.actions.folders:
         if not number or folders.get(tx, call.box.mailbox_id, number) is None:
             raise NotFound
+    if not rule.actions.recipients:
+        return
+    number = len(rule.actions.recipients)
+    for each in preferences.entries(tx, call.box.mailbox_id, preferences.Kind.RULE):
+        if each.entry_id != call.captures.get("rule"):
+            number += len(each.value.actions.recipients)
+    most = call.services.limits.recipients
+    if number > most:
+        raise BadRequest(
+            f"The rules of a mailbox have at most {most} recipients together.", "ErrorExceededLimit"
+        )
 
 
 def _shown(tx: Tx, call: Call) -> Get:

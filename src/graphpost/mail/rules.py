@@ -98,6 +98,11 @@ class Actions(Struct, frozen=True, omit_defaults=True, kw_only=True):
         """The folders that these need."""
         return tuple(each for each in (self.copy_to_folder, self.move_to_folder) if each is not None)
 
+    @property
+    def recipients(self) -> People:
+        """To whom these send on."""
+        return self.forward_to + self.forward_as_attachment_to + self.redirect_to
+
 
 class Rule(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Rules are looked at in the order of `sequence`."""
