@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from graphpost.odata.errors import ODataError
 from graphpost.odata.restrictions import DEFAULT_FIELDS, FIELDS
-from graphpost.odata.search import MAX_DEPTH, MAX_LENGTH, MAX_TERMS, parse_search
+from graphpost.odata.search import MAX_DEPTH, MAX_LENGTH, MAX_TERMS, MAX_WORDS, parse_search
 from graphpost.odata.sought import AllOf, AnyOf, Is, Phrase, Range, Sought, Without
 from graphpost.odata.words import words
 
@@ -148,6 +148,10 @@ def test_words_of_time_are_spans(word: str, begin: str, end: str) -> None:
         ('"' + "(" * (MAX_DEPTH + 1) + '"', "The search is nested too deeply"),
         ('"' + "-" * (MAX_DEPTH + 1) + 'a"', "The search is nested too deeply"),
         ('"' + "a " * (MAX_TERMS + 1) + '"', "The search has too many terms"),
+        ("日" * (MAX_WORDS + 1), "The search has too many words"),
+        ('"subject:\\"' + "a-" * (MAX_WORDS + 1) + '\\""', "The search has too many words"),
+        ('"subject<>' + "a-" * (MAX_WORDS + 1) + '"', "The search has too many words"),
+        ('"' + "a* " * (MAX_WORDS // 10) + '"', "The search has too many words"),
     ],
 )
 def test_what_is_no_search_is_refused_with_the_reason(query: str, message: str) -> None:

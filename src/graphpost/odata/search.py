@@ -21,6 +21,8 @@ from graphpost.odata.words import words
 MAX_LENGTH: Final = 4096
 MAX_DEPTH: Final = 32
 MAX_TERMS: Final = 100
+MAX_WORDS: Final = 250  # each is looked up; in scripts without blanks a character is one
+PREFIX_WORDS: Final = 10  # that a prefix counts for, as it stands for many
 
 _BLANKS: Final = re.compile(r"\s*")
 _PROPERTY: Final = re.compile(r"([A-Za-z]+)\s*(<>|<=|>=|[:=<>])\s*", re.ASCII)
@@ -50,6 +52,7 @@ class _Parser:
         self._at = 0
         self._depth = 0
         self._terms = 0
+        self._looked_up = 0  # words
 
     def parse(self) -> Sought:
         found = self._either(DEFAULT_FIELDS)
@@ -121,12 +124,15 @@ class _Parser:
         if term is None:
             shown = self._text[start : self._at]
             raise ODataError(f"'{shown[:80]}' is not a value of the property '{name}'.", start, "$search")
+        self._count_words(term.term if isinstance(term, Without) else term)
         return term
 
     def _words(self, fields: tuple[str, ...]) -> Sought | None:
         value = self._value()
         found = tuple(words(value.text))
-        return Phrase(fields, found, value.is_prefix) if found else None
+        phrase = Phrase(fields, found, value.is_prefix) if found else None
+        self._count_words(phrase)
+        return phrase
 
     def _value(self) -> Value:
         """A quoted phrase or everything up to a blank, with a star after it or not."""
@@ -185,6 +191,12 @@ class _Parser:
         self._terms += 1
         if self._terms > MAX_TERMS:
             self._fail("The search has too many terms")
+
+    def _count_words(self, term: Sought | None) -> None:
+        if isinstance(term, Phrase):
+            self._looked_up += len(term.words) + (PREFIX_WORDS if term.is_prefix else 0)
+        if self._looked_up > MAX_WORDS:
+            self._fail("The search has too many words")
 
     def _fail(self, message: str = "Syntax error") -> NoReturn:
         raise _fault(self._text, self._at, message)
