@@ -122,16 +122,14 @@ def parse_item_id(text: str) -> ItemId:
     """The message (and attachment) a text names; ValueError when it is not one of our ids."""
     data = _bytes(text)
     if data.startswith(_IMMUTABLE) and len(data) == len(_IMMUTABLE) + 44:
-        return ItemId(_mailbox(data[5:41]), int.from_bytes(data[41:49], "big"), None)
+        return ItemId(_mailbox(data[5:41]), _number(data[41:49]), None)
     if not data.startswith(_ITEM) or data[40:43] != _ITEM_MARK or data[43:65] != _PROVIDER:
         raise ValueError("not an item id")
-    item = ItemId(
-        _mailbox(data[4:40]), int.from_bytes(data[89:97], "big"), int.from_bytes(data[97:101], "big")
-    )
+    item = ItemId(_mailbox(data[4:40]), _number(data[89:97]), int.from_bytes(data[97:101], "big"))
     if len(data) == 113:
         return item
     if len(data) == 126 and data[113:118] == _ATTACHMENT_MARK:
-        return ItemId(item.mailbox, item.message_id, item.moves, int.from_bytes(data[118:126], "big"))
+        return ItemId(item.mailbox, item.message_id, item.moves, _number(data[118:126]))
     raise ValueError("not an item id")
 
 
@@ -145,7 +143,7 @@ def parse_folder_id(text: str) -> tuple[str, int]:
         or data[43:65] != _PROVIDER
     ):
         raise ValueError("not a folder id")
-    return _mailbox(data[4:40]), int.from_bytes(data[73:81], "big")
+    return _mailbox(data[4:40]), _number(data[73:81])
 
 
 def parse_conversation_id(text: str) -> bytes:
@@ -181,3 +179,11 @@ def _mailbox(data: bytes) -> str:
     if str(uuid.UUID(text)) != text:
         raise ValueError("not a mailbox GUID")
     return text
+
+
+def _number(data: bytes) -> int:
+    """A number of a message, folder or attachment: 63 bits, as the databases have them."""
+    number = int.from_bytes(data, "big")
+    if number >= 2**63:
+        raise ValueError("not a number of ours")
+    return number

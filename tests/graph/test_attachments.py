@@ -146,6 +146,7 @@ def test_a_reference_has_no_raw_value(shelf):
     [
         ("nonsense", BadRequest, "ErrorInvalidIdMalformed"),
         (message_id(RICH), BadRequest, "ErrorInvalidIdMalformed"),
+        (attachment_id(2**63, 1), BadRequest, "ErrorInvalidIdMalformed"),
         (attachment_id(RICH, 77), NotFound, "ErrorItemNotFound"),
         (attachment_id(RAW, 1), NotFound, "ErrorItemNotFound"),
         (attachment_id_text(ALEX.object_id, RICH, 0, 1), NotFound, "ErrorItemNotFound"),

@@ -120,6 +120,7 @@ def test_a_bad_query_is_400(shelf, query):
     [
         ("nosuch", BadRequest, "ErrorInvalidIdMalformed"),
         ("Sent Items", BadRequest, "ErrorInvalidIdMalformed"),
+        (folder_id(2**63), BadRequest, "ErrorInvalidIdMalformed"),
         (folder_id(77), NotFound, "ErrorItemNotFound"),
         (folder_id(6, ALEX), NotFound, "ErrorItemNotFound"),
     ],

@@ -334,6 +334,8 @@ def test_ids_are_immutable_on_demand_and_resolve_either_way(shelf):
         ("nonsense", BadRequest, "ErrorInvalidIdMalformed"),
         (message_id(RICH).lower(), BadRequest, "ErrorInvalidIdMalformed"),
         (folder_id(6), BadRequest, "ErrorInvalidIdMalformed"),
+        (message_id(2**63), BadRequest, "ErrorInvalidIdMalformed"),
+        (message_id(2**64 - 1, immutable=True), BadRequest, "ErrorInvalidIdMalformed"),
         (message_id(77_777), NotFound, "ErrorItemNotFound"),
         (message_id(DRAFT, 1), NotFound, "ErrorItemNotFound"),
         (message_id(HIDDEN), NotFound, "ErrorItemNotFound"),

@@ -343,6 +343,14 @@ def test_offers_to_upgrade_are_declined_however_many_come_at_once() -> None:
     run(play)
 
 
+def test_an_offer_to_upgrade_does_not_make_an_old_client_a_new_one() -> None:
+    async def play(wire: Wire) -> None:
+        await wire.say(b"GET /a HTTP/1.0\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n")
+        assert (wire.begun[0].is_old, wire.begun[0].keeps) == (True, False)
+
+    run(play)
+
+
 @pytest.mark.parametrize("rest", [b"", b"secret", GET % b"a"])
 def test_there_is_no_tunnel(rest: bytes) -> None:
     async def play(wire: Wire) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,23 @@ def test_a_slice_that_stops_coming_is_408_and_counts_for_nothing(session: Sessio
     assert session.wire.send(data, "PUT").error[:2] == (408, "RequestTimeout")
     assert session.expected() == [f"0-{len(DATA) - 1}"]
     assert draft.value(attachment_id_of(session.send(DATA, [SLICE]))) == DATA
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "POST"])
+def test_a_stranger_is_refused_before_the_body_has_come(session: Session, method: str) -> None:
+    target = session.target.rpartition("authtoken=")[0] + "authtoken=wrong"
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {session.wire.host}", "Content-Range: bytes 0-99/300000"]
+    data = "\r\n".join([*lines, "Content-Length: 100", "", "x"]).encode()
+    assert session.wire.send(data, method).status == (405 if method == "POST" else 404)
+
+
+def test_what_is_no_upload_url_is_not_found(session: Session) -> None:
+    for target in (
+        session.target + "&a=b" * 200,
+        re.sub("AttachmentSessions\\('.{16}", f"AttachmentSessions('{'f' * 16}", session.target),
+    ):
+        assert target != session.target
+        assert session.wire.request("GET", target, {}).status == 404
 
 
 def test_a_client_that_goes_away_in_a_slice_comes_back_and_goes_on(session: Session, draft: Draft) -> None:

@@ -71,16 +71,14 @@ class Uploads:
         place = read_place(request.path, request.query_string)
         if request.method == "PUT":
             return await self._put(request, place, body)
+        if request.method not in ("GET", "DELETE"):
+            raise MethodNotAllowed(
+                "Specified HTTP method is not allowed for the request target.",
+                headers={"Allow": "DELETE, GET, PUT"},
+            )
+        await self._find(place)  # from strangers no body is taken
         await _ignore(body)
-        match request.method:
-            case "GET":
-                return await self._status(place)
-            case "DELETE":
-                return await self._delete(place)
-        raise MethodNotAllowed(
-            "Specified HTTP method is not allowed for the request target.",
-            headers={"Allow": "DELETE, GET, PUT"},
-        )
+        return await (self._status if request.method == "GET" else self._delete)(place)
 
     async def _put(self, request: Request, place: Place, body: AsyncIterator[bytes]) -> Reply:
         upload = await self._find(place)

@@ -34,7 +34,7 @@ _KINDS: Final = ("file", "item", "reference")
 _TOKEN_BYTES: Final = 32
 _PATH: Final = re.compile(
     r"/upload/v1\.0/Users\('(?P<user>[0-9A-Fa-f-]{36})'\)/Messages\('(?P<message>[\w=-]{1,512})'\)"
-    r"/AttachmentSessions\('(?P<session>[0-9a-f]{16})'\)",
+    r"/AttachmentSessions\('(?P<session>[0-7][0-9a-f]{15})'\)",
     re.ASCII,
 )
 _DIGITS: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -112,7 +112,10 @@ class Place:
 def read_place(path: str, query_string: str) -> Place:
     """The place an upload URL (as received, percent-encoded) names; NotFound when it is none of ours."""
     found = _PATH.fullmatch(unquote(path)) if len(path) < 2048 and len(query_string) < 2048 else None
-    tokens = parse_qs(query_string, max_num_fields=100).get("authtoken", []) if found else []
+    try:
+        tokens = parse_qs(query_string, max_num_fields=100).get("authtoken", []) if found else []
+    except ValueError as error:
+        raise NotFound from error
     if found is None or len(tokens) != 1:
         raise NotFound
     return Place(found["user"], found["message"], int(found["session"], 16), tokens[0])

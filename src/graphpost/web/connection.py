@@ -324,7 +324,8 @@ class Connection(asyncio.Protocol):
         method = self._parser.get_method()
         if method == b"CONNECT":
             return b""
-        lines = [b"%b %b HTTP/1.1" % (method, self._url)]
+        version = self._parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (method, self._url, version)]
         for name, first in self._headers.items():
             for value in self._repeated.get(name, [first]):
                 if name == "connection":
