@@ -61,6 +61,37 @@ async def test_default_folders_have_them_too_and_lists_expand_them(study: Study)
     assert all("childFolders" in each for each in found)
 
 
+@pytest.mark.parametrize(
+    ("condition", "names"),
+    [
+        (f"{SINGLE}/Any(ep: ep/id eq '{KEY.lower()}' and ep/value eq 'x')", ["Mine"]),
+        (f"{SINGLE}/any(ep: ep/id eq '{KEY}' and ep/value eq 'y')", []),
+        (f"{MULTI}/any(ep: ep/id eq 'StringArray 0x0006' and ep/value/any(v: v eq 'b'))", ["Mine"]),
+        (f"{SINGLE}/any(ep: ep/id eq 'String 0x3001' and startswith(ep/value,'inb'))", ["Inbox"]),
+        (f"{SINGLE}/any(ep: ep/id eq '{KEY}') and displayName eq 'Inbox'", []),
+    ],
+)
+async def test_folders_are_found_by_theirs(study: Study, condition: str, names: list[str]) -> None:
+    body = {SINGLE: [{"id": KEY, "value": "x"}], MULTI: [{"id": "StringArray 0x6", "value": ["a", "b"]}]}
+    assert (await study.post("mailFolders", {"displayName": "Mine", **body})).status == 201
+    found = await study.get("mailFolders", query=f"$filter={condition}")
+    assert found.status == 200, found
+    assert [each["displayName"] for each in found.json["value"]] == names
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        f"{SINGLE}/any(ep: ep/id eq 'x')",
+        f"{SINGLE}/any(ep: ep/x eq '1')",
+        f"{SINGLE} eq 'x'",
+        "messages/any()",
+    ],
+)
+async def test_folders_are_found_by_nothing_else(study: Study, condition: str) -> None:
+    assert (await study.get("mailFolders", query=f"$filter={condition}")).error == (400, "BadRequest")
+
+
 async def test_what_a_folder_is_can_be_asked_for(study: Study) -> None:
     await study.post("mailFolders/inbox/messages", {"isRead": False})
     await study.post("mailFolders/inbox/messages", {"isRead": True})

@@ -69,7 +69,7 @@ def checked(node: Node, scope: Scope) -> Node:
         found = find_property(MESSAGE, _name(path).partition("/")[0], beta=scope.version == "beta")
         if not found.basic and is_basic(scope):
             raise AccessDenied
-    node = _normalised(node, ("", ""))
+    node = with_stored_ids(node)
     for part in _parts(node):
         matches(part, lambda path: fact(_SAMPLE, path))
     return node
@@ -92,11 +92,13 @@ def _parts(node: Node) -> Iterator[Node]:
             yield node
 
 
-def _normalised(node: Node, of: tuple[str, str]) -> Node:
-    """With the ids of extensions and extended properties as they are stored.
+def with_stored_ids(node: Node) -> Node:
+    """The condition with the ids of extensions and extended properties as they are stored; ODataError when one is none."""
+    return _normalised(node, ("", ""))
 
-    `of` is the variable that stands for one of them, and their collection.
-    """
+
+def _normalised(node: Node, of: tuple[str, str]) -> Node:
+    """`of` is the variable that stands for an extension or property, and their collection."""
     match node:
         case And():
             return And(_normalised(node.left, of), _normalised(node.right, of))

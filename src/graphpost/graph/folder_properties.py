@@ -1,4 +1,4 @@
-"""Extended properties of folders: set by POST and PATCH, read by `$expand`.
+"""Extended properties of folders: set, expanded, and asked by `$filter`.
 
 Some follow from the folder itself, by MS-OXPROPS names: display name, class, counts, hidden.
 """
@@ -15,6 +15,7 @@ from graphpost.graph.extended import normalise_property_id, read_multiple, read_
 from graphpost.graph.render import extended_value
 from graphpost.mail.mailbox import Folder
 from graphpost.mail.message import ExtendedProperty
+from graphpost.odata.matching import Value
 from graphpost.odata.query import Expand
 from graphpost.store import folder_properties
 from graphpost.store.store import Tx
@@ -50,16 +51,31 @@ def read_chosen(expand: Iterable[Expand]) -> Chosen:
 
 def add_properties(tx: Tx, folder: Folder, chosen: Chosen, entity: dict[str, Any]) -> None:
     """Put what is asked for into a folder's entity."""
-    stored = folder_properties.get(tx, folder.mailbox_id, folder.folder_id) if chosen else ()
     for name, is_chosen in chosen:
-        found = [each for each in stored if isinstance(each.value, str) is (name == SINGLE)]
-        if name == SINGLE:
-            found = [
-                *(ExtendedProperty(each, compute(folder)) for each, compute in COMPUTED.items()),
-                *(each for each in found if each.property_id not in COMPUTED),
-            ]
+        found = _properties(tx, folder, name)
         if values := [extended_value(each) for each in found if is_chosen(each.property_id)]:
             entity[name] = values
+
+
+def related_properties(tx: Tx) -> dict[str, Callable[[Folder], Value]]:
+    """What a `$filter` can ask of folders' extended properties, by the collection's name in lower case."""
+
+    def read(name: str) -> Callable[[Folder], Value]:
+        return lambda folder: [extended_value(each) for each in _properties(tx, folder, name)]
+
+    return {name.lower(): read(name) for name in (SINGLE, MULTI)}
+
+
+def _properties(tx: Tx, folder: Folder, name: str) -> list[ExtendedProperty]:
+    """All that a folder has in one of the two collections."""
+    stored = folder_properties.get(tx, folder.mailbox_id, folder.folder_id)
+    found = [each for each in stored if isinstance(each.value, str) is (name == SINGLE)]
+    if name == MULTI:
+        return found
+    return [
+        *(ExtendedProperty(each, compute(folder)) for each, compute in COMPUTED.items()),
+        *(each for each in found if each.property_id not in COMPUTED),
+    ]
 
 
 def read_properties(members: Mapping[str, Any]) -> tuple[ExtendedProperty, ...]:

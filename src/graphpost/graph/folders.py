@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from graphpost.errors import BadRequest
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.envelope import DEFAULT_PAGE, collection, context, keyed, selected_names, user_context
-from graphpost.graph.folder_properties import MULTI, SINGLE, Chosen, add_properties, read_chosen
+from graphpost.graph.facts import with_stored_ids
+from graphpost.graph.folder_properties import (
+    MULTI,
+    SINGLE,
+    Chosen,
+    add_properties,
+    read_chosen,
+    related_properties,
+)
 from graphpost.graph.inmemory import matching, sort_values, sorted_by
 from graphpost.graph.keys import folder_at, folder_key
 from graphpost.graph.paging import read_token, write_token
@@ -113,7 +121,7 @@ async def get_folder(call: Call) -> Reply:
 
 
 async def _list(call: Call, parent: int, place: tuple[str, ...]) -> Reply:
-    options = read_options(call)
+    options = _with_stored_ids(read_options(call))
     form = folder_form(call, options)
     preferences = read_preferences(call.headers)
     top = options.top or preferences.page_size or DEFAULT_PAGE
@@ -123,7 +131,8 @@ async def _list(call: Call, parent: int, place: tuple[str, ...]) -> Reply:
         found = folders.children(
             tx, call.box.mailbox_id, folder_at(tx, call.box, parent).folder_id, form.hidden
         )
-        found = matching(found, options, FOLDER, form.value, beta=form.beta)
+        related = related_properties(tx)
+        found = matching(found, options, FOLDER, form.value, beta=form.beta, related=related)
         found = sorted_by(found, options, FOLDER, form.value, beta=form.beta)
         if after is None:
             left = found[options.skip :]
@@ -140,6 +149,16 @@ async def _list(call: Call, parent: int, place: tuple[str, ...]) -> Reply:
     where = context(call, *place, select=selected_names(form.names, options.expand))
     body = collection(call, where, entities, count=total if options.count else None, more=more)
     return Reply(body=body, headers=preferences.page_applied(options.top))
+
+
+def _with_stored_ids(options: Options) -> Options:
+    """The options with the ids of extended properties in `$filter` as they are stored."""
+    if options.filter is None:
+        return options
+    try:
+        return replace(options, filter=with_stored_ids(options.filter))
+    except ODataError as error:
+        raise BadRequest(f"Invalid filter clause: {error.message}") from error
 
 
 def _after(options: Options, form: FolderForm) -> Key | None:

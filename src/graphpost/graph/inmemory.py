@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
 
 from graphpost.errors import BadRequest
 from graphpost.graph.schema import EntityType
@@ -15,9 +16,21 @@ from graphpost.odata.tree import Path
 
 T = TypeVar("T")
 Get = Callable[[T, str], Any]  # an entity's property by its own name
+Related = Mapping[
+    str, Callable[[T], Value]
+]  # collections beside the properties, by their names in lower case
+_NOTHING: Final[Mapping[str, Callable[[Any], Value]]] = MappingProxyType({})
 
 
-def matching(entities: list[T], options: Options, kind: EntityType, get: Get[T], *, beta: bool) -> list[T]:
+def matching(
+    entities: list[T],
+    options: Options,
+    kind: EntityType,
+    get: Get[T],
+    *,
+    beta: bool,
+    related: Related[T] = _NOTHING,
+) -> list[T]:
     """Those that meet the `$filter`; 400 when it cannot be asked of them."""
     node = options.filter
     if node is None:
@@ -25,6 +38,8 @@ def matching(entities: list[T], options: Options, kind: EntityType, get: Get[T],
 
     def holds(each: T) -> bool:
         def read(path: Path) -> Value:
+            if (collection := "/".join(path.segments).lower()) in related:
+                return related[collection](each)
             value: Value = get(each, _name(path.segments, kind, beta))
             return value
 
@@ -32,7 +47,8 @@ def matching(entities: list[T], options: Options, kind: EntityType, get: Get[T],
 
     try:
         for path in paths(node):
-            _name(path.segments, kind, beta)
+            if "/".join(path.segments).lower() not in related:
+                _name(path.segments, kind, beta)
         return [each for each in entities if holds(each)]
     except ODataError as error:
         raise BadRequest(f"Invalid filter clause: {error.message}") from error
