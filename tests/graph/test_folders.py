@@ -108,7 +108,8 @@ def test_pages_go_on_where_the_last_ended(shelf):
 
 
 @pytest.mark.parametrize(
-    "query", ["$filter=nosuch eq 1", "$filter=displayName gt 1", "$orderby=nosuch", "$select=x"]
+    "query",
+    ["$filter=nosuch eq 1", "$filter=displayName gt 1", "$orderby=nosuch", "$select=x", '$search="inbox"'],
 )
 def test_a_bad_query_is_400(shelf, query):
     with pytest.raises(BadRequest):

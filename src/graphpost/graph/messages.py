@@ -63,7 +63,7 @@ class Reading:
 
 def read_messages(call: Call) -> Reading:
     """The call's query options and preferences; 400 or 403 when they ask for what cannot be had."""
-    options, preferences = read_options(call), read_preferences(call.headers)
+    options, preferences = read_options(call, is_searched=True), read_preferences(call.headers)
     beta = call.version == "beta"
     names = select_names(MESSAGE, options.select, beta=beta)
     check_basic(names, call)
@@ -92,7 +92,7 @@ async def list_messages(call: Call) -> Reply:
 
 async def count_messages(call: Call) -> Reply:
     """GET …/messages/$count: the number as text."""
-    options = read_options(call)
+    options = read_options(call, is_searched=True)
     if options.search is not None:
         raise BadRequest("The query parameter '$search' is not supported with '$count'.", "SearchWithCount")
     total = await count_all(call, read_listing(call, options))

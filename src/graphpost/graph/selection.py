@@ -33,12 +33,15 @@ class Scope(Protocol):
     def principal(self) -> Principal: ...
 
 
-def read_options(call: Call, *, max_top: int = MAX_TOP) -> Options:
-    """The call's query options; 400 when they are not well formed."""
+def read_options(call: Call, *, max_top: int = MAX_TOP, is_searched: bool = False) -> Options:
+    """The call's query options; 400 when they are not well formed, or search what cannot be searched."""
     try:
-        return parse_options(call.query, max_top=max_top)
+        options = parse_options(call.query, max_top=max_top)
     except ODataError as error:
         raise refused(error, call) from error
+    if options.search is not None and not is_searched:
+        raise BadRequest("The query parameter '$search' is not supported.")
+    return options
 
 
 def refused(error: ODataError, call: Call) -> BadRequest:
