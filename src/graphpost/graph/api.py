@@ -88,8 +88,19 @@ class GraphApi:
             _log.exception("request %s: unexpected", request.request_id)
             return self._refused(unexpected(), headers)
 
+    def stranger(self, headers: Mapping[str, str]) -> GraphError | None:
+        """Why a request with these headers is nobody's; None when it is somebody's."""
+        try:
+            self._verified(headers)
+        except GraphError as error:
+            return error
+        return None
+
     def _authenticate(self, request: Request) -> Principal:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        return self._verified(request.headers)
+
+    def _verified(self, headers: Mapping[str, str]) -> Principal:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme != "Bearer" and scheme.lower() != "bearer":
             token = ""
         verifier, token = self._services.verifier, token.strip()

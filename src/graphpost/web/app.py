@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, unquote
 from graphpost.admin.http import AdminApi
 from graphpost.auth.issuer import Issuer, IssuerRequest
 from graphpost.config import LimitSettings
-from graphpost.errors import BadRequest, GraphError, NotFound, StoreError
+from graphpost.errors import BadRequest, GraphError, NotFound, StoreError, Unauthenticated
 from graphpost.graph.api import GraphApi, unavailable, unexpected
 from graphpost.graph.call import Reply, Request
 from graphpost.graph.uploading import UPLOAD_PATH, Uploads
@@ -34,6 +34,7 @@ GRAPH_PATHS: Final = ("/v1.0", "/beta")
 GRAPH_MOUNTS: Final = ("graph", "sendMail")
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 FORM_FIELDS: Final = 100
+STRANGERS_BYTES: Final = 65_536  # of a body whose sender is not known yet
 HOST: Final = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[\w.-]+))(?::\d{0,5})?", re.ASCII)
 SINGLE: Final = frozenset({"host", "authorization", "content-type", "content-encoding", "cookie"})
 
@@ -100,7 +101,7 @@ class Application:
             if exchange.target.startswith(UPLOAD_PATH):
                 stream = self._bodies.stream(exchange)
             else:
-                body = await self._bodies.read(exchange)
+                body = await self._body(exchange)
         except GraphError as error:
             fault = error
         path = exchange.target
@@ -122,10 +123,12 @@ class Application:
             answer = await self._answer(request, exchange.client, stream)
         seconds = perf_counter() - started
         self._log.request(request.method, request.path, answer.status, seconds, request.request_id, mount)
-        if answer.closes:
-            exchange.keeps = False
         found = answer.body
-        is_unread = isinstance(fault, TooLong) or (stream is not None and not stream.is_read)
+        is_unread = isinstance(fault, TooLong | Unauthenticated) or (
+            stream is not None and not stream.is_read
+        )
+        if answer.closes or is_unread:
+            exchange.keeps = False
         if found is not None and not isinstance(found, bytes):
             await exchange.stream(answer.status, answer.headers, found)
         elif is_unread and "expect" not in headers:
@@ -133,6 +136,21 @@ class Application:
             await self._bodies.discard(exchange)
         else:
             exchange.answer(answer.status, answer.headers, found or b"")
+
+    async def _body(self, exchange: Exchange) -> bytes:
+        """The body of a request that is not an upload; of one that is still to come a stranger's is not kept."""
+        if exchange.is_whole:
+            return await self._bodies.read(exchange)
+        is_graph = _mount(exchange.target) in GRAPH_MOUNTS
+        stranger = self._graph.stranger(exchange.headers) if is_graph else None
+        if is_graph and stranger is None:
+            return await self._bodies.read(exchange)
+        try:
+            return await self._bodies.read(exchange, STRANGERS_BYTES)
+        except TooLong:
+            if stranger is None:
+                raise
+            raise stranger from None
 
     async def _answer(self, request: Request, client: str, stream: BodyStream | None) -> Answer:
         try:

@@ -42,9 +42,13 @@ class BodyReader:
         self._late: set[asyncio.Task[object]] = set()
         self._is_watching = False
 
-    async def read(self, exchange: Exchange) -> bytes:
-        """The whole body, expanded.  Raises TooLarge, Timeout, BadRequest, UnsupportedMedia or Disconnected."""
+    async def read(self, exchange: Exchange, most: int | None = None) -> bytes:
+        """The whole body, expanded; of one that is still to come `most` bytes at most.
+
+        Raises TooLarge, Timeout, BadRequest, UnsupportedMedia or Disconnected.
+        """
         headers, limits = exchange.headers, self._limits
+        room = limits.request_bytes if most is None else min(most, limits.request_bytes)
         encoding = headers["content-encoding"].strip().lower() if "content-encoding" in headers else ""
         if encoding not in ("", "identity", "gzip", "x-gzip"):
             raise UnsupportedMedia(
@@ -54,9 +58,9 @@ class BodyReader:
             data = exchange.take()
         else:
             length = headers.get("content-length", "")
-            if length.isdigit() and (len(length) > 18 or int(length) > limits.request_bytes):
-                raise TooLong(_too_large(limits.request_bytes))
-            data = await self._in_time(exchange)
+            if length.isdigit() and (len(length) > 18 or int(length) > room):
+                raise TooLong(_too_large(room))
+            data = await self._in_time(exchange, room)
         if len(data) > limits.request_bytes:
             raise TooLarge(_too_large(limits.request_bytes))
         return _expanded(data, limits.expanded_bytes) if data and encoding in ("gzip", "x-gzip") else data
@@ -83,7 +87,7 @@ class BodyReader:
                 while room > 0 and (chunk := await asyncio.wait_for(exchange.receive(), SILENCE_SECONDS)):
                     room -= len(chunk)
 
-    async def _in_time(self, exchange: Exchange) -> bytes:
+    async def _in_time(self, exchange: Exchange, room: int) -> bytes:
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None
@@ -91,7 +95,7 @@ class BodyReader:
         if not self._is_watching:
             self._watch(loop)
         try:
-            return await _received(exchange, self._limits.request_bytes)
+            return await _received(exchange, room)
         except asyncio.CancelledError as error:
             if task not in self._late or task.uncancel() > 0:
                 raise
