@@ -55,6 +55,7 @@ class Deferring(Sending):
         self.sessions.clear()
         self.is_late = True
         waiting = [(box, kept) for box in self.boxes for kept in box.messages if kept.waits]
+        answers = [kept.answers for _, kept in waiting if kept.answers]
         for box, kept in waiting:
             kept.waits = False
             try:
@@ -63,5 +64,8 @@ class Deferring(Sending):
             except Refused:
                 subject = kept.seen["subject"]
                 box.messages.append(report(f"Undeliverable: {subject}".strip(), box.folder("inbox")))
+        for original, verb in answers:
+            if any(other is original and word != verb for other, word in answers):
+                original.answered = ""  # by whichever was the last
         self.place.come_late()
         self.look()

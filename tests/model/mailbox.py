@@ -338,7 +338,8 @@ def in_bin(folder: Folder) -> bool:
 
 
 def copied(kept: Kept, to: Folder) -> Kept:
-    made = Kept(to, dict(kept.seen), kept.files, mime=kept.mime, answers=kept.answers, answered=kept.answered)
+    made = Kept(to, dict(kept.seen), kept.files, mime=kept.mime, later=kept.later)
+    made.answers, made.answered = kept.answers, kept.answered
     made.forget("createdDateTime")
     return made
 

@@ -30,6 +30,8 @@ from graphpost.web.exchange import Exchange
 
 ORIGIN = "https://localhost:8443"
 LATER = "2030-01-01T00:00:00Z"
+LOOKS = 10
+"""How often the dispatcher looks for what is due, more than enough."""
 IMMUTABLE = 'IdType="ImmutableId"'
 BOXES = (ADELE, ALEX)
 TOKENS = {ADELE.address: "user-with-everything", ALEX.address: "alex-with-everything"}
@@ -216,7 +218,12 @@ class Place:
         directory = self.study.office.directory
         dispatcher = self.study.office.dispatcher(due_check(lambda: directory, LimitSettings()))
         self.study.clock.jump_to(from_datetime(datetime.fromisoformat(LATER)) + SECOND)
-        self.runner.run(dispatcher.once())
+
+        async def look() -> None:
+            for _ in range(LOOKS):  # one that was answered by another of them in between is for the next look
+                await dispatcher.once()
+
+        self.runner.run(look())
 
     def deliver(self, waiting: int = 0) -> None:
         """Everything that is on its way arrives, but for what waits for a relay."""
