@@ -67,7 +67,7 @@ def world(tmp_path: Path) -> Iterator[World]:
                 server=replace(config.server, tls=False),
                 delivery=delivery,
                 dns=replace(config.dns, servers=[dns.address], seconds=0.5),
-                routes=[RouteSettings(domains=["*"], to=f"mx:{port}")],
+                routes=[RouteSettings(domains=["*"], to=f"mx:{port}", allow_local=True)],
             )
 
         server = stack.enter_context(running_server(tmp_path / "data", change=change))

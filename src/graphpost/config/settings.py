@@ -145,6 +145,7 @@ class RouteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     hostname: str = ""  # EHLO name; "" = delivery.hostname
     source: str = ""  # our own address that the other side sees; "" = any
     pipelining: bool = True  # use it when it is offered
+    allow_local: bool = False  # mail exchangers at loopback and link-local addresses
 
 
 class DkimSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -38,7 +38,10 @@ class Exchangers:
 
     def courier(self, domain: str, route: RouteSettings) -> Courier:
         """To a domain's exchangers, as that route says."""
-        return MxCourier(domain, self._resolver, partial(self._host, route), self._own, self._random)
+        hosts = partial(self._host, route)
+        return MxCourier(
+            domain, self._resolver, hosts, self._own, self._random, allow_local=route.allow_local
+        )
 
     def _host(self, route: RouteSettings, host: str, address: str) -> Courier:
         target = self._target_of(route, host, address)

@@ -2,12 +2,14 @@
 
 Hosts of one preference are tried in random order, each at all its addresses; no more than `ATTEMPTS` for one attempt of
 a message, and of no more than `HOSTS` hosts the addresses are asked for: a domain can name hundreds that don't answer.  The next host is tried only when nothing was said about the message yet, because a host that was reached
-speaks for the domain.  Where we are an exchanger ourselves, hosts that are not better than we are would send the mail
+speaks for the domain.  Addresses at which this machine would talk to itself or its link are not connected to: what DNS
+says is anybody's word (as with Exim's ignore_target_hosts).  Where we are an exchanger ourselves, hosts that are not better than we are would send the mail
 back, and are left out.
 """
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
@@ -17,13 +19,14 @@ from graphpost.transport.resolver import Exchanger, LookupFailedError, NoSuchDom
 
 ATTEMPTS: Final = 5
 HOSTS: Final = 10
+_THIS_NETWORK: Final = ipaddress.ip_network("0.0.0.0/8")
 
 
 class MxCourier:
     """Delivers to one domain (an A-label).
 
     `hosts` gives the courier for a host's name and one of its addresses; it is shared with other domains, and not ours
-    to close.  `own` are the names that are ours, in lower case.
+    to close.  `own` are the names that are ours, in lower case.  `allow_local`: to loopback and link-local addresses too.
     """
 
     def __init__(
@@ -33,12 +36,15 @@ class MxCourier:
         hosts: Callable[[str, str], Courier],
         own: frozenset[str],
         random: Random,
+        *,
+        allow_local: bool = False,
     ) -> None:
         self._domain = domain
         self._resolver = resolver
         self._hosts = hosts
         self._own = own
         self._random = random
+        self._allow_local = allow_local
 
     async def deliver(self, envelope: Envelope) -> tuple[Outcome, ...]:
         try:
@@ -56,6 +62,7 @@ class MxCourier:
     ) -> tuple[Outcome, ...] | None:
         """What the first host says that can be spoken to, or else the last; None when none has an address."""
         outcomes: tuple[Outcome, ...] | None = None
+        refused = ""
         left = ATTEMPTS
         for exchanger in exchangers[:HOSTS]:
             if not left:
@@ -67,11 +74,21 @@ class MxCourier:
             except LookupFailedError as error:
                 outcomes = (_held("4.4.3", str(error)),) * len(envelope.recipients)
                 continue
-            for address in addresses[:left]:
+            for address in addresses:
+                if not left:
+                    break
+                if why := refusal(address, allow_local=self._allow_local):
+                    refused = (
+                        refused
+                        or f"{exchanger.host} has the address {address}, and mail is not sent to {why}"
+                    )
+                    continue
                 left -= 1
                 outcomes = await self._hosts(exchanger.host, address).deliver(envelope)
                 if not all(isinstance(said, Deferred) and said.whole_destination for said in outcomes):
                     return outcomes
+        if outcomes is None and refused:
+            return (_failed("5.4.4", refused),) * len(envelope.recipients)
         return outcomes
 
     async def _exchangers(self) -> list[Exchanger]:
@@ -98,6 +115,23 @@ class MxCourier:
 
     async def close(self) -> None:
         """Nothing is ours."""
+
+
+def refusal(address: str, *, allow_local: bool) -> str:
+    """What kind of address it is that mail is not sent to; '' for one it is."""
+    ip = ipaddress.ip_address(address)
+    real = (ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None) or ip
+    if real.is_multicast:
+        return "multicast addresses"
+    if allow_local:
+        return ""
+    if real.is_loopback:
+        return "loopback addresses"
+    if real.is_link_local:
+        return "link-local addresses"
+    if real.is_unspecified or real in _THIS_NETWORK:
+        return "addresses of no host"
+    return ""
 
 
 class _Hopeless(Exception):
