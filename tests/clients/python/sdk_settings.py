@@ -125,7 +125,7 @@ async def rules(user, other):
         found.conditions.importance.value,
         found.conditions.from_addresses[0].email_address.address,
         found.actions.forward_to[0].email_address.name,
-        len((await all_.get()).value),
+        len([each for each in (await all_.get()).value if each.id == made.id]),  # others may have made some
     ]
     await one.delete()
     return [*seen, await refused(one.get())]
@@ -139,7 +139,7 @@ async def overrides(user, other):
             sender_email_address=EmailAddress(address=other, name="Other"),
         )
     )
-    found = [each.classify_as.value for each in (await all_.get()).value]
+    found = [each.classify_as.value for each in (await all_.get()).value if each.id == made.id]
     await all_.by_inference_classification_override_id(made.id).delete()
     return found
 
