@@ -262,7 +262,7 @@ class Office:
         assert item.message.raw is not None
         return b"".join(stored.opener(self.blobs, held)(item.message.raw))
 
-    async def until(self, is_so: Callable[[], Awaitable[bool] | bool], seconds: float = 20.0) -> None:
+    async def until(self, is_so: Callable[[], Awaitable[bool] | bool], seconds: float = 60.0) -> None:
         """Look until it is so; fails when it is not in that (real) time."""
         try:
             async with asyncio.timeout(seconds):

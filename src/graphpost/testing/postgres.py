@@ -62,14 +62,17 @@ class PostgresServer:
 
     def stop(self) -> None:
         """Stop at once (clients are cut off) and remove the cluster."""
-        self.halt()
+        self._end(signal.SIGQUIT)  # nothing is kept, so nothing need be written
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def halt(self) -> None:
         """Stop, but keep the cluster."""
+        self._end(signal.SIGINT)  # SIGTERM would wait for clients
+
+    def _end(self, how: signal.Signals) -> None:
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)  # SIGTERM would wait for clients
-        self._process.wait(timeout=30)
+            self._process.send_signal(how)
+        self._process.wait(timeout=60)
 
     def resume(self) -> None:
         """Start again after `halt`."""
