@@ -1,13 +1,28 @@
-"""Hypothesis without deadlines: how long an example takes is the machine's matter, not the rule's.
+"""For all tests: one PostgreSQL server in each process, and Hypothesis without deadlines.
 
-Nor is it a fault when examples are made slowly: the machine may be busy with something else.
+How long an example takes is the machine's matter, not the rule's; nor is it a fault when examples are made slowly: the
+machine may be busy with something else.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from graphpost.testing.postgres import PostgresServer, find_binaries
 
 settings.register_profile(
     "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    pytest.importorskip("psycopg")
+    if find_binaries() is None:
+        pytest.skip("no PostgreSQL binaries on this machine")
+    with PostgresServer.start() as server:
+        yield server

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from tests.delivery.post import Office, furnish, open_sqlite
-from tests.store.conftest import postgres_server, postgres_url
+from tests.store.conftest import postgres_url
 
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.store import Store
 from graphpost.testing.clock import JumpingClock
 
-__all__ = ["postgres_server", "postgres_url"]
+__all__ = ["postgres_url"]
 
 MakeOffice = Callable[..., Office]
 

@@ -11,7 +11,6 @@ import pytest
 from tests.graph.desk import ADELE
 from tests.graph.oracle import Plain
 from tests.graph.study import Answer, Study
-from tests.store.conftest import postgres_server
 
 from graphpost.graph import listing
 from graphpost.ids import parse_item_id
@@ -19,7 +18,7 @@ from graphpost.store import messages
 from graphpost.store.sqlite import SqliteStore
 from graphpost.store.store import Store, Tx
 
-__all__ = ["postgres_server", "room"]
+__all__ = ["room"]
 BOX = ADELE.mailbox_id
 
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from tests.delivery.post import Office
 from tests.graph.desk import APP, MAILBOXES, SCOPED, TENANT, Desk, make_request
-from tests.store.conftest import anyio_backend, open_store, postgres_server, postgres_url
+from tests.store.conftest import anyio_backend, open_store, postgres_url
 
 from graphpost.config import LimitSettings
 from graphpost.delivery.indexing import Indexer
@@ -23,7 +23,7 @@ from graphpost.store.blobs import FileBlobs
 from graphpost.store.store import Store, Tx
 from graphpost.testing.clock import JumpingClock
 
-__all__ = ["Study", "anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["Study", "anyio_backend", "open_store", "postgres_url", "study"]
 ALL = "user-with-everything"
 
 

@@ -21,7 +21,6 @@ from tests.graph.study import (
     Study,
     anyio_backend,
     open_store,
-    postgres_server,
     postgres_url,
     study,
     to,
@@ -36,7 +35,7 @@ from graphpost.graph.batch import TOGETHER
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.routes import MAIL_SEND, Route
 
-__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 MIME = b"From: AdeleV@contoso.com\r\nTo: zoe@one.test\r\nSubject: By batch\r\n\r\nHello\r\n"
 LETTER = {"message": {"subject": "By batch", "toRecipients": to("zoe@one.test")}}
 

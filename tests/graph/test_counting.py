@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.graph.study import Study, anyio_backend, open_store, postgres_server, postgres_url, study
+from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study
 
-__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
 FILE = {"@odata.type": "#microsoft.graph.fileAttachment", "name": "a.txt", "contentBytes": "YQ=="}
 RULE = {"sequence": 1, "actions": {"markAsRead": True}}

@@ -15,7 +15,6 @@ from tests.graph.study import (
     Study,
     anyio_backend,
     open_store,
-    postgres_server,
     postgres_url,
     study,
     to,
@@ -28,7 +27,7 @@ from graphpost.graph.due import due_check
 from graphpost.mail.mailbox import Directory
 from graphpost.store import deferrals, deliveries
 
-__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
 HOUR = 3600.0
 IMMUTABLE = {"prefer": 'IdType="ImmutableId"'}

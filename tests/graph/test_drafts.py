@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from tests.delivery.post import accepting
 from tests.graph.desk import ADELE
-from tests.graph.study import Study, anyio_backend, open_store, postgres_server, postgres_url, study, to
+from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study, to
 
 from graphpost.clock import SECOND
 from graphpost.errors import PreconditionFailed
 from graphpost.ids import folder_id_text
 from graphpost.store import deliveries
 
-__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
 IMMUTABLE = {"prefer": 'IdType="ImmutableId"'}
 MIME = (

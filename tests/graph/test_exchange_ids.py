@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from tests.graph.desk import ALEX
-from tests.graph.study import Study, anyio_backend, open_store, postgres_server, postgres_url, study
+from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study
 
 from graphpost.graph.exchange_ids import FORMATS, MAX_IDS
 from graphpost.ids import attachment_id_text, message_id_text
 
-__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
 IMMUTABLE = {"prefer": 'IdType="ImmutableId"'}
 

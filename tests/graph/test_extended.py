@@ -10,7 +10,6 @@ from tests.graph.study import (
     Study,
     anyio_backend,
     open_store,
-    postgres_server,
     postgres_url,
     study,
     to,
@@ -20,7 +19,7 @@ from graphpost.clock import to_text
 from graphpost.graph.computed import COMPUTED
 from graphpost.graph.extended import normalise_property_id
 
-__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
 SINGLE = "singleValueExtendedProperties"
 MULTI = "multiValueExtendedProperties"

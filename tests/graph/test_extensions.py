@@ -15,7 +15,6 @@ from tests.graph.study import (
     Study,
     anyio_backend,
     open_store,
-    postgres_server,
     postgres_url,
     study,
     to,
@@ -24,7 +23,7 @@ from tests.graph.study import (
 from graphpost.errors import BadRequest, Conflict
 from graphpost.graph.extensions_in import MOST, PREFIX, extension_value, read_extension
 
-__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
 NAME = "Com.Contoso.Referral"
 TYPE = "#microsoft.graph.openTypeExtension"

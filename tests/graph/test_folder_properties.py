@@ -9,7 +9,6 @@ from tests.graph.study import (
     Study,
     anyio_backend,
     open_store,
-    postgres_server,
     postgres_url,
     study,
 )
@@ -18,7 +17,7 @@ from graphpost.graph.extended import normalise_property_id
 from graphpost.graph.folder_properties import COMPUTED, MULTI, SINGLE
 from graphpost.store.store import Tx
 
-__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
 KEY = "String {00020329-0000-0000-c000-000000000046} Name Key"
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from tests.graph.desk import ADELE, ALEX
-from tests.graph.study import Study, anyio_backend, open_store, postgres_server, postgres_url, study
+from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study
 from tests.graph.test_metadata import members, schema
 
-__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
 PLACE = "mailboxSettings"
 DESCRIBED = members(schema())

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from tests.graph.desk import ADELE, ALEX
-from tests.graph.study import Study, anyio_backend, open_store, postgres_server, postgres_url, study, to
+from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study, to
 
-__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
 MESSAGES = "/beta/me/messages"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 
 import pytest
-from tests.graph.study import Study, anyio_backend, open_store, postgres_server, postgres_url, study, to
+from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study, to
 
 from graphpost.graph.keys import parse_item_id
 from graphpost.mail.mailbox import NO_FOLDER
 from graphpost.store import contents, messages
 
-__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
 GONE = (404, "ErrorItemNotFound")
 IMMUTABLE = {"prefer": 'IdType="ImmutableId"'}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from tests.graph.desk import ALEX
-from tests.graph.study import Study, anyio_backend, open_store, postgres_server, postgres_url, study
+from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study
 
-__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
 PLACE = "inferenceClassification/overrides"
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from tests.delivery.post import LATER, YES
 from tests.graph.desk import ADELE
-from tests.graph.study import Study, anyio_backend, open_store, postgres_server, postgres_url, study, to
+from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study, to
 
 from graphpost.graph.schema import MESSAGE
 from graphpost.mail.mailbox import SENT_ITEMS
 from graphpost.store import messages
 
-__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
 OK = (200, "")
 NOT_SET = (400, "ErrorInvalidPropertySet")

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from tests.graph.desk import ADELE
-from tests.graph.study import Study, anyio_backend, open_store, postgres_server, postgres_url, study, to
+from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study, to
 
 from graphpost.clock import SECOND
 from graphpost.mail.thread import conversation_of, is_index
 from graphpost.store import deliveries
 
-__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
 CREATING = ("createReply", "createReplyAll", "createForward")
 SENDING = ("reply", "replyAll", "forward")

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 from tests.graph.desk import ADELE, ALEX
-from tests.graph.study import Study, anyio_backend, open_store, postgres_server, postgres_url, study, to
+from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study, to
 
 from graphpost.graph.rule_schema import ACTIONS, PREDICATES
 from graphpost.graph.schema import Kind
 from graphpost.ids import folder_id_text
 from graphpost.mail.mailbox import DELETED_ITEMS
 
-__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
 PLACE = "mailFolders/inbox/messageRules"
 RULE: dict[str, Any] = {

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace as replaced
 from tests.graph.oracle import SEARCHES, Plain, Question, plains, words_question
-from tests.graph.room import BOX, Room, numbers, postgres_server, room
+from tests.graph.room import BOX, Room, numbers, room
 from tests.graph.study import Answer
 
 from graphpost.graph import searching as paging
@@ -20,7 +20,7 @@ from graphpost.mail.mailbox import INBOX, NO_FOLDER, RECOVERABLE, SENT_ITEMS
 from graphpost.store import candidates, indexing, messages, searching, words
 from graphpost.store.store import Tx
 
-__all__ = ["postgres_server", "room"]
+__all__ = ["room"]
 MAILBOXES = plains((INBOX, SENT_ITEMS, NO_FOLDER, RECOVERABLE))
 PLACES = {
     "messages": (INBOX, SENT_ITEMS),

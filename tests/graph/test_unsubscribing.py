@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 from tests.graph.desk import ADELE, ALEX
-from tests.graph.study import Study, anyio_backend, open_store, postgres_server, postgres_url, study
+from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study
 
 from graphpost.config import LimitSettings
 from graphpost.delivery.filing import Filer, add
 from graphpost.ids import message_id_text
 
-__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
 
 

@@ -11,7 +11,6 @@ from tests.graph.study import (
     Study,
     anyio_backend,
     open_store,
-    postgres_server,
     postgres_url,
     study,
 )
@@ -20,7 +19,7 @@ from graphpost.config import LimitSettings
 from graphpost.graph.uploads import RETRY_SECONDS
 from graphpost.store import uploads
 
-__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
 
 

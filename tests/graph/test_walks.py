@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.graph.oracle import ORDERS, QUESTIONS, Order, Plain, Question, in_order, order_text, plains
-from tests.graph.room import BOX, Room, numbers, postgres_server, room
+from tests.graph.room import BOX, Room, numbers, room
 
 from graphpost.ids import parse_folder_id
 from graphpost.mail.mailbox import INBOX, ROOT, SENT_ITEMS, Folder
 from graphpost.store import folders, messages
 from graphpost.store.store import Tx
 
-__all__ = ["postgres_server", "room"]
+__all__ = ["room"]
 MAILBOXES = plains((INBOX, SENT_ITEMS))
 PLACES = {"messages": (INBOX, SENT_ITEMS), "mailFolders/inbox/messages": (INBOX,)}
 MODERATE = settings(max_examples=60, suppress_health_check=list(HealthCheck))

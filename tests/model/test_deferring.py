@@ -9,7 +9,7 @@ import pytest
 from tests.model.machine import MailboxMachine
 from tests.model.mailbox import Kept, recipient
 from tests.model.place import Place
-from tests.store.conftest import open_store, postgres_server, postgres_url  # noqa: F401
+from tests.store.conftest import open_store, postgres_url  # noqa: F401
 
 from graphpost.store.store import Store
 

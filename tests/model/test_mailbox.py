@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from tests.model.machine import MailboxMachine
 from tests.model.place import Place
-from tests.store.conftest import postgres_server, postgres_url  # noqa: F401
+from tests.store.conftest import postgres_url  # noqa: F401
 
 from graphpost.store import trees
 from graphpost.store.postgres import PostgresStore

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 from tests.notifications.bureau import ADELE, APP, DAY, Bureau, came, ids
 from tests.notifications.receiver import Receiver, Say
-from tests.store.conftest import open_store, postgres_server, postgres_url
+from tests.store.conftest import open_store, postgres_url
 
 from graphpost.clock import NEVER, SECOND
 from graphpost.mail.mailbox import Directory
@@ -21,7 +21,7 @@ from graphpost.store.feeds import CHANGES, LIFECYCLE
 from graphpost.store.store import Store
 from graphpost.testing.clock import JumpingClock
 
-__all__ = ["open_store", "postgres_server", "postgres_url"]
+__all__ = ["open_store", "postgres_url"]
 pytestmark = pytest.mark.anyio
 
 
