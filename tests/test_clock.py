@@ -3,20 +3,18 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphpost.clock import from_datetime, to_datetime, to_text
 
 
-@settings(deadline=None)
 @given(st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)))
 def test_an_instant_is_written_to_the_second(moment: datetime) -> None:
     text = to_text(from_datetime(moment.replace(tzinfo=UTC)))
     assert text == moment.replace(microsecond=0).isoformat() + "Z"
 
 
-@settings(deadline=None)
 @given(st.datetimes())
 def test_a_datetime_comes_back_from_its_instant(moment: datetime) -> None:
     aware = moment.replace(tzinfo=UTC)

@@ -86,9 +86,7 @@ VALUES = st.text(max_size=60) | st.sampled_from(
     ]
 )
 FIELDS = st.dictionaries(NAMES, VALUES, max_size=10)
-HERE = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
-)
+HERE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @HERE

@@ -173,7 +173,6 @@ def test_copies_are_the_folder_whatever_happens_meanwhile(own: OwnTarget) -> Non
         settings=settings(
             max_examples=12,
             stateful_step_count=25,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -18,7 +18,7 @@ from tests.conformance.wire import Wire
 
 MIB = 1024 * 1024
 CHUNK = 320 * 1024
-HEALTH = [HealthCheck.function_scoped_fixture]
+HEALTH = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 def some_bytes(size: int, seed: int = 1) -> bytes:
@@ -119,7 +119,7 @@ def test_a_session_needs_the_permission_to_write_in_that_mailbox(draft: Draft) -
 # Uploading
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=HEALTH)
+@settings(max_examples=30, suppress_health_check=HEALTH)
 @given(st.binary(min_size=1, max_size=200_000), st.lists(st.integers(1, 70_000), min_size=1, max_size=5))
 def test_any_slices_give_the_same_bytes(own: OwnTarget, data: bytes, sizes: list[int]) -> None:
     draft = Draft(own, ADELE, new_draft(own.server, ADELE))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+SECONDS = 30
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -43,6 +45,7 @@ class Wire:
 
     def send(self, data: bytes, method: str = "POST") -> Answer:
         """Send these bytes and read one answer."""
+        self._forget_closed()
         stream = self.open()
         stream.sendall(data)
         return self.read(method)
@@ -70,9 +73,22 @@ class Wire:
 
     def open(self) -> ssl.SSLSocket:
         if self._socket is None:
-            plain = socket.create_connection(self._address, timeout=30)
+            plain = socket.create_connection(self._address, timeout=SECONDS)
             self._socket = self._trust.wrap_socket(plain, server_hostname=self.name)
         return self._socket
+
+    def _forget_closed(self) -> None:
+        """The server closes a connection that nobody has used for long; tests that share one may be far apart."""
+        if self._socket is None:
+            return
+        self._socket.settimeout(0)
+        try:
+            assert not self._socket.recv(1), "an answer that nobody has asked for"
+            self.close()
+        except ssl.SSLWantReadError:  # nothing but perhaps TLS's own
+            self._socket.settimeout(SECONDS)
+        except OSError:
+            self.close()
 
     @property
     def is_closed(self) -> bool:

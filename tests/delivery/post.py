@@ -276,21 +276,23 @@ class Office:
             raise AssertionError("it did not become so; the log:\n" + self.output.getvalue()) from None
 
     async def until_done(self, number: int = 1) -> None:
-        """Until so many deliveries are, and nothing is queued."""
+        """Until so many deliveries are, nothing is queued, and the log says so."""
 
         async def is_done() -> bool:
             depth, _ = await self.store.read(deliveries.depth)
             return depth == 0 and len(await self.queue(state=deliveries.DONE)) >= number
 
         await self.until(is_done)
+        await self.settler.caught_up()
 
     async def until_attempts(self, courier: ScriptedCourier, number: int) -> None:
-        """Until so many were made and settled."""
+        """Until so many were made and settled, and the log says so."""
 
         async def are_settled() -> bool:
             return len(courier.taken) >= number and not any(d.owner for d in await self.queue(state=0))
 
         await self.until(are_settled)
+        await self.settler.caught_up()
 
     async def settle_down(self) -> None:
         """Until the worker has looked at the queue, and nobody is at work on anything."""

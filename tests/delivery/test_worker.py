@@ -544,7 +544,6 @@ async def test_a_courier_that_misbehaves_defers_its_mail_and_stops_nobody(office
     await office.until_attempts(office.one, 1)
     ((recipient,),) = [d.recipients for d in await office.queue()]
     assert recipient.state == "deferred"
-    await office.settle_down()  # it is said when it is written
     assert "problem" in office.said()
     office.one.says(YES)
     await run_until_done(office, 60)

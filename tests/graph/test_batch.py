@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.delivery.post import open_sqlite
 from tests.graph.desk import ADELE, ALEX, Desk, error_of, make_request
@@ -373,7 +373,7 @@ def essence(status: int, headers: dict[str, str], body: Any) -> Any:
     return status, kept, body
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(parts=st.lists(requests(), min_size=1, max_size=20))
 def test_any_mix_of_parts_is_answered_as_the_same_requests_alone(
     furnished: tuple[asyncio.Runner, Study], parts: list[dict[str, Any]]

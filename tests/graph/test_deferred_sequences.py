@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.graph.desk import APP, MAILBOXES, SCOPED
@@ -135,7 +135,7 @@ STEPS = st.tuples(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(st.lists(STEPS, max_size=14))
 def test_each_is_sent_once_at_its_time_or_never(steps: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as directory:

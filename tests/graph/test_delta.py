@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.graph.shelf import (
@@ -382,7 +382,6 @@ def test_what_is_no_token_is_badly_formed(still: Shelf, text: str) -> None:
 STATE = SyncState("messages", ADELE.object_id, INBOX, 5, 0, False, (0, 0), {"$select": "subject"})
 
 
-@settings(deadline=None)
 @given(st.integers(0, 400), st.integers(1, 255))
 def test_a_spoilt_token_is_badly_formed(index: int, flip: int) -> None:
     data = bytearray(urlsafe_b64decode(token_text(STATE) + "=="))
@@ -391,7 +390,6 @@ def test_a_spoilt_token_is_badly_formed(index: int, flip: int) -> None:
         parse_token(urlsafe_b64encode(bytes(data)).rstrip(b"=").decode())
 
 
-@settings(deadline=None)
 @given(st.text(max_size=80) | st.binary(max_size=80).map(lambda data: urlsafe_b64encode(data).decode()))
 @example("A")
 def test_any_text_is_a_token_or_refused(text: str) -> None:

@@ -125,6 +125,15 @@ async def test_attachments_come_with_the_draft(study: Study) -> None:
     assert [base64.b64decode(each["contentBytes"]) for each in sent["attachments"]] == [b"small", big]
 
 
+@pytest.mark.parametrize(
+    "given", [{}, {"isDeliveryReceiptRequested": None}, {"isDeliveryReceiptRequested": False}]
+)
+async def test_a_delivery_receipt_is_not_asked_for_unless_it_is(study: Study, given: dict[str, Any]) -> None:
+    made = (await study.post("messages", {"subject": "Lunch", **given})).json
+    assert made["isDeliveryReceiptRequested"] is False
+    assert (await mime_draft(study)).json["isDeliveryReceiptRequested"] is None
+
+
 async def test_a_mime_draft_keeps_its_bytes(study: Study) -> None:
     made = await mime_draft(study)
     assert (made.json["subject"], made.json["isDraft"], made.json["hasAttachments"]) == (

@@ -302,7 +302,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.dictionaries(st.text(max_size=12), VALUES, max_size=6))
 def test_any_object_is_an_extension_or_refused_in_graphs_words(members: dict[str, Any]) -> None:
     try:

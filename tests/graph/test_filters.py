@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.graph.shelf import Shelf
 
@@ -72,7 +72,7 @@ filters = st.recursive(
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(handler=st.sampled_from([list_messages, list_users, list_folders]), text=filters, order=names)
 def test_a_query_is_answered_or_refused(shelf, handler, text, order):
     for query in (f"$filter={quote(text)}", f"$orderby={quote(order)}", f"$select={quote(order)}"):

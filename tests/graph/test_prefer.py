@@ -1,7 +1,7 @@
 """The Prefer header."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphpost.graph.prefer import Preferences, read_preferences, time_zone_asked
@@ -47,7 +47,6 @@ def test_what_was_done_is_said():
     }
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_no_header_does_any_harm(text):
     assert read_preferences({"prefer": text}).page_size <= 1000

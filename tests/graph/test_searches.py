@@ -28,7 +28,7 @@ PLACES = {
     "mailFolders/recoverableitemsdeletions/messages": (RECOVERABLE,),
 }
 MOST = 7
-MODERATE = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+MODERATE = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 PICK = st.integers(0, 99)
 CHANGES = st.tuples(st.sampled_from(("add", "move", "change", "remove")), PICK)
 ASKED = st.sampled_from(

@@ -15,7 +15,7 @@ async def collected(chunks) -> bytes:
     return b"".join([chunk async for chunk in chunks])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.lists(st.binary(max_size=7), max_size=3), max_size=3), st.sampled_from([3, 70_000]))
 def test_contents_stand_in_json_as_base64(contents, repeat):
     embedded = Embedded()

@@ -20,7 +20,7 @@ from graphpost.store.store import Tx
 __all__ = ["postgres_server", "room"]
 MAILBOXES = plains((INBOX, SENT_ITEMS))
 PLACES = {"messages": (INBOX, SENT_ITEMS), "mailFolders/inbox/messages": (INBOX,)}
-MODERATE = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+MODERATE = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 CHANGES = st.lists(
     st.tuples(st.sampled_from(("add", "move", "change", "remove")), st.integers(0, 99)), max_size=8
 )
@@ -127,7 +127,7 @@ def change(tx: Tx, kind: str, pick: int, mailbox: list[Plain]) -> int:
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(
     names=st.lists(st.sampled_from("abcdefghijklm"), unique=True),
     order=st.sampled_from(

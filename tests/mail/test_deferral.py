@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphpost.clock import SECOND, from_datetime, to_text
@@ -60,7 +60,6 @@ def test_the_time_follows_from_the_properties(values: dict[str, str], expected: 
     assert is_timed(with_(**values)) is bool(values)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_is_a_time_or_none(text: str) -> None:
     time = send_time(with_(time=text), NOW)

@@ -162,7 +162,7 @@ def depth_of(well_formed: str) -> int:
     return deepest
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(PIECES, max_size=40).map("".join))
 @example("<div><table><tr><td></div><div></div><div></td></tr></table></div>")
 def test_the_depth_that_is_told_is_never_less_than_the_parsers(html: str) -> None:
@@ -177,7 +177,6 @@ def test_the_depth_that_is_told_is_never_less_than_the_parsers(html: str) -> Non
         nesting.DEPTH = before
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="<>/!-'\"= adiv\n", max_size=200))
 def test_anything_is_looked_at_without_an_error(html: str) -> None:
     assert is_tame(html)
@@ -202,7 +201,7 @@ def test_formatting_that_is_closed_is_not_written_again() -> None:
     assert is_tame("<font face=x><b>" + "<p>x <i>y</i></p>" * 50_000 + "</b></font>")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.sampled_from(

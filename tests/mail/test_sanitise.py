@@ -176,7 +176,7 @@ MARKUP = st.lists(
 ALLOWED_HANDLERS = re.compile(r"\son\w+\s*=")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example("<a ><table><a >")
 @given(MARKUP)
 def test_whatever_comes_nothing_active_is_left(html: str) -> None:

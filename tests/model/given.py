@@ -60,7 +60,7 @@ UNSET = {
     "flag": UNFLAGGED,
     "inferenceClassification": "focused",
     "isReadReceiptRequested": False,
-    "isDeliveryReceiptRequested": None,
+    "isDeliveryReceiptRequested": False,
     "from": None,
     "sender": None,
 }

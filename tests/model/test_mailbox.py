@@ -42,7 +42,6 @@ def check(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ca
                 settings=settings(
                     max_examples=examples or usual,
                     stateful_step_count=steps,
-                    deadline=None,
                     derandomize=examples is None,
                     print_blob=True,
                     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],

@@ -151,7 +151,7 @@ OWNED = subscription(client_id=APP.client_id, object_id=ADELE.object_id)
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", [0, INBOX])
 @pytest.mark.parametrize("immutable", [False, True])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(TRANSACTIONS)
 def test_who_follows_knows_what_is_there(folder: int, immutable: bool, transactions: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as directory:

@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.odata.printing import printed
 
@@ -213,7 +213,6 @@ conditions = joined(plain | st.builds(Lambda, kinds, paths, st.just("v"), joined
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(conditions)
 def test_what_is_printed_parses_to_the_same_tree(node):
     assert parse_filter(printed(node)) == node
@@ -242,7 +241,6 @@ WORDS = [
 ]
 
 
-@settings(deadline=None)
 @given(
     st.text() | st.lists(st.sampled_from(WORDS)).map("".join) | st.lists(st.sampled_from(WORDS)).map(" ".join)
 )

@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphpost.odata.errors import ODataError
@@ -141,14 +141,12 @@ def test_booleans_are_words(text, value):
     assert parse_boolean(text) is value
 
 
-@settings(deadline=None)
 @given(st.text(), st.booleans())
 def test_no_query_string_raises_anything_but_an_odata_error(text, beta):
     with contextlib.suppress(ODataError):
         split_query(text, bare_names=beta)
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["$select", "$orderby", "$top", "$skip", "$count", "$expand", "$filter"]),

@@ -168,7 +168,7 @@ NAMES = st.sampled_from(
 PIECES = SIGNS | NAMES
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(st.one_of(st.text(max_size=60), st.lists(PIECES, max_size=40).map("".join)), st.booleans())
 def test_whatever_the_text_there_is_a_tree_or_the_error(query: str, is_quoted: bool) -> None:
     try:

@@ -56,7 +56,7 @@ def expected(before: dict[str, int], steps: list[Step], number: int) -> dict[str
     return rows
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(GROUPS)
 def test_a_group_is_worth_its_functions_one_by_one(groups: list[list[list[Step]]]) -> None:
     with tempfile.TemporaryDirectory() as directory:

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphpost.mail.message import Address, Attachment, Flag, Item, Message
@@ -258,7 +258,7 @@ conditions = st.recursive(
 
 
 @pytest.mark.slow
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250)
 @given(node=conditions)
 def test_the_database_finds_what_python_finds(matches, node):
     assert matches(node) == {item.message_id for item in ITEMS if holds(node, item)}
@@ -325,7 +325,6 @@ def test_what_cannot_be_asked_is_a_filter_error(text):
         condition(parse_filter(text))
 
 
-@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_no_value_gets_into_the_sql(text):
     with contextlib.suppress(FilterError):

@@ -46,7 +46,7 @@ def walked(tx: Tx, word: str) -> list[int]:
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(batches=BATCHES, alive=st.sets(st.integers(1, 40)))
 async def test_words_have_what_they_were_given(
     store: Store, monkeypatch: pytest.MonkeyPatch, batches: list[dict[str, list[int]]], alive: set[int]

@@ -149,7 +149,7 @@ def test_a_message_without_the_end_of_a_header_is_not_signed() -> None:
         Signer("example.test", (EDWARDS,)).sign([b"From: a@b.test\r\n"], NOW)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.sampled_from([b" ", b"\t", b"\r\n", b"a", b"bc", b"\xff", b"=20"]), max_size=40),
     st.integers(1, 9),

@@ -19,7 +19,7 @@ from graphpost.testing.server import running_server
 
 
 def impatient(config: Config) -> Config:
-    return replace(config, limits=replace(config.limits, request_seconds=0.3))
+    return replace(config, limits=replace(config.limits, request_seconds=1.0))
 
 
 @pytest.fixture(scope="session")

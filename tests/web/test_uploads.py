@@ -30,7 +30,7 @@ def limited(**limits: Any) -> Callable[[Config], Config]:
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnTarget]:
-    change = limited(upload_slice_bytes=SLICE, message_bytes=MESSAGE, request_seconds=0.5)
+    change = limited(upload_slice_bytes=SLICE, message_bytes=MESSAGE, request_seconds=2.0)
     with running_server(tmp_path_factory.mktemp("uploads"), file=SETTINGS, change=change) as server:
         target = OwnTarget(server)
         yield target

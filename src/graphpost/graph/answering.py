@@ -57,6 +57,7 @@ def begun(manner: Manner, mailbox: Mailbox, item: Item, now: Instant) -> Message
         conversation_index=answering_index(
             original.conversation_index, item.conversation_id, now, random_bytes(1)[0]
         ),
+        is_delivery_receipt_requested=False,
         answers=Answers(item.message_id, manner.name),
     )
 

@@ -54,6 +54,7 @@ def read_draft(members: dict[str, Any], reading: Reading) -> tuple[Message, bool
     fields = read_fields(members, reading)
     if "from_" in fields:
         fields.setdefault("sender", fields["from_"])
+    fields.setdefault("is_delivery_receipt_requested", False)  # null is what came as MIME
     is_read = fields.pop("is_read", True)
     body = fields.get("body")
     if body is not None:
