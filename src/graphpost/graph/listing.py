@@ -108,6 +108,7 @@ async def count_all(call: Call, listing: Listing) -> int:
         return await call.services.store.read(partial(_count, call=call, listing=listing))
     total, slot = 0, Slot(NEWEST, None, 0, CHUNK)
     while slot.top:
+        call.check_client()
         keys, slot = await call.services.store.read(partial(_look, call=call, listing=listing, slot=slot))
         total += len(keys)
     return total
@@ -153,6 +154,7 @@ async def _along(call: Call, listing: Listing) -> list[Key]:
     chunk = Slot(slot.order, slot.after, 0, CHUNK)
     found: list[Key] = []
     while chunk.top and len(found) <= slot.top:
+        call.check_client()
         keys, chunk = await call.services.store.read(partial(_look, call=call, listing=listing, slot=chunk))
         found += keys[skip:]
         skip = max(0, skip - len(keys))
@@ -171,6 +173,7 @@ async def _sorted(call: Call, listing: Listing) -> list[Key]:
     chunk = Slot(NEWEST, None, 0, CHUNK)
     found: list[Key] = []
     while chunk.top:
+        call.check_client()
         keys, chunk = await call.services.store.read(partial(_look, call=call, listing=listing, slot=chunk))
         found += [key for key in keys if first is None or place(key) > first]
         if len(found) > wanted + _SPARE or not chunk.top:

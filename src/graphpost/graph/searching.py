@@ -49,6 +49,7 @@ async def find_sought(call: Call, options: Options, top: int, keep: Keep) -> Pag
     search = await store.read(partial(_begin, call=call, search=search))
     found: list[Place] = []
     while len(found) < MOST and not search.is_over:
+        call.check_client()
         more, search = await store.read(partial(searching.look, search=search))
         found += more
     call.services.searched(call.box.mailbox_id)
