@@ -141,6 +141,13 @@ class WrongRange(GraphError):
     default_code = "invalidRange"
 
 
+class ClientGone(GraphError):
+    """Nobody waits for the answer any more; the status is for the log."""
+
+    status = 499
+    default_code = "ClientClosedRequest"
+
+
 class TooManyRequests(GraphError):
     status = 429
     default_code = "ApplicationThrottled"

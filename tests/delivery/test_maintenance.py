@@ -67,7 +67,7 @@ async def test_removals_are_forgotten_after_their_time_and_no_sooner(office: Off
     async def removed() -> int:
         return await office.store.read(
             lambda tx: len(
-                changes.messages_since(tx, ALEX.mailbox_id, INBOX, Mark(0, 0), changes.latest(tx), 9)
+                changes.messages_since(tx, ALEX.mailbox_id, INBOX, Mark(0, 0), changes.latest(tx), 9).found
             )
         )
 

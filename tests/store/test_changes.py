@@ -31,7 +31,7 @@ async def horizon(store: Store) -> int:
 
 async def changed(store: Store, since: int, folder: int | None = INBOX) -> list[Change]:
     def read(tx: Tx) -> list[Change]:
-        return changes.messages_since(tx, 7, folder, changes.after(since), changes.latest(tx), ALL)
+        return changes.messages_since(tx, 7, folder, changes.after(since), changes.latest(tx), ALL).found
 
     return await store.read(read)
 
@@ -190,7 +190,7 @@ async def test_pages_follow_each_other_and_keep_one_marks_changes_together(store
     await store.write(lambda tx: moved(tx, moved(tx, found(tx, 1), SENT_ITEMS), INBOX))
     mark, pages = changes.after(since), []
     while True:
-        page = await store.read(
+        page, _ = await store.read(
             lambda tx, mark=mark: changes.messages_since(  # type: ignore[misc]
                 tx, 7, INBOX, mark, changes.latest(tx), 1, since=since
             )

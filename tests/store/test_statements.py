@@ -26,6 +26,7 @@ from graphpost.store import (
     forgetting,
     indexing,
     messages,
+    portions,
     preferences,
     removals,
     rerouting,
@@ -99,6 +100,8 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (messages.find_flagged, (7, [], Slot([("subject", True), ("size", False)], ("x", 1, 5))), {}),
     (messages.get_some, (7, [1, 2]), {}),
     (messages.ascending, (7, 0, 5), {}),
+    (messages.portion_of, (7, []), {}),
+    (portions.fill, (7, [(1, None, 5)], 1), {}),
     (messages.descending_ids, (7, None, 0, 99, 5), {}),
     (messages.count, (7, None), {}),
     (words.add, (7, {"sa": [1], "sb": [2, 3]}), {}),
@@ -327,6 +330,7 @@ def test_no_function_is_left_out() -> None:
         words,
         indexing,
         searching,
+        portions,
         candidates,
     )
     public = {

@@ -15,6 +15,7 @@ from tests.web.line import Line
 from graphpost.auth.issuer import IssuerReply
 from graphpost.config import LimitSettings, LogSettings
 from graphpost.errors import StoreError
+from graphpost.graph.call import Reply, Request
 from graphpost.maillog import MailLog
 from graphpost.web.app import Application
 from graphpost.web.exchange import Exchange
@@ -76,3 +77,36 @@ def test_a_refusal_is_in_the_log_with_its_code() -> None:
     status, body, said = ask("/v1.0/nowhere", RuntimeError())
     assert (status, body["error"]["code"]) == (401, "InvalidAuthenticationToken")
     assert "refused method=GET path=/v1.0/nowhere status=401 code=InvalidAuthenticationToken " in said
+
+
+def test_the_api_is_told_when_the_client_has_gone() -> None:
+    seen: list[bool] = []
+    log = MailLog(LogSettings(), io.StringIO())
+    desk = Desk()
+    exchange = Exchange(Line(), "GET", "/v1.0/me/messages", "", {"host": "localhost"})
+
+    class Slow:
+        """An API whose client leaves while it works."""
+
+        stranger = desk.api.stranger
+
+        async def handle(self, request: Request) -> Reply:
+            seen.append(request.is_gone())
+            exchange.lose()
+            seen.append(request.is_gone())
+            return Reply(499)
+
+    slow: Any = Slow()
+    application = Application(
+        graph=slow,
+        uploads=slow,
+        issuer=slow,
+        admin=slow,
+        limits=LimitSettings(),
+        log=log,
+        hosts=frozenset({"localhost"}),
+    )
+    exchange.complete()
+    asyncio.run(application(exchange))
+    log.close()
+    assert seen == [False, True]

@@ -125,6 +125,7 @@ class GraphApi:
             request_id=request.request_id,
             services=self._services,
             api=api,
+            is_gone=request.is_gone,
         )
 
     def _mailbox(self, principal: Principal, place: Place) -> Mailbox | None:

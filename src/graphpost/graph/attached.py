@@ -57,6 +57,11 @@ class Stored:
         """The bytes meant, the transfer encoding undone.  Reads files: for a thread, unless they are at hand."""
         return decode(opener(self.blobs, self.contents)(ref), ref.encoding)
 
+    @property
+    def held(self) -> int:
+        """How many bytes of them are in memory."""
+        return sum(len(content.data) for content in self.contents.values() if content.data is not None)
+
     def is_at_hand(self, ref: ContentRef) -> bool:
         """Whether they are in memory already."""
         content = self.contents.get(ref.content_id)

@@ -93,6 +93,7 @@ class _Batch:
             body=body,
             origin=call.base.rpartition("/")[0],
             request_id=call.request_id,
+            is_gone=call.is_gone,
         )
 
     def _refused(self, part: Part, error: GraphError) -> Reply:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from msgspec import Struct
 
+from graphpost.errors import ClientGone
+
 if TYPE_CHECKING:
     from graphpost.auth.access import Principal
     from graphpost.auth.tokens import TokenVerifier
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from graphpost.store.store import Store
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+def _stays() -> bool:
+    return False
 
 
 @dataclass(slots=True, frozen=True)
@@ -61,6 +67,7 @@ class Request(Struct, frozen=True):
     body: bytes
     origin: str
     request_id: str
+    is_gone: Callable[[], bool] = _stays  # whether the client has given up
 
 
 class Call(Struct, frozen=True):
@@ -85,12 +92,18 @@ class Call(Struct, frozen=True):
     request_id: str
     services: Services
     api: Api | None = None  # for the requests of a batch; None for those requests themselves
+    is_gone: Callable[[], bool] = _stays
 
     @property
     def box(self) -> Mailbox:
         """The mailbox of a route below a user."""
         assert self.mailbox is not None
         return self.mailbox
+
+    def check_client(self) -> None:
+        """Raise ClientGone when the client has given up: for what reads in many steps."""
+        if self.is_gone():
+            raise ClientGone("The client has closed the request.")
 
 
 class Refusal(Struct, frozen=True):

@@ -29,6 +29,7 @@ from graphpost.odata.query import Options
 from graphpost.odata.tree import Comparison, Literal, Node, Path
 from graphpost.store import changes
 from graphpost.store.changes import Change, Mark
+from graphpost.store.portions import PORTION
 from graphpost.store.store import Tx
 
 TYPE: Final = "#microsoft.graph.message"
@@ -151,14 +152,33 @@ def _fetching(
         found, after, is_last = read(tx, call, state, wanted, top)
         if reading.view.immutable:
             found = _without_returned(tx, call, state.folder, found)
-        blobs = call.services.blobs
-        stored = [
-            Stored(blobs, {}) if change.item is None else reading.stored(tx, change.item, blobs)
-            for change in found
-        ]
+        stored = _stored(tx, call, reading, found)
+        if len(stored) < len(found):
+            found, is_last = found[: len(stored)], False
+            after = replace(after, at=_place(state, found[-1]))
         return Page(found, stored, end_round(after) if is_last else after, is_last)
 
     return fetch
+
+
+def _stored(tx: Tx, call: Call, reading: Reading, found: list[Change]) -> list[Stored]:
+    """What the first of them have stored, as far as that is held in memory at once."""
+    stored: list[Stored] = []
+    held, blobs = 0, call.services.blobs
+    for change in found:
+        if held > PORTION:
+            break
+        item = change.item
+        stored.append(Stored(blobs, {}) if item is None else reading.stored(tx, item, blobs))
+        held += stored[-1].held
+    return stored
+
+
+def _place(state: SyncState, change: Change) -> tuple[int, int]:
+    """Where what comes behind a change begins."""
+    if state.is_enumerating and change.item is not None:
+        return change.item.received_at, change.message_id
+    return change.mark.changed, change.message_id
 
 
 def _enumerate(
@@ -167,11 +187,11 @@ def _enumerate(
     state = begin_enumerating(tx, state)
     if "created" not in wanted.kinds:
         return [], state, True
-    found = changes.present(tx, call.box.mailbox_id, state.folder, state.at, wanted.oldest, top + 1)
+    found, is_cut = changes.present(tx, call.box.mailbox_id, state.folder, state.at, wanted.oldest, top + 1)
     shown = found[:top]
     if shown:
         state = replace(state, at=(shown[-1].received_at, shown[-1].message_id))
-    return [_arrived(item) for item in shown], state, len(found) <= top
+    return [_arrived(item) for item in shown], state, not is_cut and len(found) <= top
 
 
 def _follow(
@@ -183,7 +203,7 @@ def _follow(
     looked_at = 0
     while True:
         room = top - len(chosen)
-        found = changes.messages_since(
+        found, is_cut = changes.messages_since(
             tx, call.box.mailbox_id, state.folder, Mark(*state.at), state.until, room + 1, since=state.since
         )
         page = _first(found, room)
@@ -191,8 +211,8 @@ def _follow(
         looked_at += len(page)
         if page:
             state = replace(state, at=tuple(page[-1].mark))
-        is_last = len(found) <= room
-        if is_last or len(chosen) >= top or looked_at >= _MOST_LOOKED_AT:
+        is_last = not is_cut and len(found) <= room
+        if is_last or is_cut or len(chosen) >= top or looked_at >= _MOST_LOOKED_AT:
             return chosen, state, is_last
 
 

@@ -30,6 +30,7 @@ from graphpost.odata.tree import (
 from graphpost.store.where import Condition, FilterError, condition
 
 MAX_FLAGS: Final = 500  # databases have a bound on the columns of a result
+MAX_LOOKS: Final = 50  # conditions put to every message looked at
 _NO_FOLDER: Final = Literal(-1, "number")  # is no folder's number
 _NO_CONVERSATION: Final = Literal(b"?", "binary")  # is no conversation's GUID
 
@@ -74,6 +75,10 @@ def message_filter(node: Node | None, scope: Scope) -> Filter:
                 known.append(columns)
             else:
                 rest.append(_mixed(term, scope, flags))
+        if sum(map(_looks, rest)) > MAX_LOOKS:
+            raise BadRequest(
+                "The restriction or sort order is too complex for this operation.", "InefficientFilter"
+            )
         where = condition(balanced(And, known)) if known else None
     except (FilterError, ODataError) as error:
         raise _invalid() from error
@@ -91,6 +96,20 @@ def _terms(node: Node) -> Iterator[Node]:
         yield from _terms(node.right)
     else:
         yield node
+
+
+def _looks(node: Node) -> int:
+    """How many conditions are put to each message; what columns answer is none."""
+    match node:
+        case And() | Or():
+            return _looks(node.left) + _looks(node.right)
+        case Not():
+            return _looks(node.operand)
+        case Lambda():
+            return 1 if node.condition is None else _looks(node.condition)
+        case Path((number,)) if number.isdecimal():
+            return 0
+    return 1
 
 
 def _mixed(node: Node, scope: Scope, flags: list[Condition]) -> Node:

@@ -41,7 +41,7 @@ async def update_read_state(call: Call) -> Reply:
             item = messages.get(tx, box, each.message_id)  # from here on nobody else changes it
             if item is not None and item.folder_id == number and item.is_read is not wanted:
                 messages.change(tx, item, replace(item, is_read=wanted, modified_at=now))
-        return len(found) < _STEP
+        return not found
 
     while not await call.services.store.write(step):
         pass

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 from graphpost.errors import AccessDenied, BadRequest
 from graphpost.graph.call import Call
 from graphpost.graph.keys import folder_at, folder_key
-from graphpost.graph.listing import Keep, Page
+from graphpost.graph.listing import Found, Keep, Page, keep_all
 from graphpost.graph.paging import read_token, write_token
 from graphpost.graph.selection import is_basic
-from graphpost.mail.message import Item
 from graphpost.odata.errors import ODataError
 from graphpost.odata.query import Options
 from graphpost.odata.search import parse_search
@@ -33,8 +32,6 @@ _EXCLUDED: Final = (
     ("$skip", "SearchWithSkip"),
 )
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -45,23 +42,24 @@ class Window:
     after: Place | None = None
 
 
-async def find_sought(call: Call, options: Options, top: int, keep: Keep[T]) -> Page[T]:
+async def find_sought(call: Call, options: Options, top: int, keep: Keep) -> Page:
     """A page of what the search finds; 400 when it cannot be searched for."""
     sought, window, store = read_search(call, options), _window(options), call.services.store
     search = Search(call.box.mailbox_id, folder_key(call), sought, window.highest, window.lowest)
     search = await store.read(partial(_begin, call=call, search=search))
     found: list[Place] = []
     while len(found) < MOST and not search.is_over:
+        call.check_client()
         more, search = await store.read(partial(searching.look, search=search))
         found += more
     call.services.searched(call.box.mailbox_id)
     found = found[:MOST]
     left = sorted((each for each in found if window.after is None or each < window.after), reverse=True)
-    kept = await store.read(partial(_keep, call=call, search=search, places=left[:top], keep=keep))
-    if len(left) <= top:
+    kept, number = await store.read(partial(_keep, call=call, search=search, places=left[:top], keep=keep))
+    if len(left) <= number:
         return Page(kept, None, None)
     ids = (found[-1][1], found[0][1]) if window.after is None else (window.lowest, window.highest)
-    return Page(kept, {"$skiptoken": write_token((*ids, *left[top - 1]))}, None)
+    return Page(kept, {"$skiptoken": write_token((*ids, *left[number - 1]))}, None)
 
 
 def read_search(call: Call, options: Options) -> Sought:
@@ -90,7 +88,11 @@ def _begin(tx: Tx, call: Call, search: Search) -> Search:
     return searching.begin(tx, search)
 
 
-def _keep(tx: Tx, call: Call, search: Search, places: list[Place], keep: Keep[T]) -> list[tuple[Item, T]]:
-    """The messages at these places, with what is to be shown of each."""
-    items = searching.fetch(tx, search, places)
-    return [(item, keep(tx, item, call.services.blobs)) for item in items]
+def _keep(tx: Tx, call: Call, search: Search, places: list[Place], keep: Keep) -> tuple[Found, int]:
+    """The messages at the first of these places, with what they have stored; and how many places that is."""
+    items, number = searching.fetch(tx, search, places)
+    found = keep_all(tx, items, keep, call.services.blobs)
+    if len(found) < len(items):
+        ids = [place[1] for place in places]
+        number = ids.index(found[-1][0].message_id) + 1
+    return found, number

@@ -78,8 +78,10 @@ def _changes(tx: Tx, feed: Feed, subscription: Subscription, wording: Wording, l
     horizon = changes.latest(tx)
     folder = feed.folder_id or None
     mark = Mark(feed.changed, feed.message_id)
-    found = changes.messages_since(tx, feed.mailbox_id, folder, mark, horizon, limit, since=feed.began)
-    more = len(found) >= limit
+    found, is_cut = changes.messages_since(
+        tx, feed.mailbox_id, folder, mark, horizon, limit, since=feed.began
+    )
+    more = is_cut or len(found) >= limit
     end = found[-1].mark if more else changes.after(max(horizon, feed.changed))
     after = replace(
         feed, changed=end.changed, message_id=end.message_id, began=feed.began if more else end.changed

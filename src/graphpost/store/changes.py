@@ -17,6 +17,8 @@ from graphpost.clock import Instant
 from graphpost.mail.mailbox import Folder
 from graphpost.mail.message import Item
 from graphpost.store import folders, messages, removals
+from graphpost.store.pages import NEWEST, Slot
+from graphpost.store.portions import small
 from graphpost.store.store import Tx
 
 Kind = Literal["created", "updated", "deleted"]
@@ -43,6 +45,13 @@ class Change(Struct, frozen=True):
     moves: int
     item: Item | None = None
     is_gone: bool = False
+
+
+class Changes(NamedTuple):
+    """Changes in order; `is_cut`: there are more, which were left out because the messages are large."""
+
+    found: list[Change]
+    is_cut: bool
 
 
 class FolderChange(Struct, frozen=True):
@@ -90,11 +99,11 @@ def messages_since(
     limit: int,
     *,
     since: int | None = None,
-) -> list[Change]:
+) -> Changes:
     """What became of the messages of a folder, or (None) of every folder, behind the mark and up to that number.
 
-    In the order of the marks; of one mark a departure comes before an arrival.  About `limit` changes: those with the
-    same mark are kept together.  "created" is what came to the folder after `since`, by default the mark's number: a
+    In the order of the marks; of one mark a departure comes before an arrival.  About `limit` changes and a portion of
+    messages: those with the same mark are kept together.  "created" is what came to the folder after `since`, by default the mark's number: a
     reader that takes several pages gives the number that it began at.
     """
     places = _places(tx, mailbox_id) if folder_id is None else {folder_id}
@@ -107,20 +116,26 @@ def messages_since(
     found.sort(key=lambda each: (each[0], each[2] is None))
     chosen = [each for each in found if len(found) <= limit or each[0] <= found[limit - 1][0]]
     arrived = [key.message_id for key, _, change in chosen if change is None]
-    present = _present(tx, mailbox_id, arrived, mark.changed if since is None else since)
-    return [
+    present, rest = _present(tx, mailbox_id, arrived, mark.changed if since is None else since)
+    end = next((key for key, _, change in chosen if change is None and key.message_id in rest), None)
+    told = [
         change if change is not None else present[key.message_id]
         for key, _, change in chosen
-        if change is not None or key.message_id in present
+        if (end is None or key < end) and (change is not None or key.message_id in present)
     ]
+    return Changes(told, end is not None)
 
 
 def present(
     tx: Tx, mailbox_id: int, folder_id: int, before: tuple[Instant, int], oldest: Instant, limit: int
-) -> list[Item]:
-    """A folder's messages, the newest first, behind a place (received_at, message id) and not older than that."""
-    where = ("received_at >= ?", (oldest,))
-    return messages.find(tx, mailbox_id, folder_id=folder_id, where=where, after=before, top=limit)
+) -> tuple[list[Item], bool]:
+    """A folder's messages, the newest first, behind a place (received_at, message id) and not older than that.
+
+    A portion at most: also whether some were left out for their size.
+    """
+    slot, where = Slot(NEWEST, before, 0, limit), ("received_at >= ?", (oldest,))
+    found, is_cut = messages.find_flagged(tx, mailbox_id, (), slot, folder_id=folder_id, where=where)
+    return [item for item, _ in found], is_cut
 
 
 def among(tx: Tx, mailbox_id: int, folder_id: int, numbers: Sequence[int]) -> set[int]:
@@ -162,18 +177,23 @@ def _departure(place: int, row: Sequence[int]) -> Change:
     )
 
 
-def _present(tx: Tx, mailbox_id: int, numbers: list[int], since: int) -> dict[int, Change]:
-    """The changes of messages that are there, by their number."""
+def _present(
+    tx: Tx, mailbox_id: int, numbers: list[int], since: int
+) -> tuple[dict[int, Change], frozenset[int]]:
+    """The changes of messages that are there, by their number; and those that were not looked at for their size."""
     if not numbers:
-        return {}
+        return {}, frozenset()
     marks = ", ".join("?" * len(numbers))
     rows = tx.all(
-        f"SELECT {messages.READ}, changed, placed FROM messages WHERE mailbox_id = ? AND message_id IN ({marks})",  # noqa: S608
-        (mailbox_id, *numbers),
+        f"SELECT {messages.IN_PORTIONS}, changed, placed FROM messages"  # noqa: S608
+        f" WHERE mailbox_id = ? AND message_id IN ({marks})",
+        (small(len(numbers)), mailbox_id, *numbers),
     )
+    by_number = {row[0]: row for row in rows}
+    there = [number for number in numbers if number in by_number]
+    whole, is_cut = messages.portion_of(tx, mailbox_id, [by_number[number] for number in there])
     found = {}
-    for row in rows:
-        item = messages.item_of(mailbox_id, row)
+    for item, row in whole:
         changed, placed = row[-2:]
         found[item.message_id] = Change(
             Mark(changed, item.message_id),
@@ -183,4 +203,4 @@ def _present(tx: Tx, mailbox_id: int, numbers: list[int], since: int) -> dict[in
             item.moves,
             item,
         )
-    return found
+    return found, frozenset(there).difference(found) if is_cut else frozenset()

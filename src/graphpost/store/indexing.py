@@ -86,7 +86,7 @@ def gather(tx: Tx, mailbox_id: int) -> Step | None:
         end = items[-1].message_id if items else HIGHEST
         return Step(before, replace(before, built_to=end), _postings(items))
     until = changes.latest(tx)
-    found = changes.messages_since(tx, mailbox_id, None, before.mark, until, MESSAGES)
+    found, _ = changes.messages_since(tx, mailbox_id, None, before.mark, until, MESSAGES)
     if not found:
         return None
     items = [change.item for change in found if change.item is not None]

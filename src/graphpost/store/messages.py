@@ -19,6 +19,7 @@ from graphpost.mail.mailbox import NO_FOLDER, RECOVERABLE, SENT_ITEMS
 from graphpost.mail.message import Item, Message
 from graphpost.store import removals
 from graphpost.store.pages import NEWEST, Key, Order, Slot, keyset, ordering
+from graphpost.store.portions import DOCUMENT, fill, small
 from graphpost.store.removals import PLACES
 from graphpost.store.store import Params, Row, Tx
 
@@ -57,6 +58,7 @@ READ: Final = (
     "message_id, folder_id, moves, version, created_at, modified_at, received_at, sent_at,"
     " is_read, is_draft, size, conversation_id, document"
 )
+IN_PORTIONS: Final = READ.replace("document", DOCUMENT)  # rows for `portion_of`
 _ADD: Final = (
     f"INSERT INTO messages ({', '.join(COLUMNS)}, changed, placed)"  # noqa: S608
     f" VALUES ({', '.join('?' * (len(COLUMNS) + 2))})"
@@ -67,6 +69,7 @@ _CHANGE: Final = (
 )
 _CHANGE_PLACE: Final = _CHANGE.replace("changed = ?", "changed = ?, placed = ?")
 _READ: Final = f"SELECT {READ} FROM messages WHERE mailbox_id = ?"  # noqa: S608
+_IN_PORTIONS: Final = f"SELECT {IN_PORTIONS} FROM messages WHERE mailbox_id = ?"  # noqa: S608
 _OF_PLACE: Final = (
     "SELECT received_at, message_id FROM (SELECT received_at, message_id FROM messages"
     " WHERE mailbox_id = ? AND folder_id = ?{} ORDER BY {} LIMIT ?) AS place"
@@ -74,7 +77,8 @@ _OF_PLACE: Final = (
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode
 
-_WIDTH: Final = READ.count(",") + 1
+_AT: Final = READ.count(",")  # the document's column
+_WIDTH: Final = _AT + 2  # of IN_PORTIONS
 _TOGETHER: Final = 50  # folders to a statement
 
 Where = tuple[str, Params]
@@ -105,13 +109,14 @@ def find(
     skip: int = 0,
     top: int = 10,
 ) -> list[Item]:
-    """A page of the messages of a folder, or (None) of all folders but that of recoverable items.
+    """A page of the messages of a folder, or (None) of all folders but that of recoverable items: a portion at most.
 
     `where` is a condition on columns and its parameters.  Ties in the order go by message id, so that pages neither
     overlap nor leave out; with `after`, the `sort_key` of a message, the page begins behind that message's place.
     """
     slot = Slot(order, after, skip, top)
-    return [item for item, _ in find_flagged(tx, mailbox_id, (), slot, folder_id=folder_id, where=where)]
+    found, _ = find_flagged(tx, mailbox_id, (), slot, folder_id=folder_id, where=where)
+    return [item for item, _ in found]
 
 
 def find_flagged(
@@ -122,17 +127,17 @@ def find_flagged(
     *,
     folder_id: int | None = None,
     where: Where | None = None,
-) -> list[tuple[Item, tuple[bool, ...]]]:
-    """As `find`, and which of the conditions `flags` each message meets."""
+) -> tuple[list[tuple[Item, tuple[bool, ...]]], bool]:
+    """As `find`, and which of the conditions `flags` each message meets; and whether some are left out for their size."""
     if unknown := [column for column, _ in slot.order if column not in COLUMNS]:
         raise ValueError(f"not a column to order by: {unknown[0]}")
     fields = "".join(f", CASE WHEN {text} THEN 1 ELSE 0 END" for text, _ in flags)
-    read = f"SELECT {READ}{fields} FROM messages WHERE mailbox_id = ?"  # noqa: S608
-    values = [value for _, params in flags for value in params]
+    read = f"SELECT {IN_PORTIONS}{fields} FROM messages WHERE mailbox_id = ?"  # noqa: S608
+    values = [small(slot.top), *(value for _, params in flags for value in params)]
     if folder_id is None and len(slot.order) == 1 and slot.order[0][0] == "received_at":
         numbers = _by_time(tx, mailbox_id, slot, where)
         if not numbers:
-            return []
+            return [], False
         marks = ", ".join("?" * len(numbers))
         rows = tx.all(f"{read} AND message_id IN ({marks})", (*values, mailbox_id, *numbers))
         by_number = {row[0]: row for row in rows}
@@ -142,24 +147,39 @@ def find_flagged(
         behind, key = keyset(slot.order, slot.after)
         sql = f"{read}{condition}{behind} ORDER BY {ordering(slot.order)} LIMIT ? OFFSET ?"
         rows = tx.all(sql, (*values, *params, *key, slot.top, slot.skip))
-    return [(item_of(mailbox_id, row), tuple(value != 0 for value in row[_WIDTH:])) for row in rows]
+    whole, is_cut = portion_of(tx, mailbox_id, rows)
+    return [(item, tuple(value != 0 for value in row[_WIDTH:])) for item, row in whole], is_cut
 
 
-def get_some(tx: Tx, mailbox_id: int, numbers: Sequence[int]) -> list[Item]:
-    """Those of the messages that are there, wherever they are, in no order."""
+def get_some(tx: Tx, mailbox_id: int, numbers: Sequence[int]) -> tuple[list[Item], Sequence[int]]:
+    """Those of the messages that are there, wherever they are, in that order; and which were not looked at for their size."""
     if not numbers:
-        return []
-    rows = tx.all(f"{_READ} AND message_id IN ({', '.join('?' * len(numbers))})", (mailbox_id, *numbers))
-    return [item_of(mailbox_id, row) for row in rows]
+        return [], ()
+    rows = tx.all(
+        f"{_IN_PORTIONS} AND message_id IN ({', '.join('?' * len(numbers))})",
+        (small(len(numbers)), mailbox_id, *numbers),
+    )
+    by_number = {row[0]: row for row in rows}
+    whole, is_cut = portion_of(
+        tx, mailbox_id, [by_number[number] for number in numbers if number in by_number]
+    )
+    items = [item for item, _ in whole]
+    return items, numbers[numbers.index(items[-1].message_id) + 1 :] if is_cut else ()
 
 
 def ascending(tx: Tx, mailbox_id: int, above: int, limit: int) -> list[Item]:
-    """Messages of all folders, recoverable ones too, in the order of their ids."""
+    """Messages of all folders, recoverable ones too, in the order of their ids: a portion at most."""
     rows = tx.all(
-        f"{_READ} AND message_id > ? AND folder_id <> ? ORDER BY message_id LIMIT ?",
-        (mailbox_id, above, NO_FOLDER, limit),
+        f"{_IN_PORTIONS} AND message_id > ? AND folder_id <> ? ORDER BY message_id LIMIT ?",
+        (small(limit), mailbox_id, above, NO_FOLDER, limit),
     )
-    return [item_of(mailbox_id, row) for row in rows]
+    return [item for item, _ in portion_of(tx, mailbox_id, rows)[0]]
+
+
+def portion_of(tx: Tx, mailbox_id: int, rows: list[Row]) -> tuple[list[tuple[Item, Row]], bool]:
+    """The messages of the first rows, which begin with `IN_PORTIONS`, and whether others are left out for their size."""
+    whole, number = fill(tx, mailbox_id, rows, _AT)
+    return [(item_of(mailbox_id, row), row) for row in whole], number < len(rows)
 
 
 def descending_ids(

@@ -69,20 +69,21 @@ def look(tx: Tx, search: Search) -> tuple[list[Place], Search]:
         while len(some) < _TOGETHER and (next_ := ids.at_most(number)) is not None and next_ >= search.lowest:
             some.append(next_)
             number = next_ - 1
-        items = messages.get_some(tx, search.mailbox_id, some)
-        meant = [place_of(item) for item in items if _is_meant(search, item)]
-        found += sorted(meant, key=lambda place: place[1], reverse=True)
+        rest: Sequence[int] = some
+        while rest:
+            items, rest = messages.get_some(tx, search.mailbox_id, rest)
+            found += [place_of(item) for item in items if _is_meant(search, item)]
+            size += sum(len(item.message.body.content) for item in items)
         if len(some) < _TOGETHER:
             return found, replace(search, at_most=search.lowest - 1)
         looked_at += len(some)
-        size += sum(len(item.message.body.content) for item in items)
     return found, replace(search, at_most=number)
 
 
-def fetch(tx: Tx, search: Search, places: Sequence[Place]) -> list[Item]:
-    """The messages that are still there, the latest sent first."""
-    items = messages.get_some(tx, search.mailbox_id, [number for _, number in places])
-    return sorted((item for item in items if _is_there(item, search.folder_id)), key=place_of, reverse=True)
+def fetch(tx: Tx, search: Search, places: Sequence[Place]) -> tuple[list[Item], int]:
+    """The messages that are still there, in that order: a portion at most; and how many of the places were looked at."""
+    items, rest = messages.get_some(tx, search.mailbox_id, [number for _, number in places])
+    return [item for item in items if _is_there(item, search.folder_id)], len(places) - len(rest)
 
 
 def place_of(item: Item) -> Place:
@@ -103,7 +104,7 @@ def _is_there(item: Item, folder_id: int | None) -> bool:
 def _newer(tx: Tx, mailbox_id: int, progress: Progress) -> tuple[int, ...]:
     """The ids of what changed behind the index's mark, ascending: also of what others are still committing."""
     mark, found = progress.mark, set[int]()
-    while some := changes.messages_since(tx, mailbox_id, None, mark, HIGHEST, _LOGGED):
+    while some := changes.messages_since(tx, mailbox_id, None, mark, HIGHEST, _LOGGED).found:
         found.update(change.message_id for change in some if change.item is not None)
         mark = some[-1].mark
     return tuple(sorted(found))

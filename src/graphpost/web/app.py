@@ -114,6 +114,7 @@ class Application:
             body=body,
             origin=f"{exchange.scheme}://{headers.get('host', '')}",
             request_id=new_guid(),
+            is_gone=lambda: exchange.is_gone,
         )
         if fault is not None:
             answer = self._refusal(request, fault)
