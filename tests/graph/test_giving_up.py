@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from msgspec.structs import replace
 from tests.graph.desk import ADELE, make_request
-from tests.graph.study import ALL, Study, anyio_backend, open_store, postgres_server, postgres_url, study
+from tests.graph.study import ALL, Study, anyio_backend, open_store, postgres_url, study
 from tests.store.made import item
 
 from graphpost.graph import listing
@@ -20,7 +20,7 @@ from graphpost.mail.message import Body
 from graphpost.store import messages, searching
 from graphpost.store.store import Tx
 
-__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
 
 PLACE = "/v1.0/me/messages"

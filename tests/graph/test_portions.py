@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.graph.desk import ADELE
-from tests.graph.study import Study, anyio_backend, open_store, postgres_server, postgres_url, study
+from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study
 from tests.store.made import item
 
 from graphpost.graph import delta, listing
@@ -17,7 +17,7 @@ from graphpost.store import contents, messages, portions
 from graphpost.store.contents import Content
 from graphpost.store.store import Tx
 
-__all__ = ["anyio_backend", "open_store", "postgres_server", "postgres_url", "study"]
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
 
 SUBJECTS = [f"s{number}" for number in range(1, 13)]
