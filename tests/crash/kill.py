@@ -150,6 +150,7 @@ class Clients:
         self.strange: list[str] = []
         self._port = port
         self._token = ""
+        self._starts = 0
         self._numbers = count(1)
         self._ended = threading.Event()
         self._changed = threading.Condition()
@@ -159,6 +160,7 @@ class Clients:
 
     def go_on(self, token: str) -> None:
         self._token = token
+        self._starts += 1
         self.up.set()
 
     def wait_for_more(self, number: int) -> None:
@@ -177,13 +179,14 @@ class Clients:
     def _send_on(self) -> None:
         connection = http.client.HTTPConnection("localhost", self._port, timeout=PATIENCE)
         while self.up.wait() and not self._ended.is_set():
-            number = next(self._numbers)
+            number, start = next(self._numbers), self._starts
             try:
                 status = self._send(connection, number)
             except (OSError, http.client.HTTPException):
                 connection.close()
                 status = 0
-                self.up.clear()  # until the server is started again
+                if start == self._starts:
+                    self.up.clear()  # until the server is started again, unless it was meanwhile
             with self._changed:
                 match status:
                     case 0:
