@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.programs import running_postgres
 
-from graphpost.testing.postgres import PostgresServer, find_binaries
+from graphpost.testing.postgres import PostgresServer
 
 settings.register_profile(
     "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -21,8 +22,5 @@ settings.load_profile("untimed")
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    pytest.importorskip("psycopg")
-    if find_binaries() is None:
-        pytest.skip("no PostgreSQL binaries on this machine")
-    with PostgresServer.start() as server:
+    with running_postgres() as server:
         yield server

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.auth.world import CLIENT, START, declared
+from tests.programs import running_postgres
 
 from graphpost.config import ApplicationSettings, Config, MailboxSettings
 from graphpost.errors import ConfigurationError
@@ -22,7 +23,7 @@ from graphpost.store.grants import Facts, Grant, grant_id_of
 from graphpost.store.passwords import generate_secret, hash_generated, hash_password, is_password
 from graphpost.store.sqlite import SqliteStore
 from graphpost.store.store import Store
-from graphpost.testing.postgres import PostgresServer, find_binaries
+from graphpost.testing.postgres import PostgresServer
 
 _SCHEMAS = itertools.count(1)
 NUMBERS = Numbers(lambda: START)
@@ -41,10 +42,7 @@ class Runner:
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
-    pytest.importorskip("psycopg")
-    if find_binaries() is None:
-        pytest.skip("no PostgreSQL binaries on this machine")
-    with PostgresServer.start() as server:
+    with running_postgres() as server:
         yield server
 
 

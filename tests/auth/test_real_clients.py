@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from azure.identity.aio import ClientSecretCredential as AioClientSecretCredenti
 from tests.auth.browsing import _Form
 from tests.auth.serving import Served, serve, trusting
 from tests.auth.world import ADELE, CLIENT, DOMAIN, PASSWORD, PUBLIC, REDIRECT, SECRET, TENANT
+from tests.programs import needed
 
 from graphpost.auth.keys import SigningKeys
 
@@ -250,18 +250,11 @@ def hostile(served: Served) -> Iterator[None]:
     served.world.current = before
 
 
-def chromium() -> str:
-    found = shutil.which("chromium")
-    if not found:
-        pytest.skip("no Chromium on this machine")
-    return found
-
-
 @pytest.fixture
 def page(served: Served) -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
-    path = chromium()
+    path = needed("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         context = browser.new_context(ignore_https_errors=True)

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import http.server
 import json
-import shutil
 import ssl
 import threading
 import urllib.parse
@@ -16,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import sync_playwright
 from tests.conformance.wire import Answer, Wire
+from tests.programs import needed
 
 from graphpost.testing.server import ServerThread, running_server
 
@@ -121,11 +122,8 @@ delegated_permissions = ["Mail.Send", "User.Read"]
 
 @pytest.fixture(params=WIDTHS)
 def visit(request: pytest.FixtureRequest, server: ServerThread, tmp_path: Path) -> Iterator[Visit]:
-    api = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no Chromium on this machine")
-    with api.sync_playwright() as playwright:
+    chromium = needed("chromium")
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         context = browser.new_context(ignore_https_errors=True, viewport=WIDTHS[request.param])
         page = context.new_page()

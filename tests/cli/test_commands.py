@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import os
 import subprocess
 import sys
 from importlib import import_module
@@ -212,7 +211,6 @@ def test_after_a_backup_was_put_back_clients_begin_anew(graphpost: Any, data: Pa
     assert before < forgotten <= after
 
 
-@pytest.mark.skipif(os.name != "posix", reason="rights are POSIX's")
 def test_check_finds_files_that_others_can_read(graphpost: Any, data: Path) -> None:
     status, out, _ = graphpost("check")
     assert status == 0, out

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 from tests.conformance.wire import Answer, Wire
+from tests.programs import running_postgres
 
-from graphpost.testing.postgres import PostgresServer, find_binaries
+from graphpost.testing.postgres import PostgresServer
 from graphpost.testing.process import ServerProcess
 from graphpost.testing.smtp_peer import SmtpPeer
 
@@ -68,10 +69,7 @@ class Node:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    pytest.importorskip("psycopg")
-    if find_binaries() is None:
-        pytest.skip("no PostgreSQL binaries on this machine")
-    with PostgresServer.start() as server:
+    with running_postgres() as server:
         yield server
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from tests.conformance.targets import GivenTarget, OwnTarget, Target
+from tests.programs import running_postgres
 
-from graphpost.testing.postgres import PostgresServer, find_binaries
+from graphpost.testing.postgres import PostgresServer
 from graphpost.testing.server import running_server
 
 SETTINGS = Path(__file__).parent / "settings.toml"
@@ -32,16 +33,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kind" in metafunc.fixturenames:
         given = metafunc.config.getoption("graph_url", None)
-        kinds = ["given"] if given else ["sqlite", "postgres"]
+        only = metafunc.definition.get_closest_marker("kinds")
+        kinds = ["given"] if given else only.args if only else ["sqlite", "postgres"]
         metafunc.parametrize("kind", kinds, scope="session")
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    pytest.importorskip("psycopg")
-    if find_binaries() is None:
-        pytest.skip("no PostgreSQL binaries on this machine")
-    with PostgresServer.start() as server:
+    with running_postgres() as server:
         yield server
 
 

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from tests.programs import running_postgres
 
-from graphpost.testing.postgres import PostgresServer, find_binaries
 from graphpost.testing.process import ServerProcess
 from graphpost.testing.smtp_peer import SmtpPeer
 
@@ -119,10 +119,7 @@ def test_wrong_settings_are_one_line_that_names_the_key(graphpost: Any, tmp_path
 def test_on_postgresql_commands_do_the_same_with_a_server_and_without(
     serve: Any, graphpost: Any, data: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("psycopg")
-    if find_binaries() is None:
-        pytest.skip("no PostgreSQL binaries on this machine")
-    with PostgresServer.start() as postgres:
+    with running_postgres() as postgres:
         monkeypatch.setenv("GRAPHPOST_STORE_URL", postgres.url)
         dry = graphpost("migrate", "--dry-run")
         assert (dry.status, "would apply 001" in dry.out) == (0, True)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from tests.conformance.conftest import SETTINGS
 from tests.conformance.targets import OwnTarget
+from tests.programs import running_postgres
 
-from graphpost.testing.postgres import PostgresServer, find_binaries
+from graphpost.testing.postgres import PostgresServer
 from graphpost.testing.server import running_server
 from graphpost.testing.smtp_peer import Gate, Hold, SmtpPeer
 
@@ -18,10 +19,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def postgres() -> Iterator[PostgresServer]:
-    pytest.importorskip("psycopg")
-    if find_binaries() is None:
-        pytest.skip("no PostgreSQL binaries on this machine")
-    with PostgresServer.start(durable=True) as server:
+    with running_postgres(durable=True) as server:
         yield server
 
 

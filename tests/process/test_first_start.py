@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import re
-import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.process.conftest import COMMAND, free_port
+from tests.programs import needed
 
 from graphpost.testing.process import ServerProcess
 
@@ -77,8 +77,7 @@ def test_a_second_start_keeps_identities_and_tokens(serve: Any, graphpost: Any) 
 
 
 def test_the_banners_trial_works_as_printed(data: Path, graphpost: Any) -> None:
-    if shutil.which("curl") is None:
-        pytest.skip("no curl on this machine")
+    needed("curl")
     with subprocess.Popen(
         [str(COMMAND), "serve", "--data", str(data), "--port", "0"], stdout=subprocess.PIPE, text=True
     ) as process:

@@ -6,18 +6,16 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 
+import psycopg
 import pytest
+from tests.store.made import item
 
-psycopg = pytest.importorskip("psycopg")
-
-from tests.store.made import item  # noqa: E402
-
-from graphpost.errors import StoreBusy, StoreError  # noqa: E402
-from graphpost.store import messages, postgres  # noqa: E402
-from graphpost.store.commits import ConnectionLostError  # noqa: E402
-from graphpost.store.postgres import POSTGRES, PostgresSession, PostgresStore  # noqa: E402
-from graphpost.store.store import Tx  # noqa: E402
-from graphpost.testing.postgres import PostgresServer  # noqa: E402
+from graphpost.errors import StoreBusy, StoreError
+from graphpost.store import messages, postgres
+from graphpost.store.commits import ConnectionLostError
+from graphpost.store.postgres import POSTGRES, PostgresSession, PostgresStore
+from graphpost.store.store import Tx
+from graphpost.testing.postgres import PostgresServer
 
 
 @pytest.fixture

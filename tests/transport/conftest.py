@@ -16,8 +16,6 @@ from graphpost.transport.smtp import SmtpCourier, SmtpTarget
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
-    if request.param == "uvloop":
-        pytest.importorskip("uvloop")
     return "asyncio", {"use_uvloop": request.param == "uvloop"}
 
 
