@@ -17,7 +17,7 @@ LAYERS = (
     ("server",),
     ("web",),
     ("graph", "admin", "inbound"),
-    ("auth", "delivery", "notifications"),
+    ("auth", "authenticity", "delivery", "notifications"),
     ("store", "transport"),
     ("odata", "mail"),
     ("maillog",),
