@@ -28,12 +28,14 @@ from graphpost.auth.tokens import TokenVerifier, own_issuer
 from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
 from graphpost.delivery.attempt import Attempts
+from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.dispatch import Dispatcher
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.indexing import Indexer
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
 from graphpost.delivery.outlets import Outlets, host_name
+from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
 from graphpost.delivery.routing import LOCAL, Router
@@ -160,12 +162,12 @@ class Server:
         notifier = await self._start_notifier(store, people, numbers)
         indexer = Indexer(store, self._log)
         self._background(indexer.run())
-        worker, submitter = await self._start_delivery(store, blobs, people, numbers, indexer)
+        worker, submitter, receipts = await self._start_delivery(store, blobs, people, numbers, indexer)
         with locked(config.data):  # what two first starts would make twice
             keys = open_keys(config.data / "keys", clock.now())
             self.ca = server_certificate(config, clock.now()) if config.server.tls else None
         application = self._application(
-            store, blobs, people, numbers, worker, submitter, notifier, keys, indexer
+            store, blobs, people, numbers, worker, submitter, receipts, notifier, keys, indexer
         )
         await self._start_web(application, listener)
         announce(config.data, self.url, self._file)
@@ -192,7 +194,7 @@ class Server:
 
     async def _start_delivery(
         self, store: Store, blobs: Blobs, people: Accounts, numbers: Numbers, indexer: Indexer
-    ) -> tuple[Worker, Submitter]:
+    ) -> tuple[Worker, Submitter, Receipts]:
         config, clock, log = self.config, self._clock, self._log
         hostname = config.delivery.hostname or host_name()
         filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
@@ -208,11 +210,17 @@ class Server:
         self._stack.push_async_callback(outlets.close)
         owner = numbers.next()
         reporter, ruler = Reporter(filer, hostname), Ruler(filer, router.destination, config.delivery)
+        receipts = Receipts(
+            AutomaticMail(filer, router.destination, config.delivery),
+            hostname,
+            enabled=config.delivery.read_receipts,
+            refused_by=[each.address for each in config.mailboxes if not each.read_receipts],
+        )
         attempts = Attempts(
             store=store,
             blobs=blobs,
             couriers=outlets.find,
-            local=LocalDelivery(store, filer, ruler, people.directory, hostname),
+            local=LocalDelivery(store, filer, ruler, receipts, people.directory, hostname),
             reporter=reporter,
             directory=people.directory,
             settings=config.delivery,
@@ -270,7 +278,7 @@ class Server:
         )
         self._background(maintenance.run())
         self._background(dispatcher.run())
-        return worker, submitter
+        return worker, submitter, receipts
 
     def _application(
         self,
@@ -280,6 +288,7 @@ class Server:
         numbers: Numbers,
         worker: Worker,
         submitter: Submitter,
+        receipts: Receipts,
         notifier: Notifier,
         keys: SigningKeys,
         indexer: Indexer,
@@ -302,6 +311,7 @@ class Server:
             tenant_id=tenant,
             notifier=notifier,
             searched=indexer.searched,
+            receipt_of=receipts.filing,
             inline_limit=config.store.inline_limit,
         )
         issuer = (

@@ -6,6 +6,7 @@ import asyncio
 
 from msgspec.structs import replace
 
+from graphpost.graph import receipting
 from graphpost.graph.answers import message_reply
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.patching import check_patch, is_rewritten, read_patch
@@ -29,7 +30,7 @@ async def update_message(call: Call) -> Reply:
         if after is item:
             return item
         if not item.is_draft:
-            after = _kept_as_sent(tx, item, after)
+            after = receipting.read(tx, call, item, _kept_as_sent(tx, item, after), now)
         elif after.message.extended != item.message.extended:
             after = _rescheduled(tx, after)
         return messages.change(tx, item, after)
