@@ -14,7 +14,7 @@ import socket
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, TextIO
 
 from graphpost import __version__
 from graphpost.admin.access import administrator_token, announce, withdraw
@@ -46,57 +46,24 @@ from graphpost.delivery.submit import Submitter
 from graphpost.delivery.worker import Worker
 from graphpost.files import locked
 from graphpost.graph.api import GraphApi
+from graphpost.graph.attachments.uploading import Uploads
 from graphpost.graph.call import Services
-from graphpost.graph.due import due_check
-from graphpost.graph.notifying import GraphWording
+from graphpost.graph.notifications.notifying import GraphWording
 from graphpost.graph.routes import MAIL_LIST
-from graphpost.graph.uploading import Uploads
+from graphpost.graph.sending.due import due_check
 from graphpost.ids import Numbers
-from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog, ProblemHandler
 from graphpost.notifications.notifier import Notifier
 from graphpost.notifications.posting import Poster
 from graphpost.process import most_connections, raise_file_limit, tune_interpreter
-from graphpost.store import accounts
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
 from graphpost.store.opening import open_blobs, open_store
+from graphpost.store.people import Accounts
 from graphpost.store.store import Store
 from graphpost.web.app import Application
 from graphpost.web.certificates import CertificateFiles, server_certificate, subject_names
 from graphpost.web.listener import Listener, listen
-
-REFRESH_SECONDS: Final = 2.0
-
-
-class Accounts:
-    """The present directory; swapped for a new one when an account has changed, here or in another process."""
-
-    def __init__(self, store: Store, clock: Clock, log: MailLog) -> None:
-        self._store = store
-        self._clock = clock
-        self._log = log
-        self._directory = Directory.of(())
-        self._revision = -1
-
-    def directory(self) -> Directory:
-        return self._directory
-
-    async def refresh(self) -> None:
-        """Read the directory again if it is another than ours."""
-        revision = await self._store.read(accounts.revision)
-        if revision != self._revision:
-            self._directory = await self._store.read(accounts.load_directory)
-            self._revision = revision
-
-    async def watch(self) -> None:
-        """Refresh for ever."""
-        while True:
-            await self._clock.sleep(REFRESH_SECONDS)
-            try:
-                await self.refresh()
-            except Exception as error:  # the next round may succeed; the old directory serves meanwhile
-                self._log.problem("directory", error)
 
 
 class Server:

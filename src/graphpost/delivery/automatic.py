@@ -1,7 +1,7 @@
-"""Mail that nobody wrote: receipts, automatic replies, reports to people elsewhere.
+"""Mail that nobody wrote: receipts, automatic replies, reports.
 
-It leaves a mailbox with the null reverse path, so that nothing answers it and nobody is told when it fails; no copy of it
-is kept.  It is filed, in no folder and with its delivery, by the transaction of what caused it (RFC 3834 §3.3).
+It leaves a mailbox with the null reverse path, so that nothing answers it and nobody is told when it fails; no copy of
+it is kept.  It is filed, in no folder and with its delivery, by the transaction of what caused it (RFC 3834 §3.3).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What may be answered without a person: RFC 3834, and Exchange's X-Auto-Response-Suppress.
+"""What may be answered without a person: RFC 3834, X-Auto-Response-Suppress.
 
 Automatic mail that answers automatic mail goes round in circles, so whatever looks automatic is not answered: mail
 that says so (Auto-Submitted, Precedence), mail of lists, reports, what rules have sent on, and addresses nobody reads.

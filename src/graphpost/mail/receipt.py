@@ -1,4 +1,4 @@
-"""Receipts: what became of a message at its reader's (message disposition notifications, RFC 8098).
+"""Receipts: what became of a message at its reader's (RFC 8098).
 
 A receipt goes to one address, and only when it is safe to send it unasked: to where the message itself came from (§2.1).
 Its envelope sender is the null address, which is for whoever sends it.
