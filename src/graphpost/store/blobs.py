@@ -22,9 +22,8 @@ from msgspec import Struct
 from graphpost.clock import SECOND, Instant
 from graphpost.errors import ContentLost, StoreError
 from graphpost.files import make_directory, sync_directory
-from graphpost.store.parts import Parts
+from graphpost.store.parts import STRETCH, Parts
 
-_STRETCH: Final = 1_048_576  # written without syncing, at most: one long sync would hold up the commits of everybody else
 _CHUNK: Final = 256 * 1024
 _NAME: Final = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -185,7 +184,7 @@ def _spool(part: Path, chunks: Iterable[bytes]) -> Blob:
             digest.update(chunk)
             size += len(chunk)
             file.write(chunk)
-            if size - synced >= _STRETCH:
+            if size - synced >= STRETCH:
                 file.flush()
                 os.fdatasync(descriptor)
                 synced = size
