@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 
 import pytest
 import trustme
+from tests.client import eventually
 
 from graphpost.testing.clock import JumpingClock
 from graphpost.transport.token_command import TokenCommand, parse_output
@@ -162,7 +163,7 @@ async def test_a_command_that_nobody_waits_for_is_killed_with_what_it_started(tm
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    assert is_dead(int(child))
+    await asyncio.to_thread(eventually, lambda: is_dead(int(child)))
 
 
 def is_dead(pid: int) -> bool:
