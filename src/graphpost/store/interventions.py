@@ -1,4 +1,4 @@
-"""Interventions: what people do to queued deliveries, of a message, a recipient, a sender, a destination.
+"""Interventions: what people do to queued deliveries, one or many at a time.
 
 Nothing is done to a delivery while an attempt at it may be under way (its lease lasts): it is counted and left.  A held
 delivery (state 2) is never claimed, so it neither expires nor warns; released, it has the age it has.  To hold or

@@ -1,8 +1,8 @@
-"""Lookups: deliveries for people to look at, chosen by what they know of them, the newest first and in pages.
+"""Lookups: deliveries for people to look at, newest first and in pages.
 
-Numbers grow with time, so a page ends at a message's number and the next one begins below it.  Sender, recipient and
-Message-ID are in no index: a page looks at a bounded number of messages, and may hold less than was asked for, or
-nothing, though there are more.
+They are chosen by what is known of them.  Numbers grow with time, so a page ends at a message's number and the next one
+begins below it.  Sender, recipient and Message-ID are in no index: a page looks at a bounded number of messages, and may
+hold less than was asked for, or nothing, though there are more.
 """
 
 from __future__ import annotations
