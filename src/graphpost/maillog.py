@@ -11,7 +11,7 @@ import atexit
 import json
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Final, TextIO
@@ -156,6 +156,10 @@ class MailLog:
     def cancelled(self, message_id: int) -> None:
         """An operator stopped what had not been delivered yet."""
         self._write(_WARNING, "cancelled", {"message": f"{message_id:016x}"})
+
+    def intervened(self, action: str, chosen: Mapping[str, Value], deliveries: int) -> None:
+        """An operator did something to all deliveries of a sender, a destination and so on."""
+        self._write(_WARNING, "queue", {"action": action, **chosen, "deliveries": deliveries})
 
     def filed(self, message_id: int, mailbox: str, folder: str) -> None:
         """A message arrived in a local mailbox."""

@@ -291,7 +291,9 @@ class Server:
             if config.issuer.enabled
             else None
         )
-        operations = Operations(store, numbers, clock, people.refresh, worker.forget_holds)
+        operations = Operations(
+            store, numbers, clock, queue_changed=worker.forget_holds, accounts_changed=people.refresh
+        )
         admin = AdminApi(
             operations,
             administrator_token(config.data),

@@ -13,6 +13,7 @@ from graphpost.clock import Clock
 from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
 from graphpost.delivery.relaying import SMTP_PORT, Relays, connections_of, target_of
 from graphpost.delivery.routing import CAPTURE, MX, REJECT, UNKNOWN, Router, destination_key
+from graphpost.store.interventions import CANCELLED
 from graphpost.transport.capture import CaptureCourier
 from graphpost.transport.courier import Courier, Failed, Reply
 from graphpost.transport.reject import RejectCourier, refusal
@@ -48,10 +49,12 @@ class Outlets:
         self._exchangers = self._asking(dns) if any(destination_key(r) == MX for r in routes) else None
         self._limits: dict[str, int] = {}
         unknown = Failed(Reply(550, "5.1.1", "Recipient address rejected: no such mailbox here", hostname))
+        cancelled = Failed(Reply(554, "5.7.0", "delivery was cancelled by an administrator", hostname))
         self._couriers: dict[str, Courier] = {
             CAPTURE: CaptureCourier(),
             REJECT: RejectCourier(),
             UNKNOWN: RejectCourier(unknown),
+            CANCELLED: RejectCourier(cancelled),
         }
         relays = Relays(settings, hostname, clock.now)
         for route in routes:
