@@ -1,4 +1,4 @@
-"""Automatic replies, sent once to each sender until the mailbox's absence ends or is set anew.
+"""Automatic replies, sent once to each sender of an absence.
 
 Who was answered is written by the transaction that files the message, and only who was not gets the reply: there is
 one, whatever arrives at the same time and however the process ends.

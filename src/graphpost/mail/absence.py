@@ -1,4 +1,4 @@
-"""Automatic replies: when a mailbox answers by itself, whom, and with what (RFC 3834)."""
+"""Automatic replies: when, to whom, and with what (RFC 3834)."""
 
 from __future__ import annotations
 
