@@ -1,4 +1,4 @@
-"""What is found out about a message that came in from outside: SPF, DKIM and DMARC together.
+"""What is found out about a message that came in: SPF, DKIM and DMARC together.
 
 Bounded in what a stranger can make big: see the modules of the three.  All questions to DNS share one budget of time;
 what has no answer by then is `temperror`.
