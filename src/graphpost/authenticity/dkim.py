@@ -1,4 +1,4 @@
-"""DKIM signatures of a message that came in, verified (RFC 6376, RFC 8301, RFC 8463).
+"""DKIM signatures of a message that came in, verified (RFC 6376, 8301 and 8463).
 
 The message is read once and never held: of the body there is at most one hash for each of the two canonicalisations.
 A signature whose l= leaves some of the body out does not count (`policy`): whoever has one such message of a domain

@@ -1,4 +1,4 @@
-"""What a DKIM-Signature field and a key record say (RFC 6376, 3.5 and 3.6.1; RFC 8463).
+"""What a DKIM-Signature field and a key record say (RFC 6376, 3.5 and 3.6.1).
 
 Both are a stranger's: every fault has a name, and ends as one of the results of RFC 8601, 2.7.1.
 """

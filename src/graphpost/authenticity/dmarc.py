@@ -1,4 +1,4 @@
-"""DMARC: whether the domain that a message names as its author's stands behind it (RFC 9989).
+"""DMARC: whether the domain of the author stands behind a message (RFC 9989).
 
 The organisational domain is found by the walk up the DNS tree, so that no list of public suffixes is needed.  Of the
 older RFC 7489 `pct=0` is honoured: who wrote that does not want to be followed yet.

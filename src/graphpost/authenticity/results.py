@@ -1,4 +1,4 @@
-"""The Authentication-Results field: what was found out, for whoever reads it (RFC 8601).
+"""The Authentication-Results field: what was found out (RFC 8601).
 
 What it tells is a stranger's in every part: values become tokens or quoted strings, reasons comments, and nothing in
 them can end the field or begin another.
