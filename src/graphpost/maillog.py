@@ -154,6 +154,10 @@ class MailLog:
         """A rule of a mailbox sends a message on: `message` is the new one."""
         self._write(_INFO, "sent_on", {"message": f"{message_id:016x}", "mailbox": mailbox, "to": recipients})
 
+    def answered(self, message_id: int, mailbox: str) -> None:
+        """A mailbox answers by itself: `message` is the answer, a receipt or an automatic reply."""
+        self._write(_INFO, "answered", {"message": f"{message_id:016x}", "mailbox": mailbox})
+
     def bounced(self, message_id: int, mailbox: str) -> None:
         """A non-delivery report about a message is in its sender's mailbox."""
         self.metrics.bounced += 1

@@ -13,10 +13,12 @@ from typing import Any, TypeVar
 from graphpost.clock import SECOND, Instant
 from graphpost.config import DeliverySettings, LimitSettings, LogSettings, RouteSettings
 from graphpost.delivery.attempt import Attempts
+from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.dispatch import Check, Dispatcher
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.lane import Limits
 from graphpost.delivery.local import LocalDelivery
+from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
 from graphpost.delivery.routing import CAPTURE, LOCAL, REJECT, UNKNOWN, Router, destination_key
@@ -183,12 +185,14 @@ class Office:
         self.router = Router(lambda: self.directory, ["contoso.test"], routes)
         self.reporter = Reporter(filer, HOST)
         ruler = Ruler(filer, self.router.destination, settings)
+        self.automatic = AutomaticMail(filer, self.router.destination, settings)
+        self.receipts = Receipts(self.automatic, HOST, enabled=settings.read_receipts)
         self.settler = Settler(self.store, clock, self.log, owner)
         self.attempts = Attempts(
             store=self.store,
             blobs=blobs,
             couriers=self.couriers.get,
-            local=LocalDelivery(self.store, filer, ruler, lambda: self.directory, HOST),
+            local=LocalDelivery(self.store, filer, ruler, self.receipts, lambda: self.directory, HOST),
             reporter=self.reporter,
             directory=lambda: self.directory,
             settings=settings,

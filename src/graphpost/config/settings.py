@@ -78,6 +78,7 @@ class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     lease_seconds: float = 600.0
     poll_seconds: float = 1.0
     retention_seconds: float = 604_800.0  # how long finished deliveries stay listed
+    read_receipts: bool = True  # senders who ask are told that their message was read, or deleted unread
 
 
 class DnsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -116,6 +117,7 @@ class MailboxSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     address: str
     name: str = ""
     aliases: list[str] = field(default_factory=list)
+    read_receipts: bool = True  # False: this mailbox sends none
     password: str = ""
     password_file: str = ""
     password_env: str = ""

@@ -71,7 +71,9 @@ class Attempt(Struct, frozen=True):
                 number, recipient.address, destination, said.code, f"{said.status} {said.text}".strip()
             )
         for filing in self.filings:
-            if filing.queued:
+            if filing.queued and not filing.queued[0].sender:
+                log.answered(filing.item.message_id, filing.mailbox)
+            elif filing.queued:
                 count = sum(len(delivery.recipients) for delivery in filing.queued)
                 log.sent_on(filing.item.message_id, filing.mailbox, count)
             else:
