@@ -8,7 +8,7 @@ from graphpost.delivery.lane import FRESH_PER_RETRY, Job, Lane, Limits
 from graphpost.delivery.lanes import Lanes
 from graphpost.store.deliveries import Delivery
 
-NOW = 1_000_000
+NOW = 1_767_225_600_000_000
 
 
 def job(number: int = 1, attempts: int = 1) -> Job:
