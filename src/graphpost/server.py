@@ -166,13 +166,9 @@ class Server:
         hostname = config.delivery.hostname or host_name()
         filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
         router = Router(people.directory, config.tenant.domains, config.routes)
+        sign = signing(config.dkim, clock)
         outlets = Outlets(
-            config.routes,
-            config.delivery,
-            hostname,
-            router=router,
-            dns=config.dns,
-            signed=signing(config.dkim, clock),
+            config.routes, config.delivery, hostname, router=router, dns=config.dns, clock=clock, signed=sign
         )
         self._stack.push_async_callback(outlets.close)
         owner = numbers.next()
@@ -295,7 +291,9 @@ class Server:
             if config.issuer.enabled
             else None
         )
-        operations = Operations(store, numbers, clock, people.refresh, worker.forget_holds)
+        operations = Operations(
+            store, numbers, clock, queue_changed=worker.forget_holds, accounts_changed=people.refresh
+        )
         admin = AdminApi(
             operations,
             administrator_token(config.data),

@@ -32,7 +32,7 @@ from graphpost.mail.mailbox import INBOX, Directory, Mailbox
 from graphpost.mail.message import Address, Body, Item, Message
 from graphpost.maillog import MailLog
 from graphpost.store import contents as stored
-from graphpost.store import deliveries, folders, messages
+from graphpost.store import deliveries, folders, lookups, messages
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.deliveries import Delivery
 from graphpost.store.sqlite import SqliteStore
@@ -252,7 +252,7 @@ class Office:
 
     async def queue(self, **options: Any) -> list[Delivery]:
         """Every delivery, the oldest message first."""
-        found = await self.store.read(lambda tx: deliveries.listed(tx, limit=10**6, **options))
+        found, _ = await self.store.read(lambda tx: lookups.page(tx, limit=10**6, **options))
         return sorted(found, key=lambda delivery: (delivery.message_id, delivery.position))
 
     async def inbox(self, mailbox: Mailbox = ADELE) -> list[Item]:
