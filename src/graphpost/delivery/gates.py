@@ -1,4 +1,4 @@
-"""The gates of destinations that do not work: closed for all of a destination's mail, and for every worker.
+"""Gates: a destination that is dead gets no mail, from this worker nor another.
 
 What waits behind a gate is not attempted, but it is looked at: senders are told of a delay, and what is too old comes back.
 """

@@ -1,4 +1,4 @@
-"""A lane: the deliveries that wait in memory for one destination, how many go at once, and its gate.
+"""A lane: what waits in memory for one destination, its concurrency, its gate.
 
 Concurrency adapts as that of Postfix's qmgr does (its SCHEDULER_README), with feedback of one: a delivery to a host that
 answers adds one to the window, a host that does not work takes one away.  When as many fail in a row as were under way at

@@ -1,4 +1,4 @@
-"""The lanes of all destinations, and what they share: places for deliveries under way, and room in memory.
+"""All lanes, and what they share: places under way, and room in memory.
 
 A lane takes a place for each delivery under way.  One that has none and finds none stands in line, and whoever ends a
 delivery while others stand in line gives up its place: round robin.  Destinations on this machine need no place.

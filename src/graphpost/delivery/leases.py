@@ -1,4 +1,4 @@
-"""The leases of this process: what it claims from the queue, keeps by renewing, and gives back.
+"""Leases: what this process claims from the queue, renews, and gives back.
 
 Every delivery that is worked on is leased: its row says when the lease ends, and nobody else touches it before.
 """
