@@ -1,4 +1,4 @@
-"""What is known of destinations: which have something due, and until when they are held back.
+"""Destinations: which have something due, and until when each is held back.
 
 A destination that refuses everybody is held back as a whole, in every bucket.
 """
