@@ -25,7 +25,7 @@ COMMANDS: Final = {
     "app": "List and add applications, and their secrets.",
     "dkim": "Make the keys that sign outgoing mail, and print their DNS records.",
     "token": "Print an access token.",
-    "check": "Check settings, data directory, database, certificate, metrics, relays, keys.",
+    "check": "Check settings, data directory, database, certificate, metrics, relays, keys, DNS.",
     "migrate": "Bring the database up to date.",
 }
 
