@@ -241,6 +241,7 @@ class Server:
             clock,
             log,
             config.store.removals_seconds,
+            config.idempotency.seconds,
             indexer.keep,
         )
         self._background(maintenance.run())
@@ -279,6 +280,7 @@ class Server:
             notifier=notifier,
             searched=indexer.searched,
             receipt_of=receipts.filing,
+            idempotency=config.idempotency,
             inline_limit=config.store.inline_limit,
         )
         issuer = (
