@@ -24,7 +24,7 @@ from graphpost.config import IdempotencySettings
 from graphpost.errors import GraphError
 from graphpost.graph.bodies.payload import LARGE
 from graphpost.graph.call import Call, Reply
-from graphpost.mail.mailbox import RECOVERABLE
+from graphpost.mail.mailbox import NO_FOLDER, RECOVERABLE
 from graphpost.mail.message import Item
 from graphpost.store import messages, repeats
 from graphpost.store.repeats import DoneBefore, Once
@@ -41,6 +41,7 @@ QUEUE_ID: Final = (
 )
 REPEATED: Final = "x-graphpost-repeated"
 PREFERENCE: Final = "idempotent"
+_GONE: Final = (NO_FOLDER, RECOVERABLE)
 _ASKED: Final = re.compile(rf"(?:^|[,;])\s*{PREFERENCE}\s*(?:$|[,;])", re.IGNORECASE)
 
 
@@ -96,7 +97,7 @@ async def _find(call: Call) -> tuple[int, Item | None] | None:
         if number is None:
             return None
         item = messages.get(tx, call.box.mailbox_id, number)
-        return number, None if item is None or item.folder_id == RECOVERABLE else item
+        return number, None if item is None or item.folder_id in _GONE else item
 
     return await call.services.store.read(find)
 
