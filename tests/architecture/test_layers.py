@@ -22,7 +22,7 @@ LAYERS = (
     ("odata", "mail"),
     ("maillog",),
     ("config", "metrics"),
-    ("clock", "ids", "errors", "files", "process"),
+    ("clock", "ids", "errors", "files", "loglines", "process"),
 )
 HEIGHT = {name: -index for index, names in enumerate(LAYERS) for name in names}
 
