@@ -44,11 +44,11 @@ from graphpost.delivery.submit import Submitter
 from graphpost.delivery.worker import Worker
 from graphpost.files import locked
 from graphpost.graph.api import GraphApi
+from graphpost.graph.attachments.uploading import Uploads
 from graphpost.graph.call import Services
-from graphpost.graph.due import due_check
-from graphpost.graph.notifying import GraphWording
+from graphpost.graph.notifications.notifying import GraphWording
 from graphpost.graph.routes import MAIL_LIST
-from graphpost.graph.uploading import Uploads
+from graphpost.graph.sending.due import due_check
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog, ProblemHandler
