@@ -1,4 +1,4 @@
-"""Lines on their way to a stream, written by a thread: who says them does not wait."""
+"""Lines on their way to a stream, written by a thread so that nobody waits."""
 
 from __future__ import annotations
 
