@@ -164,6 +164,35 @@ class MailLog:
         self.metrics.interrupted_attempts += attempts
         self._write(_WARNING, "interrupted", {"attempts": attempts})
 
+    def secured(self, host: str, address: str, protocol: str, cipher: str, flaw: str | None) -> None:
+        """A connection is under TLS; `flaw` is what is wrong with the certificate, '' when nobody looked, None when
+        nothing is."""
+        fields: dict[str, Value] = {"host": host, "address": address, "protocol": protocol, "cipher": cipher}
+        fields["certificate"] = "verified" if flaw is None else "unverified"
+        if flaw:
+            fields["reason"] = flaw
+        self._write(_INFO, "secured", fields)
+
+    def tls_downgraded(self, domain: str, host: str, before: str, now: str, reason: str) -> None:
+        """Mail went to a domain less safely than before; said once an hour."""
+        self.metrics.tls_downgrades += 1
+        fields: dict[str, Value] = {"domain": domain, "host": host, "before": before, "now": now}
+        self._write(_WARNING, "tls-downgraded", {**fields, "reason": reason})
+
+    def tls_refused(self, domain: str, host: str, reason: str) -> None:
+        """Mail was not given to a host, because that would not have been safe enough."""
+        self.metrics.tls_refusals += 1
+        self._write(_WARNING, "tls-refused", {"domain": domain, "host": host, "reason": reason})
+
+    def policy_failed(self, domain: str, host: str, reason: str) -> None:
+        """Mail went to a host against an MTA-STS policy that is in testing; said once an hour."""
+        self.metrics.policy_failures += 1
+        self._write(_WARNING, "mta-sts-failed", {"domain": domain, "host": host, "reason": reason})
+
+    def policy_unavailable(self, domain: str, reason: str) -> None:
+        """An MTA-STS policy was announced and could not be fetched; one from before goes on to count."""
+        self._write(_WARNING, "mta-sts-unavailable", {"domain": domain, "reason": reason})
+
     def notified(self, endpoint: str, notifications: int, seconds: float) -> None:
         """A receiver took notifications."""
         self.metrics.notifications += notifications

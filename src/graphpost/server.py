@@ -33,7 +33,7 @@ from graphpost.delivery.filing import Filer
 from graphpost.delivery.indexing import Indexer
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
-from graphpost.delivery.outlets import Outlets, host_name
+from graphpost.delivery.outlets import HTTPS_PORT, Outlets, host_name
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
 from graphpost.delivery.routing import LOCAL, Router
@@ -107,9 +107,12 @@ class Server:
         file: Path | None = None,
         clock: Clock | None = None,
         stream: TextIO | None = None,
+        policy_port: int = HTTPS_PORT,
     ) -> None:
+        """`policy_port` is where other domains' MTA-STS policies are served."""
         self.config = config
         self._file = file
+        self._policy_port = policy_port
         self.url = ""
         self.port = 0
         self.ca: CertificateFiles | None = None
@@ -203,9 +206,15 @@ class Server:
             hostname,
             router=router,
             dns=config.dns,
+            store=store,
+            clock=clock,
+            log=log,
+            policy_port=self._policy_port,
             signed=signing(config.dkim, clock),
         )
         self._stack.push_async_callback(outlets.close)
+        self._background(outlets.run())
+        self._forget_domain = outlets.forget
         owner = numbers.next()
         reporter, ruler = Reporter(filer, hostname), Ruler(filer, router.destination, config.delivery)
         attempts = Attempts(
@@ -318,7 +327,9 @@ class Server:
             if config.issuer.enabled
             else None
         )
-        operations = Operations(store, numbers, clock, people.refresh, worker.forget_holds)
+        operations = Operations(
+            store, numbers, clock, people.refresh, worker.forget_holds, tls_forgotten=self._forget_domain
+        )
         admin = AdminApi(
             operations,
             administrator_token(config.data),

@@ -22,12 +22,14 @@ from graphpost.config.checking import check_address
 from graphpost.config.permissions import find_fault
 from graphpost.errors import ConfigurationError, GraphpostError
 from graphpost.ids import Numbers, new_guid
+from graphpost.mail.address import domain_of
 from graphpost.mail.mailbox import Application, Mailbox
-from graphpost.store import accounts, deferrals, deliveries, messages, passwords
+from graphpost.store import accounts, deferrals, deliveries, messages, passwords, tls
 from graphpost.store.accounts import Credential
 from graphpost.store.deferrals import Deferral
 from graphpost.store.deliveries import Delivery
 from graphpost.store.store import Store, Tx
+from graphpost.store.tls import Level, StoredPolicy
 
 QueueState = Literal["waiting", "queued", "done", "held"]
 _QUEUE_ID = re.compile(r"[0-9A-Fa-f]{16}")
@@ -48,19 +50,23 @@ async def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """`accounts_changed` and `queue_changed` tell the server that its directory is old, or that something is due."""
+    """`accounts_changed`, `queue_changed` and `tls_forgotten` tell the server that its directory is old, that something is
+    due, or what it knows of a domain no longer holds."""
 
     store: Store
     numbers: Numbers
     clock: Clock
     accounts_changed: Callable[[], Awaitable[None]] = _nothing
     queue_changed: Callable[[], object] = lambda: None
+    tls_forgotten: Callable[[str], object] = lambda domain: None
 
     ROUTES: ClassVar[dict[str, tuple[str, str]]] = {
         "list_queue": ("GET", "/admin/queue"),
         "show_message": ("GET", "/admin/queue/{queue_id}"),
         "retry_message": ("POST", "/admin/queue/{queue_id}/retry"),
         "cancel_message": ("POST", "/admin/queue/{queue_id}/cancel"),
+        "show_tls": ("GET", "/admin/tls/{domain}"),
+        "forget_tls": ("POST", "/admin/tls/{domain}/forget"),
         "list_mailboxes": ("GET", "/admin/mailboxes"),
         "add_mailbox": ("POST", "/admin/mailboxes"),
         "change_mailbox": ("PATCH", "/admin/mailboxes/{address}"),
@@ -105,6 +111,25 @@ class Operations:
         )
         self.queue_changed()
         return result
+
+    async def show_tls(self, *, domain: str) -> dict[str, Any]:
+        """What is known of how a domain takes mail."""
+        name = domain_of(f"a@{domain}")
+        return await self.store.read(lambda tx: shown.tls(name, *_tls(tx, name)))
+
+    async def forget_tls(self, *, domain: str) -> dict[str, Any]:
+        """Forget it; what was known."""
+        name = domain_of(f"a@{domain}")
+
+        def run(tx: Tx) -> dict[str, Any]:
+            before = shown.tls(name, *_tls(tx, name))
+            if not tls.forget(tx, name):
+                raise OperationError(f"nothing is known of {domain}")
+            return before
+
+        forgotten = await self.store.write(run)
+        self.tls_forgotten(name)
+        return forgotten
 
     async def list_mailboxes(self) -> list[dict[str, Any]]:
         return await self.store.read(lambda tx: [shown.mailbox(box) for box in accounts.list_mailboxes(tx)])
@@ -268,6 +293,10 @@ def _shown_deferrals(tx: Tx, rows: Iterable[Deferral], state: str = "waiting") -
 def _shown(tx: Tx, found: Iterable[Delivery]) -> list[dict[str, Any]]:
     addresses = {box.mailbox_id: box.address for box in accounts.list_mailboxes(tx)}
     return [shown.delivery(delivery, addresses.get(delivery.mailbox_id, "")) for delivery in found]
+
+
+def _tls(tx: Tx, domain: str) -> tuple[Level | None, StoredPolicy | None]:
+    return tls.find_level(tx, domain), tls.find_policy(tx, domain)
 
 
 def _mailbox(tx: Tx, address: str) -> Mailbox:

@@ -225,9 +225,18 @@ def _checked_route(route: RouteSettings, where: str, data: Path) -> RouteSetting
     if route.source:
         _check_ip(route.source, f"{where}.source")
     _check_target(route, where)
-    if route.ca_file:
-        return replace(route, ca_file=_existing(data, route.ca_file, f"{where}.ca_file"))
-    return route
+    _check_client_certificate(route, where)
+    files = {key: getattr(route, key) for key in ("ca_file", "certificate", "key") if getattr(route, key)}
+    return replace(route, **{key: _existing(data, file, f"{where}.{key}") for key, file in files.items()})
+
+
+def _check_client_certificate(route: RouteSettings, where: str) -> None:
+    if route.key and not route.certificate:
+        raise ConfigurationError(f"{where}.certificate", "certificate and key go together")
+    if route.certificate and route.tls == "none" and not route.to.startswith("smtps:"):
+        raise ConfigurationError(f"{where}.certificate", 'is no use with tls = "none"')
+    if route.certificate and route.to.partition(":")[0] not in ("smtp", "smtps", "mx"):
+        raise ConfigurationError(f"{where}.certificate", f"is no use with {route.to}")
 
 
 def _check_target(route: RouteSettings, where: str) -> None:

@@ -136,6 +136,10 @@ class RouteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     to: str  # smtp://host:port smtps://host:port mx: local: capture: reject:
     tls: TlsPolicy = "opportunistic"
     ca_file: str = ""
+    certificate: str = ""  # ours, for hosts that ask for one
+    key: str = ""  # "" = in the same file
+    tls_downgrade: Literal["refuse", "warn", "allow"] = "refuse"  # with mx:, clear text where TLS was before
+    mta_sts: bool = True  # with mx:, follow the policies that domains publish
     username: str = ""
     password: str = ""
     password_file: str = ""

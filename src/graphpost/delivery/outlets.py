@@ -5,17 +5,22 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from msgspec import structs
 
+from graphpost.clock import Clock
 from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
 from graphpost.delivery.routing import CAPTURE, MX, REJECT, UNKNOWN, Router, destination_key
+from graphpost.maillog import MailLog
+from graphpost.store.store import Store
 from graphpost.transport.capture import CaptureCourier
 from graphpost.transport.courier import Courier, Failed, Reply
 from graphpost.transport.reject import RejectCourier
-from graphpost.transport.session import SmtpTarget
+from graphpost.transport.security import Security, TlsLevel
+from graphpost.transport.session import SmtpTarget, tls_contexts
 from graphpost.transport.smtp import SmtpCourier
 
 if TYPE_CHECKING:
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
 
 SMTP_PORT: Final = 25
 SMTPS_PORT: Final = 465
+HTTPS_PORT: Final = 443
 DELIVERIES_PER_CONNECTION: Final = 2
 
 
@@ -40,13 +46,21 @@ class Outlets:
         *,
         router: Router,
         dns: DnsSettings,
+        store: Store,
+        clock: Clock,
+        log: MailLog,
+        policy_port: int = HTTPS_PORT,
         signed: Callable[[Courier], Courier] = lambda courier: courier,
     ) -> None:
         self._settings = settings
         self._hostname = hostname
         self._router = router
         self._signed = signed
-        self._exchangers = self._asking(dns) if any(destination_key(r) == MX for r in routes) else None
+        self._courier_of = partial(SmtpCourier, when_secured=said_of_tls(log))
+        self._exchangers: Exchangers | None = None
+        if any(destination_key(route) == MX for route in routes):
+            self._check_files(routes)
+            self._exchangers = self._asking(dns, store, clock, log, policy_port)
         self._limits: dict[str, int] = {}
         unknown = Failed(Reply(550, "5.1.1", "Recipient address rejected: no such mailbox here", hostname))
         self._couriers: dict[str, Courier] = {
@@ -57,10 +71,18 @@ class Outlets:
         for route in routes:
             key = destination_key(route)
             if "://" in key and key not in self._couriers:
-                self._couriers[key] = signed(SmtpCourier(target_of(route, settings, hostname)))
+                self._couriers[key] = signed(self._courier_of(target_of(route, settings, hostname)))
                 self._limits[key] = DELIVERIES_PER_CONNECTION * connections_of(route, settings)
 
-    def _asking(self, dns: DnsSettings) -> Exchangers:
+    def _check_files(self, routes: Sequence[RouteSettings]) -> None:
+        """Raise ConfigurationError now for files that no exchanger could be reached with."""
+        for route in routes:
+            if destination_key(route) == MX:
+                tls_contexts(exchanger_target(route, self._settings, self._hostname, "", ""))
+
+    def _asking(
+        self, dns: DnsSettings, store: Store, clock: Clock, log: MailLog, policy_port: int
+    ) -> Exchangers:
         from graphpost.delivery.exchangers import (
             Exchangers,  # DNS takes time and memory that not everybody needs
         )
@@ -68,7 +90,16 @@ class Outlets:
         def target(route: RouteSettings, host: str, address: str) -> SmtpTarget:
             return exchanger_target(route, self._settings, self._hostname, host, address)
 
-        return Exchangers(dns, target, frozenset({self._hostname.lower()}))
+        return Exchangers(
+            dns,
+            target,
+            frozenset({self._hostname.lower()}),
+            self._courier_of,
+            store=store,
+            clock=clock,
+            log=log,
+            policy_port=policy_port,
+        )
 
     def find(self, destination: str) -> Courier | None:
         if not destination.startswith(MX):
@@ -89,11 +120,31 @@ class Outlets:
             return DELIVERIES_PER_CONNECTION * connections_of(route, self._settings)
         return self._limits.get(destination) or self._settings.concurrency
 
+    async def run(self) -> None:
+        """Keep up to date what is known of domains; for ever."""
+        if self._exchangers is not None:
+            await self._exchangers.knowledge.policies.run(self._router.mx_route)
+
+    def forget(self, domain: str) -> None:
+        """Read from the store again what is known of a domain."""
+        if self._exchangers is not None:
+            self._exchangers.knowledge.forget(domain)
+
     async def close(self) -> None:
         for courier in self._couriers.values():
             await courier.close()
         if self._exchangers is not None:
             await self._exchangers.close()
+
+
+def said_of_tls(log: MailLog) -> Callable[[SmtpTarget, Security], None]:
+    """Puts each connection under TLS into the log."""
+
+    def say(target: SmtpTarget, security: Security) -> None:
+        flaw = None if security.level is TlsLevel.VERIFIED else security.flaw
+        log.secured(target.host, target.address, security.protocol, security.cipher, flaw)
+
+    return say
 
 
 def connections_of(route: RouteSettings, settings: DeliverySettings) -> int:
@@ -121,6 +172,8 @@ def target_of(route: RouteSettings, settings: DeliverySettings, hostname: str) -
         connections=connections_of(route, settings),
         source=route.source,
         pipelining=route.pipelining,
+        certificate=route.certificate,
+        key=route.key,
     )
 
 
