@@ -14,7 +14,7 @@ import socket
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, TextIO
 
 from graphpost import __version__
 from graphpost.admin.access import administrator_token, announce, withdraw
@@ -27,13 +27,16 @@ from graphpost.auth.keys import SigningKeys, open_keys
 from graphpost.auth.tokens import TokenVerifier, own_issuer
 from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
+from graphpost.delivery.absence import Absence
 from graphpost.delivery.attempt import Attempts
+from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.dispatch import Dispatcher
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.indexing import Indexer
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
 from graphpost.delivery.outlets import HTTPS_PORT, Outlets, host_name
+from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
 from graphpost.delivery.routing import LOCAL, Router
@@ -45,56 +48,24 @@ from graphpost.delivery.worker import Worker
 from graphpost.files import locked
 from graphpost.graph.api import GraphApi
 from graphpost.graph.attachments.uploading import Uploads
+from graphpost.graph.bodies.zones import instant_of
 from graphpost.graph.call import Services
 from graphpost.graph.notifications.notifying import GraphWording
 from graphpost.graph.routes import MAIL_LIST
 from graphpost.graph.sending.due import due_check
 from graphpost.ids import Numbers
-from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog, ProblemHandler
 from graphpost.notifications.notifier import Notifier
 from graphpost.notifications.posting import Poster
 from graphpost.process import most_connections, raise_file_limit, tune_interpreter
-from graphpost.store import accounts
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
 from graphpost.store.opening import open_blobs, open_store
+from graphpost.store.people import Accounts
 from graphpost.store.store import Store
 from graphpost.web.app import Application
 from graphpost.web.certificates import CertificateFiles, server_certificate, subject_names
 from graphpost.web.listener import Listener, listen
-
-REFRESH_SECONDS: Final = 2.0
-
-
-class Accounts:
-    """The present directory; swapped for a new one when an account has changed, here or in another process."""
-
-    def __init__(self, store: Store, clock: Clock, log: MailLog) -> None:
-        self._store = store
-        self._clock = clock
-        self._log = log
-        self._directory = Directory.of(())
-        self._revision = -1
-
-    def directory(self) -> Directory:
-        return self._directory
-
-    async def refresh(self) -> None:
-        """Read the directory again if it is another than ours."""
-        revision = await self._store.read(accounts.revision)
-        if revision != self._revision:
-            self._directory = await self._store.read(accounts.load_directory)
-            self._revision = revision
-
-    async def watch(self) -> None:
-        """Refresh for ever."""
-        while True:
-            await self._clock.sleep(REFRESH_SECONDS)
-            try:
-                await self.refresh()
-            except Exception as error:  # the next round may succeed; the old directory serves meanwhile
-                self._log.problem("directory", error)
 
 
 class Server:
@@ -163,12 +134,12 @@ class Server:
         notifier = await self._start_notifier(store, people, numbers)
         indexer = Indexer(store, self._log)
         self._background(indexer.run())
-        worker, submitter = await self._start_delivery(store, blobs, people, numbers, indexer)
+        worker, submitter, receipts = await self._start_delivery(store, blobs, people, numbers, indexer)
         with locked(config.data):  # what two first starts would make twice
             keys = open_keys(config.data / "keys", clock.now())
             self.ca = server_certificate(config, clock.now()) if config.server.tls else None
         application = self._application(
-            store, blobs, people, numbers, worker, submitter, notifier, keys, indexer
+            store, blobs, people, numbers, worker, submitter, receipts, notifier, keys, indexer
         )
         await self._start_web(application, listener)
         announce(config.data, self.url, self._file)
@@ -195,7 +166,7 @@ class Server:
 
     async def _start_delivery(
         self, store: Store, blobs: Blobs, people: Accounts, numbers: Numbers, indexer: Indexer
-    ) -> tuple[Worker, Submitter]:
+    ) -> tuple[Worker, Submitter, Receipts]:
         config, clock, log = self.config, self._clock, self._log
         hostname = config.delivery.hostname or host_name()
         filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
@@ -216,7 +187,18 @@ class Server:
         self._background(outlets.run())
         self._forget_domain = outlets.forget
         owner = numbers.next()
-        reporter, ruler = Reporter(filer, hostname), Ruler(filer, router.destination, config.delivery)
+        reporter, automatic = (
+            Reporter(filer, hostname),
+            AutomaticMail(filer, router.destination, config.delivery),
+        )
+        receipts = Receipts(
+            automatic,
+            hostname,
+            enabled=config.delivery.read_receipts,
+            refused_by=[each.address for each in config.mailboxes if not each.read_receipts],
+        )
+        absence = Absence(automatic, router.is_ours, instant_of)
+        ruler = Ruler(filer, router.destination, config.delivery, receipts, absence)
         attempts = Attempts(
             store=store,
             blobs=blobs,
@@ -279,7 +261,7 @@ class Server:
         )
         self._background(maintenance.run())
         self._background(dispatcher.run())
-        return worker, submitter
+        return worker, submitter, receipts
 
     def _application(
         self,
@@ -289,6 +271,7 @@ class Server:
         numbers: Numbers,
         worker: Worker,
         submitter: Submitter,
+        receipts: Receipts,
         notifier: Notifier,
         keys: SigningKeys,
         indexer: Indexer,
@@ -311,6 +294,7 @@ class Server:
             tenant_id=tenant,
             notifier=notifier,
             searched=indexer.searched,
+            receipt_of=receipts.filing,
             inline_limit=config.store.inline_limit,
         )
         issuer = (
@@ -328,7 +312,12 @@ class Server:
             else None
         )
         operations = Operations(
-            store, numbers, clock, people.refresh, worker.forget_holds, tls_forgotten=self._forget_domain
+            store,
+            numbers,
+            clock,
+            queue_changed=worker.forget_holds,
+            accounts_changed=people.refresh,
+            tls_forgotten=self._forget_domain,
         )
         admin = AdminApi(
             operations,

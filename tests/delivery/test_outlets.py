@@ -12,7 +12,8 @@ import pytest
 from tests.delivery.post import open_sqlite
 
 from graphpost.config import DeliverySettings, DnsSettings, LogSettings, RouteSettings
-from graphpost.delivery.outlets import Outlets, exchanger_target, target_of
+from graphpost.delivery.outlets import Outlets, exchanger_target
+from graphpost.delivery.relaying import target_of
 from graphpost.delivery.routing import CAPTURE, Router, destination_key
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog

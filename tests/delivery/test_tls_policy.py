@@ -296,6 +296,7 @@ def test_a_route_may_let_it_go_in_clear_text(make_world: Callable[..., Guarded],
     assert world.send() == {BOB: "delivered"}
     assert len(stripped.messages) == 1
     said = "tls-downgraded domain=far.test host=mx2.far.test before=verified now=plain reason="
+    world.server.server.log.flush()
     assert (said in world.server.output.getvalue()) == (how == "warn")
 
 

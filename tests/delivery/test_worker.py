@@ -27,8 +27,9 @@ from tests.delivery.post import (
 from graphpost.clock import SECOND
 from graphpost.errors import StoreError
 from graphpost.mail.message import Attachment, ContentRef, Item
-from graphpost.store import contents, deliveries, messages
+from graphpost.store import contents, deliveries, interventions, messages
 from graphpost.store.deliveries import DONE, HELD, QUEUED
+from graphpost.store.lookups import ANY
 from graphpost.transport.courier import Delivered, Envelope, Outcome, Reply
 
 pytestmark = pytest.mark.anyio
@@ -242,7 +243,7 @@ async def test_an_operator_opens_the_gate(office: Office) -> None:
     await office.settle_down()
     office.one.says(YES)
     now = office.clock.now()
-    await office.store.write(lambda tx: deliveries.retry_now(tx, 7, item.message_id, now))
+    await office.store.write(lambda tx: interventions.act(tx, "retry", 7, [(item.message_id, 0)], ANY, now))
     office.worker.forget_holds()
     await office.until_done()
     assert office.clock.now() == now
@@ -508,7 +509,8 @@ async def test_a_message_that_was_set_aside_goes_when_it_can_be_read_again(make_
 
     await office.until(is_held)
     path.with_suffix(".away").rename(path)
-    await office.store.write(lambda tx: deliveries.retry_now(tx, 7, item.message_id, office.clock.now()))
+    here, now = [(item.message_id, 0)], office.clock.now()
+    await office.store.write(lambda tx: interventions.act(tx, "release", 7, here, ANY, now))
     office.worker.forget_holds()
     await office.until_done()
     assert office.one.addresses == ["a@one.test"]

@@ -7,18 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from msgspec import structs
 
 from graphpost.clock import Clock
 from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
+from graphpost.delivery.relaying import SMTP_PORT, Relays, connections_of, target_of
 from graphpost.delivery.routing import CAPTURE, MX, REJECT, UNKNOWN, Router, destination_key
 from graphpost.maillog import MailLog
+from graphpost.store.interventions import CANCELLED
 from graphpost.store.store import Store
 from graphpost.transport.capture import CaptureCourier
 from graphpost.transport.courier import Courier, Failed, Reply
-from graphpost.transport.reject import RejectCourier
+from graphpost.transport.reject import RejectCourier, refusal
 from graphpost.transport.security import Security, TlsLevel
 from graphpost.transport.session import SmtpTarget, tls_contexts
 from graphpost.transport.smtp import SmtpCourier
@@ -26,8 +27,6 @@ from graphpost.transport.smtp import SmtpCourier
 if TYPE_CHECKING:
     from graphpost.delivery.exchangers import Exchangers
 
-SMTP_PORT: Final = 25
-SMTPS_PORT: Final = 465
 HTTPS_PORT: Final = 443
 DELIVERIES_PER_CONNECTION: Final = 2
 
@@ -63,16 +62,23 @@ class Outlets:
             self._exchangers = self._asking(dns, store, clock, log, policy_port)
         self._limits: dict[str, int] = {}
         unknown = Failed(Reply(550, "5.1.1", "Recipient address rejected: no such mailbox here", hostname))
+        cancelled = Failed(Reply(554, "5.7.0", "delivery was cancelled by an administrator", hostname))
         self._couriers: dict[str, Courier] = {
             CAPTURE: CaptureCourier(),
             REJECT: RejectCourier(),
             UNKNOWN: RejectCourier(unknown),
+            CANCELLED: RejectCourier(cancelled),
         }
+        relays = Relays(settings, hostname, clock.now, self._courier_of)
         for route in routes:
             key = destination_key(route)
-            if "://" in key and key not in self._couriers:
-                self._couriers[key] = signed(self._courier_of(target_of(route, settings, hostname)))
-                self._limits[key] = DELIVERIES_PER_CONNECTION * connections_of(route, settings)
+            if key in self._couriers:
+                continue
+            if "://" in key:
+                self._couriers[key] = signed(relays.courier(route))
+                self._limits[key] = DELIVERIES_PER_CONNECTION * most_connections(route, settings)
+            elif key.startswith(REJECT):
+                self._couriers[key] = RejectCourier(refusal(key.partition(":")[2]))
 
     def _check_files(self, routes: Sequence[RouteSettings]) -> None:
         """Raise ConfigurationError now for files that no exchanger could be reached with."""
@@ -147,34 +153,10 @@ def said_of_tls(log: MailLog) -> Callable[[SmtpTarget, Security], None]:
     return say
 
 
-def connections_of(route: RouteSettings, settings: DeliverySettings) -> int:
-    """The most connections that a route may have at once."""
-    return route.concurrency or settings.concurrency
-
-
-def target_of(route: RouteSettings, settings: DeliverySettings, hostname: str) -> SmtpTarget:
-    """The SMTP host of a route."""
-    url = urlsplit(route.to)
-    implicit = url.scheme == "smtps"
-    return SmtpTarget(
-        host=url.hostname or "",
-        port=url.port or (SMTPS_PORT if implicit else SMTP_PORT),
-        hostname=route.hostname or hostname,
-        implicit_tls=implicit,
-        tls=route.tls,
-        ca_file=route.ca_file,
-        username=route.username,
-        password=route.password,
-        auth=route.auth,
-        connect_seconds=settings.connect_seconds,
-        reply_seconds=settings.reply_seconds,
-        messages_per_connection=settings.messages_per_connection,
-        connections=connections_of(route, settings),
-        source=route.source,
-        pipelining=route.pipelining,
-        certificate=route.certificate,
-        key=route.key,
-    )
+def most_connections(route: RouteSettings, settings: DeliverySettings) -> int:
+    """How many connections a route has when all its hosts work: those of the best priority share its mail."""
+    priorities = [host.priority for host in route.smarthosts()]
+    return connections_of(route, settings) * priorities.count(min(priorities))
 
 
 def exchanger_target(

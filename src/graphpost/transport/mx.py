@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from graphpost.config import TlsPolicy
-from graphpost.transport.courier import Courier, Deferred, Envelope, Failed, Outcome, Reply
+from graphpost.transport.courier import Courier, Deferred, Envelope, Failed, Outcome, Reply, is_unsaid
 from graphpost.transport.mta_sts import Policy
 from graphpost.transport.resolver import Exchanger, LookupFailedError, NoSuchDomainError, Resolver
 from graphpost.transport.security import Security
@@ -136,7 +136,7 @@ class MxCourier:
                 left -= 1
                 host = self._hosts(exchanger.host, address, demand.tls)
                 outcomes = await host.deliver(envelope)
-                if not all(isinstance(said, Deferred) and said.whole_destination for said in outcomes):
+                if not all(map(is_unsaid, outcomes)):
                     self._safety.reached(self._domain, exchanger.host, demand, host.security)
                     return outcomes
                 unsafe = self._note_unsafe(exchanger.host, outcomes[0], demand) or unsafe
