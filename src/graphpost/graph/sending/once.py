@@ -1,4 +1,4 @@
-"""Sending once: the same request again is answered as the first, and sends nothing.
+"""Sending once: the same request again is answered as the first, and not sent.
 
 Graph has nothing like it: whoever repeats a sendMail whose answer was lost may send it twice.  Here a client asks for it
 with `Prefer: idempotent`, or the setting `idempotency.always` does for all, and says with `client-request-id` which
