@@ -1,4 +1,4 @@
-"""Requests to send that were done, so that the same request again is answered and not done again.
+"""Requests to send that were done: the same one again is not done again.
 
 The row is written in the transaction that makes the message durable: there is one exactly when there is the other.
 """
