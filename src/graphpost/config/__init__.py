@@ -18,6 +18,7 @@ from graphpost.config.settings import (
     RouteSettings,
     ServerSettings,
     StoreSettings,
+    SuppressionSettings,
     TenantSettings,
     TlsPolicy,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "RouteSettings",
     "ServerSettings",
     "StoreSettings",
+    "SuppressionSettings",
     "TenantSettings",
     "TlsPolicy",
     "check_domain",

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from msgspec import structs
 
 from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
-from graphpost.delivery.routing import CAPTURE, MX, REJECT, UNKNOWN, Router, destination_key
+from graphpost.delivery.routing import CAPTURE, MX, REJECT, SUPPRESSED, UNKNOWN, Router, destination_key
 from graphpost.store.interventions import CANCELLED
 from graphpost.transport.capture import CaptureCourier
 from graphpost.transport.courier import Courier, Failed, Reply
@@ -42,6 +42,7 @@ class Outlets:
         router: Router,
         dns: DnsSettings,
         signed: Callable[[Courier], Courier] = lambda courier: courier,
+        suppressed: Courier | None = None,
     ) -> None:
         self._settings = settings
         self._hostname = hostname
@@ -56,6 +57,7 @@ class Outlets:
             REJECT: RejectCourier(),
             UNKNOWN: RejectCourier(unknown),
             CANCELLED: RejectCourier(cancelled),
+            SUPPRESSED: suppressed or RejectCourier(),
         }
         for route in routes:
             key = destination_key(route)
