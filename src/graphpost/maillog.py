@@ -80,8 +80,9 @@ class MailLog:
         reply_code: int,
         reply_text: str,
         seconds: float,
+        host: str = "",
     ) -> None:
-        """The other side took it; `seconds` since it was accepted."""
+        """The other side took it; `seconds` since it was accepted, `host` when `destination` has several."""
         self.metrics.delivered += 1
         self.metrics.delivery_seconds.observe(seconds)
         if self._threshold > _INFO:
@@ -89,10 +90,11 @@ class MailLog:
         if self._is_text:
             self._lines.add(
                 f"{self._time()} delivered message={message_id:016x} recipient={_quoted(recipient)} "
-                f"to={_quoted(destination)} code={reply_code} reply={_quoted(reply_text)} seconds={seconds:.3f}\n"
+                f"to={_quoted(destination)} code={reply_code} reply={_quoted(reply_text)} seconds={seconds:.3f}"
+                f"{f' host={_quoted(host)}' if host else ''}\n"
             )
             return
-        fields = _attempt(message_id, recipient, destination, reply_code, reply_text)
+        fields = _attempt(message_id, recipient, destination, reply_code, reply_text, host)
         self._write(_INFO, "delivered", {**fields, "seconds": round(seconds, 3)})
 
     def deferred(
@@ -103,18 +105,27 @@ class MailLog:
         reply_code: int,
         reply_text: str,
         next_at: Instant,
+        host: str = "",
     ) -> None:
         """An attempt did not succeed and there will be another."""
         self.metrics.deferred += 1
-        fields = _attempt(message_id, recipient, destination, reply_code, reply_text)
+        fields = _attempt(message_id, recipient, destination, reply_code, reply_text, host)
         self._write(_WARNING, "deferred", {**fields, "next": to_text(next_at)})
 
     def failed(
-        self, message_id: int, recipient: str, destination: str, reply_code: int, reply_text: str
+        self,
+        message_id: int,
+        recipient: str,
+        destination: str,
+        reply_code: int,
+        reply_text: str,
+        host: str = "",
     ) -> None:
         """A recipient is given up."""
         self.metrics.failed += 1
-        self._write(_WARNING, "failed", _attempt(message_id, recipient, destination, reply_code, reply_text))
+        self._write(
+            _WARNING, "failed", _attempt(message_id, recipient, destination, reply_code, reply_text, host)
+        )
 
     def captured(self, message_id: int, recipient: str, seconds: float = 0.0) -> None:
         """A recipient whose mail stays here to be looked at."""
@@ -266,16 +277,17 @@ class MailLog:
 
 
 def _attempt(
-    message_id: int, recipient: str, destination: str, reply_code: int, reply_text: str
+    message_id: int, recipient: str, destination: str, reply_code: int, reply_text: str, host: str
 ) -> dict[str, Value]:
     message = f"{message_id:016x}"
-    return {
+    fields: dict[str, Value] = {
         "message": message,
         "recipient": recipient,
         "to": destination,
         "code": reply_code,
         "reply": reply_text,
     }
+    return {**fields, "host": host} if host else fields
 
 
 def _problem_text(error: BaseException | str) -> str:

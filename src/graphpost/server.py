@@ -27,6 +27,7 @@ from graphpost.auth.keys import SigningKeys, open_keys
 from graphpost.auth.tokens import TokenVerifier, own_issuer
 from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
+from graphpost.delivery.absence import Absence
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.dispatch import Dispatcher
@@ -43,10 +44,12 @@ from graphpost.delivery.ruling import Ruler
 from graphpost.delivery.settler import Settler
 from graphpost.delivery.signers import signing
 from graphpost.delivery.submit import Submitter
+from graphpost.delivery.suppressing import SuppressedCourier, Suppressions
 from graphpost.delivery.worker import Worker
 from graphpost.files import locked
 from graphpost.graph.api import GraphApi
 from graphpost.graph.attachments.uploading import Uploads
+from graphpost.graph.bodies.zones import instant_of
 from graphpost.graph.call import Services
 from graphpost.graph.notifications.notifying import GraphWording
 from graphpost.graph.routes import MAIL_LIST
@@ -129,12 +132,17 @@ class Server:
         notifier = await self._start_notifier(store, people, numbers)
         indexer = Indexer(store, self._log)
         self._background(indexer.run())
-        worker, submitter, receipts = await self._start_delivery(store, blobs, people, numbers, indexer)
+        suppressions = Suppressions(store, config.suppression, clock, self._log)
+        await suppressions.refresh()
+        self._background(suppressions.watch())
+        worker, submitter, receipts = await self._start_delivery(
+            store, blobs, people, numbers, indexer, suppressions
+        )
         with locked(config.data):  # what two first starts would make twice
             keys = open_keys(config.data / "keys", clock.now())
             self.ca = server_certificate(config, clock.now()) if config.server.tls else None
         application = self._application(
-            store, blobs, people, numbers, worker, submitter, receipts, notifier, keys, indexer
+            store, blobs, people, numbers, worker, submitter, receipts, notifier, keys, indexer, suppressions
         )
         await self._start_web(application, listener)
         announce(config.data, self.url, self._file)
@@ -160,34 +168,48 @@ class Server:
         return notifier
 
     async def _start_delivery(
-        self, store: Store, blobs: Blobs, people: Accounts, numbers: Numbers, indexer: Indexer
+        self,
+        store: Store,
+        blobs: Blobs,
+        people: Accounts,
+        numbers: Numbers,
+        indexer: Indexer,
+        suppressions: Suppressions,
     ) -> tuple[Worker, Submitter, Receipts]:
         config, clock, log = self.config, self._clock, self._log
         hostname = config.delivery.hostname or host_name()
         filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
-        router = Router(people.directory, config.tenant.domains, config.routes)
+        router = Router(people.directory, config.tenant.domains, config.routes, suppressions.has)
+        sign = signing(config.dkim, clock)
         outlets = Outlets(
             config.routes,
             config.delivery,
             hostname,
             router=router,
             dns=config.dns,
-            signed=signing(config.dkim, clock),
+            clock=clock,
+            signed=sign,
+            suppressed=SuppressedCourier(store, hostname),
         )
         self._stack.push_async_callback(outlets.close)
         owner = numbers.next()
-        reporter, ruler = Reporter(filer, hostname), Ruler(filer, router.destination, config.delivery)
-        receipts = Receipts(
+        reporter, automatic = (
+            Reporter(filer, hostname),
             AutomaticMail(filer, router.destination, config.delivery),
+        )
+        receipts = Receipts(
+            automatic,
             hostname,
             enabled=config.delivery.read_receipts,
             refused_by=[each.address for each in config.mailboxes if not each.read_receipts],
         )
+        absence = Absence(automatic, router.is_ours, instant_of)
+        ruler = Ruler(filer, router.destination, config.delivery, receipts, absence)
         attempts = Attempts(
             store=store,
             blobs=blobs,
             couriers=outlets.find,
-            local=LocalDelivery(store, filer, ruler, receipts, people.directory, hostname),
+            local=LocalDelivery(store, filer, ruler, people.directory, hostname),
             reporter=reporter,
             directory=people.directory,
             settings=config.delivery,
@@ -196,7 +218,7 @@ class Server:
         worker = Worker(
             store=store,
             attempts=attempts,
-            settler=Settler(store, clock, log, owner),
+            settler=Settler(store, clock, log, owner, suppressions.note),
             rerouter=Rerouter(
                 store=store,
                 destination_of=router.destination,
@@ -259,6 +281,7 @@ class Server:
         notifier: Notifier,
         keys: SigningKeys,
         indexer: Indexer,
+        suppressions: Suppressions,
     ) -> Application:
         config, clock = self.config, self._clock
         names, tenant = subject_names(config.server.host, config.server.names), config.tenant.id
@@ -296,7 +319,12 @@ class Server:
             else None
         )
         operations = Operations(
-            store, numbers, clock, queue_changed=worker.forget_holds, accounts_changed=people.refresh
+            store,
+            numbers,
+            clock,
+            queue_changed=worker.forget_holds,
+            accounts_changed=people.refresh,
+            suppressions_changed=suppressions.refresh,
         )
         admin = AdminApi(
             operations,

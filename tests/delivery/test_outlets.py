@@ -5,16 +5,19 @@ from __future__ import annotations
 import pytest
 
 from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
-from graphpost.delivery.outlets import Outlets, exchanger_target, target_of
+from graphpost.delivery.outlets import Outlets, exchanger_target
+from graphpost.delivery.relaying import target_of
 from graphpost.delivery.routing import CAPTURE, Router, destination_key
 from graphpost.mail.mailbox import Directory
+from graphpost.testing.clock import JumpingClock
 
 SETTINGS = DeliverySettings(concurrency=7)
 
 
 def outlets(*routes: RouteSettings) -> Outlets:
     router = Router(lambda: Directory.of([]), [], routes)
-    return Outlets(routes, SETTINGS, "mail.test", router=router, dns=DnsSettings(servers=["127.0.0.1:53"]))
+    dns = DnsSettings(servers=["127.0.0.1:53"])
+    return Outlets(routes, SETTINGS, "mail.test", router=router, dns=dns, clock=JumpingClock())
 
 
 @pytest.mark.parametrize(("concurrency", "connections"), [(0, 7), (3, 3)])

@@ -34,6 +34,7 @@ from graphpost.store import (
     rerouting,
     searching,
     subscriptions,
+    suppressions,
     trees,
     uploads,
     words,
@@ -47,6 +48,7 @@ from graphpost.store.pages import NEWEST, Slot
 from graphpost.store.preferences import Entry, Kind
 from graphpost.store.searching import Search
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
+from graphpost.store.suppressions import Suppression
 from graphpost.store.transaction import COUNT
 from graphpost.store.trees import Copying
 
@@ -179,6 +181,13 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deliveries.release, (7, 100), {}),
     (deliveries.depth, (), {}),
     (deliveries.prune, (7, 100), {}),
+    (suppressions.put, ([Suppression("a@b.test"), Suppression("c@b.test", origin="bounce")],), {}),
+    (suppressions.revision, (), {}),
+    (suppressions.load, (), {}),
+    (suppressions.find, ("a@b.test",), {}),
+    (suppressions.listed, (), {}),
+    (suppressions.remove_expired, (5,), {}),
+    (suppressions.remove, ("a@b.test",), {}),
     (deliveries.give_back, (delivery(1, attempts=1), 1, 100), {}),
     (deliveries.renew, ([delivery(1, attempts=1)], 1, 100), {}),
     (deliveries.add, (delivery(2, destination="old"),), {}),
@@ -194,6 +203,8 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (preferences.change, (7, Kind.CATEGORY, ENTRY), {}),
     (preferences.remove, (7, Kind.CATEGORY, "a"), {}),
     (preferences.on_arrival, (7,), {}),
+    (preferences.note_answer, (7, "zoe@one.test", 100), {}),
+    (preferences.forget_answers, (7,), {}),
     (preferences.settings_of, (7,), {}),
     (preferences.set_settings, (7, PersonalSettings()), {}),
     (deferrals.put, (DEFERRAL,), {}),

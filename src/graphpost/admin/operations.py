@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 from msgspec.structs import replace
 
 from graphpost.admin import shown
-from graphpost.admin.queue import OperationError, QueueOperations, find_mailbox
+from graphpost.admin.queue import OperationError, find_mailbox
+from graphpost.admin.suppression import SuppressionOperations, nothing
 from graphpost.config.checking import check_address
 from graphpost.config.permissions import find_fault
 from graphpost.errors import ConfigurationError
@@ -27,15 +28,11 @@ from graphpost.store.accounts import Credential
 from graphpost.store.store import Tx
 
 
-async def _nothing() -> None:
-    """Nobody has to be told."""
-
-
 @dataclass(frozen=True, slots=True)
-class Operations(QueueOperations):
+class Operations(SuppressionOperations):
     """`accounts_changed` tells the server that its directory is old."""
 
-    accounts_changed: Callable[[], Awaitable[None]] = _nothing
+    accounts_changed: Callable[[], Awaitable[None]] = nothing
 
     ROUTES: ClassVar[dict[str, tuple[str, str]]] = {
         "list_queue": ("GET", "/admin/queue"),
@@ -45,6 +42,9 @@ class Operations(QueueOperations):
         "release_message": ("POST", "/admin/queue/{queue_id}/release"),
         "cancel_message": ("POST", "/admin/queue/{queue_id}/cancel"),
         "act_on_queue": ("POST", "/admin/queue/{action}"),
+        "list_suppressions": ("GET", "/admin/suppressions"),
+        "add_suppressions": ("POST", "/admin/suppressions"),
+        "remove_suppression": ("DELETE", "/admin/suppressions/{address}"),
         "list_mailboxes": ("GET", "/admin/mailboxes"),
         "add_mailbox": ("POST", "/admin/mailboxes"),
         "change_mailbox": ("PATCH", "/admin/mailboxes/{address}"),

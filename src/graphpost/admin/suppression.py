@@ -1,23 +1,30 @@
-"""What an administrator can do with the suppression list.  Part of `operations.Operations`."""
+"""What an administrator can do with the suppression list.
+
+Part of `operations.Operations`.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
 
 from graphpost.admin import shown
 from graphpost.admin.queue import OperationError, QueueOperations
-from graphpost.clock import SECOND, Instant, from_text
-from graphpost.config import check_address, check_domain
+from graphpost.clock import Instant, from_datetime
+from graphpost.config import check_domain
+from graphpost.config.checking import check_address
 from graphpost.errors import ConfigurationError
 from graphpost.store import suppressions
 from graphpost.store.store import Tx
 from graphpost.store.suppressions import Suppression, entry_of
 
 AT_ONCE: Final = 1000  # entries in one request
+_STATUS: Final = re.compile(r"5\.[0-9]{1,3}\.[0-9]{1,3}")
 _REASON: Final = 500  # characters
 
 
@@ -82,12 +89,16 @@ def _suppression(given: Entry, key: str, now: Instant) -> Suppression:
         check_address(given.address, f"{key}.address")
     if not given.reason.isprintable() or len(given.reason) > _REASON:
         raise ConfigurationError(f"{key}.reason", f"must be one line of at most {_REASON} characters")
+    if given.status and not _STATUS.fullmatch(given.status):
+        raise ConfigurationError(f"{key}.status", f"{given.status!r} is not a status such as 5.1.1")
     until = 0
     if given.expires:
         try:
-            until = from_text(given.expires)
-        except ValueError:
-            raise ConfigurationError(f"{key}.expires", f"{given.expires!r} is not a time such as 2027-01-31T00:00:00Z") from None
+            until = from_datetime(datetime.fromisoformat(given.expires))
+        except (ValueError, TypeError):
+            raise ConfigurationError(
+                f"{key}.expires", f"{given.expires!r} is not a time such as 2027-01-31T00:00:00Z"
+            ) from None
         if until <= now:
             raise ConfigurationError(f"{key}.expires", "is past")
     return Suppression(entry_of(given.address), given.reason, given.status, "administrator", now, until)

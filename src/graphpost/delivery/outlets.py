@@ -6,24 +6,22 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from msgspec import structs
 
+from graphpost.clock import Clock
 from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
+from graphpost.delivery.relaying import SMTP_PORT, Relays, connections_of, target_of
 from graphpost.delivery.routing import CAPTURE, MX, REJECT, SUPPRESSED, UNKNOWN, Router, destination_key
 from graphpost.store.interventions import CANCELLED
 from graphpost.transport.capture import CaptureCourier
 from graphpost.transport.courier import Courier, Failed, Reply
-from graphpost.transport.reject import RejectCourier
+from graphpost.transport.reject import RejectCourier, refusal
 from graphpost.transport.session import SmtpTarget
-from graphpost.transport.smtp import SmtpCourier
 
 if TYPE_CHECKING:
     from graphpost.delivery.exchangers import Exchangers
 
-SMTP_PORT: Final = 25
-SMTPS_PORT: Final = 465
 DELIVERIES_PER_CONNECTION: Final = 2
 
 
@@ -41,6 +39,7 @@ class Outlets:
         *,
         router: Router,
         dns: DnsSettings,
+        clock: Clock,
         signed: Callable[[Courier], Courier] = lambda courier: courier,
         suppressed: Courier | None = None,
     ) -> None:
@@ -59,11 +58,16 @@ class Outlets:
             CANCELLED: RejectCourier(cancelled),
             SUPPRESSED: suppressed or RejectCourier(),
         }
+        relays = Relays(settings, hostname, clock.now)
         for route in routes:
             key = destination_key(route)
-            if "://" in key and key not in self._couriers:
-                self._couriers[key] = signed(SmtpCourier(target_of(route, settings, hostname)))
-                self._limits[key] = DELIVERIES_PER_CONNECTION * connections_of(route, settings)
+            if key in self._couriers:
+                continue
+            if "://" in key:
+                self._couriers[key] = signed(relays.courier(route))
+                self._limits[key] = DELIVERIES_PER_CONNECTION * most_connections(route, settings)
+            elif key.startswith(REJECT):
+                self._couriers[key] = RejectCourier(refusal(key.partition(":")[2]))
 
     def _asking(self, dns: DnsSettings) -> Exchangers:
         from graphpost.delivery.exchangers import (
@@ -101,32 +105,10 @@ class Outlets:
             await self._exchangers.close()
 
 
-def connections_of(route: RouteSettings, settings: DeliverySettings) -> int:
-    """The most connections that a route may have at once."""
-    return route.concurrency or settings.concurrency
-
-
-def target_of(route: RouteSettings, settings: DeliverySettings, hostname: str) -> SmtpTarget:
-    """The SMTP host of a route."""
-    url = urlsplit(route.to)
-    implicit = url.scheme == "smtps"
-    return SmtpTarget(
-        host=url.hostname or "",
-        port=url.port or (SMTPS_PORT if implicit else SMTP_PORT),
-        hostname=route.hostname or hostname,
-        implicit_tls=implicit,
-        tls=route.tls,
-        ca_file=route.ca_file,
-        username=route.username,
-        password=route.password,
-        auth=route.auth,
-        connect_seconds=settings.connect_seconds,
-        reply_seconds=settings.reply_seconds,
-        messages_per_connection=settings.messages_per_connection,
-        connections=connections_of(route, settings),
-        source=route.source,
-        pipelining=route.pipelining,
-    )
+def most_connections(route: RouteSettings, settings: DeliverySettings) -> int:
+    """How many connections a route has when all its hosts work: those of the best priority share its mail."""
+    priorities = [host.priority for host in route.smarthosts()]
+    return connections_of(route, settings) * priorities.count(min(priorities))
 
 
 def exchanger_target(

@@ -12,18 +12,16 @@ from typing import Final
 
 from graphpost.clock import SECOND, Clock, Instant, to_text
 from graphpost.config import SuppressionSettings
-from graphpost.delivery.routing import CAPTURE, LOCAL, REJECT, SUPPRESSED, UNKNOWN
+from graphpost.delivery.routing import MX
 from graphpost.maillog import MailLog
 from graphpost.store import suppressions
 from graphpost.store.deliveries import Recipient
-from graphpost.store.interventions import CANCELLED
 from graphpost.store.store import Store, Tx
 from graphpost.store.suppressions import Suppression
 from graphpost.transport.courier import Envelope, Failed, Reply
 
 DEFAULT_STATUS: Final = "5.7.1"  # RFC 3463: delivery not authorized, message refused
 REFRESH_SECONDS: Final = 2.0
-_OURS: Final = frozenset({LOCAL, UNKNOWN, CAPTURE, REJECT, SUPPRESSED, CANCELLED})
 MOST_PENDING: Final = 10_000  # bounces not yet written; of more in two seconds some will bounce again
 
 
@@ -53,7 +51,7 @@ class Suppressions:
 
     def note(self, destination: str, failed: Iterable[Recipient]) -> None:
         """Remember recipients whom a host refused for good, if they are to be suppressed."""
-        if not self._statuses or destination in _OURS:
+        if not self._statuses or not ("://" in destination or destination.startswith(MX)):
             return
         for recipient in failed:
             said = recipient.reply

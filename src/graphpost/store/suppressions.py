@@ -17,9 +17,7 @@ from graphpost.store.store import Row, Tx
 
 _COLUMNS: Final = "entry, reason, status, origin, created_at, expires_at"
 _READ: Final = f"SELECT {_COLUMNS} FROM suppressions"  # noqa: S608
-_PUT: Final = (
-    f"INSERT INTO suppressions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (entry) DO "  # noqa: S608
-)
+_PUT: Final = f"INSERT INTO suppressions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (entry) DO "  # noqa: S608
 _OVER: Final = (
     f"{_PUT}UPDATE SET reason = excluded.reason, status = excluded.status, origin = excluded.origin,"
     " created_at = excluded.created_at, expires_at = excluded.expires_at"
@@ -63,7 +61,9 @@ def find(tx: Tx, address: str) -> Suppression | None:
 
 def listed(tx: Tx, after: str = "", limit: int = 100) -> list[Suppression]:
     """In the order of their entries, after one of them."""
-    return [_suppression(row) for row in tx.all(f"{_READ} WHERE entry > ? ORDER BY entry LIMIT ?", (after, limit))]
+    return [
+        _suppression(row) for row in tx.all(f"{_READ} WHERE entry > ? ORDER BY entry LIMIT ?", (after, limit))
+    ]
 
 
 def put(tx: Tx, some: Iterable[Suppression]) -> None:
