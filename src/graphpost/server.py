@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
 import sys
 from collections.abc import Coroutine
@@ -18,7 +17,7 @@ from typing import Any, TextIO
 
 from graphpost import __version__
 from graphpost.admin.access import administrator_token, announce, withdraw
-from graphpost.admin.banner import banner, origin
+from graphpost.admin.banner import origin
 from graphpost.admin.http import AdminApi
 from graphpost.admin.metrics_port import serve_metrics
 from graphpost.admin.operations import Operations
@@ -35,7 +34,7 @@ from graphpost.delivery.filing import Filer
 from graphpost.delivery.indexing import Indexer
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
-from graphpost.delivery.outlets import Outlets, host_name
+from graphpost.delivery.outlets import HTTPS_PORT, Outlets, host_name
 from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
@@ -44,7 +43,7 @@ from graphpost.delivery.ruling import Ruler
 from graphpost.delivery.settler import Settler
 from graphpost.delivery.signers import signing
 from graphpost.delivery.submit import Submitter
-from graphpost.delivery.suppressing import SuppressedCourier, Suppressions
+from graphpost.delivery.suppressing import Suppressions
 from graphpost.delivery.worker import Worker
 from graphpost.files import locked
 from graphpost.graph.api import GraphApi
@@ -58,7 +57,7 @@ from graphpost.ids import Numbers
 from graphpost.maillog import MailLog, ProblemHandler
 from graphpost.notifications.notifier import Notifier
 from graphpost.notifications.posting import Poster
-from graphpost.process import most_connections, raise_file_limit, tune_interpreter
+from graphpost.process import most_connections
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
 from graphpost.store.opening import open_blobs, open_store
@@ -79,9 +78,12 @@ class Server:
         file: Path | None = None,
         clock: Clock | None = None,
         stream: TextIO | None = None,
+        policy_port: int = HTTPS_PORT,
     ) -> None:
+        """`policy_port` is where other domains' MTA-STS policies are served."""
         self.config = config
         self._file = file
+        self._policy_port = policy_port
         self.url = ""
         self.port = 0
         self.ca: CertificateFiles | None = None
@@ -180,18 +182,21 @@ class Server:
         hostname = config.delivery.hostname or host_name()
         filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
         router = Router(people.directory, config.tenant.domains, config.routes, suppressions.has)
-        sign = signing(config.dkim, clock)
         outlets = Outlets(
             config.routes,
             config.delivery,
             hostname,
             router=router,
             dns=config.dns,
+            store=store,
             clock=clock,
-            signed=sign,
-            suppressed=SuppressedCourier(store, hostname),
+            log=log,
+            policy_port=self._policy_port,
+            signed=signing(config.dkim, clock),
         )
         self._stack.push_async_callback(outlets.close)
+        self._background(outlets.run())
+        self._forget_domain = outlets.forget
         owner = numbers.next()
         reporter, automatic = (
             Reporter(filer, hostname),
@@ -325,6 +330,7 @@ class Server:
             queue_changed=worker.forget_holds,
             accounts_changed=people.refresh,
             suppressions_changed=suppressions.refresh,
+            tls_forgotten=self._forget_domain,
         )
         admin = AdminApi(
             operations,
@@ -372,36 +378,3 @@ class Server:
             await asyncio.gather(task, return_exceptions=True)
 
         self._stack.push_async_callback(end)
-
-
-async def serve(config: Config, file: Path | None = None) -> None:
-    """Run until SIGTERM or SIGINT.  `file` is where the settings are from."""
-    server = Server(config, file=file)
-    told = asyncio.Event()
-    why = "asked to"
-
-    def tell(name: str) -> None:
-        nonlocal why
-        why = name
-        told.set()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, tell, number.name)
-    await server.start()
-    tune_interpreter()
-    print(banner(config, server.url, server.ca.ca if server.ca else None, file), flush=True)
-    await told.wait()
-    await server.stop(why)
-
-
-def run(config: Config, file: Path | None = None) -> int:
-    """What `graphpost serve` does; the exit status.  Uses uvloop when it is installed."""
-    raise_file_limit()
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(serve(config, file))
-    else:
-        uvloop.run(serve(config, file))
-    return 0

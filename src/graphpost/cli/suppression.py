@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from graphpost.cli.options import json_option, with_config
 from graphpost.cli.output import print_json, print_table
+from graphpost.clock import SECOND, SystemClock, to_text
 
 if TYPE_CHECKING:
     from graphpost.config import Config
 
 AT_ONCE = 1000
+DAY = 86_400 * SECOND
 
 
 @click.command()
@@ -45,7 +46,7 @@ def suppress(
 
     until = ""
     if days is not None:
-        until = (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        until = to_text(SystemClock().now() + int(days * DAY))
     entries: list[dict[str, Any]] = [
         {"address": each, "reason": reason, "expires": until} for each in addresses
     ]

@@ -1,8 +1,9 @@
 """Suppressing: what is on the suppression list is not sent to.
 
-Senders are told at once.  The list is remembered in memory and read again when it was changed, here or in another process.  A suppressed recipient
-goes to the destination `suppressed`, where everything fails, so that others are undisturbed and the report is like any
-other.  When settings say so, addresses that a host refused for good are put on the list for a time.
+Senders are told at once.  The list is remembered in memory and read again when it was changed, here or in another
+process.  A suppressed recipient goes to the destination `suppressed`, where everything fails, so that others are
+undisturbed and the report is like any other.  When settings say so, addresses that a host refused for good are put on
+the list for a time.
 """
 
 from __future__ import annotations
