@@ -1,4 +1,4 @@
-"""What answers requests: the Graph API, uploads, the embedded issuer, the administration."""
+"""What answers requests: the Graph API, uploads, issuer, administration."""
 
 from __future__ import annotations
 
@@ -71,6 +71,7 @@ def make_application(
         clock,
         queue_changed=delivery.worker.forget_holds,
         accounts_changed=people.refresh,
+        suppressions_changed=delivery.suppressions.refresh,
         tls_forgotten=delivery.outlets.forget,
     )
     admin = AdminApi(

@@ -21,6 +21,7 @@ from graphpost.delivery.ruling import Ruler
 from graphpost.delivery.settler import Settler
 from graphpost.delivery.signers import signing
 from graphpost.delivery.submit import Submitter
+from graphpost.delivery.suppressing import Suppressions
 from graphpost.delivery.worker import Worker
 from graphpost.graph.bodies.zones import instant_of
 from graphpost.graph.sending.due import due_check
@@ -36,6 +37,7 @@ class Delivery:
     receipts: Receipts
     outlets: Outlets
     indexer: Indexer
+    suppressions: Suppressions
 
 
 async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
@@ -44,9 +46,12 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
     people, numbers = base.people, base.numbers
     indexer = Indexer(store, log)
     base.background(indexer.run())
+    suppressions = Suppressions(store, config.suppression, clock, log)
+    await suppressions.refresh()
+    base.background(suppressions.watch())
     hostname = config.delivery.hostname or host_name()
     filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
-    router = Router(people.directory, config.tenant.domains, config.routes)
+    router = Router(people.directory, config.tenant.domains, config.routes, suppressions.has)
     outlets = Outlets(
         config.routes,
         config.delivery,
@@ -85,7 +90,7 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
     worker = Worker(
         store=store,
         attempts=attempts,
-        settler=Settler(store, clock, log, owner),
+        settler=Settler(store, clock, log, owner, suppressions.note),
         rerouter=Rerouter(
             store=store,
             destination_of=router.destination,
@@ -135,4 +140,4 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
     )
     base.background(maintenance.run())
     base.background(dispatcher.run())
-    return Delivery(worker, submitter, receipts, outlets, indexer)
+    return Delivery(worker, submitter, receipts, outlets, indexer, suppressions)

@@ -1,4 +1,4 @@
-"""A server as a process: signals, the banner, the exit status."""
+"""The server as a process: it runs until a signal ends it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from graphpost.admin.banner import banner
 from graphpost.config import Config
 from graphpost.process import raise_file_limit, tune_interpreter
-from graphpost.server.lifetime import Server
+from graphpost.server import Server
 
 
 async def serve(config: Config, file: Path | None = None) -> None:
