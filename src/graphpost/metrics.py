@@ -67,6 +67,7 @@ class Metrics:
         self.deferred = 0
         self.failed = 0
         self.bounced = 0
+        self.reported = 0
         self.interrupted_attempts = 0
         self.notifications = 0
         self.notifications_failed = 0
@@ -112,6 +113,7 @@ _COUNTERS: Final = {
     "deferred": "Attempts that ended with: try again later",
     "failed": "Recipients given up",
     "bounced": "Non-delivery reports filed",
+    "reported": "Recipients of whom a report from elsewhere said what became of a message",
     "interrupted_attempts": "Deliveries leased by a run that did not end properly; those being sent then may arrive twice",
     "notifications": "Change and lifecycle notifications that receivers took",
     "notifications_failed": "Requests with notifications that receivers did not take",

@@ -35,6 +35,7 @@ from graphpost.delivery.filing import Filer
 from graphpost.delivery.indexing import Indexer
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
+from graphpost.delivery.noticing import Noticing
 from graphpost.delivery.outlets import Outlets, host_name
 from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
@@ -190,7 +191,7 @@ class Server:
             store=store,
             blobs=blobs,
             couriers=outlets.find,
-            local=LocalDelivery(store, filer, ruler, people.directory, hostname),
+            local=LocalDelivery(store, filer, ruler, Noticing(store, log), people.directory, hostname),
             reporter=reporter,
             directory=people.directory,
             settings=config.delivery,
