@@ -8,9 +8,10 @@ import pytest
 from tests.delivery.post import ADELE, ALEX, LATER, Office
 from tests.mail.test_returned import OUTLOOK_RECEIPT, POSTFIX, QMAIL
 
+from graphpost.admin.queue import QueueOperations
 from graphpost.delivery import filing
 from graphpost.mail.message import Item
-from graphpost.store import deliveries, reported
+from graphpost.store import accounts, deliveries, reported
 
 pytestmark = pytest.mark.anyio
 ZOE, YAN = "zoe@one.test", "yan@one.test"
@@ -164,3 +165,16 @@ async def test_what_was_said_is_forgotten_with_the_deliveries(office: Office) ->
     await office.store.write(lambda tx: deliveries.prune(tx, bucket, office.clock.now() + 1))
     assert await office.store.write(lambda tx: reported.prune(tx, bucket)) == 2
     assert await states(office, item) == {}
+
+
+async def test_who_administers_the_queue_is_shown_what_was_said(office: Office) -> None:
+    item = await sent(office)
+    await notice(office, about(item))
+    await office.store.store.write(lambda tx: accounts.add_mailbox(tx, ADELE, ""))
+    queue = QueueOperations(office.store, office.numbers, office.clock)
+    shown = await queue.show_message(queue_id=f"{item.message_id:016x}")
+    assert [(each["state"], each["reported"]["state"]) for each in shown["recipients"]] == [
+        ("delivered", "bounced"),
+        ("delivered", "delayed"),
+    ]
+    assert shown["recipients"][0]["reported"]["status"] == "5.1.1"
