@@ -192,12 +192,7 @@ class Server:
             Reporter(filer, hostname),
             AutomaticMail(filer, router.destination, config.delivery),
         )
-        receipts = Receipts(
-            automatic,
-            hostname,
-            enabled=config.delivery.read_receipts,
-            refused_by=[each.address for each in config.mailboxes if not each.read_receipts],
-        )
+        receipts = Receipts.by_settings(config, automatic, hostname)
         absence = Absence(automatic, router.is_ours, instant_of)
         ruler = Ruler(filer, router.destination, config.delivery, receipts, absence)
         attempts = Attempts(
