@@ -16,6 +16,7 @@ from graphpost.store.accounts import Credential
 from graphpost.store.deferrals import Deferral
 from graphpost.store.deliveries import DONE, HELD, OPEN, QUEUED, Delivery, Recipient
 from graphpost.store.reported import Reported
+from graphpost.store.suppressions import Suppression
 from graphpost.store.tls import Level, StoredPolicy
 from graphpost.transport.security import TlsLevel
 
@@ -114,6 +115,17 @@ def _reported(told: Reported | None) -> dict[str, Any] | None:
     if told is None:
         return None
     return {"state": told.state, "status": told.status, "text": told.text, "at": to_text(told.at)}
+
+
+def suppression(found: Suppression) -> dict[str, Any]:
+    return {
+        "address": found.entry,
+        "reason": found.reason,
+        "status": found.status,
+        "origin": found.origin,
+        "created": to_text(found.created_at),
+        "expires": to_text(found.expires_at) if found.expires_at else "",
+    }
 
 
 def mailbox(found: Mailbox) -> dict[str, Any]:
