@@ -1,4 +1,4 @@
-"""A real Postfix for tests and benchmarks, in a directory and on a port of its own.
+"""A real Postfix for tests and benchmarks, on a port of its own.
 
     with Postfix(relayhost=f"[127.0.0.1]:{port}") as postfix:
         ...  # postfix.port takes mail; postfix.log
