@@ -27,6 +27,7 @@ from graphpost.auth.keys import SigningKeys, open_keys
 from graphpost.auth.tokens import TokenVerifier, own_issuer
 from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
+from graphpost.delivery.absence import Absence
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.dispatch import Dispatcher
@@ -47,6 +48,7 @@ from graphpost.delivery.worker import Worker
 from graphpost.files import locked
 from graphpost.graph.api import GraphApi
 from graphpost.graph.attachments.uploading import Uploads
+from graphpost.graph.bodies.zones import instant_of
 from graphpost.graph.call import Services
 from graphpost.graph.notifications.notifying import GraphWording
 from graphpost.graph.routes import MAIL_LIST
@@ -172,18 +174,23 @@ class Server:
         )
         self._stack.push_async_callback(outlets.close)
         owner = numbers.next()
-        reporter, ruler = Reporter(filer, hostname), Ruler(filer, router.destination, config.delivery)
-        receipts = Receipts(
+        reporter, automatic = (
+            Reporter(filer, hostname),
             AutomaticMail(filer, router.destination, config.delivery),
+        )
+        receipts = Receipts(
+            automatic,
             hostname,
             enabled=config.delivery.read_receipts,
             refused_by=[each.address for each in config.mailboxes if not each.read_receipts],
         )
+        absence = Absence(automatic, router.is_ours, instant_of)
+        ruler = Ruler(filer, router.destination, config.delivery, receipts, absence)
         attempts = Attempts(
             store=store,
             blobs=blobs,
             couriers=outlets.find,
-            local=LocalDelivery(store, filer, ruler, receipts, people.directory, hostname),
+            local=LocalDelivery(store, filer, ruler, people.directory, hostname),
             reporter=reporter,
             directory=people.directory,
             settings=config.delivery,

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from graphpost.clock import SECOND, Instant
 from graphpost.config import DeliverySettings, LimitSettings, LogSettings, RouteSettings
+from graphpost.delivery.absence import Absence
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.dispatch import Check, Dispatcher
@@ -26,6 +27,7 @@ from graphpost.delivery.settler import Settler
 from graphpost.delivery.submit import Submission, Submitter
 from graphpost.delivery.worker import Worker
 from graphpost.errors import StoreError
+from graphpost.graph.bodies.zones import instant_of
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import INBOX, Directory, Mailbox
 from graphpost.mail.message import Address, Body, Item, Message
@@ -183,15 +185,21 @@ class Office:
         filer = Filer(blobs, self.numbers, LimitSettings(), 65_536)
         self.router = Router(lambda: self.directory, ["contoso.test"], routes)
         self.reporter = Reporter(filer, HOST)
-        ruler = Ruler(filer, self.router.destination, settings)
         self.automatic = AutomaticMail(filer, self.router.destination, settings)
         self.receipts = Receipts(self.automatic, HOST, enabled=settings.read_receipts)
+        ruler = Ruler(
+            filer,
+            self.router.destination,
+            settings,
+            self.receipts,
+            Absence(self.automatic, self.router.is_ours, instant_of),
+        )
         self.settler = Settler(self.store, clock, self.log, owner)
         self.attempts = Attempts(
             store=self.store,
             blobs=blobs,
             couriers=self.couriers.get,
-            local=LocalDelivery(self.store, filer, ruler, self.receipts, lambda: self.directory, HOST),
+            local=LocalDelivery(self.store, filer, ruler, lambda: self.directory, HOST),
             reporter=self.reporter,
             directory=lambda: self.directory,
             settings=settings,

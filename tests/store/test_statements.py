@@ -194,6 +194,8 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (preferences.change, (7, Kind.CATEGORY, ENTRY), {}),
     (preferences.remove, (7, Kind.CATEGORY, "a"), {}),
     (preferences.on_arrival, (7,), {}),
+    (preferences.note_answer, (7, "zoe@one.test", 100), {}),
+    (preferences.forget_answers, (7,), {}),
     (preferences.settings_of, (7,), {}),
     (preferences.set_settings, (7, PersonalSettings()), {}),
     (deferrals.put, (DEFERRAL,), {}),

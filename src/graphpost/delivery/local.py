@@ -12,7 +12,6 @@ from typing import Final
 
 from graphpost.clock import Instant
 from graphpost.delivery.filing import Filer, Filing
-from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.ruling import Followed, Ruler, followed
 from graphpost.errors import MimeError, StoreError
 from graphpost.mail.mailbox import Directory, Mailbox
@@ -30,12 +29,10 @@ class LocalDelivery:
         store: Store,
         filer: Filer,
         ruler: Ruler,
-        receipts: Receipts,
         directory: Callable[[], Directory],
         hostname: str,
     ) -> None:
         self._store = store
-        self._receipts = receipts
         self._filer = filer
         self._ruler = ruler
         self._directory = directory
@@ -73,14 +70,7 @@ class LocalDelivery:
         made: list[Filing] = []
         for box in boxes:
             arrived, what = self._filer.prepare(box, data, now), rules[box.mailbox_id]
-            filings = (
-                [arrived]
-                if what.is_nothing
-                else self._ruler.filings(box, arrived, data, what, envelope.sender, now)
-            )
-            if arrived.item.message.is_read_receipt_requested:
-                filings = self._receipts.owed(box, filings, envelope.sender, now)
-            made += filings
+            made += self._ruler.arrived(box, arrived, data, what, envelope.sender, now)
         return tuple(made)
 
     def _outcome(self, address: str, box: Mailbox | None) -> Outcome:

@@ -80,6 +80,10 @@ class Router:
             return LOCAL
         return self._elsewhere(domain_of(address))
 
+    def is_ours(self, address: str) -> bool:
+        """Whether it is of a mailbox here, or of a domain of ours."""
+        return self._directory().find_address(address) is not None or domain_of(address) in self._domains
+
     def _find_elsewhere(self, domain: str) -> str:
         """The destination key for the addresses of a domain that are nobody's here."""
         if domain in self._domains:

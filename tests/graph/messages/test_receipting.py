@@ -19,7 +19,6 @@ from tests.graph.study import (
     to,
 )
 
-from graphpost.delivery.receipts import Receipts
 from graphpost.mail.mailbox import DELETED_ITEMS, INBOX, Mailbox
 from graphpost.mail.message import Item
 from graphpost.mail.rules import Actions, Rule
@@ -211,10 +210,11 @@ async def test_an_unread_receipt_is_suppressed_by_itself(post: Study) -> None:
     assert [each.mailbox_id for each in await post.office.queue()] == [ADELE.mailbox_id]
 
 
-@pytest.mark.parametrize("options", [{"enabled": False}, {"refused_by": [ALEX.address.lower()]}])
+@pytest.mark.parametrize("options", [{"_enabled": False}, {"_refused_by": [ALEX.address.lower()]}])
 async def test_a_server_or_a_mailbox_refuses(post: Study, options: dict[str, Any]) -> None:
     office = post.office
-    office.attempts._local._receipts = Receipts(office.automatic, "post.contoso.test", **options)
+    for name, value in options.items():
+        setattr(office.receipts, name, value)
     path = await send(post)
     (item,) = await found(post, ALEX)
     assert (item.message.receipt_to, item.message.is_read_receipt_requested) == ("", True)
