@@ -11,6 +11,7 @@ from msgspec import structs
 
 from graphpost.clock import Clock
 from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
+from graphpost.config.names import a_label
 from graphpost.delivery.relaying import SMTP_PORT, Relays, connections_of, target_of
 from graphpost.delivery.routing import CAPTURE, MX, REJECT, UNKNOWN, Router, destination_key
 from graphpost.store.interventions import CANCELLED
@@ -46,6 +47,8 @@ class Outlets:
         self._hostname = hostname
         self._router = router
         self._signed = signed
+        names = [hostname, *(route.hostname for route in routes if route.hostname)]
+        self._own = frozenset(a_label(name).lower() for name in names)
         self._exchangers = self._asking(dns) if any(destination_key(r) == MX for r in routes) else None
         self._limits: dict[str, int] = {}
         unknown = Failed(Reply(550, "5.1.1", "Recipient address rejected: no such mailbox here", hostname))
@@ -75,7 +78,7 @@ class Outlets:
         def target(route: RouteSettings, host: str, address: str) -> SmtpTarget:
             return exchanger_target(route, self._settings, self._hostname, host, address)
 
-        return Exchangers(dns, target, frozenset({self._hostname.lower()}))
+        return Exchangers(dns, target, self._own)
 
     def find(self, destination: str) -> Courier | None:
         if not destination.startswith(MX):
