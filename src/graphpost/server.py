@@ -209,7 +209,7 @@ class Server:
                 owner=owner,
             ),
             settings=config.delivery,
-            limit_of=outlets.limit,
+            limits_of=outlets.limits,
             clock=clock,
             log=log,
             owner=owner,

@@ -17,6 +17,7 @@ from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.dispatch import Check, Dispatcher
 from graphpost.delivery.filing import Filer
+from graphpost.delivery.lane import Limits
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
@@ -123,7 +124,7 @@ class BreakableStore:
 
     async def read(self, fn: Callable[[Tx], T]) -> T:
         result = await self.store.read(fn)
-        self.polls += "_claim_due" in getattr(fn, "__qualname__", "")
+        self.polls += "Claimer.look." in getattr(fn, "__qualname__", "")
         return result
 
     async def write(self, fn: Callable[[Tx], T]) -> T:
@@ -144,7 +145,7 @@ def settling(fn: Callable[[Tx], Any]) -> StoreError | None:
 
 def claiming(fn: Callable[[Tx], Any]) -> StoreError | None:
     """Lets a worker claim nothing more, as if its process hung."""
-    return StoreError("locked") if "Worker._claim." in getattr(fn, "__qualname__", "") else None
+    return StoreError("locked") if "Leases.claim." in getattr(fn, "__qualname__", "") else None
 
 
 def accepting(fn: Callable[[Tx], Any]) -> StoreError | None:
@@ -217,7 +218,7 @@ class Office:
                 owner=owner,
             ),
             settings=settings,
-            limit_of=lambda destination: limit,
+            limits_of=lambda destination: Limits(limit),
             clock=clock,
             log=self.log,
             owner=owner,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
+from graphpost.delivery.lane import Limits
 from graphpost.delivery.outlets import Outlets, exchanger_target
 from graphpost.delivery.relaying import target_of
 from graphpost.delivery.routing import CAPTURE, Router, destination_key
@@ -42,17 +43,17 @@ def test_a_route_says_whether_commands_are_pipelined(pipelining: bool) -> None:
 @pytest.mark.parametrize(("concurrency", "deliveries"), [(0, 14), (3, 6)])
 def test_over_smtp_two_deliveries_a_connection_are_under_way(concurrency: int, deliveries: int) -> None:
     route = RouteSettings(domains=["*"], to="smtp://mx.test", concurrency=concurrency)
-    assert outlets(route).limit(destination_key(route)) == deliveries
+    assert outlets(route).limits(destination_key(route)).most == deliveries
 
 
 def test_elsewhere_the_settings_number_is_the_limit() -> None:
-    assert outlets().limit(CAPTURE) == 7
+    assert outlets().limits(CAPTURE) == Limits(7, initial=7, is_remote=False)
 
 
 def test_by_mx_each_domain_has_a_courier_and_its_number_of_deliveries() -> None:
     found = outlets(RouteSettings(domains=["far.test"], to="mx:", concurrency=3))
     assert found.find("mx:far.test") is not None
-    assert found.limit("mx:far.test") == 6
+    assert found.limits("mx:far.test").most == 6
     assert found.find("mx:other.test") is None
 
 

@@ -221,7 +221,7 @@ async def test_mail_behind_a_closed_gate_is_warned_about_and_expires_though_it_i
 
 
 async def test_another_worker_leaves_a_held_destination_alone(make_office: MakeOffice) -> None:
-    here, there, outside = make_office(), make_office(), make_office()
+    here, there, outside = make_office(limit=1), make_office(), make_office()
     await here.worker.start()
     await there.worker.start()
     here.one.says(DEAD)
@@ -237,7 +237,9 @@ async def test_another_worker_leaves_a_held_destination_alone(make_office: MakeO
     await there.until_done(2)
 
 
-async def test_an_operator_opens_the_gate(office: Office) -> None:
+async def test_an_operator_opens_the_gate(make_office: MakeOffice) -> None:
+    office = make_office(limit=1)
+    await office.worker.start()
     office.one.says(DEAD)
     item = await office.send("a@one.test")
     await office.settle_down()
@@ -255,11 +257,11 @@ async def test_an_operator_opens_the_gate(office: Office) -> None:
 async def test_a_backlog_larger_than_the_room_in_memory_is_drained(make_office: MakeOffice) -> None:
     office = make_office(limit=1)
     await office.worker.start()
-    room = office.worker._lane(ONE).room()
+    room = office.worker._lanes.lane(ONE).room()
     office.one.gate.clear()
     for number in range(room + 150):
         await office.send(f"a{number}@one.test")
-    assert office.worker._lane(ONE).room() == 0
+    assert office.worker._lanes.lane(ONE).room() == 0
     office.one.gate.set()
     await office.until_done(room + 150)
     assert Counter(office.one.addresses) == Counter(f"a{number}@one.test" for number in range(room + 150))

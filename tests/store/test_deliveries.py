@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 from tests.store.made import delivery
 
-from graphpost.store import deliveries, lookups
+from graphpost.store import deliveries, destinations, lookups
 from graphpost.store.deliveries import BUCKETS, DONE, HELD, Delivery, Recipient, Saying
 from graphpost.store.store import Store, Tx
 
@@ -30,7 +30,7 @@ async def claim(
 
 
 async def due(store: Store, now: int) -> list[str]:
-    return await store.read(lambda tx: deliveries.due_destinations(tx, 7, now))
+    return await store.read(lambda tx: destinations.due_in(tx, 7, now))
 
 
 async def test_a_delivery_comes_back_as_it_was(store: Store) -> None:
@@ -135,13 +135,35 @@ async def test_due_destinations_are_those_with_something_due_and_not_held_back(s
     )
 
     def gates(tx: Tx) -> None:
-        deliveries.hold_destination(tx, "c", 200, 3)
-        deliveries.hold_destination(tx, "c", 250, 4)
-        deliveries.hold_destination(tx, "d", 100, 1)
+        destinations.hold(tx, "c", 200, 3)
+        destinations.hold(tx, "c", 250, 4)
+        destinations.hold(tx, "d", 100, 1)
 
     await store.write(gates)
     assert await due(store, 100) == ["a", "b", "d"]
     assert await due(store, 250) == ["a", "b", "c", "d"]
+
+
+async def test_what_is_due_is_told_with_its_buckets(store: Store) -> None:
+    await put(
+        store,
+        delivery(1, destination="b"),
+        delivery(2, mailbox_id=9, destination="b"),
+        delivery(3, mailbox_id=9 + BUCKETS, destination="a"),
+        delivery(4, mailbox_id=10, destination="a", due_at=300),
+    )
+    assert await store.read(lambda tx: destinations.due(tx, 100)) == {"a": (9,), "b": (7, 9)}
+
+
+async def test_gates_that_opened_long_ago_are_forgotten(store: Store) -> None:
+    def gates(tx: Tx) -> None:
+        destinations.hold(tx, "long", 100, 3)
+        destinations.hold(tx, "lately", 200, 1)
+
+    await store.write(gates)
+    assert await store.write(lambda tx: destinations.forget(tx, 200)) == BUCKETS
+    rows = await store.read(lambda tx: tx.all("SELECT destination FROM destinations WHERE bucket = ?", (7,)))
+    assert rows == [("lately",)]
 
 
 async def test_releasing_makes_interrupted_attempts_due(store: Store) -> None:
@@ -188,7 +210,7 @@ async def test_eight_workers_share_a_queue_without_a_duplicate(open_store: Calla
     async def work(owner: int) -> None:
         store = stores[owner % len(stores)]
         for bucket in [*range(owner, BUCKETS), *range(owner)]:
-            while found := await store.read(lambda tx, b=bucket: deliveries.due_destinations(tx, b, 100)):
+            while found := await store.read(lambda tx, b=bucket: destinations.due_in(tx, b, 100)):
                 for name in found:
                     mine = await store.write(
                         lambda tx, b=bucket, name=name: deliveries.claim(tx, b, name, 100, 200, owner, 3)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.store.made import delivery
 
-from graphpost.store import deliveries, interventions, lookups
+from graphpost.store import deliveries, destinations, interventions, lookups
 from graphpost.store.deliveries import DONE, HELD, QUEUED, Delivery, Recipient
 from graphpost.store.interventions import CANCELLED, STATES, Action, Tally
 from graphpost.store.lookups import ANY, Choice
@@ -44,7 +44,7 @@ async def of(store: Store, message_id: int = 1, mailbox_id: int = 7) -> list[Del
 
 
 async def due(store: Store, now: int) -> list[str]:
-    return await store.read(lambda tx: deliveries.due_destinations(tx, 7, now))
+    return await store.read(lambda tx: destinations.due_in(tx, 7, now))
 
 
 async def claim(store: Store, now: int, owner: int = 1) -> list[Delivery]:
@@ -94,7 +94,7 @@ async def test_a_delivered_recipient_cannot_be_held(store: Store) -> None:
 
 async def test_retrying_makes_the_waiting_due_and_opens_the_gate(store: Store) -> None:
     await put(store, delivery(due_at=900), delivery(position=2, state=DONE))
-    await store.write(lambda tx: deliveries.hold_destination(tx, RELAY, 800, 2))
+    await store.write(lambda tx: destinations.hold(tx, RELAY, 800, 2))
     assert await due(store, 200) == []
     assert await act(store, "retry") == Tally(1, 1)
     assert await due(store, 200) == [RELAY]

@@ -65,6 +65,10 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     hostname: str = ""  # EHLO name; "" = the machine's
     concurrency: int = 20  # connections to one destination
+    initial_concurrency: int = 5  # deliveries to a destination nothing is known of
+    failed_cohorts: int = 1  # so many times as many failures in a row as deliveries under way: it is dead
+    connections: int = 1000  # deliveries under way to all destinations
+    active_messages: int = 20_000  # of the queue, in memory
     messages_per_connection: int = 1000
     connect_seconds: float = 30.0
     reply_seconds: float = 300.0

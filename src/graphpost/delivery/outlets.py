@@ -12,6 +12,7 @@ from msgspec import structs
 from graphpost.clock import Clock
 from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
 from graphpost.config.names import a_label
+from graphpost.delivery.lane import Limits
 from graphpost.delivery.relaying import SMTP_PORT, Relays, connections_of, target_of
 from graphpost.delivery.routing import CAPTURE, MX, REJECT, UNKNOWN, Router, destination_key
 from graphpost.store.interventions import CANCELLED
@@ -50,7 +51,7 @@ class Outlets:
         names = [hostname, *(route.hostname for route in routes if route.hostname)]
         self._own = frozenset(a_label(name).lower() for name in names)
         self._exchangers = self._asking(dns) if any(destination_key(r) == MX for r in routes) else None
-        self._limits: dict[str, int] = {}
+        self._limits: dict[str, Limits] = {}
         unknown = Failed(Reply(550, "5.1.1", "Recipient address rejected: no such mailbox here", hostname))
         cancelled = Failed(Reply(554, "5.7.0", "delivery was cancelled by an administrator", hostname))
         self._couriers: dict[str, Courier] = {
@@ -66,7 +67,7 @@ class Outlets:
                 continue
             if "://" in key:
                 self._couriers[key] = signed(relays.courier(route))
-                self._limits[key] = DELIVERIES_PER_CONNECTION * most_connections(route, settings)
+                self._limits[key] = self._limits_of(most_connections(route, settings))
             elif key.startswith(REJECT):
                 self._couriers[key] = RejectCourier(refusal(key.partition(":")[2]))
 
@@ -89,15 +90,21 @@ class Outlets:
             return None
         return self._signed(self._exchangers.courier(domain, route))
 
-    def limit(self, destination: str) -> int:
-        """How many deliveries to a destination may be under way at once.
-
-        Over SMTP that is twice as many as connections: the courier sends the commands of the next message together
-        with the content of the one before.
-        """
+    def limits(self, destination: str) -> Limits:
+        """How many deliveries to a destination may be under way at once; without a host, as many from the beginning."""
         if destination.startswith(MX) and (route := self._router.mx_route(destination.removeprefix(MX))):
-            return DELIVERIES_PER_CONNECTION * connections_of(route, self._settings)
-        return self._limits.get(destination) or self._settings.concurrency
+            return self._limits_of(connections_of(route, self._settings))
+        most = self._settings.concurrency
+        return self._limits.get(destination) or Limits(most, initial=most, is_remote=False)
+
+    def _limits_of(self, connections: int) -> Limits:
+        """Over SMTP there are twice as many deliveries under way as connections: the courier sends the commands of
+        the next message together with the content of the one before."""
+        return Limits(
+            DELIVERIES_PER_CONNECTION * connections,
+            initial=self._settings.initial_concurrency,
+            failed_cohorts=self._settings.failed_cohorts,
+        )
 
     async def close(self) -> None:
         for courier in self._couriers.values():

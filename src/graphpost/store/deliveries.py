@@ -2,8 +2,8 @@
 
 A row is queued (0), done (1) or held (2).  To claim is to lease: `due_at` moves to the lease's end and `owner` is set,
 so an attempt that never comes back is due again by itself.  `settle` writes only while owner and attempts are still
-those of the claim, so a late worker changes nothing.  A destination that refuses everybody is held back as a whole
-(table destinations).  Rows lie in buckets (`bucket_of` the mailbox), and every statement names its bucket.
+those of the claim, so a late worker changes nothing.  Rows lie in buckets (`bucket_of` the mailbox), and every statement
+names its bucket.
 """
 
 from __future__ import annotations
@@ -104,19 +104,6 @@ _CLAIM: Final = (
     " WHERE deliveries.bucket = ? AND deliveries.message_id = due.m AND deliveries.position = due.p"
     " RETURNING {columns}"
 ).replace("{columns}", _QUALIFIED)
-# A loose scan: from one destination with queued rows to the next, however many rows there are.
-_DUE: Final = (
-    "WITH RECURSIVE waiting(destination) AS ("
-    " SELECT (SELECT MIN(d.destination) FROM deliveries d WHERE d.bucket = ? AND d.state = 0)"
-    " UNION ALL SELECT (SELECT MIN(d.destination) FROM deliveries d"
-    " WHERE d.bucket = ? AND d.state = 0 AND d.destination > waiting.destination)"
-    " FROM waiting WHERE waiting.destination IS NOT NULL)"
-    " SELECT waiting.destination FROM waiting LEFT JOIN destinations g"
-    " ON g.bucket = ? AND g.destination = waiting.destination"
-    " WHERE waiting.destination IS NOT NULL AND COALESCE(g.not_before, 0) <= ?"
-    " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.bucket = ? AND d.state = 0"
-    " AND d.destination = waiting.destination AND d.due_at <= ?)"
-)
 _SETTLE: Final = (
     "WITH new(m, p, a, s, d, f, document) AS (VALUES {rows})"
     " UPDATE deliveries SET owner = CASE WHEN deliveries.state = new.s AND deliveries.due_at = new.d"
@@ -136,10 +123,6 @@ _PRUNE: Final = (
     "SELECT message_id, position FROM deliveries WHERE bucket = ? AND state = 1 AND finished_at < ?"
     " ORDER BY message_id LIMIT ?) RETURNING {columns}"
 ).replace("{columns}", _COLUMNS)
-_HOLD: Final = (
-    "INSERT INTO destinations (bucket, destination, not_before, failures) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (bucket, destination) DO UPDATE SET not_before = excluded.not_before, failures = excluded.failures"
-)
 _UNREADABLE: Final = _Document(0, False, "", (), "(this entry cannot be read)", "", 1, False, False)
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Document).decode
@@ -172,16 +155,6 @@ def claim(
         [(bucket, delivery.message_id, delivery.position) for delivery in found if not delivery.expires_at],
     )
     return [delivery for delivery in found if delivery.expires_at]
-
-
-def due_destinations(tx: Tx, bucket: int, now: Instant) -> list[str]:
-    """The destinations with something due, but for those held back.  Costs by destination, not by delivery."""
-    return [row[0] for row in tx.all(_DUE, (bucket, bucket, bucket, now, bucket, now))]
-
-
-def hold_destination(tx: Tx, destination: str, not_before: Instant, failures: int) -> None:
-    """Attempt nothing to a destination, from any bucket, before that instant; 0 and 0 when it works again."""
-    tx.executemany(_HOLD, [(bucket, destination, not_before, failures) for bucket in range(BUCKETS)])
 
 
 def settle(tx: Tx, settled: Iterable[Delivery], owner: int) -> set[tuple[int, int]]:
