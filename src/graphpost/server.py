@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
 import sys
 from collections.abc import Coroutine
@@ -18,7 +17,7 @@ from typing import Any, TextIO
 
 from graphpost import __version__
 from graphpost.admin.access import administrator_token, announce, withdraw
-from graphpost.admin.banner import banner, origin
+from graphpost.admin.banner import origin
 from graphpost.admin.http import AdminApi
 from graphpost.admin.metrics_port import serve_metrics
 from graphpost.admin.operations import Operations
@@ -45,6 +44,7 @@ from graphpost.delivery.ruling import Ruler
 from graphpost.delivery.settler import Settler
 from graphpost.delivery.signers import signing
 from graphpost.delivery.submit import Submitter
+from graphpost.delivery.suppressing import Suppressions
 from graphpost.delivery.worker import Worker
 from graphpost.files import locked
 from graphpost.graph.api import GraphApi
@@ -58,7 +58,7 @@ from graphpost.ids import Numbers
 from graphpost.maillog import MailLog, ProblemHandler
 from graphpost.notifications.notifier import Notifier
 from graphpost.notifications.posting import Poster
-from graphpost.process import most_connections, raise_file_limit, tune_interpreter
+from graphpost.process import most_connections
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
 from graphpost.store.opening import open_blobs, open_store
@@ -135,12 +135,17 @@ class Server:
         notifier = await self._start_notifier(store, people, numbers)
         indexer = Indexer(store, self._log)
         self._background(indexer.run())
-        worker, submitter, receipts = await self._start_delivery(store, blobs, people, numbers, indexer)
+        suppressions = Suppressions(store, config.suppression, clock, self._log)
+        await suppressions.refresh()
+        self._background(suppressions.watch())
+        worker, submitter, receipts = await self._start_delivery(
+            store, blobs, people, numbers, indexer, suppressions
+        )
         with locked(config.data):  # what two first starts would make twice
             keys = open_keys(config.data / "keys", clock.now())
             self.ca = server_certificate(config, clock.now()) if config.server.tls else None
         application = self._application(
-            store, blobs, people, numbers, worker, submitter, receipts, notifier, keys, indexer
+            store, blobs, people, numbers, worker, submitter, receipts, notifier, keys, indexer, suppressions
         )
         await self._start_web(application, listener)
         announce(config.data, self.url, self._file)
@@ -166,12 +171,18 @@ class Server:
         return notifier
 
     async def _start_delivery(
-        self, store: Store, blobs: Blobs, people: Accounts, numbers: Numbers, indexer: Indexer
+        self,
+        store: Store,
+        blobs: Blobs,
+        people: Accounts,
+        numbers: Numbers,
+        indexer: Indexer,
+        suppressions: Suppressions,
     ) -> tuple[Worker, Submitter, Receipts]:
         config, clock, log = self.config, self._clock, self._log
         hostname = a_label(config.delivery.hostname) or host_name()
         filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
-        router = Router(people.directory, config.tenant.domains, config.routes)
+        router = Router(people.directory, config.tenant.domains, config.routes, suppressions.has)
         outlets = Outlets(
             config.routes,
             config.delivery,
@@ -213,7 +224,7 @@ class Server:
         worker = Worker(
             store=store,
             attempts=attempts,
-            settler=Settler(store, clock, log, owner),
+            settler=Settler(store, clock, log, owner, suppressions.note),
             rerouter=Rerouter(
                 store=store,
                 destination_of=router.destination,
@@ -276,6 +287,7 @@ class Server:
         notifier: Notifier,
         keys: SigningKeys,
         indexer: Indexer,
+        suppressions: Suppressions,
     ) -> Application:
         config, clock = self.config, self._clock
         names, tenant = subject_names(config.server.host, config.server.names), config.tenant.id
@@ -318,6 +330,7 @@ class Server:
             clock,
             queue_changed=worker.forget_holds,
             accounts_changed=people.refresh,
+            suppressions_changed=suppressions.refresh,
             tls_forgotten=self._forget_domain,
         )
         admin = AdminApi(
@@ -366,36 +379,3 @@ class Server:
             await asyncio.gather(task, return_exceptions=True)
 
         self._stack.push_async_callback(end)
-
-
-async def serve(config: Config, file: Path | None = None) -> None:
-    """Run until SIGTERM or SIGINT.  `file` is where the settings are from."""
-    server = Server(config, file=file)
-    told = asyncio.Event()
-    why = "asked to"
-
-    def tell(name: str) -> None:
-        nonlocal why
-        why = name
-        told.set()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, tell, number.name)
-    await server.start()
-    tune_interpreter()
-    print(banner(config, server.url, server.ca.ca if server.ca else None, file), flush=True)
-    await told.wait()
-    await server.stop(why)
-
-
-def run(config: Config, file: Path | None = None) -> int:
-    """What `graphpost serve` does; the exit status.  Uses uvloop when it is installed."""
-    raise_file_limit()
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(serve(config, file))
-    else:
-        uvloop.run(serve(config, file))
-    return 0

@@ -22,6 +22,7 @@ from graphpost.config.settings import (
     RouteSettings,
     ServerSettings,
     StoreSettings,
+    SuppressionSettings,
     TenantSettings,
     TlsPolicy,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "RouteSettings",
     "ServerSettings",
     "StoreSettings",
+    "SuppressionSettings",
     "TenantSettings",
     "TlsPolicy",
     "check_domain",
