@@ -17,7 +17,11 @@ from graphpost.store import (
     destinations,
     forgetting,
     removals,
+<<<<<<< HEAD
     repeats,
+=======
+    reported,
+>>>>>>> main
     suppressions,
     uploads,
 )
@@ -70,6 +74,7 @@ class Maintenance:
         for bucket in range(deliveries.BUCKETS):
             while await self._store.write(lambda tx, b=bucket: forget(tx, b, before)):  # type: ignore[misc]
                 pass
+            await self._store.write(lambda tx, b=bucket: reported.prune(tx, b))  # type: ignore[misc]
         await self._store.write(lambda tx: destinations.forget(tx, before))
         boxes = list(self._directory().by_id)
         for box in boxes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from graphpost.config.names import a_label
 from graphpost.delivery.absence import Absence
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.automatic import AutomaticMail
@@ -12,6 +13,7 @@ from graphpost.delivery.filing import Filer
 from graphpost.delivery.indexing import Indexer
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
+from graphpost.delivery.noticing import Noticing
 from graphpost.delivery.outlets import Outlets, host_name
 from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
@@ -49,7 +51,7 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
     suppressions = Suppressions(store, config.suppression, clock, log)
     await suppressions.refresh()
     base.background(suppressions.watch())
-    hostname = config.delivery.hostname or host_name()
+    hostname = a_label(config.delivery.hostname) or host_name()
     filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
     router = Router(people.directory, config.tenant.domains, config.routes, suppressions.has)
     outlets = Outlets(
@@ -69,19 +71,14 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
     owner = numbers.next()
     reporter = Reporter(filer, hostname)
     automatic = AutomaticMail(filer, router.destination, config.delivery)
-    receipts = Receipts(
-        automatic,
-        hostname,
-        enabled=config.delivery.read_receipts,
-        refused_by=[each.address for each in config.mailboxes if not each.read_receipts],
-    )
+    receipts = Receipts.by_settings(config, automatic, hostname)
     absence = Absence(automatic, router.is_ours, instant_of)
     ruler = Ruler(filer, router.destination, config.delivery, receipts, absence)
     attempts = Attempts(
         store=store,
         blobs=blobs,
         couriers=outlets.find,
-        local=LocalDelivery(store, filer, ruler, people.directory, hostname),
+        local=LocalDelivery(store, filer, ruler, Noticing(store, log), people.directory, hostname),
         reporter=reporter,
         directory=people.directory,
         settings=config.delivery,
