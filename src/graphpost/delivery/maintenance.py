@@ -17,11 +17,8 @@ from graphpost.store import (
     destinations,
     forgetting,
     removals,
-<<<<<<< HEAD
     repeats,
-=======
     reported,
->>>>>>> main
     suppressions,
     uploads,
 )
