@@ -1,4 +1,4 @@
-"""What our domains publish in DNS, against what receivers of our mail and senders of ours look for.
+"""What our domains publish in DNS, against what others look for.
 
 Each check gives one finding, whose line says what to publish.
 """

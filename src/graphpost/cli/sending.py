@@ -1,4 +1,4 @@
-"""The addresses that our mail comes from, as far as they can be known, and whether they look like a mail server's.
+"""Where our mail comes from, and whether that looks like a mail server.
 
 A route's `source` is known, and so is an address of this machine that is of the Internet.  Behind a translator of
 addresses the one that others see is not; then what DNS says of our EHLO name stands for it.
