@@ -157,6 +157,12 @@ class MailLog:
         """An operator did something to all deliveries of a sender, a destination and so on."""
         self._write(_WARNING, "queue", {"action": action, **chosen, "deliveries": deliveries})
 
+    def capacity(self, waiting: int, *, is_full: bool, is_short: bool) -> None:
+        """Mail is refused from now on, or accepted again."""
+        why = "the disk is nearly full" if is_short else "the queue is full" if is_full else ""
+        fields: dict[str, Value] = {"waiting": waiting, **({"why": why} if why else {})}
+        self._write(_WARNING, "refusing" if why else "accepting", fields)
+
     def suppressed(self, entry: str, reason: str, until: Instant) -> None:
         """An address was refused for good, and is not sent to for a time."""
         self._write(_WARNING, "suppressed", {"recipient": entry, "reason": reason, "until": to_text(until)})

@@ -29,6 +29,7 @@ from graphpost.config import Config
 from graphpost.delivery.absence import Absence
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.automatic import AutomaticMail
+from graphpost.delivery.capacity import Capacity
 from graphpost.delivery.dispatch import Dispatcher
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.indexing import Indexer
@@ -197,6 +198,7 @@ class Server:
         self._stack.push_async_callback(outlets.close)
         self._background(outlets.run())
         self._forget_domain = outlets.forget
+        capacity = await self._watch_capacity(store)
         owner = numbers.next()
         reporter, automatic = (
             Reporter(filer, hostname),
@@ -220,10 +222,14 @@ class Server:
             settings=config.delivery,
             clock=clock,
         )
+        observers = (
+            *([suppressions.note] if config.suppression.statuses else []),
+            *([capacity.note] if capacity else []),
+        )
         worker = Worker(
             store=store,
             attempts=attempts,
-            settler=Settler(store, clock, log, owner, suppressions.note),
+            settler=Settler(store, clock, log, owner, observers),
             rerouter=Rerouter(
                 store=store,
                 destination_of=router.destination,
@@ -247,6 +253,7 @@ class Server:
             numbers=numbers,
             clock=clock,
             log=log,
+            capacity=capacity,
         )
         dispatcher = Dispatcher(
             store=store,
@@ -273,6 +280,16 @@ class Server:
         self._background(maintenance.run())
         self._background(dispatcher.run())
         return worker, submitter, receipts
+
+    async def _watch_capacity(self, store: Store) -> Capacity | None:
+        """None when nothing is bounded."""
+        settings = self.config.delivery
+        if not (settings.queue_deliveries or settings.free_bytes):
+            return None
+        capacity = Capacity(store, settings, self.config.data, self._clock, self._log)
+        await capacity.look()
+        self._background(capacity.watch())
+        return capacity
 
     def _application(
         self,

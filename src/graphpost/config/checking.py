@@ -38,6 +38,8 @@ _ZERO_ALLOWED: Final = {
     "metrics.port",
     "delivery.retry_jitter",
     "delivery.delay_warning_seconds",
+    "delivery.queue_deliveries",
+    "delivery.free_bytes",
     "store.inline_limit",
     "limits.custom_headers",
 }
