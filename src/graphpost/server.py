@@ -14,7 +14,7 @@ import socket
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, TextIO
 
 from graphpost import __version__
 from graphpost.admin.access import administrator_token, announce, withdraw
@@ -50,51 +50,19 @@ from graphpost.graph.notifying import GraphWording
 from graphpost.graph.routes import MAIL_LIST
 from graphpost.graph.uploading import Uploads
 from graphpost.ids import Numbers
-from graphpost.mail.mailbox import Directory
+from graphpost.inbound.opening import Inbound, is_wanted, open_inbound
 from graphpost.maillog import MailLog, ProblemHandler
 from graphpost.notifications.notifier import Notifier
 from graphpost.notifications.posting import Poster
 from graphpost.process import most_connections, raise_file_limit, tune_interpreter
-from graphpost.store import accounts
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
 from graphpost.store.opening import open_blobs, open_store
+from graphpost.store.people import Accounts
 from graphpost.store.store import Store
 from graphpost.web.app import Application
 from graphpost.web.certificates import CertificateFiles, server_certificate, subject_names
 from graphpost.web.listener import Listener, listen
-
-REFRESH_SECONDS: Final = 2.0
-
-
-class Accounts:
-    """The present directory; swapped for a new one when an account has changed, here or in another process."""
-
-    def __init__(self, store: Store, clock: Clock, log: MailLog) -> None:
-        self._store = store
-        self._clock = clock
-        self._log = log
-        self._directory = Directory.of(())
-        self._revision = -1
-
-    def directory(self) -> Directory:
-        return self._directory
-
-    async def refresh(self) -> None:
-        """Read the directory again if it is another than ours."""
-        revision = await self._store.read(accounts.revision)
-        if revision != self._revision:
-            self._directory = await self._store.read(accounts.load_directory)
-            self._revision = revision
-
-    async def watch(self) -> None:
-        """Refresh for ever."""
-        while True:
-            await self._clock.sleep(REFRESH_SECONDS)
-            try:
-                await self.refresh()
-            except Exception as error:  # the next round may succeed; the old directory serves meanwhile
-                self._log.problem("directory", error)
 
 
 class Server:
@@ -154,13 +122,13 @@ class Server:
         blobs = open_blobs(config.store, config.data)
         numbers = Numbers(clock.now)
         await store.write(lambda tx: apply_settings(tx, config, numbers, clock.now()))
-        people = Accounts(store, clock, self._log)
+        people = Accounts(store, clock, self._log, config.tenant)
         await people.refresh()
         self._background(people.watch())
         notifier = await self._start_notifier(store, people, numbers)
         indexer = Indexer(store, self._log)
         self._background(indexer.run())
-        worker, submitter = await self._start_delivery(store, blobs, people, numbers, indexer)
+        worker, submitter, inbound = await self._start_delivery(store, blobs, people, numbers, indexer)
         with locked(config.data):  # what two first starts would make twice
             keys = open_keys(config.data / "keys", clock.now())
             self.ca = server_certificate(config, clock.now()) if config.server.tls else None
@@ -168,6 +136,7 @@ class Server:
             store, blobs, people, numbers, worker, submitter, notifier, keys, indexer
         )
         await self._start_web(application, listener)
+        await self._start_inbound(inbound)
         announce(config.data, self.url, self._file)
         self._stack.callback(withdraw, config.data)
         self._is_ready = True
@@ -192,7 +161,7 @@ class Server:
 
     async def _start_delivery(
         self, store: Store, blobs: Blobs, people: Accounts, numbers: Numbers, indexer: Indexer
-    ) -> tuple[Worker, Submitter]:
+    ) -> tuple[Worker, Submitter, Inbound]:
         config, clock, log = self.config, self._clock, self._log
         hostname = config.delivery.hostname or host_name()
         filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
@@ -270,7 +239,28 @@ class Server:
         )
         self._background(maintenance.run())
         self._background(dispatcher.run())
-        return worker, submitter
+        inbound = open_inbound(
+            config,
+            store=store,
+            filer=filer,
+            ruler=ruler,
+            router=router,
+            directory=people.directory,
+            hostname=hostname,
+            clock=clock,
+            log=log,
+        )
+        return worker, submitter, inbound
+
+    async def _start_inbound(self, inbound: Inbound) -> None:
+        config = self.config
+        if not is_wanted(config.inbound):
+            return
+        files = self.ca
+        if config.inbound.certificate:
+            files = CertificateFiles(Path(config.inbound.certificate), Path(config.inbound.key), None)
+        self._stack.push_async_callback(inbound.stop)
+        await inbound.start(files.certificate if files else None, files.key if files else None)
 
     def _application(
         self,

@@ -60,7 +60,7 @@ class Router:
 
     def destination(self, address: str) -> str:
         """The destination key for a valid address."""
-        if self._directory().find_address(address) is not None:
+        if self._directory().find_recipient(address) is not None:
             return LOCAL
         return self._elsewhere(domain_of(address))
 

@@ -20,6 +20,7 @@ from graphpost.delivery.forwarding import Forwarder
 from graphpost.mail.address import to_wire
 from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.message import Inference, Item
+from graphpost.mail.parse import Buffer
 from graphpost.mail.rules import Rule, Verdict, verdict
 from graphpost.mail.traits import Traits
 from graphpost.store import folders, preferences
@@ -65,7 +66,7 @@ class Ruler:
         self,
         mailbox: Mailbox,
         arrived: Filing,
-        data: bytes,
+        data: Buffer,
         what: Followed,
         envelope_sender: str,
         now: Instant,

@@ -161,6 +161,7 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     extensions: tuple[Extension, ...] = ()  # stay with this copy: nobody is sent them
     answers: Answers | None = None
     as_sent: Message | None = None  # what still goes out, when it was changed after it was sent
+    is_foreign: bool = False  # came from a host that we cannot vouch for: whose it says it is, is not known
 
     @property
     def has_attachments(self) -> bool:
