@@ -29,7 +29,7 @@ from graphpost.config import load
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Call, Reply, Request, Services
 from graphpost.graph.routes import ROUTES
-from graphpost.graph.send import read_json_submission
+from graphpost.graph.sending.send import read_json_submission
 from graphpost.server import Server, _tune_interpreter
 from graphpost.store.store import Tx
 from graphpost.web.app import Application
@@ -158,7 +158,7 @@ def stages(web: Application) -> dict[str, App]:
         "HTTP (web/connection.py, web/exchange.py)": answer,
         "+ request object, body, answer (web/app.py)": content,
         "+ token, route, permission, mailbox (graph/api.py)": with_handler(web, services, accepted),
-        "+ JSON to a checked message (graph/bodies.py)": with_handler(web, services, read),
+        "+ JSON to a checked message (graph/bodies/message.py)": with_handler(web, services, read),
         "+ item and deliveries (delivery/submit.py)": unstored,
         "+ the way to the writer and back (store/commits.py)": web,
     }

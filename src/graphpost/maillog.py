@@ -11,7 +11,7 @@ import atexit
 import json
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Final, TextIO
@@ -105,8 +105,9 @@ class MailLog:
         reply_code: int,
         reply_text: str,
         seconds: float,
+        host: str = "",
     ) -> None:
-        """The other side took it; `seconds` since it was accepted."""
+        """The other side took it; `seconds` since it was accepted, `host` when `destination` has several."""
         self.metrics.delivered += 1
         self.metrics.delivery_seconds.observe(seconds)
         if self._threshold > _INFO:
@@ -114,10 +115,11 @@ class MailLog:
         if self._is_text:
             self._lines.add(
                 f"{self._time()} delivered message={message_id:016x} recipient={_quoted(recipient)} "
-                f"to={_quoted(destination)} code={reply_code} reply={_quoted(reply_text)} seconds={seconds:.3f}\n"
+                f"to={_quoted(destination)} code={reply_code} reply={_quoted(reply_text)} seconds={seconds:.3f}"
+                f"{f' host={_quoted(host)}' if host else ''}\n"
             )
             return
-        fields = _attempt(message_id, recipient, destination, reply_code, reply_text)
+        fields = _attempt(message_id, recipient, destination, reply_code, reply_text, host)
         self._write(_INFO, "delivered", {**fields, "seconds": round(seconds, 3)})
 
     def deferred(
@@ -128,18 +130,27 @@ class MailLog:
         reply_code: int,
         reply_text: str,
         next_at: Instant,
+        host: str = "",
     ) -> None:
         """An attempt did not succeed and there will be another."""
         self.metrics.deferred += 1
-        fields = _attempt(message_id, recipient, destination, reply_code, reply_text)
+        fields = _attempt(message_id, recipient, destination, reply_code, reply_text, host)
         self._write(_WARNING, "deferred", {**fields, "next": to_text(next_at)})
 
     def failed(
-        self, message_id: int, recipient: str, destination: str, reply_code: int, reply_text: str
+        self,
+        message_id: int,
+        recipient: str,
+        destination: str,
+        reply_code: int,
+        reply_text: str,
+        host: str = "",
     ) -> None:
         """A recipient is given up."""
         self.metrics.failed += 1
-        self._write(_WARNING, "failed", _attempt(message_id, recipient, destination, reply_code, reply_text))
+        self._write(
+            _WARNING, "failed", _attempt(message_id, recipient, destination, reply_code, reply_text, host)
+        )
 
     def captured(self, message_id: int, recipient: str, seconds: float = 0.0) -> None:
         """A recipient whose mail stays here to be looked at."""
@@ -171,6 +182,10 @@ class MailLog:
         """An operator stopped what had not been delivered yet."""
         self._write(_WARNING, "cancelled", {"message": f"{message_id:016x}"})
 
+    def intervened(self, action: str, chosen: Mapping[str, Value], deliveries: int) -> None:
+        """An operator did something to all deliveries of a sender, a destination and so on."""
+        self._write(_WARNING, "queue", {"action": action, **chosen, "deliveries": deliveries})
+
     def filed(self, message_id: int, mailbox: str, folder: str) -> None:
         """A message arrived in a local mailbox."""
         self._write(_INFO, "filed", {"message": f"{message_id:016x}", "mailbox": mailbox, "folder": folder})
@@ -178,6 +193,10 @@ class MailLog:
     def sent_on(self, message_id: int, mailbox: str, recipients: int) -> None:
         """A rule of a mailbox sends a message on: `message` is the new one."""
         self._write(_INFO, "sent_on", {"message": f"{message_id:016x}", "mailbox": mailbox, "to": recipients})
+
+    def answered(self, message_id: int, mailbox: str) -> None:
+        """A mailbox answers by itself: `message` is the answer, a receipt or an automatic reply."""
+        self._write(_INFO, "answered", {"message": f"{message_id:016x}", "mailbox": mailbox})
 
     def bounced(self, message_id: int, mailbox: str) -> None:
         """A non-delivery report about a message is in its sender's mailbox."""
@@ -279,16 +298,17 @@ class MailLog:
 
 
 def _attempt(
-    message_id: int, recipient: str, destination: str, reply_code: int, reply_text: str
+    message_id: int, recipient: str, destination: str, reply_code: int, reply_text: str, host: str
 ) -> dict[str, Value]:
     message = f"{message_id:016x}"
-    return {
+    fields: dict[str, Value] = {
         "message": message,
         "recipient": recipient,
         "to": destination,
         "code": reply_code,
         "reply": reply_text,
     }
+    return {**fields, "host": host} if host else fields
 
 
 def _problem_text(error: BaseException | str) -> str:

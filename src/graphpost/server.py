@@ -27,13 +27,16 @@ from graphpost.auth.keys import SigningKeys, open_keys
 from graphpost.auth.tokens import TokenVerifier, own_issuer
 from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
+from graphpost.delivery.absence import Absence
 from graphpost.delivery.attempt import Attempts
+from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.dispatch import Dispatcher
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.indexing import Indexer
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
 from graphpost.delivery.outlets import Outlets, host_name
+from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
 from graphpost.delivery.routing import LOCAL, Router
@@ -44,13 +47,14 @@ from graphpost.delivery.submit import Submitter
 from graphpost.delivery.worker import Worker
 from graphpost.files import locked
 from graphpost.graph.api import GraphApi
+from graphpost.graph.attachments.uploading import Uploads
+from graphpost.graph.bodies.zones import instant_of
 from graphpost.graph.call import Services
-from graphpost.graph.due import due_check
-from graphpost.graph.notifying import GraphWording
+from graphpost.graph.notifications.notifying import GraphWording
 from graphpost.graph.routes import MAIL_LIST
-from graphpost.graph.uploading import Uploads
+from graphpost.graph.sending.due import due_check
 from graphpost.ids import Numbers
-from graphpost.inbound.opening import Inbound, is_wanted, open_inbound
+from graphpost.inbound.opening import Inbound, open_inbound
 from graphpost.maillog import MailLog, ProblemHandler
 from graphpost.notifications.notifier import Notifier
 from graphpost.notifications.posting import Poster
@@ -128,15 +132,18 @@ class Server:
         notifier = await self._start_notifier(store, people, numbers)
         indexer = Indexer(store, self._log)
         self._background(indexer.run())
-        worker, submitter, inbound = await self._start_delivery(store, blobs, people, numbers, indexer)
+        worker, submitter, receipts, inbound = await self._start_delivery(
+            store, blobs, people, numbers, indexer
+        )
         with locked(config.data):  # what two first starts would make twice
             keys = open_keys(config.data / "keys", clock.now())
             self.ca = server_certificate(config, clock.now()) if config.server.tls else None
         application = self._application(
-            store, blobs, people, numbers, worker, submitter, notifier, keys, indexer
+            store, blobs, people, numbers, worker, submitter, receipts, notifier, keys, indexer
         )
         await self._start_web(application, listener)
-        await self._start_inbound(inbound)
+        self._stack.push_async_callback(inbound.stop)
+        await inbound.start(self.ca)
         announce(config.data, self.url, self._file)
         self._stack.callback(withdraw, config.data)
         self._is_ready = True
@@ -161,22 +168,29 @@ class Server:
 
     async def _start_delivery(
         self, store: Store, blobs: Blobs, people: Accounts, numbers: Numbers, indexer: Indexer
-    ) -> tuple[Worker, Submitter, Inbound]:
+    ) -> tuple[Worker, Submitter, Receipts, Inbound]:
         config, clock, log = self.config, self._clock, self._log
         hostname = config.delivery.hostname or host_name()
         filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
         router = Router(people.directory, config.tenant.domains, config.routes)
+        sign = signing(config.dkim, clock)
         outlets = Outlets(
-            config.routes,
-            config.delivery,
-            hostname,
-            router=router,
-            dns=config.dns,
-            signed=signing(config.dkim, clock),
+            config.routes, config.delivery, hostname, router=router, dns=config.dns, clock=clock, signed=sign
         )
         self._stack.push_async_callback(outlets.close)
         owner = numbers.next()
-        reporter, ruler = Reporter(filer, hostname), Ruler(filer, router.destination, config.delivery)
+        reporter, automatic = (
+            Reporter(filer, hostname),
+            AutomaticMail(filer, router.destination, config.delivery),
+        )
+        receipts = Receipts(
+            automatic,
+            hostname,
+            enabled=config.delivery.read_receipts,
+            refused_by=[each.address for each in config.mailboxes if not each.read_receipts],
+        )
+        absence = Absence(automatic, router.is_ours, instant_of)
+        ruler = Ruler(filer, router.destination, config.delivery, receipts, absence)
         attempts = Attempts(
             store=store,
             blobs=blobs,
@@ -199,7 +213,7 @@ class Server:
                 owner=owner,
             ),
             settings=config.delivery,
-            limit_of=outlets.limit,
+            limits_of=outlets.limits,
             clock=clock,
             log=log,
             owner=owner,
@@ -250,17 +264,7 @@ class Server:
             clock=clock,
             log=log,
         )
-        return worker, submitter, inbound
-
-    async def _start_inbound(self, inbound: Inbound) -> None:
-        config = self.config
-        if not is_wanted(config.inbound):
-            return
-        files = self.ca
-        if config.inbound.certificate:
-            files = CertificateFiles(Path(config.inbound.certificate), Path(config.inbound.key), None)
-        self._stack.push_async_callback(inbound.stop)
-        await inbound.start(files.certificate if files else None, files.key if files else None)
+        return worker, submitter, receipts, inbound
 
     def _application(
         self,
@@ -270,6 +274,7 @@ class Server:
         numbers: Numbers,
         worker: Worker,
         submitter: Submitter,
+        receipts: Receipts,
         notifier: Notifier,
         keys: SigningKeys,
         indexer: Indexer,
@@ -292,6 +297,7 @@ class Server:
             tenant_id=tenant,
             notifier=notifier,
             searched=indexer.searched,
+            receipt_of=receipts.filing,
             inline_limit=config.store.inline_limit,
         )
         issuer = (
@@ -308,7 +314,9 @@ class Server:
             if config.issuer.enabled
             else None
         )
-        operations = Operations(store, numbers, clock, people.refresh, worker.forget_holds)
+        operations = Operations(
+            store, numbers, clock, queue_changed=worker.forget_holds, accounts_changed=people.refresh
+        )
         admin = AdminApi(
             operations,
             administrator_token(config.data),

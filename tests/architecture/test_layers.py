@@ -1,4 +1,7 @@
-"""Imports go down only, packages of one layer don't know each other, and there are no cycles."""
+"""Imports go down only, packages of one layer don't know each other, and there are no cycles.
+
+The same holds inside `graph`, for its groups and for the modules that stand beside them.
+"""
 
 import ast
 import re
@@ -17,14 +20,32 @@ LAYERS = (
     ("server",),
     ("web",),
     ("graph", "admin", "inbound"),
-    ("auth", "delivery", "notifications"),
+    ("auth", "authenticity", "delivery", "notifications"),
     ("store", "transport"),
     ("odata", "mail"),
     ("maillog",),
     ("config", "metrics"),
     ("clock", "ids", "errors", "files", "process"),
 )
-HEIGHT = {name: -index for index, names in enumerate(LAYERS) for name in names}
+GROUPS = (
+    ("api",),
+    ("routes",),
+    ("batch", "delta", "metadata"),
+    ("messages", "notifications", "users"),
+    ("folders", "model", "sending"),
+    ("answers", "attachments", "settings"),
+    ("batch_in", "envelope", "render"),
+    ("prefer", "queries", "writing"),
+    ("bodies", "conditions", "keys", "streaming"),
+    ("call", "html", "schema"),
+)
+
+
+def heights(lines: tuple[tuple[str, ...], ...]) -> dict[str, int]:
+    return {name: -index for index, names in enumerate(lines) for name in names}
+
+
+HEIGHT, GROUP_HEIGHT = heights(LAYERS), heights(GROUPS)
 
 
 @cache
@@ -72,6 +93,19 @@ def test_imports_go_down(module: str) -> None:
         other = target.split(".")[0]
         if other and other != package:
             assert HEIGHT[other] < HEIGHT[package], f"{module} imports {target}"
+
+
+def test_every_module_of_graph_has_a_place() -> None:
+    assert {name.split(".")[1] for name in modules() if name.startswith("graph.")} == set(GROUP_HEIGHT)
+
+
+@pytest.mark.parametrize("module", sorted(name for name in modules() if name.startswith("graph.")))
+def test_imports_inside_graph_go_down(module: str) -> None:
+    group = module.split(".")[1]
+    for target in edges()[module]:
+        package, *below = target.split(".")
+        if package == "graph" and below and below[0] != group:
+            assert GROUP_HEIGHT[below[0]] < GROUP_HEIGHT[group], f"{module} imports {target}"
 
 
 def test_there_are_no_cycles() -> None:

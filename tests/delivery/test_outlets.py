@@ -5,16 +5,20 @@ from __future__ import annotations
 import pytest
 
 from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
-from graphpost.delivery.outlets import Outlets, exchanger_target, target_of
+from graphpost.delivery.lane import Limits
+from graphpost.delivery.outlets import Outlets, exchanger_target
+from graphpost.delivery.relaying import target_of
 from graphpost.delivery.routing import CAPTURE, Router, destination_key
 from graphpost.mail.mailbox import Directory
+from graphpost.testing.clock import JumpingClock
 
 SETTINGS = DeliverySettings(concurrency=7)
 
 
 def outlets(*routes: RouteSettings) -> Outlets:
     router = Router(lambda: Directory.of([]), [], routes)
-    return Outlets(routes, SETTINGS, "mail.test", router=router, dns=DnsSettings(servers=["127.0.0.1:53"]))
+    dns = DnsSettings(servers=["127.0.0.1:53"])
+    return Outlets(routes, SETTINGS, "mail.test", router=router, dns=dns, clock=JumpingClock())
 
 
 @pytest.mark.parametrize(("concurrency", "connections"), [(0, 7), (3, 3)])
@@ -32,17 +36,17 @@ def test_a_route_says_whether_commands_are_pipelined(pipelining: bool) -> None:
 @pytest.mark.parametrize(("concurrency", "deliveries"), [(0, 14), (3, 6)])
 def test_over_smtp_two_deliveries_a_connection_are_under_way(concurrency: int, deliveries: int) -> None:
     route = RouteSettings(domains=["*"], to="smtp://mx.test", concurrency=concurrency)
-    assert outlets(route).limit(destination_key(route)) == deliveries
+    assert outlets(route).limits(destination_key(route)).most == deliveries
 
 
 def test_elsewhere_the_settings_number_is_the_limit() -> None:
-    assert outlets().limit(CAPTURE) == 7
+    assert outlets().limits(CAPTURE) == Limits(7, initial=7, is_remote=False)
 
 
 def test_by_mx_each_domain_has_a_courier_and_its_number_of_deliveries() -> None:
     found = outlets(RouteSettings(domains=["far.test"], to="mx:", concurrency=3))
     assert found.find("mx:far.test") is not None
-    assert found.limit("mx:far.test") == 6
+    assert found.limits("mx:far.test").most == 6
     assert found.find("mx:other.test") is None
 
 

@@ -12,7 +12,7 @@ from tests.graph.desk import ADELE
 from tests.graph.oracle import Plain
 from tests.graph.study import Answer, Study
 
-from graphpost.graph import listing
+from graphpost.graph.messages import listing
 from graphpost.ids import parse_item_id
 from graphpost.store import messages
 from graphpost.store.sqlite import SqliteStore

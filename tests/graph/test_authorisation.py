@@ -8,7 +8,7 @@ import pytest
 from tests.graph.desk import ADELE, ALEX, Desk, error_of
 
 from graphpost.config.permissions import PERMISSIONS
-from graphpost.graph.patching import ADVANCED
+from graphpost.graph.messages.patching import ADVANCED
 from graphpost.graph.routes import ROUTES, Route, expand_template
 
 CLOSED = [(route, path) for route in ROUTES if not route.is_open for path in expand_template(route.template)]

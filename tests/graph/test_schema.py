@@ -3,11 +3,11 @@
 import pytest
 from msgspec.structs import fields
 
-from graphpost.graph.attached import ATTACHMENT
-from graphpost.graph.folders import FOLDER
+from graphpost.graph.attachments.attached import ATTACHMENT
+from graphpost.graph.folders.reading import FOLDER
 from graphpost.graph.render import View, message_entity, message_fields
 from graphpost.graph.schema import MESSAGE, EntityType, Property, Shown
-from graphpost.graph.users import USER
+from graphpost.graph.users.reading import USER
 from graphpost.mail.message import Item, Message
 from graphpost.store.messages import COLUMNS
 

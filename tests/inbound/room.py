@@ -22,9 +22,13 @@ from graphpost.config import (
     LogSettings,
     TenantSettings,
 )
+from graphpost.delivery.absence import Absence
+from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.filing import Filer
+from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.routing import Router
 from graphpost.delivery.ruling import Ruler
+from graphpost.graph.bodies.zones import instant_of
 from graphpost.ids import Numbers
 from graphpost.inbound.listener import listen_unix
 from graphpost.inbound.opening import Inbound, listen_tcp, open_inbound
@@ -37,6 +41,7 @@ from graphpost.store.blobs import FileBlobs
 from graphpost.store.deliveries import Delivery
 from graphpost.store.store import Store
 from graphpost.testing.clock import JumpingClock
+from graphpost.web.certificates import CertificateFiles
 
 HOST = "mx.contoso.test"
 LETTER = b"From: Bob <bob@else.test>\r\nSubject: Hello\r\n\r\nSoup.\r\n"
@@ -62,11 +67,19 @@ class Room:
         )
         filer = Filer(self.blobs, Numbers(self.clock.now, node=1), limits, 65_536)
         router = Router(lambda: self.directory, ["contoso.test"], [])
+        delivery = DeliverySettings()
+        automatic = AutomaticMail(filer, router.destination, delivery)
         self.inbound: Inbound = open_inbound(
             self.config,
             store=self.store,
             filer=filer,
-            ruler=Ruler(filer, router.destination, DeliverySettings()),
+            ruler=Ruler(
+                filer,
+                router.destination,
+                delivery,
+                Receipts(automatic, HOST, enabled=True),
+                Absence(automatic, router.is_ours, instant_of),
+            ),
             router=router,
             directory=lambda: self.directory,
             hostname=HOST,
@@ -79,20 +92,20 @@ class Room:
 
     async def open(self, *, lmtp: bool = False, authority: trustme.CA | None = None) -> int:
         """Listen on a free port."""
-        certificate = key = None
+        own = None
         if authority is not None:
             issued = authority.issue_cert(HOST)
-            certificate, key = self.path / "mx.pem", self.path / "mx.key"
-            issued.cert_chain_pems[0].write_to_path(certificate)
-            issued.private_key_pem.write_to_path(key)
-        await self.inbound.start(certificate, key)
+            own = CertificateFiles(self.path / "mx.pem", self.path / "mx.key", None)
+            issued.cert_chain_pems[0].write_to_path(own.certificate)
+            issued.private_key_pem.write_to_path(own.key)
+        await self.inbound.start(own)
         listening = listen_tcp("port", "127.0.0.1", 0)
         self.port = listening.getsockname()[1]
         await self.inbound.serve(listening, lmtp=lmtp)
         return self.port
 
     async def open_unix(self) -> Path:
-        await self.inbound.start(None, None)
+        await self.inbound.start(None)
         path = self.path / "lmtp.sock"
         await self.inbound.serve(listen_unix(path), lmtp=True)
         return path

@@ -20,8 +20,8 @@ from tests.graph.study import Study
 
 from graphpost.clock import SECOND, from_datetime
 from graphpost.config import LimitSettings
-from graphpost.graph.due import due_check
-from graphpost.graph.uploading import Uploads
+from graphpost.graph.attachments.uploading import Uploads
+from graphpost.graph.sending.due import due_check
 from graphpost.mail.mailbox import Directory, Mailbox
 from graphpost.store import deliveries
 from graphpost.store.store import Store

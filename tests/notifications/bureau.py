@@ -15,7 +15,7 @@ from tests.store.made import TERMS, item
 from graphpost.auth.access import Permission
 from graphpost.clock import NEVER, SECOND
 from graphpost.config import LogSettings, NotificationSettings
-from graphpost.graph.notifying import GraphWording
+from graphpost.graph.notifications.notifying import GraphWording
 from graphpost.ids import message_id_text
 from graphpost.mail.mailbox import INBOX, Application, Directory, Mailbox
 from graphpost.maillog import MailLog

@@ -18,7 +18,7 @@ from tests.notifications.bureau import ADELE, APP, READ, TENANT
 from tests.store.made import feed, item, subscription
 
 from graphpost.config import NotificationSettings
-from graphpost.graph.notifying import GraphWording
+from graphpost.graph.notifications.notifying import GraphWording
 from graphpost.ids import message_id_text
 from graphpost.mail.mailbox import DELETED_ITEMS, DRAFTS, INBOX, NO_FOLDER, Directory
 from graphpost.notifications.gathering import gather

@@ -13,7 +13,7 @@ from graphpost.mail.mailbox import Application, Mailbox
 from graphpost.mail.message import Item
 from graphpost.store.accounts import Credential
 from graphpost.store.deferrals import Deferral
-from graphpost.store.deliveries import DONE, HELD, QUEUED, Delivery, Recipient
+from graphpost.store.deliveries import DONE, HELD, OPEN, QUEUED, Delivery, Recipient
 
 _STATES: Final = {QUEUED: "queued", DONE: "done", HELD: "held"}
 
@@ -34,7 +34,7 @@ def delivery(found: Delivery, mailbox: str) -> dict[str, Any]:
         "due": to_text(found.due_at) if found.state == QUEUED else "",
         "expires": to_text(found.expires_at),
         "finished": to_text(found.finished_at) if found.finished_at else "",
-        "recipients": [_recipient(recipient) for recipient in found.recipients],
+        "recipients": [_recipient(recipient, is_held=found.state == HELD) for recipient in found.recipients],
     }
 
 
@@ -73,7 +73,7 @@ def message(queue_id: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _recipient(found: Recipient) -> dict[str, Any]:
+def _recipient(found: Recipient, *, is_held: bool) -> dict[str, Any]:
     said = found.reply
     reply = (
         None
@@ -81,7 +81,8 @@ def _recipient(found: Recipient) -> dict[str, Any]:
         else {"code": said.code, "status": said.status, "text": said.text, "host": said.host}
     )
     at = to_text(found.at) if found.at else ""
-    return {"address": found.address, "state": found.state, "at": at, "reply": reply}
+    state = "held" if is_held and found.state in OPEN else found.state
+    return {"address": found.address, "state": state, "at": at, "reply": reply}
 
 
 def mailbox(found: Mailbox) -> dict[str, Any]:

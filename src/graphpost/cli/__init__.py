@@ -20,7 +20,7 @@ COMMANDS: Final = {
     "serve": "Run the server.",
     "env": "Print what a client needs, as shell variables or JSON.",
     "send": "Send a message through the running server, and follow it.",
-    "queue": "Look at messages on their way; retry or cancel them.",
+    "queue": "Look at messages on their way; retry, hold, release or cancel them.",
     "mailbox": "List, add and change mailboxes.",
     "app": "List and add applications, and their secrets.",
     "dkim": "Make the keys that sign outgoing mail, and print their DNS records.",

@@ -70,10 +70,5 @@ class Arrivals:
             arrived = self._filer.prepare(
                 box, came.data, now, content=came.content, is_foreign=came.is_foreign
             )
-            what = rules[box.mailbox_id]
-            made += (
-                [arrived]
-                if what.is_nothing
-                else self._ruler.filings(box, arrived, came.data, what, came.sender, now)
-            )
+            made += self._ruler.arrived(box, arrived, came.data, rules[box.mailbox_id], came.sender, now)
         return tuple(made)

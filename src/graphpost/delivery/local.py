@@ -22,7 +22,12 @@ class LocalDelivery:
     """Finds mailboxes in the directory, follows their rules, and prepares what is to be filed."""
 
     def __init__(
-        self, store: Store, filer: Filer, ruler: Ruler, directory: Callable[[], Directory], hostname: str
+        self,
+        store: Store,
+        filer: Filer,
+        ruler: Ruler,
+        directory: Callable[[], Directory],
+        hostname: str,
     ) -> None:
         self._filer = filer
         self._arrivals = Arrivals(store, filer, ruler)

@@ -6,23 +6,23 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from msgspec import structs
 
+from graphpost.clock import Clock
 from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
+from graphpost.delivery.lane import Limits
+from graphpost.delivery.relaying import SMTP_PORT, Relays, connections_of, target_of
 from graphpost.delivery.routing import CAPTURE, MX, REJECT, UNKNOWN, Router, destination_key
+from graphpost.store.interventions import CANCELLED
 from graphpost.transport.capture import CaptureCourier
 from graphpost.transport.courier import Courier, Failed, Reply
-from graphpost.transport.reject import RejectCourier
+from graphpost.transport.reject import RejectCourier, refusal
 from graphpost.transport.session import SmtpTarget
-from graphpost.transport.smtp import SmtpCourier
 
 if TYPE_CHECKING:
     from graphpost.delivery.exchangers import Exchangers
 
-SMTP_PORT: Final = 25
-SMTPS_PORT: Final = 465
 DELIVERIES_PER_CONNECTION: Final = 2
 
 
@@ -40,6 +40,7 @@ class Outlets:
         *,
         router: Router,
         dns: DnsSettings,
+        clock: Clock,
         signed: Callable[[Courier], Courier] = lambda courier: courier,
     ) -> None:
         self._settings = settings
@@ -47,18 +48,25 @@ class Outlets:
         self._router = router
         self._signed = signed
         self._exchangers = self._asking(dns) if any(destination_key(r) == MX for r in routes) else None
-        self._limits: dict[str, int] = {}
+        self._limits: dict[str, Limits] = {}
         unknown = Failed(Reply(550, "5.1.1", "Recipient address rejected: no such mailbox here", hostname))
+        cancelled = Failed(Reply(554, "5.7.0", "delivery was cancelled by an administrator", hostname))
         self._couriers: dict[str, Courier] = {
             CAPTURE: CaptureCourier(),
             REJECT: RejectCourier(),
             UNKNOWN: RejectCourier(unknown),
+            CANCELLED: RejectCourier(cancelled),
         }
+        relays = Relays(settings, hostname, clock.now)
         for route in routes:
             key = destination_key(route)
-            if "://" in key and key not in self._couriers:
-                self._couriers[key] = signed(SmtpCourier(target_of(route, settings, hostname)))
-                self._limits[key] = DELIVERIES_PER_CONNECTION * connections_of(route, settings)
+            if key in self._couriers:
+                continue
+            if "://" in key:
+                self._couriers[key] = signed(relays.courier(route))
+                self._limits[key] = self._limits_of(most_connections(route, settings))
+            elif key.startswith(REJECT):
+                self._couriers[key] = RejectCourier(refusal(key.partition(":")[2]))
 
     def _asking(self, dns: DnsSettings) -> Exchangers:
         from graphpost.delivery.exchangers import (
@@ -79,15 +87,21 @@ class Outlets:
             return None
         return self._signed(self._exchangers.courier(domain, route))
 
-    def limit(self, destination: str) -> int:
-        """How many deliveries to a destination may be under way at once.
-
-        Over SMTP that is twice as many as connections: the courier sends the commands of the next message together
-        with the content of the one before.
-        """
+    def limits(self, destination: str) -> Limits:
+        """How many deliveries to a destination may be under way at once; without a host, as many from the beginning."""
         if destination.startswith(MX) and (route := self._router.mx_route(destination.removeprefix(MX))):
-            return DELIVERIES_PER_CONNECTION * connections_of(route, self._settings)
-        return self._limits.get(destination) or self._settings.concurrency
+            return self._limits_of(connections_of(route, self._settings))
+        most = self._settings.concurrency
+        return self._limits.get(destination) or Limits(most, initial=most, is_remote=False)
+
+    def _limits_of(self, connections: int) -> Limits:
+        """Over SMTP there are twice as many deliveries under way as connections: the courier sends the commands of
+        the next message together with the content of the one before."""
+        return Limits(
+            DELIVERIES_PER_CONNECTION * connections,
+            initial=self._settings.initial_concurrency,
+            failed_cohorts=self._settings.failed_cohorts,
+        )
 
     async def close(self) -> None:
         for courier in self._couriers.values():
@@ -96,32 +110,10 @@ class Outlets:
             await self._exchangers.close()
 
 
-def connections_of(route: RouteSettings, settings: DeliverySettings) -> int:
-    """The most connections that a route may have at once."""
-    return route.concurrency or settings.concurrency
-
-
-def target_of(route: RouteSettings, settings: DeliverySettings, hostname: str) -> SmtpTarget:
-    """The SMTP host of a route."""
-    url = urlsplit(route.to)
-    implicit = url.scheme == "smtps"
-    return SmtpTarget(
-        host=url.hostname or "",
-        port=url.port or (SMTPS_PORT if implicit else SMTP_PORT),
-        hostname=route.hostname or hostname,
-        implicit_tls=implicit,
-        tls=route.tls,
-        ca_file=route.ca_file,
-        username=route.username,
-        password=route.password,
-        auth=route.auth,
-        connect_seconds=settings.connect_seconds,
-        reply_seconds=settings.reply_seconds,
-        messages_per_connection=settings.messages_per_connection,
-        connections=connections_of(route, settings),
-        source=route.source,
-        pipelining=route.pipelining,
-    )
+def most_connections(route: RouteSettings, settings: DeliverySettings) -> int:
+    """How many connections a route has when all its hosts work: those of the best priority share its mail."""
+    priorities = [host.priority for host in route.smarthosts()]
+    return connections_of(route, settings) * priorities.count(min(priorities))
 
 
 def exchanger_target(

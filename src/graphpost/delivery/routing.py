@@ -1,8 +1,8 @@
 """Where mail goes: a destination key per address, a courier per key.
 
 A destination key is text that stays the same over restarts, because it is stored in the queue: `local`, `unknown`
-(our domain, no such mailbox), `capture`, `reject`, a next hop such as `smtp://127.0.0.1:2525`, or `mx:` and a domain
-whose mail exchangers take its mail.  The first route whose domains match wins; when none does, mail is captured.
+(our domain, no such mailbox), `capture`, `reject` (with the words of the refusal, if a route has its own), a next hop
+such as `smtp://127.0.0.1:2525` or several, or `mx:` and a domain whose mail exchangers take its mail.  The first route whose domains match wins; when none does, mail is captured.
 """
 
 from __future__ import annotations
@@ -23,13 +23,29 @@ MX: Final = "mx:"
 
 
 def destination_key(route: RouteSettings) -> str:
-    """The key of a route: its URL, and the user name when one URL is used under several; MX for all of `mx:`."""
-    scheme = route.to.partition(":")[0].lower()
-    if scheme in (LOCAL, CAPTURE, REJECT):
+    """The key of a route: MX for all of `mx:`; where it leads, as whom and from where for a relay.
+
+    Several hosts are in it by priority, and in alphabetical order among those of one; a weight is no other destination.
+    """
+    scheme, _, rest = route.to.partition(":")
+    scheme = scheme.lower()
+    if scheme in (LOCAL, CAPTURE):
         return scheme
+    if scheme == REJECT:
+        return f"{scheme}:{rest.strip()}" if rest else scheme
     if f"{scheme}:" == MX:
         return MX
-    return f"{route.to}#{route.username}" if route.username else route.to
+    ranks: dict[int, list[str]] = {}
+    for host in route.smarthosts():
+        ranks.setdefault(host.priority, []).append(f"{host.to}#{host.username}" if host.username else host.to)
+    where = ";".join(",".join(sorted(ranks[priority])) for priority in sorted(ranks))
+    us = [f"{name}={value}" for name in ("source", "hostname") if (value := getattr(route, name))]
+    return f"{where}?{'&'.join(us)}" if us else where
+
+
+def has_several_hosts(destination: str) -> bool:
+    """Whether the key of a destination leaves open which host a message goes to."""
+    return destination.startswith(MX) or "," in destination or ";" in destination
 
 
 class Router:
@@ -63,6 +79,10 @@ class Router:
         if self._directory().find_recipient(address) is not None:
             return LOCAL
         return self._elsewhere(domain_of(address))
+
+    def is_ours(self, address: str) -> bool:
+        """Whether it is of a mailbox here, or of a domain of ours."""
+        return self._directory().find_address(address) is not None or domain_of(address) in self._domains
 
     def _find_elsewhere(self, domain: str) -> str:
         """The destination key for the addresses of a domain that are nobody's here."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from graphpost.graph.bodies.extensions import extension_value
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.envelope import context, keyed, user_context
-from graphpost.graph.extensions_in import extension_value
 from graphpost.graph.prefer import read_preferences
 from graphpost.graph.render import message_entity, message_fields, rendered, view_of
 from graphpost.mail.message import Item

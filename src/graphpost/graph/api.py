@@ -16,10 +16,10 @@ import msgspec
 from graphpost.auth.access import Principal, check_permission, check_principal, find_mailbox
 from graphpost.clock import to_text
 from graphpost.errors import BadRequest, GraphError, MethodNotAllowed, NotFound, StoreError, Unavailable
+from graphpost.graph.bodies.values import clip
 from graphpost.graph.call import Call, Reply, Request, Services
 from graphpost.graph.routes import ROUTES, VERSIONS, Node, Route, build_tree, find_node
 from graphpost.graph.streaming import JSON_TYPE
-from graphpost.graph.values import clip
 from graphpost.mail.mailbox import Mailbox
 from graphpost.odata.errors import ODataError
 from graphpost.odata.path import PathError, parse_path

@@ -16,9 +16,9 @@ import msgspec
 
 from graphpost.errors import BadRequest, GraphError, TooLarge, UnsupportedMedia
 from graphpost.graph.batch_in import Part, locate, part_body, read_batch
+from graphpost.graph.bodies.payload import LARGE, media_kind
+from graphpost.graph.bodies.values import READ, clip
 from graphpost.graph.call import Api, Call, Refusal, Reply, Request
-from graphpost.graph.payload import LARGE, media_kind
-from graphpost.graph.values import READ, clip
 
 TOGETHER: Final = 4  # parts that run at a time, as in Graph for one mailbox
 ANSWER_BYTES: Final = 32 * 1024 * 1024  # of all parts together, in memory until the last one is done

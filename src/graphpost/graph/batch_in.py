@@ -17,8 +17,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from graphpost.errors import BadRequest
-from graphpost.graph.payload import read_base64
-from graphpost.graph.values import clip
+from graphpost.graph.bodies.payload import read_base64
+from graphpost.graph.bodies.values import clip
 
 MAX_PARTS: Final = 20
 

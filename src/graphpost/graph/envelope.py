@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from graphpost.graph.call import Call
-from graphpost.graph.paging import next_link
+from graphpost.graph.queries.paging import next_link
 from graphpost.odata.query import Expand, Options
 
 DEFAULT_PAGE: Final = 10

@@ -12,10 +12,9 @@ from itertools import count
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from graphpost.graph.attached import ATTACHMENT
+from graphpost.graph.attachments.attached import ATTACHMENT
 from graphpost.graph.call import Call, Reply
-from graphpost.graph.categories import CATEGORY
-from graphpost.graph.folders import FOLDER
+from graphpost.graph.folders.reading import FOLDER
 from graphpost.graph.model import (
     ACTIONS,
     COMPLEX,
@@ -32,11 +31,12 @@ from graphpost.graph.model import (
     UNTABLED,
     Members,
 )
-from graphpost.graph.overrides import OVERRIDE
-from graphpost.graph.rule_schema import ACTIONS as RULE_ACTIONS
-from graphpost.graph.rule_schema import PREDICATES, RULE
 from graphpost.graph.schema import MESSAGE, EntityType, Kind, Property, Shown
-from graphpost.graph.users import USER
+from graphpost.graph.settings.categories import CATEGORY
+from graphpost.graph.settings.overrides import OVERRIDE
+from graphpost.graph.settings.rule_schema import ACTIONS as RULE_ACTIONS
+from graphpost.graph.settings.rule_schema import PREDICATES, RULE
+from graphpost.graph.users.reading import USER
 
 XML_TYPE: Final = "application/xml"
 

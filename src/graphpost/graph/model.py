@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from graphpost.graph.schema import BODY_KIND, FLAG_STATUS
-from graphpost.graph.settings_in import AUDIENCE, MEETING_DELIVERY, REPLY_STATUS
+from graphpost.graph.settings.settings_in import AUDIENCE, MEETING_DELIVERY, REPLY_STATUS
 from graphpost.mail.preferences import WEEK
 
 Members = tuple[tuple[str, str], ...]  # name and type

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from graphpost.graph.zones import is_time_zone
+from graphpost.graph.bodies.zones import is_time_zone
 from graphpost.mail.message import BodyKind
 
 _PREFERENCE: Final = re.compile(r'([\w.\-]+)\s*(?:=\s*(?:"([^"]*)"|([^\s,;"]+)))?', re.ASCII)

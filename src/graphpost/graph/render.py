@@ -16,11 +16,11 @@ from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from graphpost.clock import Instant, to_text
+from graphpost.graph.bodies.zones import zone_named
 from graphpost.graph.call import Call
 from graphpost.graph.html import body_value
 from graphpost.graph.prefer import Preferences, read_preferences
 from graphpost.graph.schema import MESSAGE, Kind, Property, Shown
-from graphpost.graph.zones import zone_named
 from graphpost.ids import change_key_text, conversation_id_text, folder_id_text, message_id_text
 from graphpost.mail.message import (
     Address,

@@ -12,40 +12,33 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from graphpost.auth.access import Permission
-from graphpost.graph import (
-    attachments,
-    delta,
-    extensions,
-    folder_changes,
-    folder_delta,
-    folders,
-    mailbox_settings,
-    mentions,
-    messages,
-    metadata,
-    moving,
-    outlook,
-    overrides,
-    replies,
-    rules,
-    subscriptions,
-    users,
-)
-from graphpost.graph.attaching import add_attachment, delete_attachment
+from graphpost.graph import metadata
+from graphpost.graph.attachments import reading as attachments
+from graphpost.graph.attachments.attaching import add_attachment, delete_attachment
+from graphpost.graph.attachments.uploads import create_upload_session
 from graphpost.graph.batch import run_batch
 from graphpost.graph.call import Call, Reply
-from graphpost.graph.categories import CATEGORIES
-from graphpost.graph.changing import update_message
-from graphpost.graph.counting import count_of
-from graphpost.graph.drafts import create_message, send_draft
-from graphpost.graph.due import MAIL_SEND
-from graphpost.graph.exchange_ids import translate_ids
-from graphpost.graph.mail_tips import get_mail_tips
-from graphpost.graph.overrides import OVERRIDES
-from graphpost.graph.read_state import update_read_state
-from graphpost.graph.send import send_mail, send_mail_through_device
-from graphpost.graph.unsubscribing import unsubscribe
-from graphpost.graph.uploads import create_upload_session
+from graphpost.graph.delta import messages as delta
+from graphpost.graph.delta.folders import folder_delta
+from graphpost.graph.folders import changing as folder_changes
+from graphpost.graph.folders import reading as folders
+from graphpost.graph.messages import extensions, mentions, moving
+from graphpost.graph.messages import reading as messages
+from graphpost.graph.messages.changing import update_message
+from graphpost.graph.messages.read_state import update_read_state
+from graphpost.graph.messages.unsubscribing import unsubscribe
+from graphpost.graph.notifications import subscriptions
+from graphpost.graph.queries.counting import count_of
+from graphpost.graph.sending import replies
+from graphpost.graph.sending.drafts import create_message, send_draft
+from graphpost.graph.sending.due import MAIL_SEND
+from graphpost.graph.sending.send import send_mail, send_mail_through_device
+from graphpost.graph.settings import mailbox_settings, outlook, overrides, rules
+from graphpost.graph.settings.categories import CATEGORIES
+from graphpost.graph.settings.overrides import OVERRIDES
+from graphpost.graph.users import reading as users
+from graphpost.graph.users.exchange_ids import translate_ids
+from graphpost.graph.users.mail_tips import get_mail_tips
 from graphpost.odata.path import Segment
 
 Handler = Callable[[Call], Awaitable[Reply]]
@@ -156,7 +149,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "F", folders.get_folder, MAIL_LIST),
     Route("GET", "F/childFolders", folders.list_child_folders, MAIL_LIST),
     Route("GET", "F/childFolders/$count", count_of(folders.list_child_folders), MAIL_LIST),
-    Route("GET", "U/mailFolders/delta", folder_delta.folder_delta, MAIL_LIST, bound=True),
+    Route("GET", "U/mailFolders/delta", folder_delta, MAIL_LIST, bound=True),
     Route("POST", "U/mailFolders", folder_changes.create_folder, MAIL_WRITE),
     Route("POST", "F/childFolders", folder_changes.create_child_folder, MAIL_WRITE),
     Route("PATCH", "F", folder_changes.rename_folder, MAIL_WRITE),

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from graphpost.errors import GraphError, UnsupportedMedia
+from graphpost.graph.bodies.payload import media_kind, read_json
+from graphpost.graph.bodies.values import READ, clip, fold
 from graphpost.graph.call import Call
 from graphpost.graph.conditions import check_match
 from graphpost.graph.keys import folder_key, item_at, message_key
-from graphpost.graph.payload import media_kind, read_json
-from graphpost.graph.values import READ, clip, fold
 from graphpost.mail.message import Item
 from graphpost.store.store import Tx
 

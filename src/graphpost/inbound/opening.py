@@ -6,9 +6,10 @@ import asyncio
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from graphpost.clock import Clock
-from graphpost.config import Config, InboundSettings
+from graphpost.config import Config
 from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.routing import Router
@@ -24,9 +25,14 @@ from graphpost.maillog import MailLog
 from graphpost.store.store import Store
 
 
-def is_wanted(settings: InboundSettings) -> bool:
-    """Whether any port is to be opened."""
-    return bool(settings.port or settings.lmtp_port or settings.lmtp_socket)
+class Certificate(Protocol):
+    """PEM files."""
+
+    @property
+    def certificate(self) -> Path: ...
+
+    @property
+    def key(self) -> Path: ...
 
 
 def open_inbound(
@@ -78,12 +84,14 @@ class Inbound:
         self._house = house
         self._listener = Listener(house)
 
-    async def start(self, certificate: Path | None, key: Path | None) -> None:
-        """Listen.  With a certificate STARTTLS is offered.  Raises ConfigurationError."""
+    async def start(self, own: Certificate | None) -> None:
+        """Listen, if any port is wanted.  `own` is the server's certificate.  Raises ConfigurationError."""
         house, settings = self._house, self._house.settings
         make_directory(house.spool)
-        if certificate is not None and key is not None and settings.tls:
-            house.tls = tls_context(certificate, key)
+        if settings.tls and settings.certificate:
+            house.tls = tls_context(Path(settings.certificate), Path(settings.key))
+        elif settings.tls and own is not None:
+            house.tls = tls_context(own.certificate, own.key)
         if settings.port:
             await self.serve(listen_tcp("port", settings.host, settings.port), lmtp=False)
         if settings.lmtp_port:

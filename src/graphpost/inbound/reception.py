@@ -32,6 +32,7 @@ from graphpost.inbound.trace import (
     without_results,
 )
 from graphpost.mail.mailbox import Mailbox
+from graphpost.mail.parse import Buffer
 from graphpost.maillog import MailLog
 from graphpost.store.store import Store, Tx
 
@@ -60,8 +61,8 @@ class Letter(Struct, frozen=True):
 
 Evaluate = Callable[[Letter, Iterable[bytes]], Awaitable[bytes]]
 """Of an envelope and a message: the Authentication-Results fields to put on top, each with its CRLF."""
-Notice = Callable[[Letter, Arrival], Awaitable[None]]
-"""Told of each message that was filed."""
+Notice = Callable[[str, Buffer, Sequence[Mailbox], Instant], Awaitable[None]]
+"""Told of each message that was filed: the envelope's sender, its bytes, the mailboxes that have it, when."""
 
 
 async def no_results(letter: Letter, data: Iterable[bytes]) -> bytes:
@@ -69,7 +70,7 @@ async def no_results(letter: Letter, data: Iterable[bytes]) -> bytes:
     return b""
 
 
-async def nobody(letter: Letter, arrival: Arrival) -> None:
+async def nobody(sender: str, data: Buffer, boxes: Sequence[Mailbox], now: Instant) -> None:
     """A Notice for nobody."""
 
 
@@ -172,8 +173,7 @@ class Reception:
         self._say(
             letter, [one for one in filings if given[one.item.mailbox_id].code == 250], number, size, now
         )
-        if any(reply.code == 250 for reply in replies):
-            await self._tell(letter, arrival)
+        await self._tell(arrival, [box for box in boxes if given[box.mailbox_id].code == 250], now)
         return given
 
     async def _write(self, filings: Sequence[Filing], number: int) -> Reply:
@@ -193,9 +193,9 @@ class Reception:
             return Reply(451, "4.3.0", "An internal error; the server's log has the details")
         return Reply(250, "2.0.0", f"Ok: filed as {number:016x}")
 
-    async def _tell(self, letter: Letter, arrival: Arrival) -> None:
+    async def _tell(self, arrival: Arrival, boxes: Sequence[Mailbox], now: Instant) -> None:
         try:
-            await self._notice(letter, arrival)
+            await self._notice(arrival.sender, arrival.data, boxes, now)
         except Exception as error:  # the message is filed, whatever comes of it
             self._log.problem("inbound", error)
 

@@ -47,6 +47,11 @@ class Failed(Struct, frozen=True, tag="failed"):
 Outcome = Delivered | Deferred | Failed
 
 
+def is_unsaid(outcome: Outcome) -> bool:
+    """Whether the host said nothing about the recipient, so that another one may be asked."""
+    return type(outcome) is Deferred and outcome.whole_destination
+
+
 class Data(Protocol):
     """A message as it goes over the wire: CRLF line ends, no dot-stuffing yet; may be read more than once."""
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
 
-from graphpost.transport.courier import Courier, Deferred, Envelope, Failed, Outcome, Reply
+from graphpost.transport.courier import Courier, Deferred, Envelope, Failed, Outcome, Reply, is_unsaid
 from graphpost.transport.resolver import Exchanger, LookupFailedError, NoSuchDomainError, Resolver
 
 ATTEMPTS: Final = 5
@@ -85,7 +85,7 @@ class MxCourier:
                     continue
                 left -= 1
                 outcomes = await self._hosts(exchanger.host, address).deliver(envelope)
-                if not all(isinstance(said, Deferred) and said.whole_destination for said in outcomes):
+                if not all(map(is_unsaid, outcomes)):
                     return outcomes
         if outcomes is None and refused:
             return (_failed("5.4.4", refused),) * len(envelope.recipients)

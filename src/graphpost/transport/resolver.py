@@ -1,20 +1,26 @@
-"""What DNS says about where a domain's mail goes (RFC 5321, 5.1; RFC 7505)."""
+"""What DNS says about where the mail of a domain goes, and where it comes from.
+
+RFC 5321, 5.1; RFC 7505.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import dns.asyncresolver
 import dns.exception
 import dns.name
 import dns.resolver
+import dns.reversename
 from msgspec import Struct
 
 from graphpost.config import DnsSettings
 from graphpost.errors import ConfigurationError, GraphpostError
 
 CACHED: Final = 10_000  # answers
+Kind = Literal["A", "AAAA"]
+BOTH: Final[tuple[Kind, ...]] = ("A", "AAAA")
 
 
 class Exchanger(Struct, frozen=True, order=True):
@@ -44,6 +50,28 @@ class Resolver(Protocol):
         ...
 
 
+class Records(Protocol):
+    """What DNS says of a domain beside where its mail goes.  As Resolver in names and errors."""
+
+    async def exchangers(self, domain: str) -> tuple[Exchanger, ...]: ...
+
+    async def addresses(self, host: str, kinds: Sequence[Kind] = BOTH) -> tuple[str, ...]:
+        """The addresses of these kinds, in their order."""
+        ...
+
+    async def texts(self, name: str) -> tuple[bytes, ...]:
+        """The TXT records, each with its strings put together; empty when there are none."""
+        ...
+
+    async def names(self, address: str) -> tuple[str, ...]:
+        """The PTR records of an address, in lower case; empty when there are none."""
+        ...
+
+    async def alias(self, name: str) -> str:
+        """What the name is a CNAME of; '' when it is none."""
+        ...
+
+
 class DnsResolver:
     """Asks the given servers, or those of the machine, and remembers answers as long as they last."""
 
@@ -64,10 +92,10 @@ class DnsResolver:
             for record in found
         )
 
-    async def addresses(self, host: str) -> tuple[str, ...]:
+    async def addresses(self, host: str, kinds: Sequence[Kind] = BOTH) -> tuple[str, ...]:
         failure: LookupFailedError | None = None
         found: list[str] = []
-        for kind in ("A", "AAAA"):
+        for kind in kinds:
             try:
                 found += [record.address for record in await self._ask(host, kind)]
             except LookupFailedError as error:
@@ -75,6 +103,19 @@ class DnsResolver:
         if failure is not None and not found:
             raise failure
         return tuple(found)
+
+    async def texts(self, name: str) -> tuple[bytes, ...]:
+        return tuple(b"".join(record.strings) for record in await self._ask(name, "TXT"))
+
+    async def names(self, address: str) -> tuple[str, ...]:
+        name = dns.reversename.from_address(address).to_text(omit_final_dot=True)
+        found = await self._ask(name, "PTR")
+        return tuple(record.target.to_text(omit_final_dot=True).lower() for record in found)
+
+    async def alias(self, name: str) -> str:
+        for record in await self._ask(name, "CNAME"):
+            return str(record.target.to_text(omit_final_dot=True).lower())
+        return ""
 
     async def _ask(self, name: str, kind: str) -> Sequence[Any]:
         try:

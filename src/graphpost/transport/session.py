@@ -1,11 +1,11 @@
 """From a host's name to a connection ready for MAIL: EHLO, STARTTLS, AUTH.
 
-RFC 5321 §3.1-3.2, RFC 3207, RFC 4954, XOAUTH2 as Google and Microsoft describe it.
+RFC 5321 §3.1-3.2, RFC 3207, RFC 4954.
 
 TLS by policy: `none` never starts it; `opportunistic` uses it, unverified, where it is offered, and goes on in
 clear text where it is not or where the handshake fails (on a new connection); `required` insists on it,
-unverified; `verified` insists on a certificate for the host.  A password leaves only under TLS, or where the policy
-is `none`.
+unverified; `verified` insists on a certificate for the host.  A password or token leaves only under TLS, or where the
+policy is `none`.  A token that is refused is replaced by another one once (on a new connection).
 
 Raises SessionError, whose outcome says why: always Deferred, for it says nothing about any message.
 """
@@ -15,19 +15,17 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
 
-from graphpost.config import TlsPolicy
+from graphpost.config import Mechanism, TlsPolicy
 from graphpost.errors import ConfigurationError
 from graphpost.transport.connection import Connection
 from graphpost.transport.courier import Deferred, Reply
 from graphpost.transport.failure import Phase, outcome_of_error, reply_of
+from graphpost.transport.sasl import BY_PASSWORD, BY_TOKEN, auth_lines, choose, concession
+from graphpost.transport.tokens import TokenError, TokenSource
 from graphpost.transport.wire import Extensions, command, one_line, parse_extensions
-
-Mechanism = Literal["", "plain", "login", "xoauth2"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,8 @@ class SmtpTarget:
     """Where mail goes and how; `hostname` is ours, for EHLO ('' is the machine's).
 
     `address` is where `host` is, when that is known already, and `source` our own address that it sees ('' is any).
-    `auth` '' is the best of PLAIN and LOGIN.  `connections` is how many there may be at once; `patience_seconds` is how
+    `auth` '' is the best of PLAIN and LOGIN, and with `tokens`, which are instead of a password, of OAUTHBEARER and
+    XOAUTH2.  `connections` is how many there may be at once; `patience_seconds` is how
     long a message waits to follow another one before it gets one of them for itself.
     """
 
@@ -57,6 +56,7 @@ class SmtpTarget:
     address: str = ""
     source: str = ""
     pipelining: bool = True  # whether it is used when it is offered
+    tokens: TokenSource | None = None
 
     def __repr__(self) -> str:
         return f"SmtpTarget({self.host!r}, {self.port}, tls={self.tls!r})"
@@ -93,6 +93,8 @@ async def open_session(
     try:
         return await opening.run()
     except SessionError:
+        if opening.has_stale_token:
+            return await _Opening(target, context, when_lost).run()
         is_optional = target.tls == "opportunistic" and not target.implicit_tls and not target.username
         if not is_optional or opening.phase is not Phase.TLS:
             raise
@@ -106,6 +108,7 @@ class _Opening:
         self, target: SmtpTarget, context: ssl.SSLContext | None, when_lost: Callable[[Connection], None]
     ) -> None:
         self.phase = Phase.CONNECT
+        self.has_stale_token = False
         self._target = target
         self._context = context
         self._when_lost = when_lost
@@ -118,6 +121,10 @@ class _Opening:
             await self._greet(connection)
             await self._secure(connection)
             await self._authenticate(connection)
+        except TokenError as error:
+            self._leave()
+            text = f"{error}; it is needed for {self._target.host}"
+            raise self._refuse(Phase.AUTH, "4.7.0", text) from error
         except (OSError, ValueError) as error:  # ValueError: WireError, and names that are none
             self._leave()
             raise SessionError(outcome_of_error(self.phase, error, self._target.host)) from error
@@ -184,16 +191,20 @@ class _Opening:
             raise self._refuse(
                 Phase.AUTH, "4.7.11", f"a password is not sent without TLS, and {target.host} offers none"
             )
-        mechanism = _choose(target.auth, connection.extensions.auth)
+        candidates = BY_PASSWORD if target.tokens is None else BY_TOKEN
+        mechanism = choose(target.auth, connection.extensions.auth, candidates)
         if mechanism is None:
-            wanted = target.auth.upper() or "PLAIN or LOGIN"
+            wanted = " or ".join(each.upper() for each in ([target.auth] if target.auth else candidates))
             raise self._refuse(Phase.AUTH, "4.7.0", f"{target.host} does not offer AUTH {wanted}")
-        for line in _auth_lines(mechanism, target.username, target.password):
+        secret = target.password if target.tokens is None else await target.tokens.get()
+        for line in auth_lines(mechanism, target.username, secret, target.host, target.port):
             code, text = await self._ask(Phase.AUTH, line)
             if code != 334:
                 break
-        if code == 334:  # an error challenge: an empty answer gets the verdict
-            code, text = await self._ask(Phase.AUTH, b"\r\n")
+        if code == 334:  # an error challenge
+            code, text = await self._ask(Phase.AUTH, concession(mechanism))
+        if code == 535 and target.tokens is not None:
+            self.has_stale_token = target.tokens.refuse(secret)
         self._check(code, text)
 
     async def _expect_success(self, phase: Phase, line: bytes) -> None:
@@ -213,22 +224,3 @@ class _Opening:
         """Our own refusal to go on with this host; not for the fallback to clear text."""
         self.phase = phase
         return SessionError(Deferred(Reply(0, status, one_line(text)), whole_destination=True))
-
-
-def _choose(wanted: Mechanism, offered: frozenset[str]) -> Mechanism | None:
-    candidates: tuple[Mechanism, ...] = (wanted,) if wanted else ("plain", "login")
-    return next((mechanism for mechanism in candidates if mechanism.upper() in offered), None)
-
-
-def _auth_lines(mechanism: Mechanism, username: str, password: str) -> list[bytes]:
-    """The client's lines, one per reply; all base64, so nothing in a password can end a line."""
-    if mechanism == "login":
-        return [
-            b"AUTH LOGIN\r\n",
-            b64encode(username.encode()) + b"\r\n",
-            b64encode(password.encode()) + b"\r\n",
-        ]
-    if mechanism == "xoauth2":
-        token = f"user={username}\x01auth=Bearer {password}\x01\x01"
-        return [b"AUTH XOAUTH2 " + b64encode(token.encode()) + b"\r\n"]
-    return [b"AUTH PLAIN " + b64encode(f"\0{username}\0{password}".encode()) + b"\r\n"]

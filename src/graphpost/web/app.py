@@ -22,8 +22,8 @@ from graphpost.auth.issuer import Issuer, IssuerRequest
 from graphpost.config import LimitSettings
 from graphpost.errors import BadRequest, GraphError, NotFound, StoreError, Unauthenticated
 from graphpost.graph.api import GraphApi, unavailable, unexpected
+from graphpost.graph.attachments.uploading import UPLOAD_PATH, Uploads
 from graphpost.graph.call import Reply, Request
-from graphpost.graph.uploading import UPLOAD_PATH, Uploads
 from graphpost.ids import new_guid
 from graphpost.maillog import MailLog
 from graphpost.web.body import BodyReader, BodyStream, Timeout, TooLong

@@ -1,0 +1,1 @@
+"""Attachments: read, added, deleted, uploaded in slices."""

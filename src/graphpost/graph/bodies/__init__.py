@@ -1,0 +1,1 @@
+"""Request bodies in: bytes as JSON, JSON as values, values as a message."""

@@ -1,0 +1,1 @@
+"""Delta queries: rounds of changes in messages and in folders."""

@@ -1,0 +1,1 @@
+"""Mail folders: read and changed."""

@@ -1,0 +1,1 @@
+"""Messages: listed, searched, read, changed, moved."""

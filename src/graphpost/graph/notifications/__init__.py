@@ -1,0 +1,1 @@
+"""Subscriptions to change notifications, and how Graph words these."""

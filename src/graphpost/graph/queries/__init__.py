@@ -1,0 +1,1 @@
+"""Query options put to entities: which, in which order, how many, page by page."""

@@ -1,0 +1,1 @@
+"""Messages that go out: sent at once, drafted, answered, deferred."""

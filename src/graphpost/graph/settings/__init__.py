@@ -1,0 +1,1 @@
+"""What a mailbox keeps beside its mail: settings, categories, overrides, rules."""

@@ -1,0 +1,1 @@
+"""Users of the directory, and what is asked of them."""

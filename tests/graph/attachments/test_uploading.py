@@ -1,0 +1,169 @@
+"""Slices of one upload that reach two processes: `node` stands for one, each has locks of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from tests.graph.desk import ADELE, NOW, StillClock
+from tests.store.made import item, upload
+
+from graphpost.clock import SECOND
+from graphpost.config import LimitSettings
+from graphpost.errors import Unavailable
+from graphpost.graph.attachments.uploading import Uploads
+from graphpost.graph.attachments.uploads import Place
+from graphpost.graph.call import Reply, Request, Services
+from graphpost.ids import Numbers, message_id_text
+from graphpost.mail.mailbox import DRAFTS, Directory
+from graphpost.mail.message import Attachment, ContentRef
+from graphpost.store import folders, messages, uploads
+from graphpost.store.blobs import FileBlobs
+from graphpost.store.sqlite import SqliteStore
+from graphpost.store.store import Store, Tx
+from graphpost.store.uploads import part_name
+
+pytestmark = pytest.mark.anyio
+NUMBER, TOKEN = 77, "t" * 43
+PLACE = Place(ADELE.object_id, message_id_text(ADELE.object_id, 1, 0), NUMBER, TOKEN)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Building:
+    """A store with a draft and a session for ten bytes, and the nodes that serve it."""
+
+    def __init__(self, path: Path) -> None:
+        self.store = SqliteStore.open(path / "mail.db", readers=2)
+        self.blobs = FileBlobs(path / "blobs")
+
+    def node(self, store: Store | None = None) -> Uploads:
+        clock, directory = StillClock(), Directory.of([ADELE])
+        return Uploads(
+            Services(
+                store=store or self.store,
+                blobs=FileBlobs(self.blobs.root),
+                directory=lambda: directory,
+                verifier=cast(Any, None),
+                submitter=cast(Any, None),
+                numbers=Numbers(clock.now),
+                clock=clock,
+                limits=LimitSettings(),
+                tenant_id="",
+                notifier=cast(Any, None),
+            )
+        )
+
+    def furnish(self, tx: Tx) -> None:
+        folders.create_defaults(tx, ADELE.mailbox_id)
+        messages.add(tx, item(1, ADELE.mailbox_id, DRAFTS, is_draft=True))
+        attachment = Attachment(attachment_id=5, name="a.bin", size=10, content=ContentRef(6))
+        token = sha256(TOKEN.encode()).hexdigest()
+        expiry = NOW + 60 * SECOND
+        made = upload(NUMBER, ADELE.mailbox_id, token_hash=token, expires_at=expiry, attachment=attachment)
+        uploads.add(tx, made)
+
+    def part(self) -> bytes:
+        return self.blobs.parts.read(part_name(NUMBER))
+
+
+@pytest.fixture
+async def building(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Building]:
+    made = Building(tmp_path)
+    await made.store.write(made.furnish)
+    yield made
+    await made.store.close()
+
+
+class Slow:
+    """A store whose reads are answered with what was, once somebody has let them go."""
+
+    def __init__(self, store: Store, quick: int) -> None:
+        self.dialect = store.dialect
+        self.reached = asyncio.Event()
+        self.go = asyncio.Event()
+        self._store = store
+        self._quick = quick
+
+    async def read(self, fn: Callable[[Tx], Any]) -> Any:
+        found = await self._store.read(fn)
+        self._quick -= 1
+        if self._quick < 0:
+            self.reached.set()
+            await self.go.wait()
+        return found
+
+    async def write(self, fn: Callable[[Tx], Any]) -> Any:
+        return await self._store.write(fn)
+
+    async def close(self) -> None:
+        """The store is somebody else's."""
+
+
+class Gate:
+    """In the middle of a body."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.go = asyncio.Event()
+
+
+async def body(data: bytes, gate: Gate | None) -> AsyncIterator[bytes]:
+    yield data[:2]
+    if gate:
+        gate.reached.set()
+        await gate.go.wait()
+    yield data[2:]
+
+
+async def put(node: Uploads, start: int, data: bytes, gate: Gate | None = None) -> Reply:
+    path, _, query = PLACE.url("").partition("?")
+    headers = {"content-range": f"bytes {start}-{start + len(data) - 1}/10"}
+    request = Request("PUT", path, query, headers, b"", "https://localhost", "r")
+    return await node.handle(request, body(data, gate))
+
+
+async def test_a_part_that_another_process_writes_to_is_busy(building: Building) -> None:
+    gate = Gate()
+    writing = asyncio.create_task(put(building.node(), 0, b"01234", gate))
+    await gate.reached.wait()
+    with pytest.raises(Unavailable) as caught:
+        await put(building.node(), 0, b"01234")
+    assert caught.value.headers == {"Retry-After": "1"}
+    gate.go.set()
+    assert (await writing).body["nextExpectedRanges"] == ["5-9"]
+
+
+@pytest.mark.parametrize("quick", [0, 1, 2])
+async def test_a_process_that_is_late_does_not_cut_off_what_another_has_acknowledged(
+    building: Building, quick: int
+) -> None:
+    slow = Slow(building.store, quick)
+    late = asyncio.create_task(put(building.node(cast(Any, slow)), 0, b"xxxxx"))
+    await slow.reached.wait()
+    if quick < 2:  # else the late one has the part already
+        assert (await put(building.node(), 0, b"01234")).status == 200
+    slow.go.set()
+    assert (await late).status == 200
+    assert building.part() == (b"01234" if quick < 2 else b"xxxxx")
+
+
+async def test_a_process_that_is_late_finds_the_upload_finished(building: Building) -> None:
+    slow = Slow(building.store, 1)
+    late = asyncio.create_task(put(building.node(cast(Any, slow)), 0, b"01234"))
+    await slow.reached.wait()
+    first = await put(building.node(), 0, b"0123456789")
+    slow.go.set()
+    again = await late
+    assert (first.status, again.status) == (201, 201)
+    assert again.headers == first.headers
+    found = await building.store.read(lambda tx: messages.get(tx, ADELE.mailbox_id, 1))
+    assert found is not None
+    assert len(found.message.attachments) == 1

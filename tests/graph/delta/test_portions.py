@@ -1,0 +1,139 @@
+"""However large messages are, each page is bounded, and a walk shows every one of them once."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from tests.graph.desk import ADELE
+from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study
+from tests.store.made import item
+
+from graphpost.graph.delta import messages as delta
+from graphpost.graph.messages import listing
+from graphpost.mail.mailbox import INBOX
+from graphpost.mail.message import Attachment, Body, ContentRef
+from graphpost.store import contents, messages, portions
+from graphpost.store.contents import Content
+from graphpost.store.store import Tx
+
+__all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
+pytestmark = pytest.mark.anyio
+
+SUBJECTS = [f"s{number}" for number in range(1, 13)]
+INBOX_PATH = "mailFolders/inbox/messages"
+
+
+@pytest.fixture(autouse=True)
+def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (portions, listing, delta):
+        monkeypatch.setattr(module, "PORTION", 20_000)
+    monkeypatch.setattr(portions, "_SMALL", 1000)
+
+
+async def fill(study: Study, size: int, attached: int = 0) -> None:
+    """Twelve messages with bodies, and two attachments if they are to have contents, of these sizes."""
+
+    def add(tx: Tx) -> None:
+        for number, subject in enumerate(SUBJECTS, 1):
+            parts = tuple(
+                Attachment(attachment_id=each, content=ContentRef(each), name="a", size=attached)
+                for each in (1, 2)
+                if attached
+            )
+            made = item(
+                number,
+                mailbox_id=ADELE.mailbox_id,
+                folder_id=INBOX,
+                subject=subject,
+                received_at=number,
+                sent_at=number,
+                body=Body("lunch " + "x" * size),
+                attachments=parts,
+            )
+            messages.add(tx, made)
+            stored = [Content(each.attachment_id, attached, "0" * 64, b"x" * attached) for each in parts]
+            contents.add(tx, ADELE.mailbox_id, number, stored)
+
+    await study.store.write(add)
+
+
+async def walk(study: Study, path: str, query: str) -> list[list[dict[str, Any]]]:
+    """The entities of each page."""
+    answer = await study.get(path, query=query)
+    pages = []
+    while True:
+        assert answer.status == 200, answer
+        pages.append(answer.json["value"])
+        assert len(pages) < 50
+        if (link := answer.json.get("@odata.nextLink")) is None:
+            return pages
+        answer = await study.get(path, query=urlsplit(link).query)
+
+
+WALKS = [
+    ("messages", "$top=1000"),
+    (INBOX_PATH, "$top=1000"),
+    (INBOX_PATH, "$top=5"),
+    ("messages", "$top=1000&$orderby=subject,isRead&$count=true"),
+    (INBOX_PATH, "$top=1000&$filter=isRead eq true or isRead eq false"),
+    (INBOX_PATH, "$top=1000&$filter=contains(body/content,'lunch')"),
+    ("messages", "$top=1000&$filter=contains(body/content,'lunch')&$orderby=subject desc"),
+    ("messages", '$top=250&$search="lunch"'),
+    (INBOX_PATH, '$top=1000&$search="subject:s*"'),
+    (f"{INBOX_PATH}/delta", "$top=1000"),
+]
+
+
+@pytest.mark.parametrize(("path", "query"), WALKS)
+async def test_pages_of_large_messages_are_short(study: Study, path: str, query: str) -> None:
+    await fill(study, 6_000)
+    pages = await walk(study, path, query)
+    assert [len(page) for page in pages] == [3, 3, 3, 3]
+    assert sorted(each["subject"] for page in pages for each in page) == sorted(SUBJECTS)
+
+
+@pytest.mark.parametrize(("path", "query"), WALKS)
+async def test_a_message_larger_than_a_page_is_a_page(study: Study, path: str, query: str) -> None:
+    await fill(study, 30_000)
+    pages = await walk(study, path, query)
+    assert [len(page) for page in pages] == [1] * 12
+    assert sorted(each["subject"] for page in pages for each in page) == sorted(SUBJECTS)
+
+
+@pytest.mark.parametrize(("path", "query"), WALKS)
+async def test_contents_that_are_expanded_count(study: Study, path: str, query: str) -> None:
+    await fill(study, 10, attached=4_000)
+    pages = await walk(study, path, f"{query}&$expand=attachments")
+    assert [len(page) for page in pages] == [3, 3, 3, 3]
+    shown = [each for page in pages for each in page]
+    assert sorted(each["subject"] for each in shown) == sorted(SUBJECTS)
+    assert all(len(part["contentBytes"]) > 5_000 for each in shown for part in each["attachments"])
+
+
+async def test_a_round_of_changes_is_told_in_portions(study: Study) -> None:
+    path = f"{INBOX_PATH}/delta"
+    begun = (await study.get(path)).json["@odata.deltaLink"]
+    await fill(study, 6_000)
+    pages = await walk(study, path, urlsplit(begun).query)
+    assert [len(page) for page in pages] == [3, 3, 3, 3]
+    assert sorted(each["subject"] for page in pages for each in page) == sorted(SUBJECTS)
+
+
+async def test_a_round_with_contents_is_told_in_portions(study: Study) -> None:
+    path = f"{INBOX_PATH}/delta"
+    begun = (await study.get(path, query="$expand=attachments")).json["@odata.deltaLink"]
+    await fill(study, 10, attached=4_000)
+    pages = await walk(study, path, urlsplit(begun).query)
+    assert [len(page) for page in pages] == [3, 3, 3, 3]
+    assert sorted(each["subject"] for page in pages for each in page) == sorted(SUBJECTS)
+
+
+async def test_a_large_folder_is_marked_as_read_to_the_end(study: Study) -> None:
+    await fill(study, 6_000)
+    for wanted in (False, True):
+        path = "/beta/me/mailFolders/inbox/updateAllMessagesReadState"
+        answer = await study.post(path, {"isRead": wanted, "suppressReceipts": True})
+        assert answer.status == 204, answer
+        assert await study.counts("inbox") == (12, 0 if wanted else 12)
