@@ -35,7 +35,7 @@ from graphpost.delivery.filing import Filer
 from graphpost.delivery.indexing import Indexer
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
-from graphpost.delivery.outlets import Outlets, host_name
+from graphpost.delivery.outlets import HTTPS_PORT, Outlets, host_name
 from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
@@ -79,9 +79,12 @@ class Server:
         file: Path | None = None,
         clock: Clock | None = None,
         stream: TextIO | None = None,
+        policy_port: int = HTTPS_PORT,
     ) -> None:
+        """`policy_port` is where other domains' MTA-STS policies are served."""
         self.config = config
         self._file = file
+        self._policy_port = policy_port
         self.url = ""
         self.port = 0
         self.ca: CertificateFiles | None = None
@@ -173,11 +176,21 @@ class Server:
         hostname = config.delivery.hostname or host_name()
         filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
         router = Router(people.directory, config.tenant.domains, config.routes)
-        sign = signing(config.dkim, clock)
         outlets = Outlets(
-            config.routes, config.delivery, hostname, router=router, dns=config.dns, clock=clock, signed=sign
+            config.routes,
+            config.delivery,
+            hostname,
+            router=router,
+            dns=config.dns,
+            store=store,
+            clock=clock,
+            log=log,
+            policy_port=self._policy_port,
+            signed=signing(config.dkim, clock),
         )
         self._stack.push_async_callback(outlets.close)
+        self._background(outlets.run())
+        self._forget_domain = outlets.forget
         owner = numbers.next()
         reporter, automatic = (
             Reporter(filer, hostname),
@@ -315,7 +328,12 @@ class Server:
             else None
         )
         operations = Operations(
-            store, numbers, clock, queue_changed=worker.forget_holds, accounts_changed=people.refresh
+            store,
+            numbers,
+            clock,
+            queue_changed=worker.forget_holds,
+            accounts_changed=people.refresh,
+            tls_forgotten=self._forget_domain,
         )
         admin = AdminApi(
             operations,

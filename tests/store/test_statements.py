@@ -35,6 +35,7 @@ from graphpost.store import (
     rerouting,
     searching,
     subscriptions,
+    tls,
     trees,
     uploads,
     words,
@@ -48,6 +49,7 @@ from graphpost.store.pages import NEWEST, Slot
 from graphpost.store.preferences import Entry, Kind
 from graphpost.store.searching import Search
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
+from graphpost.store.tls import Level, StoredPolicy
 from graphpost.store.transaction import COUNT
 from graphpost.store.trees import Copying
 
@@ -68,6 +70,8 @@ KEYS = {
     "feeds": "bucket",
     "deferrals": "bucket",
     "folder_properties": "mailbox_id",
+    "tls_levels": "bucket",
+    "tls_policies": "bucket",
 }
 CHOICE = Choice(mailbox_id=7, destination="d", sender="a@b.test")
 PLACES = [("received_at", False)]
@@ -234,6 +238,13 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (feeds.release, (7, 100), {}),
     (subscriptions.remove_expired, (7, 100), {}),
     (subscriptions.remove, (subscription(1).subscription_id,), {}),
+    (tls.put_level, ("far.test", Level(2, 100)), {}),
+    (tls.find_level, ("far.test",), {}),
+    (tls.put_policy, (StoredPolicy("far.test", "1", "", 1, 2),), {}),
+    (tls.find_policy, ("far.test",), {}),
+    (tls.policies_to_refresh, (7, 100, 10), {}),
+    (tls.prune, (7, 100, 100), {}),
+    (tls.forget, ("far.test",), {}),
     (rerouting.put_in_place, (delivery(2, attempts=1), 1, [delivery(2), delivery(2)]), {}),
 ]
 
@@ -346,6 +357,7 @@ def test_no_function_is_left_out() -> None:
         searching,
         portions,
         candidates,
+        tls,
     )
     public = {
         function

@@ -14,8 +14,22 @@ from graphpost.mail.message import Item
 from graphpost.store.accounts import Credential
 from graphpost.store.deferrals import Deferral
 from graphpost.store.deliveries import DONE, HELD, OPEN, QUEUED, Delivery, Recipient
+from graphpost.store.tls import Level, StoredPolicy
+from graphpost.transport.security import TlsLevel
 
 _STATES: Final = {QUEUED: "queued", DONE: "done", HELD: "held"}
+
+
+def tls(domain: str, level: Level | None, policy: StoredPolicy | None) -> dict[str, Any]:
+    """How a domain takes mail: '' for what is not known."""
+    return {
+        "domain": domain,
+        "level": TlsLevel(level.level).name.lower() if level else "",
+        "reached": to_text(level.reached_at) if level else "",
+        "policy": policy.policy if policy else "",
+        "fetched": to_text(policy.fetched_at) if policy else "",
+        "expires": to_text(policy.expires_at) if policy else "",
+    }
 
 
 def delivery(found: Delivery, mailbox: str) -> dict[str, Any]:

@@ -255,9 +255,19 @@ def _checked_route(route: RouteSettings, where: str, data: Path) -> RouteSetting
     if route.source:
         _check_ip(route.source, f"{where}.source")
     check_target(route, where)
-    if route.ca_file:
-        return replace(route, ca_file=_existing(data, route.ca_file, f"{where}.ca_file"))
-    return route
+    _check_client_certificate(route, where)
+    files = {key: getattr(route, key) for key in ("ca_file", "certificate", "key") if getattr(route, key)}
+    return replace(route, **{key: _existing(data, file, f"{where}.{key}") for key, file in files.items()})
+
+
+def _check_client_certificate(route: RouteSettings, where: str) -> None:
+    if route.key and not route.certificate:
+        raise ConfigurationError(f"{where}.certificate", "certificate and key go together")
+    in_clear = route.tls == "none" and not any(host.to.startswith("smtps:") for host in route.smarthosts())
+    if route.certificate and in_clear:
+        raise ConfigurationError(f"{where}.certificate", 'is no use with tls = "none"')
+    if route.certificate and not route.is_relay and not route.to.startswith("mx:"):
+        raise ConfigurationError(f"{where}.certificate", f"is no use with {route.to}")
 
 
 def _checked_dkim(entries: Iterable[DkimSettings], data: Path) -> list[DkimSettings]:

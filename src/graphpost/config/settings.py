@@ -209,6 +209,10 @@ class RouteSettings(CredentialSettings, frozen=True, forbid_unknown_fields=True,
     hosts: list[HostSettings] = field(default_factory=list)  # instead of `to`
     tls: TlsPolicy = "opportunistic"
     ca_file: str = ""
+    certificate: str = ""  # ours, for hosts that ask for one
+    key: str = ""  # "" = in the same file
+    tls_downgrade: Literal["refuse", "warn", "allow"] = "refuse"  # with mx:, clear text where TLS was before
+    mta_sts: bool = True  # with mx:, follow the policies that domains publish
     concurrency: int = 0  # 0 = delivery.concurrency
     hostname: str = ""  # EHLO name; "" = delivery.hostname
     source: str = ""  # our own address that the other side sees; "" = any

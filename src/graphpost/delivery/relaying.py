@@ -24,16 +24,23 @@ SMTPS_PORT: Final = 465
 class Relays:
     """Makes couriers; hosts with the same credentials have their tokens from the same place, got once."""
 
-    def __init__(self, settings: DeliverySettings, hostname: str, now: Callable[[], Instant]) -> None:
+    def __init__(
+        self,
+        settings: DeliverySettings,
+        hostname: str,
+        now: Callable[[], Instant],
+        courier_of: Callable[[SmtpTarget], SmtpCourier] = SmtpCourier,
+    ) -> None:
         self._settings = settings
         self._hostname = hostname
         self._now = now
+        self._courier_of = courier_of
         self._random = Random()  # noqa: S311 - spreads load, keeps no secret
         self._tokens: dict[tuple[object, ...], TokenSource] = {}
 
     def courier(self, route: RouteSettings) -> Courier:
         hosts = route.smarthosts()
-        couriers = [SmtpCourier(self.target(route, host)) for host in hosts]
+        couriers = [self._courier_of(self.target(route, host)) for host in hosts]
         if len(hosts) == 1:
             return couriers[0]
         ranked = [
@@ -112,4 +119,6 @@ def target_of(
         source=route.source,
         pipelining=route.pipelining,
         tokens=tokens,
+        certificate=route.certificate,
+        key=route.key,
     )
