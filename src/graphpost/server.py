@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
 import sys
 from collections.abc import Coroutine
@@ -18,7 +17,7 @@ from typing import Any, TextIO
 
 from graphpost import __version__
 from graphpost.admin.access import administrator_token, announce, withdraw
-from graphpost.admin.banner import banner, origin
+from graphpost.admin.banner import origin
 from graphpost.admin.http import AdminApi
 from graphpost.admin.metrics_port import serve_metrics
 from graphpost.admin.operations import Operations
@@ -58,7 +57,7 @@ from graphpost.inbound.opening import Inbound, open_inbound
 from graphpost.maillog import MailLog, ProblemHandler
 from graphpost.notifications.notifier import Notifier
 from graphpost.notifications.posting import Poster
-from graphpost.process import most_connections, raise_file_limit, tune_interpreter
+from graphpost.process import most_connections
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
 from graphpost.store.opening import open_blobs, open_store
@@ -381,36 +380,3 @@ class Server:
             await asyncio.gather(task, return_exceptions=True)
 
         self._stack.push_async_callback(end)
-
-
-async def serve(config: Config, file: Path | None = None) -> None:
-    """Run until SIGTERM or SIGINT.  `file` is where the settings are from."""
-    server = Server(config, file=file)
-    told = asyncio.Event()
-    why = "asked to"
-
-    def tell(name: str) -> None:
-        nonlocal why
-        why = name
-        told.set()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, tell, number.name)
-    await server.start()
-    tune_interpreter()
-    print(banner(config, server.url, server.ca.ca if server.ca else None, file), flush=True)
-    await told.wait()
-    await server.stop(why)
-
-
-def run(config: Config, file: Path | None = None) -> int:
-    """What `graphpost serve` does; the exit status.  Uses uvloop when it is installed."""
-    raise_file_limit()
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(serve(config, file))
-    else:
-        uvloop.run(serve(config, file))
-    return 0

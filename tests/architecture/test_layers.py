@@ -17,6 +17,7 @@ SOURCE = Path(__file__).parents[2] / "src/graphpost"
 LAYERS = (
     ("__main__",),
     ("cli", "testing"),
+    ("running",),
     ("server",),
     ("web",),
     ("graph", "admin", "inbound"),

@@ -1,5 +1,6 @@
-"""Commands read: the verb, paths and parameters (RFC 5321 §4.1.2, RFC 1870, 3461, 6152, 6531).
+"""Commands read: the verb, paths and parameters.
 
+RFC 5321 §4.1.2, with the parameters of RFC 1870 (SIZE), 3461 (DSN), 6152 (8BITMIME) and 6531 (SMTPUTF8).
 Lenient where hosts are known to be (blanks after the colon, a path without its brackets), strict where it matters:
 whatever comes out can stand in a header field and in the log.  What cannot be read raises Refusal.
 """

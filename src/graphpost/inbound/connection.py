@@ -1,4 +1,4 @@
-"""One client's connection: lines and octets in, replies out, in bounded memory and time.
+"""One client's connection: lines and octets in, replies out, bounded.
 
 While more is waiting than is asked for, nothing is read from the network.  Replies are held as long as there are further
 commands at hand, and leave together (PIPELINING, RFC 2920).  `closed` is what ends everything: the client is gone, or

@@ -1,5 +1,6 @@
-"""A message's octets as they come: DATA without its dots, BDAT's chunks; what is no text is found.
+"""The octets of a message as they come: text checked, dots undone.
 
+The content of DATA, and of BDAT's chunks.
 Only CRLF ends a line, and only CRLF . CRLF the data (RFC 5321 §2.3.8, §4.1.1.4): whoever takes anything else for an end
 lets a sender hide a second message in the first ("SMTP smuggling").  A bare CR or LF, or a NUL, anywhere makes the whole
 message one that is refused; one around a lonely dot is an attack.

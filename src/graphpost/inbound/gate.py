@@ -1,4 +1,4 @@
-"""Who may come in: connections in all and of an address, and how often an address comes.
+"""Who may come in: connections and messages, in all and of one address.
 
 Kept in memory and bounded; an IPv6 network of 64 bits counts as one address.  Networks of the setting `unlimited` are not
 counted by address.  Over a Unix socket nobody is counted.

@@ -1,4 +1,4 @@
-"""The listening sockets: SMTP and LMTP, each connection a session in a task of its own.
+"""The listening sockets: each connection is a session in a task of its own.
 
 Stopping is graceful: nothing new is taken, who waits for a command of its client says 421, and a message under way is
 taken to its end, for GRACE_SECONDS.

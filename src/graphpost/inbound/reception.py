@@ -1,4 +1,4 @@
-"""Reception: a message that came whole is filed, durable before it is acknowledged.
+"""Reception: a message that came whole is filed before it is acknowledged.
 
 It takes the way of local delivery: rules, folders, what they send on.  The filings of all recipients are one transaction
 (LMTP: one for each mailbox, because each recipient has an answer of its own); a mailbox named by several of its addresses

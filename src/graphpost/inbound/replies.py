@@ -1,4 +1,7 @@
-"""What the server says: replies with their enhanced status (RFC 5321 §4.2, RFC 2034, RFC 3463)."""
+"""What the server says, with enhanced status codes.
+
+RFC 5321 §4.2, RFC 2034, RFC 3463.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""One client's session: its commands in their order, and what is answered (RFC 5321 §4.1, §4.3; LMTP: RFC 2033).
+"""One client's session: its commands in their order, and what is answered.
 
+RFC 5321 §4.1, §4.3; LMTP: RFC 2033.
 A refusal is an exception with its reply; too many of them, or too many commands that lead to nothing, end the session.
 What belongs to a message under way is a Transaction; every end of one, good or bad, throws it away.
 """

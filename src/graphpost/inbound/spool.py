@@ -1,4 +1,4 @@
-"""What has come of a message so far: in memory while it is small, then in a file without a name.
+"""What has come of a message so far: in memory, or in a file without a name.
 
 The file is gone when the process is: nothing was acknowledged yet.  Errors of the disk are StoreErrors.
 """

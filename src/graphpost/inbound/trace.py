@@ -1,4 +1,4 @@
-"""Trace fields: Return-Path and Received put on top, what others may not say taken out.
+"""Trace fields: ours put on top, what others may not say taken out.
 
 RFC 5321 §4.4 (both fields), RFC 8601 §5 (Authentication-Results that bear our name are ours to write), and Received counted
 to find mail that goes round in circles (RFC 5321 §6.3).

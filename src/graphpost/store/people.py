@@ -1,4 +1,4 @@
-"""The present directory: swapped for a new one when an account has changed, here or elsewhere."""
+"""The present directory, swapped for a new one when an account has changed."""
 
 from __future__ import annotations
 
