@@ -182,6 +182,10 @@ class MailLog:
         """An operator did something to all deliveries of a sender, a destination and so on."""
         self._write(_WARNING, "queue", {"action": action, **chosen, "deliveries": deliveries})
 
+    def suppressed(self, entry: str, reason: str, until: Instant) -> None:
+        """An address was refused for good, and is not sent to for a time."""
+        self._write(_WARNING, "suppressed", {"recipient": entry, "reason": reason, "until": to_text(until)})
+
     def filed(self, message_id: int, mailbox: str, folder: str) -> None:
         """A message arrived in a local mailbox."""
         self._write(_INFO, "filed", {"message": f"{message_id:016x}", "mailbox": mailbox, "folder": folder})

@@ -43,6 +43,7 @@ from graphpost.delivery.ruling import Ruler
 from graphpost.delivery.settler import Settler
 from graphpost.delivery.signers import signing
 from graphpost.delivery.submit import Submitter
+from graphpost.delivery.suppressing import Suppressions
 from graphpost.delivery.worker import Worker
 from graphpost.files import locked
 from graphpost.graph.api import GraphApi
@@ -134,14 +135,17 @@ class Server:
         notifier = await self._start_notifier(store, people, numbers)
         indexer = Indexer(store, self._log)
         self._background(indexer.run())
+        suppressions = Suppressions(store, config.suppression, clock, self._log)
+        await suppressions.refresh()
+        self._background(suppressions.watch())
         worker, submitter, receipts, inbound = await self._start_delivery(
-            store, blobs, people, numbers, indexer
+            store, blobs, people, numbers, indexer, suppressions
         )
         with locked(config.data):  # what two first starts would make twice
             keys = open_keys(config.data / "keys", clock.now())
             self.ca = server_certificate(config, clock.now()) if config.server.tls else None
         application = self._application(
-            store, blobs, people, numbers, worker, submitter, receipts, notifier, keys, indexer
+            store, blobs, people, numbers, worker, submitter, receipts, notifier, keys, indexer, suppressions
         )
         await self._start_web(application, listener)
         self._stack.push_async_callback(inbound.stop)
@@ -169,12 +173,18 @@ class Server:
         return notifier
 
     async def _start_delivery(
-        self, store: Store, blobs: Blobs, people: Accounts, numbers: Numbers, indexer: Indexer
+        self,
+        store: Store,
+        blobs: Blobs,
+        people: Accounts,
+        numbers: Numbers,
+        indexer: Indexer,
+        suppressions: Suppressions,
     ) -> tuple[Worker, Submitter, Receipts, Inbound]:
         config, clock, log = self.config, self._clock, self._log
         hostname = config.delivery.hostname or host_name()
         filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
-        router = Router(people.directory, config.tenant.domains, config.routes)
+        router = Router(people.directory, config.tenant.domains, config.routes, suppressions.has)
         outlets = Outlets(
             config.routes,
             config.delivery,
@@ -216,7 +226,7 @@ class Server:
         worker = Worker(
             store=store,
             attempts=attempts,
-            settler=Settler(store, clock, log, owner),
+            settler=Settler(store, clock, log, owner, suppressions.note),
             rerouter=Rerouter(
                 store=store,
                 destination_of=router.destination,
@@ -290,6 +300,7 @@ class Server:
         notifier: Notifier,
         keys: SigningKeys,
         indexer: Indexer,
+        suppressions: Suppressions,
     ) -> Application:
         config, clock = self.config, self._clock
         names, tenant = subject_names(config.server.host, config.server.names), config.tenant.id
@@ -332,6 +343,7 @@ class Server:
             clock,
             queue_changed=worker.forget_holds,
             accounts_changed=people.refresh,
+            suppressions_changed=suppressions.refresh,
             tls_forgotten=self._forget_domain,
         )
         admin = AdminApi(

@@ -17,7 +17,6 @@ SOURCE = Path(__file__).parents[2] / "src/graphpost"
 LAYERS = (
     ("__main__",),
     ("cli", "testing"),
-    ("running",),
     ("server",),
     ("web",),
     ("graph", "admin", "inbound"),

@@ -35,6 +35,7 @@ from graphpost.store import (
     rerouting,
     searching,
     subscriptions,
+    suppressions,
     tls,
     trees,
     uploads,
@@ -49,6 +50,7 @@ from graphpost.store.pages import NEWEST, Slot
 from graphpost.store.preferences import Entry, Kind
 from graphpost.store.searching import Search
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
+from graphpost.store.suppressions import Suppression
 from graphpost.store.tls import Level, StoredPolicy
 from graphpost.store.transaction import COUNT
 from graphpost.store.trees import Copying
@@ -186,6 +188,13 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deliveries.release, (7, 100), {}),
     (deliveries.depth, (), {}),
     (deliveries.prune, (7, 100), {}),
+    (suppressions.put, ([Suppression("a@b.test"), Suppression("c@b.test", origin="bounce")],), {}),
+    (suppressions.revision, (), {}),
+    (suppressions.load, (), {}),
+    (suppressions.find, ("a@b.test",), {}),
+    (suppressions.listed, (), {}),
+    (suppressions.remove_expired, (5,), {}),
+    (suppressions.remove, ("a@b.test",), {}),
     (deliveries.give_back, (delivery(1, attempts=1), 1, 100), {}),
     (deliveries.renew, ([delivery(1, attempts=1)], 1, 100), {}),
     (deliveries.add, (delivery(2, destination="old"),), {}),

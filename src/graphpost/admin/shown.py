@@ -14,6 +14,7 @@ from graphpost.mail.message import Item
 from graphpost.store.accounts import Credential
 from graphpost.store.deferrals import Deferral
 from graphpost.store.deliveries import DONE, HELD, OPEN, QUEUED, Delivery, Recipient
+from graphpost.store.suppressions import Suppression
 from graphpost.store.tls import Level, StoredPolicy
 from graphpost.transport.security import TlsLevel
 
@@ -97,6 +98,17 @@ def _recipient(found: Recipient, *, is_held: bool) -> dict[str, Any]:
     at = to_text(found.at) if found.at else ""
     state = "held" if is_held and found.state in OPEN else found.state
     return {"address": found.address, "state": state, "at": at, "reply": reply}
+
+
+def suppression(found: Suppression) -> dict[str, Any]:
+    return {
+        "address": found.entry,
+        "reason": found.reason,
+        "status": found.status,
+        "origin": found.origin,
+        "created": to_text(found.created_at),
+        "expires": to_text(found.expires_at) if found.expires_at else "",
+    }
 
 
 def mailbox(found: Mailbox) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import click
 
 from graphpost.cli.options import json_option, with_config
 from graphpost.cli.output import print_json, print_table, reply_text
+from graphpost.cli.suppression import suppress, suppressed, unsuppress
 
 if TYPE_CHECKING:
     from graphpost.config import Config
@@ -215,3 +216,7 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
     ]
     click.echo()
     print_table(("DESTINATION", "ATTEMPTS", "RECIPIENT", "STATE", "NEXT", "REPLY"), rows, "No recipients.")
+
+
+for _command in (suppress, unsuppress, suppressed):
+    command.add_command(_command)

@@ -23,6 +23,7 @@ from graphpost.config.settings import (
     RouteSettings,
     ServerSettings,
     StoreSettings,
+    SuppressionSettings,
     TenantSettings,
     TlsPolicy,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "RouteSettings",
     "ServerSettings",
     "StoreSettings",
+    "SuppressionSettings",
     "TenantSettings",
     "TlsPolicy",
     "check_domain",

@@ -33,6 +33,7 @@ from graphpost.errors import ConfigurationError
 _LOCAL_PART: Final = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x20\x7f]{1,64}")
 _DELIMITER: Final = re.compile(r"[!#$%&'*+/=?^_`{|}~-]?")
 _SELECTOR: Final = re.compile(r"(?=.{1,63}$)[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*", re.ASCII)
+_HARD: Final = re.compile(r"5\.[0-9]{1,3}\.[0-9]{1,3}")
 WILDCARDS: Final = ("0.0.0.0", "::", "[::]")  # noqa: S104 - names of listeners, not a listener
 _ZERO_ALLOWED: Final = {
     "server.port",
@@ -54,6 +55,11 @@ def check(config: Config) -> Config:
     _check_tenant(config)
     for i, server in enumerate(config.dns.servers):
         _check_server(server, f"dns.servers[{i}]")
+    for i, status in enumerate(config.suppression.statuses):
+        if not _HARD.fullmatch(status):
+            raise ConfigurationError(
+                f"suppression.statuses[{i}]", f"{status!r} is not a status such as 5.1.1"
+            )
     _check_mailboxes(config.mailboxes)
     check_distinct(config.routes)
     return replace(

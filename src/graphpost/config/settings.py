@@ -84,6 +84,11 @@ class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     read_receipts: bool = True  # senders who ask are told that their message was read, or deleted unread
 
 
+class SuppressionSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    statuses: list[str] = field(default_factory=list)  # what, refused with one of these, is sent to no more
+    seconds: float = 2_592_000.0
+
+
 class DnsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     servers: list[str] = field(default_factory=list)  # address, or address:port; [] = the machine's
     seconds: float = 10.0  # for one question, all servers and repetitions together
@@ -257,6 +262,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     issuer: IssuerSettings = IssuerSettings()
     limits: LimitSettings = LimitSettings()
     delivery: DeliverySettings = DeliverySettings()
+    suppression: SuppressionSettings = SuppressionSettings()
     dns: DnsSettings = DnsSettings()
     notifications: NotificationSettings = NotificationSettings()
     log: LogSettings = LogSettings()

@@ -14,7 +14,8 @@ from graphpost.clock import Clock
 from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
 from graphpost.delivery.lane import Limits
 from graphpost.delivery.relaying import SMTP_PORT, Relays, connections_of, target_of
-from graphpost.delivery.routing import CAPTURE, MX, REJECT, UNKNOWN, Router, destination_key
+from graphpost.delivery.routing import CAPTURE, MX, REJECT, SUPPRESSED, UNKNOWN, Router, destination_key
+from graphpost.delivery.suppressing import SuppressedCourier
 from graphpost.maillog import MailLog
 from graphpost.store.interventions import CANCELLED
 from graphpost.store.store import Store
@@ -69,6 +70,7 @@ class Outlets:
             REJECT: RejectCourier(),
             UNKNOWN: RejectCourier(unknown),
             CANCELLED: RejectCourier(cancelled),
+            SUPPRESSED: SuppressedCourier(store, hostname),
         }
         relays = Relays(settings, hostname, clock.now, self._courier_of)
         for route in routes:

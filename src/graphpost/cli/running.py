@@ -1,4 +1,4 @@
-"""A server in a process of its own, until it is told to end."""
+"""The server as a process: it runs until a signal ends it."""
 
 from __future__ import annotations
 
