@@ -26,6 +26,7 @@ from graphpost.auth.keys import SigningKeys, open_keys
 from graphpost.auth.tokens import TokenVerifier, own_issuer
 from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
+from graphpost.config.names import a_label
 from graphpost.delivery.absence import Absence
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.automatic import AutomaticMail
@@ -182,7 +183,7 @@ class Server:
         suppressions: Suppressions,
     ) -> tuple[Worker, Submitter, Receipts, Inbound]:
         config, clock, log = self.config, self._clock, self._log
-        hostname = config.delivery.hostname or host_name()
+        hostname = a_label(config.delivery.hostname) or host_name()
         filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
         router = Router(people.directory, config.tenant.domains, config.routes, suppressions.has)
         outlets = Outlets(

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import asdict, replace
 
-from graphpost.config.names import DOMAIN, check_domain, check_host, is_loopback
+from graphpost.config.names import DOMAIN, check_domain, check_host, check_own_name, is_loopback
 from graphpost.config.permissions import find_fault
 from graphpost.config.relays import check_distinct, check_target
 from graphpost.config.settings import (
@@ -62,6 +62,8 @@ def check(config: Config) -> Config:
             )
     _check_mailboxes(config.mailboxes)
     check_distinct(config.routes)
+    if config.delivery.hostname:
+        check_own_name(config.delivery.hostname, "delivery.hostname")
     return replace(
         config,
         server=_checked_server(config.server, config.data),
@@ -257,7 +259,7 @@ def _checked_route(route: RouteSettings, where: str, data: Path) -> RouteSetting
     if route.concurrency < 0:
         raise ConfigurationError(f"{where}.concurrency", "must not be negative")
     if route.hostname:
-        check_domain(route.hostname, f"{where}.hostname")
+        check_own_name(route.hostname, f"{where}.hostname")
     if route.source:
         _check_ip(route.source, f"{where}.source")
     check_target(route, where)
