@@ -28,6 +28,7 @@ from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
 from graphpost.config.names import a_label
 from graphpost.delivery.absence import Absence
+from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.dispatch import Dispatcher
@@ -35,6 +36,7 @@ from graphpost.delivery.filing import Filer
 from graphpost.delivery.indexing import Indexer
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
+from graphpost.delivery.noticing import Noticing
 from graphpost.delivery.outlets import HTTPS_PORT, Outlets, host_name
 from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
@@ -206,19 +208,15 @@ class Server:
             Reporter(filer, hostname),
             AutomaticMail(filer, router.destination, config.delivery),
         )
-        receipts = Receipts(
-            automatic,
-            hostname,
-            enabled=config.delivery.read_receipts,
-            refused_by=[each.address for each in config.mailboxes if not each.read_receipts],
-        )
+        receipts = Receipts.by_settings(config, automatic, hostname)
         absence = Absence(automatic, router.is_ours, instant_of)
         ruler = Ruler(filer, router.destination, config.delivery, receipts, absence)
+        arrivals = Arrivals(store, filer, ruler, Noticing(store, log))
         attempts = Attempts(
             store=store,
             blobs=blobs,
             couriers=outlets.find,
-            local=LocalDelivery(store, filer, ruler, people.directory, hostname),
+            local=LocalDelivery(arrivals, filer, people.directory, hostname),
             reporter=reporter,
             directory=people.directory,
             settings=config.delivery,
@@ -280,7 +278,7 @@ class Server:
             config,
             store=store,
             filer=filer,
-            ruler=ruler,
+            arrivals=arrivals,
             router=router,
             directory=people.directory,
             hostname=hostname,

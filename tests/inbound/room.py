@@ -23,8 +23,10 @@ from graphpost.config import (
     TenantSettings,
 )
 from graphpost.delivery.absence import Absence
+from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.filing import Filer
+from graphpost.delivery.noticing import Noticing
 from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.routing import Router
 from graphpost.delivery.ruling import Ruler
@@ -57,7 +59,7 @@ class Room:
         self.directory = Directory.of([ADELE, ALEX]).receiving(Reception(domains=frozenset({"contoso.test"})))
         self.output = io.StringIO()
         self.log = MailLog(LogSettings(), self.output, self.clock.now)
-        hooks = {name: settings.pop(name) for name in ("evaluate", "notice") if name in settings}
+        hooks = {name: settings.pop(name) for name in ("evaluate",) if name in settings}
         limits = settings.pop("limits", LimitSettings())
         self.config = Config(
             data=path,
@@ -69,17 +71,18 @@ class Room:
         router = Router(lambda: self.directory, ["contoso.test"], [])
         delivery = DeliverySettings()
         automatic = AutomaticMail(filer, router.destination, delivery)
+        ruler = Ruler(
+            filer,
+            router.destination,
+            delivery,
+            Receipts(automatic, HOST, enabled=True),
+            Absence(automatic, router.is_ours, instant_of),
+        )
         self.inbound: Inbound = open_inbound(
             self.config,
             store=self.store,
             filer=filer,
-            ruler=Ruler(
-                filer,
-                router.destination,
-                delivery,
-                Receipts(automatic, HOST, enabled=True),
-                Absence(automatic, router.is_ours, instant_of),
-            ),
+            arrivals=Arrivals(self.store, filer, ruler, Noticing(self.store, self.log)),
             router=router,
             directory=lambda: self.directory,
             hostname=HOST,

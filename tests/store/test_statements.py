@@ -32,6 +32,7 @@ from graphpost.store import (
     portions,
     preferences,
     removals,
+    reported,
     rerouting,
     searching,
     subscriptions,
@@ -48,6 +49,7 @@ from graphpost.store.indexing import Progress
 from graphpost.store.lookups import Choice
 from graphpost.store.pages import NEWEST, Slot
 from graphpost.store.preferences import Entry, Kind
+from graphpost.store.reported import Reported
 from graphpost.store.searching import Search
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
 from graphpost.store.suppressions import Suppression
@@ -68,6 +70,7 @@ KEYS = {
     "removals": "mailbox_id",
     "deliveries": "bucket",
     "destinations": "bucket",
+    "reported": "bucket",
     "subscriptions": "bucket",
     "feeds": "bucket",
     "deferrals": "bucket",
@@ -186,6 +189,10 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (interventions.act, ("release", 7, [(1, 0)], Choice(), 100), {}),
     (interventions.act, ("retry", 7, [(1, 0)], Choice(), 100), {}),
     (deliveries.release, (7, 100), {}),
+    (reported.note, (7, 1, Reported("a@b.test", "read", 100)), {}),
+    (reported.of_message, (7, 1), {}),
+    (reported.find_sent, (7, "<1@contoso.test>"), {}),
+    (reported.prune, (7,), {}),
     (deliveries.depth, (), {}),
     (deliveries.prune, (7, 100), {}),
     (suppressions.put, ([Suppression("a@b.test"), Suppression("c@b.test", origin="bounce")],), {}),

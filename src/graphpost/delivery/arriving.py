@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from graphpost.clock import Instant
 from graphpost.delivery.filing import Filer, Filing
+from graphpost.delivery.noticing import Noticing
 from graphpost.delivery.ruling import Followed, Ruler, followed
 from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.parse import Buffer
@@ -35,13 +36,19 @@ class Arrival(Struct, frozen=True):
 class Arrivals:
     """Prepares filings for one store."""
 
-    def __init__(self, store: Store, filer: Filer, ruler: Ruler) -> None:
+    def __init__(self, store: Store, filer: Filer, ruler: Ruler, noticing: Noticing) -> None:
         self._store = store
         self._filer = filer
         self._ruler = ruler
+        self._noticing = noticing
 
     async def filings(
-        self, boxes: Sequence[Mailbox], size: int, read: Callable[[], Arrival], now: Instant
+        self,
+        boxes: Sequence[Mailbox],
+        sender: str,
+        size: int,
+        read: Callable[[], Arrival],
+        now: Instant,
     ) -> tuple[Filing, ...]:
         """What the message becomes in each mailbox.
 
@@ -52,6 +59,10 @@ class Arrivals:
             return ()
         numbers = [box.mailbox_id for box in boxes]
         rules = await self._store.read(lambda tx: {number: followed(tx, number) for number in numbers})
+        if not sender:  # it may be a report on what was sent from here
+            came = await asyncio.to_thread(read)
+            await self._noticing.notice("", came.data, boxes, now)
+            return await asyncio.to_thread(self._filings_now, boxes, lambda: came, rules, now)
         is_long = size > min(IN_THREAD, self._filer.inline_limit)
         if is_long or not all(each.is_nothing for each in rules.values()):
             return await asyncio.to_thread(self._filings_now, boxes, read, rules, now)

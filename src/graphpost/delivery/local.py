@@ -11,10 +11,8 @@ from collections.abc import Callable
 from graphpost.clock import Instant
 from graphpost.delivery.arriving import Arrival, Arrivals
 from graphpost.delivery.filing import Filer, Filing
-from graphpost.delivery.ruling import Ruler
 from graphpost.errors import MimeError, StoreError
 from graphpost.mail.mailbox import Directory, Mailbox
-from graphpost.store.store import Store
 from graphpost.transport.courier import Deferred, Delivered, Envelope, Failed, Outcome, Reply
 
 
@@ -22,15 +20,10 @@ class LocalDelivery:
     """Finds mailboxes in the directory, follows their rules, and prepares what is to be filed."""
 
     def __init__(
-        self,
-        store: Store,
-        filer: Filer,
-        ruler: Ruler,
-        directory: Callable[[], Directory],
-        hostname: str,
+        self, arrivals: Arrivals, filer: Filer, directory: Callable[[], Directory], hostname: str
     ) -> None:
+        self._arrivals = arrivals
         self._filer = filer
-        self._arrivals = Arrivals(store, filer, ruler)
         self._directory = directory
         self._hostname = hostname
 
@@ -42,7 +35,11 @@ class LocalDelivery:
         found = {box.mailbox_id: box for box in boxes if box is not None}
         try:
             filings = await self._arrivals.filings(
-                list(found.values()), envelope.data.size, lambda: self._arrival(envelope), now
+                list(found.values()),
+                envelope.sender,
+                envelope.data.size,
+                lambda: self._arrival(envelope),
+                now,
             )
         except MimeError as error:
             reply = Reply(554, "5.6.0", f"the message cannot be filed: {error}", self._hostname)

@@ -11,7 +11,16 @@ from graphpost.config import DeliverySettings
 from graphpost.delivery.settle import remove_unwanted
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
-from graphpost.store import contents, deliveries, destinations, forgetting, removals, suppressions, uploads
+from graphpost.store import (
+    contents,
+    deliveries,
+    destinations,
+    forgetting,
+    removals,
+    reported,
+    suppressions,
+    uploads,
+)
 from graphpost.store.blobs import Blobs
 from graphpost.store.store import Store, Tx
 
@@ -59,6 +68,7 @@ class Maintenance:
         for bucket in range(deliveries.BUCKETS):
             while await self._store.write(lambda tx, b=bucket: forget(tx, b, before)):  # type: ignore[misc]
                 pass
+            await self._store.write(lambda tx, b=bucket: reported.prune(tx, b))  # type: ignore[misc]
         await self._store.write(lambda tx: destinations.forget(tx, before))
         boxes = list(self._directory().by_id)
         for box in boxes:

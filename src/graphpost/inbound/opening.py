@@ -13,12 +13,11 @@ from graphpost.config import Config
 from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.routing import Router
-from graphpost.delivery.ruling import Ruler
 from graphpost.errors import ConfigurationError
 from graphpost.files import make_directory
 from graphpost.inbound.gate import Gate
 from graphpost.inbound.listener import Listener, listen_unix, tls_context
-from graphpost.inbound.reception import Evaluate, Notice, Reception, no_results, nobody
+from graphpost.inbound.reception import Evaluate, Reception, no_results
 from graphpost.inbound.session import House
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
@@ -40,14 +39,13 @@ def open_inbound(
     *,
     store: Store,
     filer: Filer,
-    ruler: Ruler,
+    arrivals: Arrivals,
     router: Router,
     directory: Callable[[], Directory],
     hostname: str,
     clock: Clock,
     log: MailLog,
     evaluate: Evaluate = no_results,
-    notice: Notice = nobody,
 ) -> Inbound:
     """Everything but the sockets."""
     settings = config.inbound
@@ -55,14 +53,13 @@ def open_inbound(
     reception = Reception(
         store=store,
         filer=filer,
-        arrivals=Arrivals(store, filer, ruler),
+        arrivals=arrivals,
         hostname=own_name,
         most_hops=settings.hops,
         header_bytes=config.limits.header_bytes,
         clock=clock,
         log=log,
         evaluate=evaluate,
-        notice=notice,
     )
     house = House(
         settings=settings,

@@ -32,7 +32,6 @@ from graphpost.inbound.trace import (
     without_results,
 )
 from graphpost.mail.mailbox import Mailbox
-from graphpost.mail.parse import Buffer
 from graphpost.maillog import MailLog
 from graphpost.store.store import Store, Tx
 
@@ -61,17 +60,11 @@ class Letter(Struct, frozen=True):
 
 Evaluate = Callable[[Letter, Iterable[bytes]], Awaitable[bytes]]
 """Of an envelope and a message: the Authentication-Results fields to put on top, each with its CRLF."""
-Notice = Callable[[str, Buffer, Sequence[Mailbox], Instant], Awaitable[None]]
-"""Told of each message that was filed: the envelope's sender, its bytes, the mailboxes that have it, when."""
 
 
 async def no_results(letter: Letter, data: Iterable[bytes]) -> bytes:
     """An Evaluate that looks at nothing."""
     return b""
-
-
-async def nobody(sender: str, data: Buffer, boxes: Sequence[Mailbox], now: Instant) -> None:
-    """A Notice for nobody."""
 
 
 class Reception:
@@ -89,7 +82,6 @@ class Reception:
         clock: Clock,
         log: MailLog,
         evaluate: Evaluate = no_results,
-        notice: Notice = nobody,
     ) -> None:
         self._store = store
         self._filer = filer
@@ -100,7 +92,6 @@ class Reception:
         self._clock = clock
         self._log = log
         self._evaluate = evaluate
-        self._notice = notice
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     @property
@@ -160,7 +151,7 @@ class Reception:
         self, letter: Letter, arrival: Arrival, number: int, now: Instant, *, apart: bool
     ) -> dict[int, Reply]:
         boxes, size = letter.boxes, arrival.content.size
-        filings = await self._arrivals.filings(boxes, size, lambda: arrival, now)
+        filings = await self._arrivals.filings(boxes, letter.mail.sender, size, lambda: arrival, now)
         shares: list[tuple[list[Mailbox], Sequence[Filing]]] = [(boxes, filings)]
         if apart:
             shares = [
@@ -173,7 +164,6 @@ class Reception:
         self._say(
             letter, [one for one in filings if given[one.item.mailbox_id].code == 250], number, size, now
         )
-        await self._tell(arrival, [box for box in boxes if given[box.mailbox_id].code == 250], now)
         return given
 
     async def _write(self, filings: Sequence[Filing], number: int) -> Reply:
@@ -192,12 +182,6 @@ class Reception:
             self._log.problem("inbound", error)
             return Reply(451, "4.3.0", "An internal error; the server's log has the details")
         return Reply(250, "2.0.0", f"Ok: filed as {number:016x}")
-
-    async def _tell(self, arrival: Arrival, boxes: Sequence[Mailbox], now: Instant) -> None:
-        try:
-            await self._notice(arrival.sender, arrival.data, boxes, now)
-        except Exception as error:  # the message is filed, whatever comes of it
-            self._log.problem("inbound", error)
 
     def _say(self, letter: Letter, filings: Sequence[Filing], number: int, size: int, began: Instant) -> None:
         if not filings:
