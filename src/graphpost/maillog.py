@@ -68,6 +68,31 @@ class MailLog:
         who: dict[str, Value] = {"message": message, "mailbox": mailbox, "sender": sender}
         self._write(_INFO, "accepted", {**who, "recipients": recipients, "size": size, "request": request_id})
 
+    def received(
+        self,
+        number: int,
+        client: str,
+        helo: str,
+        sender: str,
+        recipients: int,
+        size: int,
+        seconds: float,
+    ) -> None:
+        """A message that another host brought is filed, durable; `seconds` since it had come whole."""
+        self.metrics.received += 1
+        self.metrics.receive_seconds.observe(seconds)
+        who: dict[str, Value] = {"id": f"{number:016x}", "client": client, "helo": helo, "sender": sender}
+        self._write(_INFO, "received", {**who, "recipients": recipients, "size": size})
+
+    def turned_away(
+        self, client: str, command: str, code: int, text: str, reason: str, sender: str, recipient: str
+    ) -> None:
+        """What another host wanted to bring was refused; `reason` is one of a few words."""
+        self.metrics.turn_away(reason)
+        fields: dict[str, Value] = {"client": client, "command": command, "code": code, "reply": text}
+        who: dict[str, Value] = {"sender": sender, "recipient": recipient}
+        self._write(_INFO, "turned-away", {**fields, "reason": reason, **who})
+
     def delivered(
         self,
         message_id: int,
@@ -178,6 +203,13 @@ class MailLog:
     def answered(self, message_id: int, mailbox: str) -> None:
         """A mailbox answers by itself: `message` is the answer, a receipt or an automatic reply."""
         self._write(_INFO, "answered", {"message": f"{message_id:016x}", "mailbox": mailbox})
+
+    def reported(self, message_id: int, recipient: str, state: str, status: str, text: str) -> None:
+        """A report from elsewhere says what became of a message at a recipient's."""
+        self.metrics.reported += 1
+        fields: dict[str, Value] = {"message": f"{message_id:016x}", "recipient": recipient, "state": state}
+        level = _WARNING if state == "bounced" else _INFO
+        self._write(level, "reported", {**fields, "status": status, "text": text})
 
     def bounced(self, message_id: int, mailbox: str) -> None:
         """A non-delivery report about a message is in its sender's mailbox."""
