@@ -157,6 +157,10 @@ class MailLog:
         """An operator did something to all deliveries of a sender, a destination and so on."""
         self._write(_WARNING, "queue", {"action": action, **chosen, "deliveries": deliveries})
 
+    def suppressed(self, entry: str, reason: str, until: Instant) -> None:
+        """An address was refused for good, and is not sent to for a time."""
+        self._write(_WARNING, "suppressed", {"recipient": entry, "reason": reason, "until": to_text(until)})
+
     def filed(self, message_id: int, mailbox: str, folder: str) -> None:
         """A message arrived in a local mailbox."""
         self._write(_INFO, "filed", {"message": f"{message_id:016x}", "mailbox": mailbox, "folder": folder})
@@ -168,6 +172,13 @@ class MailLog:
     def answered(self, message_id: int, mailbox: str) -> None:
         """A mailbox answers by itself: `message` is the answer, a receipt or an automatic reply."""
         self._write(_INFO, "answered", {"message": f"{message_id:016x}", "mailbox": mailbox})
+
+    def reported(self, message_id: int, recipient: str, state: str, status: str, text: str) -> None:
+        """A report from elsewhere says what became of a message at a recipient's."""
+        self.metrics.reported += 1
+        fields: dict[str, Value] = {"message": f"{message_id:016x}", "recipient": recipient, "state": state}
+        level = _WARNING if state == "bounced" else _INFO
+        self._write(level, "reported", {**fields, "status": status, "text": text})
 
     def bounced(self, message_id: int, mailbox: str) -> None:
         """A non-delivery report about a message is in its sender's mailbox."""

@@ -54,6 +54,13 @@ def test_a_route_has_its_own_number_of_connections_or_the_usual(concurrency: int
     assert target_of(route, SETTINGS, "mail.test").connections == connections
 
 
+def test_names_that_are_not_ascii_are_used_in_their_a_labels() -> None:
+    """IDNA 2008: ß is a letter of its own."""
+    route = RouteSettings(domains=["*"], to="smtp://relay.faß.test:587", hostname="bücher.test")
+    target = target_of(route, SETTINGS, "mail.test")
+    assert (target.host, target.port, target.hostname) == ("relay.xn--fa-hia.test", 587, "xn--bcher-kva.test")
+
+
 @pytest.mark.parametrize("pipelining", [True, False])
 def test_a_route_says_whether_commands_are_pipelined(pipelining: bool) -> None:
     route = RouteSettings(domains=["*"], to="smtp://mx.test", pipelining=pipelining)

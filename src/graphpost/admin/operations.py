@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 from msgspec.structs import replace
 
 from graphpost.admin import shown
-from graphpost.admin.queue import OperationError, QueueOperations, find_mailbox
+from graphpost.admin.queue import OperationError, find_mailbox
+from graphpost.admin.suppression import SuppressionOperations, nothing
 from graphpost.config.checking import check_address
 from graphpost.config.permissions import find_fault
 from graphpost.errors import ConfigurationError
@@ -29,15 +30,11 @@ from graphpost.store.store import Tx
 from graphpost.store.tls import Level, StoredPolicy
 
 
-async def _nothing() -> None:
-    """Nobody has to be told."""
-
-
 @dataclass(frozen=True, slots=True)
-class Operations(QueueOperations):
+class Operations(SuppressionOperations):
     """`accounts_changed` tells the server that its directory is old, `tls_forgotten` that what it knows of a domain is."""
 
-    accounts_changed: Callable[[], Awaitable[None]] = _nothing
+    accounts_changed: Callable[[], Awaitable[None]] = nothing
     tls_forgotten: Callable[[str], object] = lambda domain: None
 
     ROUTES: ClassVar[dict[str, tuple[str, str]]] = {
@@ -48,6 +45,9 @@ class Operations(QueueOperations):
         "release_message": ("POST", "/admin/queue/{queue_id}/release"),
         "cancel_message": ("POST", "/admin/queue/{queue_id}/cancel"),
         "act_on_queue": ("POST", "/admin/queue/{action}"),
+        "list_suppressions": ("GET", "/admin/suppressions"),
+        "add_suppressions": ("POST", "/admin/suppressions"),
+        "remove_suppression": ("DELETE", "/admin/suppressions/{address}"),
         "show_tls": ("GET", "/admin/tls/{domain}"),
         "forget_tls": ("POST", "/admin/tls/{domain}/forget"),
         "list_mailboxes": ("GET", "/admin/mailboxes"),

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import asdict, replace
 
-from graphpost.config.names import DOMAIN, check_domain, check_host, is_loopback
+from graphpost.config.names import DOMAIN, check_domain, check_host, check_own_name, is_loopback
 from graphpost.config.permissions import find_fault
 from graphpost.config.relays import check_distinct, check_target
 from graphpost.config.settings import (
@@ -31,6 +31,7 @@ from graphpost.errors import ConfigurationError
 
 _LOCAL_PART: Final = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x20\x7f]{1,64}")
 _SELECTOR: Final = re.compile(r"(?=.{1,63}$)[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*", re.ASCII)
+_HARD: Final = re.compile(r"5\.[0-9]{1,3}\.[0-9]{1,3}")
 WILDCARDS: Final = ("0.0.0.0", "::", "[::]")  # noqa: S104 - names of listeners, not a listener
 _ZERO_ALLOWED: Final = {
     "server.port",
@@ -49,8 +50,15 @@ def check(config: Config) -> Config:
     _check_tenant(config)
     for i, server in enumerate(config.dns.servers):
         _check_server(server, f"dns.servers[{i}]")
+    for i, status in enumerate(config.suppression.statuses):
+        if not _HARD.fullmatch(status):
+            raise ConfigurationError(
+                f"suppression.statuses[{i}]", f"{status!r} is not a status such as 5.1.1"
+            )
     _check_mailboxes(config.mailboxes)
     check_distinct(config.routes)
+    if config.delivery.hostname:
+        check_own_name(config.delivery.hostname, "delivery.hostname")
     return replace(
         config,
         server=_checked_server(config.server, config.data),
@@ -212,7 +220,7 @@ def _checked_route(route: RouteSettings, where: str, data: Path) -> RouteSetting
     if route.concurrency < 0:
         raise ConfigurationError(f"{where}.concurrency", "must not be negative")
     if route.hostname:
-        check_domain(route.hostname, f"{where}.hostname")
+        check_own_name(route.hostname, f"{where}.hostname")
     if route.source:
         _check_ip(route.source, f"{where}.source")
     check_target(route, where)

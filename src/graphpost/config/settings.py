@@ -62,6 +62,11 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     request_seconds: float = 60.0  # a body that does not arrive in this time is answered 408
 
 
+class IdempotencySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    always: bool = False  # not only for requests that ask for it
+    seconds: float = 86_400.0  # how long what was sent is remembered
+
+
 class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     hostname: str = ""  # EHLO name; "" = the machine's
     concurrency: int = 20  # connections to one destination
@@ -80,6 +85,11 @@ class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     poll_seconds: float = 1.0
     retention_seconds: float = 604_800.0  # how long finished deliveries stay listed
     read_receipts: bool = True  # senders who ask are told that their message was read, or deleted unread
+
+
+class SuppressionSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    statuses: list[str] = field(default_factory=list)  # what, refused with one of these, is sent to no more
+    seconds: float = 2_592_000.0
 
 
 class DnsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -225,7 +235,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     tenant: TenantSettings = TenantSettings()
     issuer: IssuerSettings = IssuerSettings()
     limits: LimitSettings = LimitSettings()
+    idempotency: IdempotencySettings = IdempotencySettings()
     delivery: DeliverySettings = DeliverySettings()
+    suppression: SuppressionSettings = SuppressionSettings()
     dns: DnsSettings = DnsSettings()
     notifications: NotificationSettings = NotificationSettings()
     log: LogSettings = LogSettings()

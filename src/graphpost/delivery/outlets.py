@@ -12,9 +12,11 @@ from msgspec import structs
 
 from graphpost.clock import Clock
 from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
+from graphpost.config.names import a_label
 from graphpost.delivery.lane import Limits
 from graphpost.delivery.relaying import SMTP_PORT, Relays, connections_of, target_of
-from graphpost.delivery.routing import CAPTURE, MX, REJECT, UNKNOWN, Router, destination_key
+from graphpost.delivery.routing import CAPTURE, MX, REJECT, SUPPRESSED, UNKNOWN, Router, destination_key
+from graphpost.delivery.suppressing import SuppressedCourier
 from graphpost.maillog import MailLog
 from graphpost.store.interventions import CANCELLED
 from graphpost.store.store import Store
@@ -56,6 +58,8 @@ class Outlets:
         self._hostname = hostname
         self._router = router
         self._signed = signed
+        names = [hostname, *(route.hostname for route in routes if route.hostname)]
+        self._own = frozenset(a_label(name).lower() for name in names)
         self._courier_of = partial(SmtpCourier, when_secured=said_of_tls(log))
         self._exchangers: Exchangers | None = None
         if any(destination_key(route) == MX for route in routes):
@@ -69,6 +73,7 @@ class Outlets:
             REJECT: RejectCourier(),
             UNKNOWN: RejectCourier(unknown),
             CANCELLED: RejectCourier(cancelled),
+            SUPPRESSED: SuppressedCourier(store, hostname),
         }
         relays = Relays(settings, hostname, clock.now, self._courier_of)
         for route in routes:
@@ -100,7 +105,7 @@ class Outlets:
         return Exchangers(
             dns,
             target,
-            frozenset({self._hostname.lower()}),
+            self._own,
             self._courier_of,
             store=store,
             clock=clock,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from graphpost.clock import Instant
 from graphpost.config import CredentialSettings, DeliverySettings, HostSettings, RouteSettings
+from graphpost.config.names import a_label
 from graphpost.transport.courier import Courier
 from graphpost.transport.session import SmtpTarget
 from graphpost.transport.smarthosts import Smarthost, SmarthostsCourier
@@ -103,9 +104,9 @@ def target_of(
     url = urlsplit(host.to)
     implicit = url.scheme == "smtps"
     return SmtpTarget(
-        host=url.hostname or "",
+        host=a_label(url.hostname or ""),
         port=url.port or (SMTPS_PORT if implicit else SMTP_PORT),
-        hostname=route.hostname or hostname,
+        hostname=a_label(route.hostname) or hostname,
         implicit_tls=implicit,
         tls=route.tls,
         ca_file=route.ca_file,
