@@ -32,6 +32,7 @@ from graphpost.store import (
     portions,
     preferences,
     removals,
+    repeats,
     reported,
     rerouting,
     searching,
@@ -49,6 +50,7 @@ from graphpost.store.indexing import Progress
 from graphpost.store.lookups import Choice
 from graphpost.store.pages import NEWEST, Slot
 from graphpost.store.preferences import Entry, Kind
+from graphpost.store.repeats import Once
 from graphpost.store.reported import Reported
 from graphpost.store.searching import Search
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
@@ -68,6 +70,7 @@ KEYS = {
     "indexes": "mailbox_id",
     "preferences": "mailbox_id",
     "removals": "mailbox_id",
+    "repeats": "mailbox_id",
     "deliveries": "bucket",
     "destinations": "bucket",
     "reported": "bucket",
@@ -123,6 +126,10 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (words.beginning_with, (7, "s", 5), {}),
     (words.dead, (7, words.BEGINNING, 5), {}),
     (words.remove, (7, {("sa", 1): {1}}), {}),
+    (repeats.find, (7, Once(b"d", 0)), {}),
+    (repeats.check, (7, Once(b"d", 0)), {}),
+    (repeats.remember, (7, Once(b"d", 0), 1, 5), {}),
+    (repeats.prune, (7, 9, 5), {}),
     (indexing.begin, (7,), {}),
     (indexing.progress, (7,), {}),
     (indexing.gather, (7,), {}),

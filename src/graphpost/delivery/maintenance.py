@@ -17,6 +17,7 @@ from graphpost.store import (
     destinations,
     forgetting,
     removals,
+    repeats,
     reported,
     suppressions,
     uploads,
@@ -43,6 +44,7 @@ class Maintenance:
         clock: Clock,
         log: MailLog,
         removals_seconds: float,
+        repeats_seconds: float,
         keep_index: Callable[[int], Awaitable[None]],
     ) -> None:
         self._store = store
@@ -52,6 +54,7 @@ class Maintenance:
         self._clock = clock
         self._log = log
         self._removals_seconds = removals_seconds
+        self._repeats_seconds = repeats_seconds
         self._keep_index = keep_index
 
     async def run(self) -> None:
@@ -74,6 +77,10 @@ class Maintenance:
         for box in boxes:
             await self._sweep_messages(box)
         await self._prune_removals(boxes)
+        done = self._before(self._repeats_seconds)
+        for box in boxes:
+            while await self._store.write(lambda tx, box=box: repeats.prune(tx, box, done, _BATCH)):  # type: ignore[misc]
+                pass
         await self._store.write(lambda tx: [uploads.remove_expired(tx, box, now) for box in boxes])
         await self._store.write(lambda tx: suppressions.remove_expired(tx, now))
         blobs = self._named(_blobs_of, boxes)
