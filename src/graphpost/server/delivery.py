@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from graphpost.config.names import a_label
 from graphpost.delivery.absence import Absence
+from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.automatic import AutomaticMail
+from graphpost.delivery.capacity import Capacity
 from graphpost.delivery.dispatch import Dispatcher
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.indexing import Indexer
@@ -40,6 +42,10 @@ class Delivery:
     outlets: Outlets
     indexer: Indexer
     suppressions: Suppressions
+    router: Router
+    filer: Filer
+    arrivals: Arrivals
+    hostname: str
 
 
 async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
@@ -68,17 +74,23 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
     )
     base.stack.push_async_callback(outlets.close)
     base.background(outlets.run())
+    capacity = await _watched_capacity(base)
+    observers = (
+        *([suppressions.note] if config.suppression.statuses else []),
+        *([capacity.note] if capacity else []),
+    )
     owner = numbers.next()
     reporter = Reporter(filer, hostname)
     automatic = AutomaticMail(filer, router.destination, config.delivery)
     receipts = Receipts.by_settings(config, automatic, hostname)
     absence = Absence(automatic, router.is_ours, instant_of)
     ruler = Ruler(filer, router.destination, config.delivery, receipts, absence)
+    arrivals = Arrivals(store, filer, ruler, Noticing(store, log))
     attempts = Attempts(
         store=store,
         blobs=blobs,
         couriers=outlets.find,
-        local=LocalDelivery(store, filer, ruler, Noticing(store, log), people.directory, hostname),
+        local=LocalDelivery(arrivals, filer, people.directory, hostname),
         reporter=reporter,
         directory=people.directory,
         settings=config.delivery,
@@ -87,7 +99,7 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
     worker = Worker(
         store=store,
         attempts=attempts,
-        settler=Settler(store, clock, log, owner, suppressions.note),
+        settler=Settler(store, clock, log, owner, observers),
         rerouter=Rerouter(
             store=store,
             destination_of=router.destination,
@@ -111,6 +123,7 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
         numbers=numbers,
         clock=clock,
         log=log,
+        capacity=capacity,
     )
     dispatcher = Dispatcher(
         store=store,
@@ -137,4 +150,17 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
     )
     base.background(maintenance.run())
     base.background(dispatcher.run())
-    return Delivery(worker, submitter, receipts, outlets, indexer, suppressions)
+    return Delivery(
+        worker, submitter, receipts, outlets, indexer, suppressions, router, filer, arrivals, hostname
+    )
+
+
+async def _watched_capacity(base: Foundation) -> Capacity | None:
+    """None when nothing is bounded."""
+    settings = base.config.delivery
+    if not (settings.queue_deliveries or settings.free_bytes):
+        return None
+    capacity = Capacity(base.store, settings, base.config.data, base.clock, base.log)
+    await capacity.look()
+    base.background(capacity.watch())
+    return capacity
