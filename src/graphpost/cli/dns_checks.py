@@ -1,4 +1,4 @@
-"""Which checks of DNS there are: of domains, keys and where mail comes from.
+"""Which checks of DNS there are: of domains, keys and where mail comes from."""
 
 from __future__ import annotations
 
