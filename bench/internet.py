@@ -159,13 +159,11 @@ class Internet:
         self._process.stdin.flush()
         return cast(list[int], json.loads(self._process.stdout.readline()))
 
-    def settings(self, **delivery: float) -> str:
+    @property
+    def settings(self) -> str:
         """Settings that lead there, as a file has them."""
-        lines = [f"{key} = {value}" for key, value in delivery.items()]
-        return "\n".join(
-            ["[delivery]", *lines, "[dns]", f'servers = ["{self.dns}"]', "[[routes]]",
-             'domains = ["*"]', f'to = "mx:{self.port}"', "allow_local = true", ""]
-        )  # fmt: skip
+        route = f'domains = ["*"]\nto = "mx:{self.port}"\nallow_local = true'
+        return f'[dns]\nservers = ["{self.dns}"]\n[[routes]]\n{route}\n'
 
 
 @contextlib.contextmanager
