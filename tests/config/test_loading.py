@@ -138,6 +138,13 @@ def test_a_host_has_the_credentials_of_its_route_unless_it_has_its_own(tmp_path:
     assert (second.username, second.password, second.client_secret) == ("v", "", "s3cret")
 
 
+@pytest.mark.parametrize(
+    "name", ["mail.a.test", "localhost", "bücher.test", "[192.0.2.3]", "[IPv6:2001:db8::1]"]
+)
+def test_what_can_be_said_in_ehlo_can_be_our_name(tmp_path: Path, name: str) -> None:
+    assert load_text(tmp_path, f'[delivery]\nhostname = "{name}"').delivery.hostname == name
+
+
 def test_routes_to_one_relay_may_differ_in_where_they_come_from(tmp_path: Path) -> None:
     text = route('to = "smtp://h"\nsource = "192.0.2.1"') + route(
         'to = "smtp://h"\nsource = "192.0.2.2"\ntls = "required"'
@@ -247,7 +254,20 @@ REFUSED = [
     (route('to = "smtps://h"\nauth = "plain"'), "routes[0].auth", "needs a username"),
     (route('to = "smtp://h"\ntls = "maybe"'), "routes[0].tls", "invalid enum value"),
     (route('to = "smtp://h"\nca_file = "ca.pem"'), "routes[0].ca_file", "there is no file"),
+    (route('to = "smtp://h"\ncertificate = "us.pem"'), "routes[0].certificate", "there is no file"),
+    (route('to = "mx:"\nkey = "us.key"'), "routes[0].certificate", "go together"),
+    (
+        route('to = "smtp://h"\ntls = "none"\ncertificate = "us.pem"'),
+        "routes[0].certificate",
+        "is no use with tls",
+    ),
+    (route('to = "capture:"\ncertificate = "us.pem"'), "routes[0].certificate", "is no use with capture:"),
+    (route('to = "mx:"\ntls_downgrade = "never"'), "routes[0].tls_downgrade", "invalid enum value"),
     (route(""), "routes[0].to", "is required"),
+    (route('to = "smtp://☃.test"'), "routes[0].to", "not a host name"),
+    (route('to = "mx:"\nhostname = "[192.0.2.300]"'), "routes[0].hostname", "not an address literal"),
+    ('[delivery]\nhostname = "a b"', "delivery.hostname", "not a domain"),
+    ('[delivery]\nhostname = "a\\r\\nMAIL"', "delivery.hostname", "not a domain"),
     (route('to = "reject:\\n"'), "routes[0].to", "one line"),
     (route('to = "smtp://h"\nhosts = [{to = "smtp://g"}]'), "routes[0].to", "cannot be combined with hosts"),
     (route('hosts = [{to = "mx:"}]'), "routes[0].hosts[0].to", "must be smtp://HOST:PORT"),

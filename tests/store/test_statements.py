@@ -32,9 +32,13 @@ from graphpost.store import (
     portions,
     preferences,
     removals,
+    repeats,
+    reported,
     rerouting,
     searching,
     subscriptions,
+    suppressions,
+    tls,
     trees,
     uploads,
     words,
@@ -46,8 +50,12 @@ from graphpost.store.indexing import Progress
 from graphpost.store.lookups import Choice
 from graphpost.store.pages import NEWEST, Slot
 from graphpost.store.preferences import Entry, Kind
+from graphpost.store.repeats import Once
+from graphpost.store.reported import Reported
 from graphpost.store.searching import Search
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
+from graphpost.store.suppressions import Suppression
+from graphpost.store.tls import Level, StoredPolicy
 from graphpost.store.transaction import COUNT
 from graphpost.store.trees import Copying
 
@@ -62,12 +70,16 @@ KEYS = {
     "indexes": "mailbox_id",
     "preferences": "mailbox_id",
     "removals": "mailbox_id",
+    "repeats": "mailbox_id",
     "deliveries": "bucket",
     "destinations": "bucket",
+    "reported": "bucket",
     "subscriptions": "bucket",
     "feeds": "bucket",
     "deferrals": "bucket",
     "folder_properties": "mailbox_id",
+    "tls_levels": "bucket",
+    "tls_policies": "bucket",
 }
 CHOICE = Choice(mailbox_id=7, destination="d", sender="a@b.test")
 PLACES = [("received_at", False)]
@@ -114,6 +126,10 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (words.beginning_with, (7, "s", 5), {}),
     (words.dead, (7, words.BEGINNING, 5), {}),
     (words.remove, (7, {("sa", 1): {1}}), {}),
+    (repeats.find, (7, Once(b"d", 0)), {}),
+    (repeats.check, (7, Once(b"d", 0)), {}),
+    (repeats.remember, (7, Once(b"d", 0), 1, 5), {}),
+    (repeats.prune, (7, 9, 5), {}),
     (indexing.begin, (7,), {}),
     (indexing.progress, (7,), {}),
     (indexing.gather, (7,), {}),
@@ -180,8 +196,19 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (interventions.act, ("release", 7, [(1, 0)], Choice(), 100), {}),
     (interventions.act, ("retry", 7, [(1, 0)], Choice(), 100), {}),
     (deliveries.release, (7, 100), {}),
+    (reported.note, (7, 1, Reported("a@b.test", "read", 100)), {}),
+    (reported.of_message, (7, 1), {}),
+    (reported.find_sent, (7, "<1@contoso.test>"), {}),
+    (reported.prune, (7,), {}),
     (deliveries.depth, (), {}),
     (deliveries.prune, (7, 100), {}),
+    (suppressions.put, ([Suppression("a@b.test"), Suppression("c@b.test", origin="bounce")],), {}),
+    (suppressions.revision, (), {}),
+    (suppressions.load, (), {}),
+    (suppressions.find, ("a@b.test",), {}),
+    (suppressions.listed, (), {}),
+    (suppressions.remove_expired, (5,), {}),
+    (suppressions.remove, ("a@b.test",), {}),
     (deliveries.give_back, (delivery(1, attempts=1), 1, 100), {}),
     (deliveries.renew, ([delivery(1, attempts=1)], 1, 100), {}),
     (deliveries.add, (delivery(2, destination="old"),), {}),
@@ -234,6 +261,13 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (feeds.release, (7, 100), {}),
     (subscriptions.remove_expired, (7, 100), {}),
     (subscriptions.remove, (subscription(1).subscription_id,), {}),
+    (tls.put_level, ("far.test", Level(2, 100)), {}),
+    (tls.find_level, ("far.test",), {}),
+    (tls.put_policy, (StoredPolicy("far.test", "1", "", 1, 2),), {}),
+    (tls.find_policy, ("far.test",), {}),
+    (tls.policies_to_refresh, (7, 100, 10), {}),
+    (tls.prune, (7, 100, 100), {}),
+    (tls.forget, ("far.test",), {}),
     (rerouting.put_in_place, (delivery(2, attempts=1), 1, [delivery(2), delivery(2)]), {}),
 ]
 
@@ -346,6 +380,7 @@ def test_no_function_is_left_out() -> None:
         searching,
         portions,
         candidates,
+        tls,
     )
     public = {
         function

@@ -16,26 +16,26 @@ from typing import Any, ClassVar
 from msgspec.structs import replace
 
 from graphpost.admin import shown
-from graphpost.admin.queue import OperationError, QueueOperations, find_mailbox
+from graphpost.admin.queue import OperationError, find_mailbox
+from graphpost.admin.suppression import SuppressionOperations, nothing
 from graphpost.config.checking import check_address
 from graphpost.config.permissions import find_fault
 from graphpost.errors import ConfigurationError
 from graphpost.ids import new_guid
+from graphpost.mail.address import domain_of
 from graphpost.mail.mailbox import Application, Mailbox
-from graphpost.store import accounts, passwords
+from graphpost.store import accounts, passwords, tls
 from graphpost.store.accounts import Credential
 from graphpost.store.store import Tx
-
-
-async def _nothing() -> None:
-    """Nobody has to be told."""
+from graphpost.store.tls import Level, StoredPolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Operations(QueueOperations):
-    """`accounts_changed` tells the server that its directory is old."""
+class Operations(SuppressionOperations):
+    """`accounts_changed` tells the server that its directory is old, `tls_forgotten` that what it knows of a domain is."""
 
-    accounts_changed: Callable[[], Awaitable[None]] = _nothing
+    accounts_changed: Callable[[], Awaitable[None]] = nothing
+    tls_forgotten: Callable[[str], object] = lambda domain: None
 
     ROUTES: ClassVar[dict[str, tuple[str, str]]] = {
         "list_queue": ("GET", "/admin/queue"),
@@ -45,6 +45,11 @@ class Operations(QueueOperations):
         "release_message": ("POST", "/admin/queue/{queue_id}/release"),
         "cancel_message": ("POST", "/admin/queue/{queue_id}/cancel"),
         "act_on_queue": ("POST", "/admin/queue/{action}"),
+        "list_suppressions": ("GET", "/admin/suppressions"),
+        "add_suppressions": ("POST", "/admin/suppressions"),
+        "remove_suppression": ("DELETE", "/admin/suppressions/{address}"),
+        "show_tls": ("GET", "/admin/tls/{domain}"),
+        "forget_tls": ("POST", "/admin/tls/{domain}/forget"),
         "list_mailboxes": ("GET", "/admin/mailboxes"),
         "add_mailbox": ("POST", "/admin/mailboxes"),
         "change_mailbox": ("PATCH", "/admin/mailboxes/{address}"),
@@ -52,6 +57,25 @@ class Operations(QueueOperations):
         "add_application": ("POST", "/admin/applications"),
         "add_secret": ("POST", "/admin/applications/{client_id}/secrets"),
     }
+
+    async def show_tls(self, *, domain: str) -> dict[str, Any]:
+        """What is known of how a domain takes mail."""
+        name = domain_of(f"a@{domain}")
+        return await self.store.read(lambda tx: shown.tls(name, *_tls(tx, name)))
+
+    async def forget_tls(self, *, domain: str) -> dict[str, Any]:
+        """Forget it; what was known."""
+        name = domain_of(f"a@{domain}")
+
+        def run(tx: Tx) -> dict[str, Any]:
+            before = shown.tls(name, *_tls(tx, name))
+            if not tls.forget(tx, name):
+                raise OperationError(f"nothing is known of {domain}")
+            return before
+
+        forgotten = await self.store.write(run)
+        self.tls_forgotten(name)
+        return forgotten
 
     async def list_mailboxes(self) -> list[dict[str, Any]]:
         return await self.store.read(lambda tx: [shown.mailbox(box) for box in accounts.list_mailboxes(tx)])
@@ -161,6 +185,10 @@ class Operations(QueueOperations):
         await self.store.write(run)
         await self.accounts_changed()
         return {"client_id": client_id.lower(), "secret": secret}
+
+
+def _tls(tx: Tx, domain: str) -> tuple[Level | None, StoredPolicy | None]:
+    return tls.find_level(tx, domain), tls.find_policy(tx, domain)
 
 
 def _credential(client_id: str, secret: str) -> Credential:

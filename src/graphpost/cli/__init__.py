@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "mailbox": "List, add and change mailboxes.",
     "app": "List and add applications, and their secrets.",
     "dkim": "Make the keys that sign outgoing mail, and print their DNS records.",
+    "tls": "Look at what is known of how domains take mail; forget it.",
     "token": "Print an access token.",
     "check": "Check settings, data directory, database, certificate, metrics, relays, keys.",
     "migrate": "Bring the database up to date.",

@@ -25,7 +25,7 @@ from graphpost.errors import GraphpostError
 from graphpost.store.pending import pending_migrations
 from graphpost.transport.dkim_keys import read_key
 from graphpost.transport.sasl import BY_TOKEN, auth_lines, choose, concession
-from graphpost.transport.session import SmtpTarget, tls_context
+from graphpost.transport.session import SmtpTarget, tls_contexts
 from graphpost.transport.tokens import TokenError
 from graphpost.web.certificates import days_left
 
@@ -133,7 +133,9 @@ def relay(config: Config, route: RouteSettings, host: HostSettings) -> str:
 
 def _connected(target: SmtpTarget) -> smtplib.SMTP:
     if target.implicit_tls:
-        return smtplib.SMTP_SSL(target.host, target.port, timeout=_SECONDS, context=tls_context(target))
+        return smtplib.SMTP_SSL(
+            target.host, target.port, timeout=_SECONDS, context=tls_contexts(target).first
+        )
     return smtplib.SMTP(target.host, target.port, timeout=_SECONDS)
 
 
@@ -142,7 +144,7 @@ def _session(smtp: smtplib.SMTP, target: SmtpTarget) -> str:
     done = ["answers over TLS" if target.implicit_tls else "answers"]
     if not target.implicit_tls and target.tls != "none":
         if smtp.has_extn("starttls"):
-            smtp.starttls(context=tls_context(target))
+            smtp.starttls(context=tls_contexts(target).first)
             smtp.ehlo()
             done.append("STARTTLS works")
         elif target.tls != "opportunistic":

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphpost.cli.options import json_option, with_config
-from graphpost.cli.output import print_json, print_table, reply_text
+from graphpost.cli.output import print_json, print_table, reply_text, state_text
+from graphpost.cli.suppression import suppress, suppressed, unsuppress
 
 if TYPE_CHECKING:
     from graphpost.config import Config
@@ -206,7 +207,7 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
             entry["destination"],
             entry["attempts"],
             recipient["address"],
-            recipient["state"],
+            state_text(recipient),
             entry["due"],
             reply_text(recipient),
         )
@@ -215,3 +216,7 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
     ]
     click.echo()
     print_table(("DESTINATION", "ATTEMPTS", "RECIPIENT", "STATE", "NEXT", "REPLY"), rows, "No recipients.")
+
+
+for _command in (suppress, unsuppress, suppressed):
+    command.add_command(_command)

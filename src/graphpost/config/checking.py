@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import asdict, replace
 
-from graphpost.config.names import DOMAIN, check_domain, check_host, is_loopback
+from graphpost.config.names import DOMAIN, check_domain, check_host, check_own_name, is_loopback
 from graphpost.config.permissions import find_fault
 from graphpost.config.relays import check_distinct, check_target
 from graphpost.config.settings import (
     ApplicationSettings,
     Config,
     DkimSettings,
+    InboundSettings,
     MailboxSettings,
     NotificationSettings,
     RouteSettings,
@@ -30,11 +31,16 @@ from graphpost.config.settings import (
 from graphpost.errors import ConfigurationError
 
 _LOCAL_PART: Final = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x20\x7f]{1,64}")
+_DELIMITER: Final = re.compile(r"[!#$%&'*+/=?^_`{|}~-]?")
 _SELECTOR: Final = re.compile(r"(?=.{1,63}$)[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*", re.ASCII)
+_HARD: Final = re.compile(r"5\.[0-9]{1,3}\.[0-9]{1,3}")
 WILDCARDS: Final = ("0.0.0.0", "::", "[::]")  # noqa: S104 - names of listeners, not a listener
 _ZERO_ALLOWED: Final = {
     "server.port",
     "metrics.port",
+    "inbound.port",
+    "inbound.lmtp_port",
+    "inbound.greet_seconds",
     "delivery.retry_jitter",
     "delivery.delay_warning_seconds",
     "store.inline_limit",
@@ -49,8 +55,15 @@ def check(config: Config) -> Config:
     _check_tenant(config)
     for i, server in enumerate(config.dns.servers):
         _check_server(server, f"dns.servers[{i}]")
+    for i, status in enumerate(config.suppression.statuses):
+        if not _HARD.fullmatch(status):
+            raise ConfigurationError(
+                f"suppression.statuses[{i}]", f"{status!r} is not a status such as 5.1.1"
+            )
     _check_mailboxes(config.mailboxes)
     check_distinct(config.routes)
+    if config.delivery.hostname:
+        check_own_name(config.delivery.hostname, "delivery.hostname")
     return replace(
         config,
         server=_checked_server(config.server, config.data),
@@ -58,6 +71,7 @@ def check(config: Config) -> Config:
         notifications=_checked_notifications(config.notifications, config.data),
         routes=[_checked_route(route, f"routes[{i}]", config.data) for i, route in enumerate(config.routes)],
         dkim=_checked_dkim(config.dkim, config.data),
+        inbound=_checked_inbound(config.inbound, config.data),
     )
 
 
@@ -69,9 +83,14 @@ def _check_numbers(config: Config) -> None:
             name = f"{section}.{key}"
             for number in value if isinstance(value, list) else [value]:
                 _check_number(name, number)
-    for port in ("server", "metrics"):
-        if not 0 <= getattr(config, port).port <= 65535:
-            raise ConfigurationError(f"{port}.port", "must be between 0 and 65535")
+    for section, port in (
+        ("server", "port"),
+        ("metrics", "port"),
+        ("inbound", "port"),
+        ("inbound", "lmtp_port"),
+    ):
+        if not 0 <= getattr(getattr(config, section), port) <= 65535:
+            raise ConfigurationError(f"{section}.{port}", "must be between 0 and 65535")
     if not config.delivery.retry_seconds:
         raise ConfigurationError("delivery.retry_seconds", "needs at least one wait")
     if config.delivery.retry_jitter >= 1:
@@ -107,6 +126,28 @@ def _checked_server(server: ServerSettings, data: Path) -> ServerSettings:
         server,
         certificate=_existing(data, server.certificate, "server.certificate"),
         key=_existing(data, server.key, "server.key"),
+    )
+
+
+def _checked_inbound(settings: InboundSettings, data: Path) -> InboundSettings:
+    for key in ("host", "lmtp_host"):
+        check_host(getattr(settings, key), f"inbound.{key}")
+    if settings.hostname:
+        check_domain(settings.hostname, "inbound.hostname")
+    for i, entry in enumerate(settings.unlimited):
+        if not is_network(entry):
+            raise ConfigurationError(f"inbound.unlimited[{i}]", f"{entry!r} is not an address or a network")
+    if bool(settings.certificate) != bool(settings.key):
+        missing = "key" if settings.certificate else "certificate"
+        raise ConfigurationError(f"inbound.{missing}", "certificate and key go together")
+    if settings.lmtp_socket:
+        settings = replace(settings, lmtp_socket=str(data / settings.lmtp_socket))
+    if not settings.certificate:
+        return settings
+    return replace(
+        settings,
+        certificate=_existing(data, settings.certificate, "inbound.certificate"),
+        key=_existing(data, settings.key, "inbound.key"),
     )
 
 
@@ -149,6 +190,12 @@ def _check_tenant(config: Config) -> None:
     _check_guid(config.tenant.id, "tenant.id")
     for i, domain in enumerate(config.tenant.domains):
         check_domain(domain, f"tenant.domains[{i}]")
+    if not _DELIMITER.fullmatch(config.tenant.recipient_delimiter):
+        raise ConfigurationError(
+            "tenant.recipient_delimiter", "must be one character such as + or -, or empty"
+        )
+    if config.tenant.postmaster:
+        check_address(config.tenant.postmaster, "tenant.postmaster")
 
 
 def _check_mailboxes(mailboxes: Iterable[MailboxSettings]) -> None:
@@ -212,13 +259,23 @@ def _checked_route(route: RouteSettings, where: str, data: Path) -> RouteSetting
     if route.concurrency < 0:
         raise ConfigurationError(f"{where}.concurrency", "must not be negative")
     if route.hostname:
-        check_domain(route.hostname, f"{where}.hostname")
+        check_own_name(route.hostname, f"{where}.hostname")
     if route.source:
         _check_ip(route.source, f"{where}.source")
     check_target(route, where)
-    if route.ca_file:
-        return replace(route, ca_file=_existing(data, route.ca_file, f"{where}.ca_file"))
-    return route
+    _check_client_certificate(route, where)
+    files = {key: getattr(route, key) for key in ("ca_file", "certificate", "key") if getattr(route, key)}
+    return replace(route, **{key: _existing(data, file, f"{where}.{key}") for key, file in files.items()})
+
+
+def _check_client_certificate(route: RouteSettings, where: str) -> None:
+    if route.key and not route.certificate:
+        raise ConfigurationError(f"{where}.certificate", "certificate and key go together")
+    in_clear = route.tls == "none" and not any(host.to.startswith("smtps:") for host in route.smarthosts())
+    if route.certificate and in_clear:
+        raise ConfigurationError(f"{where}.certificate", 'is no use with tls = "none"')
+    if route.certificate and not route.is_relay and not route.to.startswith("mx:"):
+        raise ConfigurationError(f"{where}.certificate", f"is no use with {route.to}")
 
 
 def _checked_dkim(entries: Iterable[DkimSettings], data: Path) -> list[DkimSettings]:

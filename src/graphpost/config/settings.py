@@ -35,6 +35,8 @@ class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class TenantSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     id: str = ""  # "" = made at the first start and kept
     domains: list[str] = field(default_factory=list)
+    recipient_delimiter: str = "+"  # adele+detail@ is adele@; "" = it is not
+    postmaster: str = ""  # whose mailbox gets mail for the postmaster; "" = the first one's
 
 
 class IssuerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -62,6 +64,11 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     request_seconds: float = 60.0  # a body that does not arrive in this time is answered 408
 
 
+class IdempotencySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    always: bool = False  # not only for requests that ask for it
+    seconds: float = 86_400.0  # how long what was sent is remembered
+
+
 class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     hostname: str = ""  # EHLO name; "" = the machine's
     concurrency: int = 20  # connections to one destination
@@ -80,6 +87,11 @@ class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     poll_seconds: float = 1.0
     retention_seconds: float = 604_800.0  # how long finished deliveries stay listed
     read_receipts: bool = True  # senders who ask are told that their message was read, or deleted unread
+
+
+class SuppressionSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    statuses: list[str] = field(default_factory=list)  # what, refused with one of these, is sent to no more
+    seconds: float = 2_592_000.0
 
 
 class DnsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -107,6 +119,35 @@ class NotificationSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_o
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     format: Literal["text", "json"] = "text"
     level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class InboundSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    host: str = "127.0.0.1"
+    port: int = 0  # SMTP; 0: none
+    lmtp_host: str = "127.0.0.1"
+    lmtp_port: int = 0  # LMTP; 0: none
+    lmtp_socket: str = ""  # the path of a Unix socket; "" = none
+    hostname: str = ""  # "" = delivery.hostname
+    certificate: str = ""  # "" = the server's
+    key: str = ""
+    tls: bool = True  # offer STARTTLS
+    message_bytes: int = 150 * 1024 * 1024
+    line_bytes: int = 65_536  # of a line of a message
+    recipients: int = 1000  # of a message
+    hops: int = 50  # Received fields
+    connections: int = 200
+    connections_per_address: int = 50
+    connections_per_minute: int = 120  # from one address
+    messages_per_minute: int = 600  # from one address
+    messages_per_connection: int = 1000
+    errors: int = 20  # of a connection, then it ends
+    commands: int = 100  # of a connection without a message, that lead to nothing
+    unlimited: list[str] = field(
+        default_factory=lambda: ["127.0.0.0/8", "::1"]
+    )  # networks without the limits by address
+    command_seconds: float = 300.0  # until the next command, or the next bytes of a message
+    data_seconds: float = 1800.0  # a whole message
+    greet_seconds: float = 0.0  # wait before the greeting; who speaks before it is refused
 
 
 class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -178,6 +219,10 @@ class RouteSettings(CredentialSettings, frozen=True, forbid_unknown_fields=True,
     hosts: list[HostSettings] = field(default_factory=list)  # instead of `to`
     tls: TlsPolicy = "opportunistic"
     ca_file: str = ""
+    certificate: str = ""  # ours, for hosts that ask for one
+    key: str = ""  # "" = in the same file
+    tls_downgrade: Literal["refuse", "warn", "allow"] = "refuse"  # with mx:, clear text where TLS was before
+    mta_sts: bool = True  # with mx:, follow the policies that domains publish
     concurrency: int = 0  # 0 = delivery.concurrency
     hostname: str = ""  # EHLO name; "" = delivery.hostname
     source: str = ""  # our own address that the other side sees; "" = any
@@ -221,11 +266,14 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     tenant: TenantSettings = TenantSettings()
     issuer: IssuerSettings = IssuerSettings()
     limits: LimitSettings = LimitSettings()
+    idempotency: IdempotencySettings = IdempotencySettings()
     delivery: DeliverySettings = DeliverySettings()
+    suppression: SuppressionSettings = SuppressionSettings()
     dns: DnsSettings = DnsSettings()
     notifications: NotificationSettings = NotificationSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    inbound: InboundSettings = InboundSettings()
     mailboxes: list[MailboxSettings] = field(default_factory=list)
     applications: list[ApplicationSettings] = field(default_factory=list)
     routes: list[RouteSettings] = field(default_factory=list)

@@ -5,24 +5,32 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
 
 from graphpost.clock import Clock
 from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
+from graphpost.config.names import a_label
 from graphpost.delivery.lane import Limits
 from graphpost.delivery.relaying import SMTP_PORT, Relays, connections_of, target_of
-from graphpost.delivery.routing import CAPTURE, MX, REJECT, UNKNOWN, Router, destination_key
+from graphpost.delivery.routing import CAPTURE, MX, REJECT, SUPPRESSED, UNKNOWN, Router, destination_key
+from graphpost.delivery.suppressing import SuppressedCourier
+from graphpost.maillog import MailLog
 from graphpost.store.interventions import CANCELLED
+from graphpost.store.store import Store
 from graphpost.transport.capture import CaptureCourier
 from graphpost.transport.courier import Courier, Failed, Reply
 from graphpost.transport.reject import RejectCourier, refusal
-from graphpost.transport.session import SmtpTarget
+from graphpost.transport.security import Security, TlsLevel
+from graphpost.transport.session import SmtpTarget, tls_contexts
+from graphpost.transport.smtp import SmtpCourier
 
 if TYPE_CHECKING:
     from graphpost.delivery.exchangers import Exchangers
 
+HTTPS_PORT: Final = 443
 DELIVERIES_PER_CONNECTION: Final = 2
 
 
@@ -40,14 +48,23 @@ class Outlets:
         *,
         router: Router,
         dns: DnsSettings,
+        store: Store,
         clock: Clock,
+        log: MailLog,
+        policy_port: int = HTTPS_PORT,
         signed: Callable[[Courier], Courier] = lambda courier: courier,
     ) -> None:
         self._settings = settings
         self._hostname = hostname
         self._router = router
         self._signed = signed
-        self._exchangers = self._asking(dns) if any(destination_key(r) == MX for r in routes) else None
+        names = [hostname, *(route.hostname for route in routes if route.hostname)]
+        self._own = frozenset(a_label(name).lower() for name in names)
+        self._courier_of = partial(SmtpCourier, when_secured=said_of_tls(log))
+        self._exchangers: Exchangers | None = None
+        if any(destination_key(route) == MX for route in routes):
+            self._check_files(routes)
+            self._exchangers = self._asking(dns, store, clock, log, policy_port)
         self._limits: dict[str, Limits] = {}
         unknown = Failed(Reply(550, "5.1.1", "Recipient address rejected: no such mailbox here", hostname))
         cancelled = Failed(Reply(554, "5.7.0", "delivery was cancelled by an administrator", hostname))
@@ -56,8 +73,9 @@ class Outlets:
             REJECT: RejectCourier(),
             UNKNOWN: RejectCourier(unknown),
             CANCELLED: RejectCourier(cancelled),
+            SUPPRESSED: SuppressedCourier(store, hostname),
         }
-        relays = Relays(settings, hostname, clock.now)
+        relays = Relays(settings, hostname, clock.now, self._courier_of)
         for route in routes:
             key = destination_key(route)
             if key in self._couriers:
@@ -68,7 +86,15 @@ class Outlets:
             elif key.startswith(REJECT):
                 self._couriers[key] = RejectCourier(refusal(key.partition(":")[2]))
 
-    def _asking(self, dns: DnsSettings) -> Exchangers:
+    def _check_files(self, routes: Sequence[RouteSettings]) -> None:
+        """Raise ConfigurationError now for files that no exchanger could be reached with."""
+        for route in routes:
+            if destination_key(route) == MX:
+                tls_contexts(exchanger_target(route, self._settings, self._hostname, "", ""))
+
+    def _asking(
+        self, dns: DnsSettings, store: Store, clock: Clock, log: MailLog, policy_port: int
+    ) -> Exchangers:
         from graphpost.delivery.exchangers import (
             Exchangers,  # DNS takes time and memory that not everybody needs
         )
@@ -76,7 +102,16 @@ class Outlets:
         def target(route: RouteSettings, host: str, address: str) -> SmtpTarget:
             return exchanger_target(route, self._settings, self._hostname, host, address)
 
-        return Exchangers(dns, target, frozenset({self._hostname.lower()}))
+        return Exchangers(
+            dns,
+            target,
+            self._own,
+            self._courier_of,
+            store=store,
+            clock=clock,
+            log=log,
+            policy_port=policy_port,
+        )
 
     def find(self, destination: str) -> Courier | None:
         if not destination.startswith(MX):
@@ -103,11 +138,31 @@ class Outlets:
             failed_cohorts=self._settings.failed_cohorts,
         )
 
+    async def run(self) -> None:
+        """Keep up to date what is known of domains; for ever."""
+        if self._exchangers is not None:
+            await self._exchangers.knowledge.policies.run(self._router.mx_route)
+
+    def forget(self, domain: str) -> None:
+        """Read from the store again what is known of a domain."""
+        if self._exchangers is not None:
+            self._exchangers.knowledge.forget(domain)
+
     async def close(self) -> None:
         for courier in self._couriers.values():
             await courier.close()
         if self._exchangers is not None:
             await self._exchangers.close()
+
+
+def said_of_tls(log: MailLog) -> Callable[[SmtpTarget, Security], None]:
+    """Puts each connection under TLS into the log."""
+
+    def say(target: SmtpTarget, security: Security) -> None:
+        flaw = None if security.level is TlsLevel.VERIFIED else security.flaw
+        log.secured(target.host, target.address, security.protocol, security.cipher, flaw)
+
+    return say
 
 
 def most_connections(route: RouteSettings, settings: DeliverySettings) -> int:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from graphpost.clock import Instant
 from graphpost.config import CredentialSettings, DeliverySettings, HostSettings, RouteSettings
+from graphpost.config.names import a_label
 from graphpost.transport.courier import Courier
 from graphpost.transport.session import SmtpTarget
 from graphpost.transport.smarthosts import Smarthost, SmarthostsCourier
@@ -24,16 +25,23 @@ SMTPS_PORT: Final = 465
 class Relays:
     """Makes couriers; hosts with the same credentials have their tokens from the same place, got once."""
 
-    def __init__(self, settings: DeliverySettings, hostname: str, now: Callable[[], Instant]) -> None:
+    def __init__(
+        self,
+        settings: DeliverySettings,
+        hostname: str,
+        now: Callable[[], Instant],
+        courier_of: Callable[[SmtpTarget], SmtpCourier] = SmtpCourier,
+    ) -> None:
         self._settings = settings
         self._hostname = hostname
         self._now = now
+        self._courier_of = courier_of
         self._random = Random()  # noqa: S311 - spreads load, keeps no secret
         self._tokens: dict[tuple[object, ...], TokenSource] = {}
 
     def courier(self, route: RouteSettings) -> Courier:
         hosts = route.smarthosts()
-        couriers = [SmtpCourier(self.target(route, host)) for host in hosts]
+        couriers = [self._courier_of(self.target(route, host)) for host in hosts]
         if len(hosts) == 1:
             return couriers[0]
         ranked = [
@@ -96,9 +104,9 @@ def target_of(
     url = urlsplit(host.to)
     implicit = url.scheme == "smtps"
     return SmtpTarget(
-        host=url.hostname or "",
+        host=a_label(url.hostname or ""),
         port=url.port or (SMTPS_PORT if implicit else SMTP_PORT),
-        hostname=route.hostname or hostname,
+        hostname=a_label(route.hostname) or hostname,
         implicit_tls=implicit,
         tls=route.tls,
         ca_file=route.ca_file,
@@ -112,4 +120,6 @@ def target_of(
         source=route.source,
         pipelining=route.pipelining,
         tokens=tokens,
+        certificate=route.certificate,
+        key=route.key,
     )

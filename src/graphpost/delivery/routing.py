@@ -1,8 +1,9 @@
 """Where mail goes: a destination key per address, a courier per key.
 
 A destination key is text that stays the same over restarts, because it is stored in the queue: `local`, `unknown`
-(our domain, no such mailbox), `capture`, `reject` (with the words of the refusal, if a route has its own), a next hop
-such as `smtp://127.0.0.1:2525` or several, or `mx:` and a domain whose mail exchangers take its mail.  The first route whose domains match wins; when none does, mail is captured.
+(our domain, no such mailbox), `suppressed`, `capture`, `reject` (with the words of the refusal, if a route has its own),
+a next hop such as `smtp://127.0.0.1:2525` or several, or `mx:` and a domain whose mail exchangers take its mail.  The
+first route whose domains match wins; when none does, mail is captured.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ LOCAL: Final = "local"
 UNKNOWN: Final = "unknown"
 CAPTURE: Final = "capture"
 REJECT: Final = "reject"
+SUPPRESSED: Final = "suppressed"
 MX: Final = "mx:"
 
 
@@ -52,8 +54,13 @@ class Router:
     """Finds the destination of an address from the directory, our domains and the routes."""
 
     def __init__(
-        self, directory: Callable[[], Directory], domains: Iterable[str], routes: Sequence[RouteSettings]
+        self,
+        directory: Callable[[], Directory],
+        domains: Iterable[str],
+        routes: Sequence[RouteSettings],
+        is_suppressed: Callable[[str], bool] | None = None,
     ) -> None:
+        self._is_suppressed = is_suppressed
         self._directory = directory
         self._domains = {_ascii(domain) for domain in domains}
         self._routes: dict[
@@ -76,7 +83,9 @@ class Router:
 
     def destination(self, address: str) -> str:
         """The destination key for a valid address."""
-        if self._directory().find_address(address) is not None:
+        if self._is_suppressed is not None and self._is_suppressed(address):
+            return SUPPRESSED
+        if self._directory().find_recipient(address) is not None:
             return LOCAL
         return self._elsewhere(domain_of(address))
 

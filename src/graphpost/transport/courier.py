@@ -32,10 +32,14 @@ class Delivered(Struct, frozen=True, tag="delivered"):
 
 
 class Deferred(Struct, frozen=True, tag="deferred"):
-    """Not now.  `whole_destination`: the host, not this message, is the reason: hold back the others too."""
+    """Not now.  `whole_destination`: the host, not this message, is the reason: hold back the others too.
+
+    `lacks_tls`: it would not, or could not, start TLS as it has to be.
+    """
 
     reply: Reply
     whole_destination: bool = False
+    lacks_tls: bool = False
 
 
 class Failed(Struct, frozen=True, tag="failed"):
@@ -82,6 +86,7 @@ class Envelope(Struct, frozen=True):
     envelope_id: str = ""  # RFC 3461 ENVID, xtext is the courier's matter
     wants_success_report: bool = False
     needs_smtputf8: bool = False
+    is_foreign: bool = False  # whoever wrote it is not known here: nothing of ours vouches for it
 
 
 class Courier(Protocol):
