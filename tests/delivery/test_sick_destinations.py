@@ -139,8 +139,8 @@ async def test_a_dead_destination_is_tried_by_one_at_a_time_and_seldom(make_offi
     for name in names("dead", DEAD_ONES):
         await asyncio.gather(*(office.send(f"{number}@{name}") for number in range(5 * EACH)))
     await finish(office)
-    waits = EXPIRY / HERE.retry_seconds[-1]
-    assert max(len(one.taken) for one in dead) <= 5 + 2 + waits + 2, "a cohort, then a probe at each opening"
+    openings = 2 + (EXPIRY + 2 * WARNING) / HERE.retry_seconds[-1]
+    assert max(len(one.taken) for one in dead) <= 5 + openings, "a cohort, then a probe at each opening"
     reports = Counter(item.message.subject for item in await office.inbox())
     assert reports == {"Delivery delayed: Lunch": 50 * EACH, "Undeliverable: Lunch": 50 * EACH}
 
