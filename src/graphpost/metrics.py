@@ -83,6 +83,7 @@ class Metrics:
         self.notification_seconds = Times(_QUICK)
         self.receive_seconds = Times(_QUICK)
         self._turned_away: dict[str, int] = {}
+        self._judged: dict[str, int] = {}
         self._requests: dict[str, Times] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -97,6 +98,10 @@ class Metrics:
     def turn_away(self, reason: str) -> None:
         """Something was refused to another host that brings mail; few different reasons."""
         self._turned_away[reason] = self._turned_away.get(reason, 0) + 1
+
+    def judge(self, dmarc: str) -> None:
+        """Of a message that came in it was found out who it is from."""
+        self._judged[dmarc] = self._judged.get(dmarc, 0) + 1
 
     def exposition(self) -> bytes:
         """The metrics in Prometheus's text format."""
@@ -121,6 +126,12 @@ class Metrics:
         for reason, count in list(self._turned_away.items()):
             away.add_metric([reason], count)
         yield away
+        judged = CounterMetricFamily(
+            "graphpost_judged", "Messages that came in, by their result of DMARC", labels=["dmarc"]
+        )
+        for result, count in list(self._judged.items()):
+            judged.add_metric([result], count)
+        yield judged
 
 
 _COUNTERS: Final = {
