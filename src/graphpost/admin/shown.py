@@ -15,6 +15,7 @@ from graphpost.mail.message import Item
 from graphpost.store.accounts import Credential
 from graphpost.store.deferrals import Deferral
 from graphpost.store.deliveries import DONE, HELD, OPEN, QUEUED, Delivery, Recipient
+from graphpost.store.depths import Depth
 from graphpost.store.reported import Reported
 from graphpost.store.suppressions import Suppression
 from graphpost.store.tls import Level, StoredPolicy
@@ -115,6 +116,22 @@ def _reported(told: Reported | None) -> dict[str, Any] | None:
     if told is None:
         return None
     return {"state": told.state, "status": told.status, "text": told.text, "at": to_text(told.at)}
+
+
+def destination(name: str, found: Depth, answered: Recipient | None) -> dict[str, Any]:
+    """`later` of the queued ones are being attempted or wait for another attempt; `answered`: who was answered last."""
+    answer = None if answered is None else _recipient(answered, None, is_held=False)
+    return {
+        "destination": name,
+        "queued": found.queued,
+        "later": found.later,
+        "held": found.held,
+        "oldest": to_text(found.oldest) if found.oldest else "",
+        "not_before": to_text(found.not_before) if found.not_before else "",
+        "failures": found.failures,
+        "reply": answer["reply"] if answer else None,
+        "replied": answer["at"] if answer else "",
+    }
 
 
 def suppression(found: Suppression) -> dict[str, Any]:

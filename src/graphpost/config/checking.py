@@ -38,6 +38,7 @@ WILDCARDS: Final = ("0.0.0.0", "::", "[::]")  # noqa: S104 - names of listeners,
 _ZERO_ALLOWED: Final = {
     "server.port",
     "metrics.port",
+    "metrics.destinations",
     "inbound.port",
     "inbound.lmtp_port",
     "inbound.greet_seconds",
