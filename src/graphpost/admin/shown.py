@@ -14,7 +14,7 @@ from graphpost.mail.mailbox import Application, Mailbox
 from graphpost.mail.message import Item
 from graphpost.store.accounts import Credential
 from graphpost.store.deferrals import Deferral
-from graphpost.store.deliveries import DONE, HELD, OPEN, QUEUED, Delivery, Recipient
+from graphpost.store.deliveries import DONE, HELD, OPEN, QUEUED, Delivery, Recipient, Saying
 from graphpost.store.depths import Depth
 from graphpost.store.reported import Reported
 from graphpost.store.suppressions import Suppression
@@ -101,15 +101,18 @@ def message(queue_id: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _recipient(found: Recipient, told: Reported | None, *, is_held: bool) -> dict[str, Any]:
-    said = found.reply
-    reply = (
-        None
-        if said is None
-        else {"code": said.code, "status": said.status, "text": said.text, "host": said.host}
-    )
-    at = to_text(found.at) if found.at else ""
-    state = "held" if is_held and found.state in OPEN else found.state
-    return {"address": found.address, "state": state, "at": at, "reply": reply, "reported": _reported(told)}
+    return {
+        "address": found.address,
+        "state": "held" if is_held and found.state in OPEN else found.state,
+        "at": to_text(found.at) if found.at else "",
+        "reply": None if found.reply is None else _reply(found.reply),
+        "earlier": [{"at": to_text(each.at), **_reply(each.reply)} for each in found.earlier],
+        "reported": _reported(told),
+    }
+
+
+def _reply(said: Saying) -> dict[str, Any]:
+    return {"code": said.code, "status": said.status, "text": said.text, "host": said.host}
 
 
 def _reported(told: Reported | None) -> dict[str, Any] | None:

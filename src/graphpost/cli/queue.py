@@ -101,7 +101,7 @@ def list_(
 @with_config
 @json_option
 def show(config: Config, queue_id: str, as_json: bool) -> None:
-    """Show a message's way to each recipient, with the last reply in full.
+    """Show a message's way to each recipient, with all replies in full.
 
     ID is Graphpost's number of the message, or Graph's id of it.
     """
@@ -251,6 +251,15 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
     ]
     click.echo()
     print_table(("DESTINATION", "ATTEMPTS", "RECIPIENT", "STATE", "NEXT", "REPLY"), rows, "No recipients.")
+    earlier = [
+        (recipient["address"], answer["at"], reply_text({"reply": answer}))
+        for entry in found["deliveries"]
+        for recipient in entry["recipients"]
+        for answer in recipient.get("earlier", ())
+    ]
+    if earlier:
+        click.echo()
+        print_table(("RECIPIENT", "AT", "EARLIER ANSWER"), earlier, "")
 
 
 for _command in (suppress, unsuppress, suppressed):
