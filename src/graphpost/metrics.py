@@ -68,6 +68,8 @@ class Metrics:
         self.failed = 0
         self.bounced = 0
         self.interrupted_attempts = 0
+        self.throttled = 0
+        self.paced = 0
         self.notifications = 0
         self.notifications_failed = 0
         self.notifications_dropped = 0
@@ -113,6 +115,8 @@ _COUNTERS: Final = {
     "failed": "Recipients given up",
     "bounced": "Non-delivery reports filed",
     "interrupted_attempts": "Deliveries leased by a run that did not end properly; those being sent then may arrive twice",
+    "throttled": "Requests answered 429, parts of batches included",
+    "paced": "Messages that wait because their mailbox has sent as many as it may",
     "notifications": "Change and lifecycle notifications that receivers took",
     "notifications_failed": "Requests with notifications that receivers did not take",
     "notifications_dropped": "Times that a subscription's notifications were given up",

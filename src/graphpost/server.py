@@ -60,6 +60,10 @@ from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
 from graphpost.store.opening import open_blobs, open_store
 from graphpost.store.store import Store
+from graphpost.throttling.profiles import limits_messages, limits_of, limits_requests
+from graphpost.throttling.rations import Rations
+from graphpost.throttling.sharing import Sharing
+from graphpost.throttling.throttle import Throttle
 from graphpost.web.app import Application
 from graphpost.web.certificates import CertificateFiles, server_certificate, subject_names
 from graphpost.web.listener import Listener, listen
@@ -160,12 +164,13 @@ class Server:
         notifier = await self._start_notifier(store, people, numbers)
         indexer = Indexer(store, self._log)
         self._background(indexer.run())
-        worker, submitter = await self._start_delivery(store, blobs, people, numbers, indexer)
+        throttle, rations = self._throttling(store)
+        worker, submitter = await self._start_delivery(store, blobs, people, numbers, indexer, rations)
         with locked(config.data):  # what two first starts would make twice
             keys = open_keys(config.data / "keys", clock.now())
             self.ca = server_certificate(config, clock.now()) if config.server.tls else None
         application = self._application(
-            store, blobs, people, numbers, worker, submitter, notifier, keys, indexer
+            store, blobs, people, numbers, worker, submitter, notifier, keys, indexer, throttle
         )
         await self._start_web(application, listener)
         announce(config.data, self.url, self._file)
@@ -190,8 +195,26 @@ class Server:
         self._stack.push_async_callback(notifier.stop)
         return notifier
 
+    def _throttling(self, store: Store) -> tuple[Throttle | None, Rations | None]:
+        """What holds back requests, and what messages; None where there is no limit."""
+        limits, clock = limits_of(self.config.throttling), self._clock
+        sharing = Sharing(store, clock, self._log)
+        throttle = Throttle(limits, clock, sharing) if limits_requests(limits) else None
+        rations = Rations(limits, sharing) if limits_messages(limits) else None
+        known = [each for each in (throttle, rations) if each is not None]
+        if known:
+            self._stack.push_async_callback(sharing.close)
+            self._background(sharing.run([each.sweep for each in known]))
+        return throttle, rations
+
     async def _start_delivery(
-        self, store: Store, blobs: Blobs, people: Accounts, numbers: Numbers, indexer: Indexer
+        self,
+        store: Store,
+        blobs: Blobs,
+        people: Accounts,
+        numbers: Numbers,
+        indexer: Indexer,
+        rations: Rations | None,
     ) -> tuple[Worker, Submitter]:
         config, clock, log = self.config, self._clock, self._log
         hostname = config.delivery.hostname or host_name()
@@ -245,6 +268,7 @@ class Server:
             numbers=numbers,
             clock=clock,
             log=log,
+            ration=rations.due if rations is not None else None,
         )
         dispatcher = Dispatcher(
             store=store,
@@ -283,6 +307,7 @@ class Server:
         notifier: Notifier,
         keys: SigningKeys,
         indexer: Indexer,
+        throttle: Throttle | None,
     ) -> Application:
         config, clock = self.config, self._clock
         names, tenant = subject_names(config.server.host, config.server.names), config.tenant.id
@@ -303,6 +328,7 @@ class Server:
             notifier=notifier,
             searched=indexer.searched,
             inline_limit=config.store.inline_limit,
+            throttle=throttle,
         )
         issuer = (
             Issuer(

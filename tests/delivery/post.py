@@ -18,10 +18,10 @@ from graphpost.delivery.filing import Filer
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
-from graphpost.delivery.routing import CAPTURE, LOCAL, REJECT, UNKNOWN, Router, destination_key
+from graphpost.delivery.routing import CAPTURE, EXCEEDED, LOCAL, REJECT, UNKNOWN, Router, destination_key
 from graphpost.delivery.ruling import Ruler
 from graphpost.delivery.settler import Settler
-from graphpost.delivery.submit import Submission, Submitter
+from graphpost.delivery.submit import Ration, Submission, Submitter
 from graphpost.delivery.worker import Worker
 from graphpost.errors import StoreError
 from graphpost.ids import Numbers
@@ -161,6 +161,7 @@ class Office:
         routes: Sequence[RouteSettings] = ROUTES,
         owner: int = 1,
         limit: int = 3,
+        ration: Ration | None = None,
     ) -> None:
         self.store = BreakableStore(store)
         self.blobs, self.clock, self.settings, self.owner = blobs, clock, settings, owner
@@ -173,6 +174,7 @@ class Office:
             CAPTURE: CaptureCourier(),
             REJECT: RejectCourier(),
             UNKNOWN: RejectCourier(Failed(Reply(550, "5.1.1", "no such mailbox here", HOST))),
+            EXCEEDED: RejectCourier(Failed(Reply(550, "5.1.90", "too many recipients", HOST))),
         }
         scripted = {ONE: self.one, TWO: self.two}
         self.couriers = known | {
@@ -220,6 +222,7 @@ class Office:
             numbers=self.numbers,
             clock=clock,
             log=self.log,
+            ration=ration,
         )
 
     def dispatcher(self, check: Check) -> Dispatcher:

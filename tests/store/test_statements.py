@@ -34,6 +34,7 @@ from graphpost.store import (
     subscriptions,
     trees,
     uploads,
+    usage,
     words,
 )
 from graphpost.store.changes import Mark
@@ -46,6 +47,7 @@ from graphpost.store.searching import Search
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
 from graphpost.store.transaction import COUNT
 from graphpost.store.trees import Copying
+from graphpost.store.usage import Use
 
 pytestmark = pytest.mark.anyio
 
@@ -64,6 +66,7 @@ KEYS = {
     "feeds": "bucket",
     "deferrals": "bucket",
     "folder_properties": "mailbox_id",
+    "usage": "bucket",
 }
 PLACES = [("received_at", False)]
 SEARCH = Search(7, INBOX, Phrase(("subject",), ("a",)))
@@ -202,6 +205,9 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deferrals.take, (DEFERRAL,), {}),
     (deferrals.remove, (7, 1), {}),
     (deferrals.remove_below, (7, 1), {}),
+    (usage.add, ([Use(7, "requests", 100, 200, 1)],), {}),
+    (usage.find, ({(7, "requests"): 100},), {}),
+    (usage.prune, (7, 200), {}),
     (messages.matching, (7, [1, 2], ("is_read = ?", (1,))), {}),
     (subscriptions.add, (subscription(1),), {}),
     (feeds.add, (feed(1),), {}),
@@ -320,6 +326,7 @@ def test_no_function_is_left_out() -> None:
         rerouting,
         forgetting,
         uploads,
+        usage,
         trees,
         preferences,
         deferrals,

@@ -19,6 +19,7 @@ from graphpost.config.settings import (
     ServerSettings,
     StoreSettings,
     TenantSettings,
+    ThrottlingSettings,
     TlsPolicy,
 )
 
@@ -39,6 +40,7 @@ __all__ = [
     "ServerSettings",
     "StoreSettings",
     "TenantSettings",
+    "ThrottlingSettings",
     "TlsPolicy",
     "check_domain",
     "check_selector",

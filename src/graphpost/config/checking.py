@@ -24,6 +24,7 @@ from graphpost.config.settings import (
     NotificationSettings,
     RouteSettings,
     ServerSettings,
+    ThrottlingSettings,
 )
 from graphpost.errors import ConfigurationError
 
@@ -32,6 +33,14 @@ _LOCAL_PART: Final = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x20\x7f]{1,64}")
 _SELECTOR: Final = re.compile(r"(?=.{1,63}$)[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*", re.ASCII)
 WILDCARDS: Final = ("0.0.0.0", "::", "[::]")  # noqa: S104 - names of listeners, not a listener
 _ROUTE_KINDS: Final = ("smtp", "smtps", "mx", "local", "capture", "reject")
+_COUNTED: Final = (
+    "requests",
+    "concurrency",
+    "upload_bytes",
+    "application_requests",
+    "messages",
+    "recipients",
+)
 _ZERO_ALLOWED: Final = {
     "server.port",
     "metrics.port",
@@ -39,6 +48,7 @@ _ZERO_ALLOWED: Final = {
     "delivery.delay_warning_seconds",
     "store.inline_limit",
     "limits.custom_headers",
+    *(f"throttling.{name}" for name in _COUNTED),
 }
 
 
@@ -50,6 +60,7 @@ def check(config: Config) -> Config:
     for i, server in enumerate(config.dns.servers):
         _check_server(server, f"dns.servers[{i}]")
     _check_mailboxes(config.mailboxes)
+    _check_throttling(config.throttling)
     return replace(
         config,
         server=_checked_server(config.server, config.data),
@@ -132,6 +143,15 @@ def _checked_notifications(settings: NotificationSettings, data: Path) -> Notifi
     if not settings.ca_file:
         return settings
     return replace(settings, ca_file=_existing(data, settings.ca_file, "notifications.ca_file"))
+
+
+def _check_throttling(settings: ThrottlingSettings) -> None:
+    """Numbers are for the custom profile, which needs some: a profile's own are not changed."""
+    given = [name for name, value in asdict(settings).items() if value != getattr(ThrottlingSettings(), name)]
+    if settings.profile != "custom" and (others := [name for name in given if name != "profile"]):
+        raise ConfigurationError(f"throttling.{others[0]}", 'is for profile = "custom"')
+    if settings.profile == "custom" and not any(getattr(settings, name) for name in _COUNTED):
+        raise ConfigurationError("throttling.profile", f"custom needs a limit: {', '.join(_COUNTED)}")
 
 
 def is_network(text: str) -> bool:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from msgspec import structs
 
 from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
-from graphpost.delivery.routing import CAPTURE, MX, REJECT, UNKNOWN, Router, destination_key
+from graphpost.delivery.routing import CAPTURE, EXCEEDED, MX, REJECT, UNKNOWN, Router, destination_key
 from graphpost.transport.capture import CaptureCourier
 from graphpost.transport.courier import Courier, Failed, Reply
 from graphpost.transport.reject import RejectCourier
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SMTP_PORT: Final = 25
 SMTPS_PORT: Final = 465
 DELIVERIES_PER_CONNECTION: Final = 2
+_EXCEEDED: Final = "The mailbox has reached its limit of recipients; the message was not sent"
 
 
 class Outlets:
@@ -53,6 +54,7 @@ class Outlets:
             CAPTURE: CaptureCourier(),
             REJECT: RejectCourier(),
             UNKNOWN: RejectCourier(unknown),
+            EXCEEDED: RejectCourier(Failed(Reply(550, "5.1.90", _EXCEEDED, hostname))),
         }
         for route in routes:
             key = destination_key(route)

@@ -1,7 +1,7 @@
 """Where mail goes: a destination key per address, a courier per key.
 
 A destination key is text that stays the same over restarts, because it is stored in the queue: `local`, `unknown`
-(our domain, no such mailbox), `capture`, `reject`, a next hop such as `smtp://127.0.0.1:2525`, or `mx:` and a domain
+(our domain, no such mailbox), `exceeded` (the sender's mailbox has sent to too many), `capture`, `reject`, a next hop such as `smtp://127.0.0.1:2525`, or `mx:` and a domain
 whose mail exchangers take its mail.  The first route whose domains match wins; when none does, mail is captured.
 """
 
@@ -17,6 +17,7 @@ from graphpost.mail.mailbox import Directory
 
 LOCAL: Final = "local"
 UNKNOWN: Final = "unknown"
+EXCEEDED: Final = "exceeded"
 CAPTURE: Final = "capture"
 REJECT: Final = "reject"
 MX: Final = "mx:"

@@ -8,7 +8,7 @@ durable, which are sent later or never.  What asks for a later time stays in Dra
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -19,8 +19,8 @@ from graphpost.config import DeliverySettings
 from graphpost.delivery.answered import mark_answered
 from graphpost.delivery.items import completed, new_item
 from graphpost.delivery.lane import Job
-from graphpost.delivery.queueing import deliveries_of
-from graphpost.delivery.routing import Router
+from graphpost.delivery.queueing import Reserve, deliveries_of
+from graphpost.delivery.routing import EXCEEDED, Router
 from graphpost.delivery.worker import Worker
 from graphpost.errors import NotFound, PreconditionFailed
 from graphpost.ids import Numbers
@@ -38,6 +38,10 @@ from graphpost.store.store import Store, Tx
 
 KEPT_IN_MEMORY: Final = 16_384  # larger messages are read back when their turn comes
 IN_THREAD: Final = 262_144  # contents above this are hashed and written outside the event loop
+
+
+Ration = Callable[[int, int, Instant], Awaitable[Instant | None]]
+"""Of a mailbox, a number of recipients and the present: when a message to so many may leave, or None when it may not."""
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -90,6 +94,7 @@ class Submitter:
         numbers: Numbers,
         clock: Clock,
         log: MailLog,
+        ration: Ration | None = None,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -100,6 +105,7 @@ class Submitter:
         self._numbers = numbers
         self._clock = clock
         self._log = log
+        self._ration = ration
 
     def destination_of(self, address: str) -> str:
         """The destination key for a valid address (`delivery.routing`)."""
@@ -121,11 +127,18 @@ class Submitter:
         if source is not None:
             item = replace(item, size=item.size + source.size)
         kept = await self._prepare(submission.contents) if submission.contents else []
-        queued = self._deliveries(item, now, hidden=not submission.save)
+        due_at = (
+            now
+            if self._ration is None
+            else await self._ration(item.mailbox_id, len(item.message.recipients), now)
+        )
+        queued = self._deliveries(item, now, due_at, hidden=not submission.save)
         await self._write(_adding(item, kept, queued, source), queued)
         is_whole = item.size <= KEPT_IN_MEMORY and source is None
         held = {content.content_id: content for content in kept} if is_whole else None
         self._accepted(submission.mailbox, item, queued, held, submission.request_id)
+        if due_at is not None and due_at > now:
+            self._log.paced(item.message_id, submission.mailbox.address, due_at)
         return item
 
     async def submit_draft(
@@ -174,10 +187,15 @@ class Submitter:
             received_at=now,
             sent_at=now,
         )
-        queued = self._deliveries(sent, now, hidden=not saves)
+        due_at = (
+            now if self._ration is None else await self._ration(sent.mailbox_id, len(message.recipients), now)
+        )
+        queued = self._deliveries(sent, now, due_at, hidden=not saves)
         item = await self._write(_sending(draft, sent, queued, row), queued)
         plain = message.raw is None and not message.attachments and item.size <= KEPT_IN_MEMORY
         self._accepted(mailbox, item, queued, {} if plain else None, request_id)
+        if due_at is not None and due_at > now:
+            self._log.paced(item.message_id, mailbox.address, due_at)
         return item
 
     async def keep(self, draft: Draft) -> Item:
@@ -260,18 +278,31 @@ class Submitter:
             for content_id, data in given.items()
         ]
 
-    def _deliveries(self, item: Item, now: Instant, *, hidden: bool) -> list[Delivery]:
-        """One delivery per destination, leased to the worker where it has room."""
+    def _deliveries(
+        self, item: Item, now: Instant, due_at: Instant | None, *, hidden: bool
+    ) -> list[Delivery]:
+        """One delivery per destination, leased to the worker where it has room, unless it is to leave later or not at all."""
+        reserve: Reserve = self._worker.reserve
+        if due_at is not None and due_at > now:
+            reserve = _waiting(due_at)
         return deliveries_of(
             item,
             item.message.recipients,
             item.message.sender or item.message.from_,
-            self._router.destination,
-            self._worker.reserve,
+            self._router.destination if due_at is not None else _exceeded,
+            reserve,
             now,
             now + int(self._settings.expiry_seconds * SECOND),
             hidden=hidden,
         )
+
+
+def _exceeded(address: str) -> str:
+    return EXCEEDED
+
+
+def _waiting(due_at: Instant) -> Reserve:
+    return lambda destination, now: (0, 0, due_at)
 
 
 def _adding(

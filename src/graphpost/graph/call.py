@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from graphpost.notifications.notifier import Notifier
     from graphpost.store.blobs import Blobs
     from graphpost.store.store import Store
+    from graphpost.throttling.throttle import Throttle
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -51,6 +52,7 @@ class Services:
     notifier: Notifier
     searched: Callable[[int], None] = lambda mailbox_id: None  # told of each mailbox that was searched
     inline_limit: int = 65_536  # contents up to this size are kept in the database
+    throttle: Throttle | None = None  # None: nobody is held back
 
 
 class Request(Struct, frozen=True):
