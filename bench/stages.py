@@ -30,7 +30,8 @@ from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Call, Reply, Request, Services
 from graphpost.graph.routes import ROUTES
 from graphpost.graph.sending.send import read_json_submission
-from graphpost.server import Server, _tune_interpreter
+from graphpost.process import tune_interpreter
+from graphpost.server import Server
 from graphpost.store.store import Tx
 from graphpost.web.app import Application
 from graphpost.web.connection import Connection, Port
@@ -191,7 +192,7 @@ async def profile() -> list[str]:
         with (Path(folder) / "log").open("w") as log:
             server = Offline(config, stream=log)
             await server.start()
-            _tune_interpreter()
+            tune_interpreter()
             try:
                 return await figures(server)
             finally:

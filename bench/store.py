@@ -21,7 +21,7 @@ from graphpost.clock import SystemClock
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import SENT_ITEMS
 from graphpost.mail.message import Address, Body, Item, Message
-from graphpost.store import deliveries, folders, messages
+from graphpost.store import deliveries, destinations, folders, messages
 from graphpost.store.deliveries import Delivery, Recipient
 from graphpost.store.sqlite import SqliteStore
 from graphpost.store.store import Store, Tx
@@ -137,7 +137,7 @@ class Queue:
 
     async def work(self, bucket: int) -> None:
         begin = time.perf_counter()
-        names = await self.store.read(lambda tx: deliveries.due_destinations(tx, bucket, self.now))
+        names = await self.store.read(lambda tx: destinations.due_in(tx, bucket, self.now))
         self.looks.append(time.perf_counter() - begin)
         for name in names[:20]:
             await self.drain(bucket, name)

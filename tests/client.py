@@ -98,9 +98,9 @@ class Client:
         assert answer.status == 202, answer.body
         return answer.headers["x-graphpost-message-id"]
 
-    def administer(self, path: str) -> Any:
+    def administer(self, path: str, method: str = "GET") -> Any:
         token = (self.data / "admin.token").read_text().strip()
-        answer = self.ask("GET", path, headers={"Authorization": f"Bearer {token}"})
+        answer = self.ask(method, path, headers={"Authorization": f"Bearer {token}"})
         assert answer.status == 200, answer.body
         return answer.json()
 

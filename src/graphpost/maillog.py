@@ -7,23 +7,19 @@ Nobody passes bodies, tokens or secrets here.  The two events of every message a
 
 from __future__ import annotations
 
-import atexit
 import json
 import logging
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from threading import Event, Lock, Thread
 from typing import Final, TextIO
 
 import msgspec
 
 from graphpost.clock import SECOND, Instant, SystemClock, to_text
 from graphpost.config.settings import LogSettings
+from graphpost.loglines import Lines
 from graphpost.metrics import Metrics
 
-FLUSH_SECONDS: Final = 0.05
-MOST_LINES: Final = 200_000  # waiting for a stream that is not read; further ones are dropped and counted
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _DEBUG, _INFO, _WARNING, _ERROR = _LEVELS.values()
 
@@ -39,7 +35,7 @@ class MailLog:
         self, settings: LogSettings, stream: TextIO, now: Callable[[], Instant] = _SYSTEM.now
     ) -> None:
         self.metrics = Metrics()
-        self._lines = _Lines(stream)
+        self._lines = Lines(stream)
         self._now = now
         self._threshold = _LEVELS[settings.level]
         self._is_text = settings.format == "text"
@@ -80,8 +76,9 @@ class MailLog:
         reply_code: int,
         reply_text: str,
         seconds: float,
+        host: str = "",
     ) -> None:
-        """The other side took it; `seconds` since it was accepted."""
+        """The other side took it; `seconds` since it was accepted, `host` when `destination` has several."""
         self.metrics.delivered += 1
         self.metrics.delivery_seconds.observe(seconds)
         if self._threshold > _INFO:
@@ -89,10 +86,11 @@ class MailLog:
         if self._is_text:
             self._lines.add(
                 f"{self._time()} delivered message={message_id:016x} recipient={_quoted(recipient)} "
-                f"to={_quoted(destination)} code={reply_code} reply={_quoted(reply_text)} seconds={seconds:.3f}\n"
+                f"to={_quoted(destination)} code={reply_code} reply={_quoted(reply_text)} seconds={seconds:.3f}"
+                f"{f' host={_quoted(host)}' if host else ''}\n"
             )
             return
-        fields = _attempt(message_id, recipient, destination, reply_code, reply_text)
+        fields = _attempt(message_id, recipient, destination, reply_code, reply_text, host)
         self._write(_INFO, "delivered", {**fields, "seconds": round(seconds, 3)})
 
     def deferred(
@@ -103,18 +101,27 @@ class MailLog:
         reply_code: int,
         reply_text: str,
         next_at: Instant,
+        host: str = "",
     ) -> None:
         """An attempt did not succeed and there will be another."""
         self.metrics.deferred += 1
-        fields = _attempt(message_id, recipient, destination, reply_code, reply_text)
+        fields = _attempt(message_id, recipient, destination, reply_code, reply_text, host)
         self._write(_WARNING, "deferred", {**fields, "next": to_text(next_at)})
 
     def failed(
-        self, message_id: int, recipient: str, destination: str, reply_code: int, reply_text: str
+        self,
+        message_id: int,
+        recipient: str,
+        destination: str,
+        reply_code: int,
+        reply_text: str,
+        host: str = "",
     ) -> None:
         """A recipient is given up."""
         self.metrics.failed += 1
-        self._write(_WARNING, "failed", _attempt(message_id, recipient, destination, reply_code, reply_text))
+        self._write(
+            _WARNING, "failed", _attempt(message_id, recipient, destination, reply_code, reply_text, host)
+        )
 
     def captured(self, message_id: int, recipient: str, seconds: float = 0.0) -> None:
         """A recipient whose mail stays here to be looked at."""
@@ -152,6 +159,14 @@ class MailLog:
         """An operator stopped what had not been delivered yet."""
         self._write(_WARNING, "cancelled", {"message": f"{message_id:016x}"})
 
+    def intervened(self, action: str, chosen: Mapping[str, Value], deliveries: int) -> None:
+        """An operator did something to all deliveries of a sender, a destination and so on."""
+        self._write(_WARNING, "queue", {"action": action, **chosen, "deliveries": deliveries})
+
+    def suppressed(self, entry: str, reason: str, until: Instant) -> None:
+        """An address was refused for good, and is not sent to for a time."""
+        self._write(_WARNING, "suppressed", {"recipient": entry, "reason": reason, "until": to_text(until)})
+
     def filed(self, message_id: int, mailbox: str, folder: str) -> None:
         """A message arrived in a local mailbox."""
         self._write(_INFO, "filed", {"message": f"{message_id:016x}", "mailbox": mailbox, "folder": folder})
@@ -159,6 +174,10 @@ class MailLog:
     def sent_on(self, message_id: int, mailbox: str, recipients: int) -> None:
         """A rule of a mailbox sends a message on: `message` is the new one."""
         self._write(_INFO, "sent_on", {"message": f"{message_id:016x}", "mailbox": mailbox, "to": recipients})
+
+    def answered(self, message_id: int, mailbox: str) -> None:
+        """A mailbox answers by itself: `message` is the answer, a receipt or an automatic reply."""
+        self._write(_INFO, "answered", {"message": f"{message_id:016x}", "mailbox": mailbox})
 
     def bounced(self, message_id: int, mailbox: str) -> None:
         """A non-delivery report about a message is in its sender's mailbox."""
@@ -173,6 +192,35 @@ class MailLog:
         """Attempts were under way when the last run ended; they are repeated and may deliver twice."""
         self.metrics.interrupted_attempts += attempts
         self._write(_WARNING, "interrupted", {"attempts": attempts})
+
+    def secured(self, host: str, address: str, protocol: str, cipher: str, flaw: str | None) -> None:
+        """A connection is under TLS; `flaw` is what is wrong with the certificate, '' when nobody looked, None when
+        nothing is."""
+        fields: dict[str, Value] = {"host": host, "address": address, "protocol": protocol, "cipher": cipher}
+        fields["certificate"] = "verified" if flaw is None else "unverified"
+        if flaw:
+            fields["reason"] = flaw
+        self._write(_INFO, "secured", fields)
+
+    def tls_downgraded(self, domain: str, host: str, before: str, now: str, reason: str) -> None:
+        """Mail went to a domain less safely than before; said once an hour."""
+        self.metrics.tls_downgrades += 1
+        fields: dict[str, Value] = {"domain": domain, "host": host, "before": before, "now": now}
+        self._write(_WARNING, "tls-downgraded", {**fields, "reason": reason})
+
+    def tls_refused(self, domain: str, host: str, reason: str) -> None:
+        """Mail was not given to a host, because that would not have been safe enough."""
+        self.metrics.tls_refusals += 1
+        self._write(_WARNING, "tls-refused", {"domain": domain, "host": host, "reason": reason})
+
+    def policy_failed(self, domain: str, host: str, reason: str) -> None:
+        """Mail went to a host against an MTA-STS policy that is in testing; said once an hour."""
+        self.metrics.policy_failures += 1
+        self._write(_WARNING, "mta-sts-failed", {"domain": domain, "host": host, "reason": reason})
+
+    def policy_unavailable(self, domain: str, reason: str) -> None:
+        """An MTA-STS policy was announced and could not be fetched; one from before goes on to count."""
+        self._write(_WARNING, "mta-sts-unavailable", {"domain": domain, "reason": reason})
 
     def notified(self, endpoint: str, notifications: int, seconds: float) -> None:
         """A receiver took notifications."""
@@ -261,16 +309,17 @@ class MailLog:
 
 
 def _attempt(
-    message_id: int, recipient: str, destination: str, reply_code: int, reply_text: str
+    message_id: int, recipient: str, destination: str, reply_code: int, reply_text: str, host: str
 ) -> dict[str, Value]:
     message = f"{message_id:016x}"
-    return {
+    fields: dict[str, Value] = {
         "message": message,
         "recipient": recipient,
         "to": destination,
         "code": reply_code,
         "reply": reply_text,
     }
+    return {**fields, "host": host} if host else fields
 
 
 def _problem_text(error: BaseException | str) -> str:
@@ -322,62 +371,3 @@ class ProblemHandler(logging.Handler):
         error = record.exc_info[1] if record.exc_info else None
         text = record.getMessage()
         self._log.problem(f"{record.name}: {text}" if error else record.name, error or text)
-
-
-class _Lines:
-    """Lines on their way to a stream that a thread writes; a reader that stops reading never stops the server."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._waiting: deque[str] = deque()
-        self._dropped = 0
-        self._awake = False
-        self._wake = Event()
-        self._closing = Event()
-        self._writing = Lock()
-        self._thread = Thread(target=self._run, name="maillog", daemon=True)
-        self._thread.start()
-        atexit.register(self.close)
-
-    def add(self, line: str) -> None:
-        if len(self._waiting) >= MOST_LINES:
-            self._dropped += 1
-            return
-        self._waiting.append(line)
-        if not self._awake:
-            self._awake = True
-            self._wake.set()
-
-    def flush(self) -> None:
-        with self._writing:
-            waiting, lines = self._waiting, []
-            while waiting:
-                lines.append(waiting.popleft())
-            if self._dropped:
-                lines.append(f"{self._dropped} log lines dropped\n")
-                self._dropped = 0
-            if lines:
-                self._put("".join(lines))
-
-    def close(self) -> None:
-        self._closing.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
-        self.flush()
-        atexit.unregister(self.close)
-
-    def _put(self, text: str) -> None:
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except (OSError, ValueError):  # nobody reads any more, or the stream is closed: mail goes on
-            pass
-
-    def _run(self) -> None:
-        while not self._closing.is_set():
-            self._wake.wait()
-            self._closing.wait(FLUSH_SECONDS)
-            self._wake.clear()
-            self._awake = False
-            self.flush()

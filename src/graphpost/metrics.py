@@ -70,6 +70,9 @@ class Metrics:
         self.interrupted_attempts = 0
         self.throttled = 0
         self.paced = 0
+        self.tls_downgrades = 0
+        self.tls_refusals = 0
+        self.policy_failures = 0
         self.notifications = 0
         self.notifications_failed = 0
         self.notifications_dropped = 0
@@ -117,6 +120,9 @@ _COUNTERS: Final = {
     "interrupted_attempts": "Deliveries leased by a run that did not end properly; those being sent then may arrive twice",
     "throttled": "Requests answered 429, parts of batches included",
     "paced": "Messages that wait because their mailbox has sent as many as it may",
+    "tls_downgrades": "Times that mail went to a domain less safely than before, one an hour and host at most",
+    "tls_refusals": "Times that mail was not given to a host for want of TLS or of a valid certificate",
+    "policy_failures": "Times that mail went against an MTA-STS policy in testing, one an hour and host at most",
     "notifications": "Change and lifecycle notifications that receivers took",
     "notifications_failed": "Requests with notifications that receivers did not take",
     "notifications_dropped": "Times that a subscription's notifications were given up",

@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, TextIO
 
 from graphpost import __version__
 from graphpost.admin.access import administrator_token, announce, withdraw
-from graphpost.admin.banner import banner, origin
+from graphpost.admin.banner import origin
 from graphpost.admin.http import AdminApi
 from graphpost.admin.metrics_port import serve_metrics
 from graphpost.admin.operations import Operations
@@ -27,78 +26,49 @@ from graphpost.auth.keys import SigningKeys, open_keys
 from graphpost.auth.tokens import TokenVerifier, own_issuer
 from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
+from graphpost.config.names import a_label
+from graphpost.delivery.absence import Absence
 from graphpost.delivery.attempt import Attempts
+from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.dispatch import Dispatcher
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.indexing import Indexer
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
-from graphpost.delivery.outlets import Outlets, host_name
+from graphpost.delivery.outlets import HTTPS_PORT, Outlets, host_name
+from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
 from graphpost.delivery.routing import LOCAL, Router
 from graphpost.delivery.ruling import Ruler
 from graphpost.delivery.settler import Settler
 from graphpost.delivery.signers import signing
-from graphpost.delivery.submit import Submitter
+from graphpost.delivery.submit import Ration, Submitter
+from graphpost.delivery.suppressing import Suppressions
 from graphpost.delivery.worker import Worker
 from graphpost.files import locked
 from graphpost.graph.api import GraphApi
 from graphpost.graph.attachments.uploading import Uploads
+from graphpost.graph.bodies.zones import instant_of
 from graphpost.graph.call import Services
 from graphpost.graph.notifications.notifying import GraphWording
 from graphpost.graph.routes import MAIL_LIST
 from graphpost.graph.sending.due import due_check
 from graphpost.ids import Numbers
-from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog, ProblemHandler
 from graphpost.notifications.notifier import Notifier
 from graphpost.notifications.posting import Poster
-from graphpost.process import most_connections, raise_file_limit, tune_interpreter
-from graphpost.store import accounts
+from graphpost.process import most_connections
 from graphpost.store.blobs import Blobs
 from graphpost.store.declared import apply_settings
 from graphpost.store.opening import open_blobs, open_store
+from graphpost.store.people import Accounts
 from graphpost.store.store import Store
-from graphpost.throttling.profiles import limits_messages, limits_of, limits_requests
-from graphpost.throttling.rations import Rations
-from graphpost.throttling.sharing import Sharing
+from graphpost.throttling.limiting import Throttling
 from graphpost.throttling.throttle import Throttle
 from graphpost.web.app import Application
 from graphpost.web.certificates import CertificateFiles, server_certificate, subject_names
 from graphpost.web.listener import Listener, listen
-
-REFRESH_SECONDS: Final = 2.0
-
-
-class Accounts:
-    """The present directory; swapped for a new one when an account has changed, here or in another process."""
-
-    def __init__(self, store: Store, clock: Clock, log: MailLog) -> None:
-        self._store = store
-        self._clock = clock
-        self._log = log
-        self._directory = Directory.of(())
-        self._revision = -1
-
-    def directory(self) -> Directory:
-        return self._directory
-
-    async def refresh(self) -> None:
-        """Read the directory again if it is another than ours."""
-        revision = await self._store.read(accounts.revision)
-        if revision != self._revision:
-            self._directory = await self._store.read(accounts.load_directory)
-            self._revision = revision
-
-    async def watch(self) -> None:
-        """Refresh for ever."""
-        while True:
-            await self._clock.sleep(REFRESH_SECONDS)
-            try:
-                await self.refresh()
-            except Exception as error:  # the next round may succeed; the old directory serves meanwhile
-                self._log.problem("directory", error)
 
 
 class Server:
@@ -111,9 +81,12 @@ class Server:
         file: Path | None = None,
         clock: Clock | None = None,
         stream: TextIO | None = None,
+        policy_port: int = HTTPS_PORT,
     ) -> None:
+        """`policy_port` is where other domains' MTA-STS policies are served."""
         self.config = config
         self._file = file
+        self._policy_port = policy_port
         self.url = ""
         self.port = 0
         self.ca: CertificateFiles | None = None
@@ -164,13 +137,30 @@ class Server:
         notifier = await self._start_notifier(store, people, numbers)
         indexer = Indexer(store, self._log)
         self._background(indexer.run())
-        throttle, rations = self._throttling(store)
-        worker, submitter = await self._start_delivery(store, blobs, people, numbers, indexer, rations)
+        suppressions = Suppressions(store, config.suppression, clock, self._log)
+        await suppressions.refresh()
+        self._background(suppressions.watch())
+        throttling = Throttling(config.throttling, store, clock, self._log)
+        self._background(throttling.run())
+        worker, submitter, receipts = await self._start_delivery(
+            store, blobs, people, numbers, indexer, suppressions, throttling.ration
+        )
         with locked(config.data):  # what two first starts would make twice
             keys = open_keys(config.data / "keys", clock.now())
             self.ca = server_certificate(config, clock.now()) if config.server.tls else None
         application = self._application(
-            store, blobs, people, numbers, worker, submitter, notifier, keys, indexer, throttle
+            store,
+            blobs,
+            people,
+            numbers,
+            worker,
+            submitter,
+            receipts,
+            notifier,
+            keys,
+            indexer,
+            suppressions,
+            throttling.throttle,
         )
         await self._start_web(application, listener)
         announce(config.data, self.url, self._file)
@@ -195,18 +185,6 @@ class Server:
         self._stack.push_async_callback(notifier.stop)
         return notifier
 
-    def _throttling(self, store: Store) -> tuple[Throttle | None, Rations | None]:
-        """What holds back requests, and what messages; None where there is no limit."""
-        limits, clock = limits_of(self.config.throttling), self._clock
-        sharing = Sharing(store, clock, self._log)
-        throttle = Throttle(limits, clock, sharing) if limits_requests(limits) else None
-        rations = Rations(limits, sharing) if limits_messages(limits) else None
-        known = [each for each in (throttle, rations) if each is not None]
-        if known:
-            self._stack.push_async_callback(sharing.close)
-            self._background(sharing.run([each.sweep for each in known]))
-        return throttle, rations
-
     async def _start_delivery(
         self,
         store: Store,
@@ -214,23 +192,41 @@ class Server:
         people: Accounts,
         numbers: Numbers,
         indexer: Indexer,
-        rations: Rations | None,
-    ) -> tuple[Worker, Submitter]:
+        suppressions: Suppressions,
+        ration: Ration | None,
+    ) -> tuple[Worker, Submitter, Receipts]:
         config, clock, log = self.config, self._clock, self._log
-        hostname = config.delivery.hostname or host_name()
+        hostname = a_label(config.delivery.hostname) or host_name()
         filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
-        router = Router(people.directory, config.tenant.domains, config.routes)
+        router = Router(people.directory, config.tenant.domains, config.routes, suppressions.has)
         outlets = Outlets(
             config.routes,
             config.delivery,
             hostname,
             router=router,
             dns=config.dns,
+            store=store,
+            clock=clock,
+            log=log,
+            policy_port=self._policy_port,
             signed=signing(config.dkim, clock),
         )
         self._stack.push_async_callback(outlets.close)
+        self._background(outlets.run())
+        self._forget_domain = outlets.forget
         owner = numbers.next()
-        reporter, ruler = Reporter(filer, hostname), Ruler(filer, router.destination, config.delivery)
+        reporter, automatic = (
+            Reporter(filer, hostname),
+            AutomaticMail(filer, router.destination, config.delivery),
+        )
+        receipts = Receipts(
+            automatic,
+            hostname,
+            enabled=config.delivery.read_receipts,
+            refused_by=[each.address for each in config.mailboxes if not each.read_receipts],
+        )
+        absence = Absence(automatic, router.is_ours, instant_of)
+        ruler = Ruler(filer, router.destination, config.delivery, receipts, absence)
         attempts = Attempts(
             store=store,
             blobs=blobs,
@@ -244,7 +240,7 @@ class Server:
         worker = Worker(
             store=store,
             attempts=attempts,
-            settler=Settler(store, clock, log, owner),
+            settler=Settler(store, clock, log, owner, suppressions.note),
             rerouter=Rerouter(
                 store=store,
                 destination_of=router.destination,
@@ -253,7 +249,7 @@ class Server:
                 owner=owner,
             ),
             settings=config.delivery,
-            limit_of=outlets.limit,
+            limits_of=outlets.limits,
             clock=clock,
             log=log,
             owner=owner,
@@ -268,7 +264,7 @@ class Server:
             numbers=numbers,
             clock=clock,
             log=log,
-            ration=rations.due if rations is not None else None,
+            ration=ration,
         )
         dispatcher = Dispatcher(
             store=store,
@@ -294,7 +290,7 @@ class Server:
         )
         self._background(maintenance.run())
         self._background(dispatcher.run())
-        return worker, submitter
+        return worker, submitter, receipts
 
     def _application(
         self,
@@ -304,9 +300,11 @@ class Server:
         numbers: Numbers,
         worker: Worker,
         submitter: Submitter,
+        receipts: Receipts,
         notifier: Notifier,
         keys: SigningKeys,
         indexer: Indexer,
+        suppressions: Suppressions,
         throttle: Throttle | None,
     ) -> Application:
         config, clock = self.config, self._clock
@@ -327,6 +325,7 @@ class Server:
             tenant_id=tenant,
             notifier=notifier,
             searched=indexer.searched,
+            receipt_of=receipts.filing,
             inline_limit=config.store.inline_limit,
             throttle=throttle,
         )
@@ -344,7 +343,15 @@ class Server:
             if config.issuer.enabled
             else None
         )
-        operations = Operations(store, numbers, clock, people.refresh, worker.forget_holds)
+        operations = Operations(
+            store,
+            numbers,
+            clock,
+            queue_changed=worker.forget_holds,
+            accounts_changed=people.refresh,
+            suppressions_changed=suppressions.refresh,
+            tls_forgotten=self._forget_domain,
+        )
         admin = AdminApi(
             operations,
             administrator_token(config.data),
@@ -391,36 +398,3 @@ class Server:
             await asyncio.gather(task, return_exceptions=True)
 
         self._stack.push_async_callback(end)
-
-
-async def serve(config: Config, file: Path | None = None) -> None:
-    """Run until SIGTERM or SIGINT.  `file` is where the settings are from."""
-    server = Server(config, file=file)
-    told = asyncio.Event()
-    why = "asked to"
-
-    def tell(name: str) -> None:
-        nonlocal why
-        why = name
-        told.set()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, tell, number.name)
-    await server.start()
-    tune_interpreter()
-    print(banner(config, server.url, server.ca.ca if server.ca else None, file), flush=True)
-    await told.wait()
-    await server.stop(why)
-
-
-def run(config: Config, file: Path | None = None) -> int:
-    """What `graphpost serve` does; the exit status.  Uses uvloop when it is installed."""
-    raise_file_limit()
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(serve(config, file))
-    else:
-        uvloop.run(serve(config, file))
-    return 0

@@ -48,7 +48,8 @@ def rows(admin: Any) -> list[Deferral]:
 
 def test_the_list_shows_what_waits_with_its_time(waiting: Any) -> None:
     for query in ("", "?state=waiting", "?mailbox=adele@a.test"):
-        ((entry,), status) = waiting.ask("GET", f"/admin/queue{query}")[::-1]
+        status, answer = waiting.ask("GET", f"/admin/queue{query}")
+        (entry,) = answer["value"]
         assert (status, entry["id"], entry["state"], entry["due"]) == (
             200,
             QUEUE_ID,
@@ -62,7 +63,7 @@ def test_the_list_shows_what_waits_with_its_time(waiting: Any) -> None:
         )
         assert entry["recipients"] == [{"address": "b@b.test", "state": "waiting", "at": "", "reply": None}]
     for query in ("?state=queued", "?state=done"):
-        assert waiting.ask("GET", f"/admin/queue{query}") == (200, [])
+        assert waiting.ask("GET", f"/admin/queue{query}") == (200, {"value": [], "next": ""})
 
 
 def test_one_is_shown_by_its_id(waiting: Any) -> None:
@@ -90,5 +91,5 @@ def test_a_row_whose_draft_is_gone_is_not_shown(waiting: Any) -> None:
         await waiting.store.write(lambda tx: messages.change(tx, DRAFT, sent))
         return await api.handle("GET", "/admin/queue", "", HEADERS, b"")
 
-    assert waiting.run(send)[2] == b"[]"
+    assert waiting.run(send)[2] == b'{"value":[],"next":""}'
     assert waiting.ask("GET", f"/admin/queue/{QUEUE_ID}")[0] == 404

@@ -87,7 +87,7 @@ def test_metrics_show_the_queue_as_it_is(admin: Any) -> None:
 def test_the_queue_lists_messages_with_the_last_reply_in_full(admin: Any) -> None:
     status, found = admin.ask("GET", "/admin/queue?state=queued&limit=5", None, delivery())
     assert status == 200
-    (entry,) = found
+    (entry,) = found["value"]
     assert (entry["id"], entry["mailbox"], entry["state"], entry["due"]) == (
         QUEUE_ID,
         "Adele@a.test",
@@ -109,7 +109,7 @@ def test_the_queue_lists_messages_with_the_last_reply_in_full(admin: Any) -> Non
     [("", 1), ("state=done", 0), ("mailbox=adele@A.test", 1), (f"mailbox={ADELE.object_id}", 1)],
 )
 def test_the_queue_is_narrowed_by_state_and_mailbox(admin: Any, query: str, count: int) -> None:
-    assert len(admin.ask("GET", f"/admin/queue?{query}", None, delivery())[1]) == count
+    assert len(admin.ask("GET", f"/admin/queue?{query}", None, delivery())[1]["value"]) == count
 
 
 def test_a_message_is_shown_with_all_its_deliveries(admin: Any) -> None:

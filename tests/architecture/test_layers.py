@@ -25,7 +25,7 @@ LAYERS = (
     ("odata", "mail"),
     ("maillog",),
     ("config", "metrics"),
-    ("clock", "ids", "errors", "files", "process"),
+    ("addresses", "clock", "ids", "errors", "files", "loglines", "process"),
 )
 GROUPS = (
     ("api",),

@@ -152,7 +152,7 @@ def _handler(scripted: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PATCH = respond  # noqa: N815
+        do_GET = do_POST = do_PATCH = do_DELETE = respond  # noqa: N815
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""

@@ -1,5 +1,6 @@
 """`graphpost check` tells whether a relay can be used, against an independent SMTP server."""
 
+import base64
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -36,8 +37,8 @@ def files(tmp_path: Path) -> CertificateFiles:
 def start() -> Iterator[Callable[..., int]]:
     controllers: list[Controller] = []
 
-    def begin(**options: Any) -> int:
-        controller = Controller(Sink(), hostname="127.0.0.1", port=free_port(), **options)
+    def begin(handler: Any = None, **options: Any) -> int:
+        controller = Controller(handler or Sink(), hostname="127.0.0.1", port=free_port(), **options)
         controller.start()
         controllers.append(controller)
         return int(controller.port)
@@ -129,3 +130,27 @@ def test_a_route_that_does_not_verify_is_not_held_to_its_ca_file(
     other = files.certificate  # is the relay's own, and no authority's
     status, line = check(f'to = "smtp://127.0.0.1:{port}"\ntls = "required"\nca_file = "{other}"')
     assert (status, "STARTTLS works" in line) == (0, True)
+
+
+class Bearers(Sink):
+    """Takes one token, by the mechanism of Google and Microsoft."""
+
+    async def auth_XOAUTH2(self, server: Any, args: list[str]) -> AuthResult:  # noqa: N802
+        given = base64.b64decode(args[1]).decode()
+        return AuthResult(success=given == "user=u\x01auth=Bearer right\x01\x01", handled=False)
+
+
+@pytest.mark.parametrize(("token", "status", "said"), [("right", 0, "takes the token"), ("wrong", 1, "535")])
+def test_a_relay_is_asked_whether_it_takes_the_token(
+    start: Any, check: Any, files: CertificateFiles, token: str, status: int, said: str
+) -> None:
+    port = start(Bearers(), tls_context=tls(files))
+    route = f'to = "smtp://127.0.0.1:{port}"\ntls = "required"\nusername = "u"\n'
+    found, line = check(route + f'token_command = ["echo", "{token}"]')
+    assert (found, said in line, token in line) == (status, True, False)
+
+
+def test_each_of_several_hosts_is_asked(start: Any, check: Any) -> None:
+    one, two = start(), free_port()
+    status, line = check(f'hosts = [{{to = "smtp://127.0.0.1:{one}"}}, {{to = "smtp://127.0.0.1:{two}"}}]')
+    assert (status, line) == (1, f"FAIL  routes[0].hosts[1] 127.0.0.1:{two}: Connection refused")

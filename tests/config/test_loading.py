@@ -113,6 +113,45 @@ def test_secrets_come_from_files_and_variables(tmp_path: Path) -> None:
     assert config.routes[0].password == "p"
 
 
+def test_a_host_has_the_credentials_of_its_route_unless_it_has_its_own(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "secret").write_text("s3cret\n")
+    text = """
+    [[routes]]
+    domains = ["*"]
+    username = "u"
+    password_env = "GRAPHPOST_SERVER_PASSWORD"
+    [[routes.hosts]]
+    to = "smtps://a.test"
+    weight = 3
+    [[routes.hosts]]
+    to = "smtps://b.test"
+    priority = 1
+    username = "v"
+    token_url = "https://id.test/token"
+    client_id = "us"
+    client_secret_file = "secret"
+    """
+    (route,) = load_text(tmp_path, text, {"GRAPHPOST_SERVER_PASSWORD": "p"}).routes
+    first, second = route.smarthosts()
+    assert (first.username, first.password, first.weight, first.priority) == ("u", "p", 3, 0)
+    assert (second.username, second.password, second.client_secret) == ("v", "", "s3cret")
+
+
+@pytest.mark.parametrize(
+    "name", ["mail.a.test", "localhost", "bücher.test", "[192.0.2.3]", "[IPv6:2001:db8::1]"]
+)
+def test_what_can_be_said_in_ehlo_can_be_our_name(tmp_path: Path, name: str) -> None:
+    assert load_text(tmp_path, f'[delivery]\nhostname = "{name}"').delivery.hostname == name
+
+
+def test_routes_to_one_relay_may_differ_in_where_they_come_from(tmp_path: Path) -> None:
+    text = route('to = "smtp://h"\nsource = "192.0.2.1"') + route(
+        'to = "smtp://h"\nsource = "192.0.2.2"\ntls = "required"'
+    )
+    assert len(load_text(tmp_path, text).routes) == 2
+
+
 def test_a_variable_named_by_a_setting_may_look_like_a_setting(tmp_path: Path) -> None:
     text = '[[mailboxes]]\naddress = "a@b.test"\npassword_env = "GRAPHPOST_SERVER_SECRET"\n'
     assert load_text(tmp_path, text, {"GRAPHPOST_SERVER_SECRET": "x"}).mailboxes[0].password == "x"
@@ -225,6 +264,78 @@ REFUSED = [
     (route('to = "smtps://h"\nauth = "plain"'), "routes[0].auth", "needs a username"),
     (route('to = "smtp://h"\ntls = "maybe"'), "routes[0].tls", "invalid enum value"),
     (route('to = "smtp://h"\nca_file = "ca.pem"'), "routes[0].ca_file", "there is no file"),
+    (route(""), "routes[0].to", "is required"),
+    (route('to = "smtp://☃.test"'), "routes[0].to", "not a host name"),
+    (route('to = "mx:"\nhostname = "[192.0.2.300]"'), "routes[0].hostname", "not an address literal"),
+    ('[delivery]\nhostname = "a b"', "delivery.hostname", "not a domain"),
+    ('[delivery]\nhostname = "a\\r\\nMAIL"', "delivery.hostname", "not a domain"),
+    (route('to = "reject:\\n"'), "routes[0].to", "one line"),
+    (route('to = "smtp://h"\nhosts = [{to = "smtp://g"}]'), "routes[0].to", "cannot be combined with hosts"),
+    (route('hosts = [{to = "mx:"}]'), "routes[0].hosts[0].to", "must be smtp://HOST:PORT"),
+    (route("hosts = [{}]"), "routes[0].hosts[0].to", "is required"),
+    (route('hosts = [{to = "smtp://h", wait = 5}]'), "routes[0].hosts[0].wait", "did you mean `weight`?"),
+    (route('hosts = [{to = "smtp://h"}, {to = "smtp://h"}]'), "routes[0].hosts[1].to", "is there already"),
+    (route('hosts = [{to = "smtp://h", weight = 0}]'), "routes[0].hosts[0].weight", "between 1 and 1000"),
+    (route('hosts = [{to = "smtp://h", priority = -1}]'), "routes[0].hosts[0].priority", "not be negative"),
+    (route('hosts = "smtp://h"'), "routes[0].hosts", "expected `array`"),
+    (
+        route('username = "u"\npassword = "p"\nhosts = [{to = "smtps://h"}, {to = "smtp://h"}]'),
+        "routes[0].hosts[1].tls",
+        '"required"',
+    ),
+    (
+        route('hosts = [{to = "smtps://h", username = "u"}]'),
+        "routes[0].hosts[0].password",
+        "go together",
+    ),
+    (route('to = "smtps://h"\ntoken_command = ["t"]'), "routes[0].username", "go together"),
+    (
+        route('to = "smtps://h"\nusername = "u"\npassword = "p"\ntoken_command = ["t"]'),
+        "routes[0].token_command",
+        "cannot be combined with password",
+    ),
+    (
+        route('to = "smtp://h"\nusername = "u"\ntoken_command = ["t"]'),
+        "routes[0].tls",
+        "to send a token",
+    ),
+    (
+        route('to = "smtps://h"\nusername = "u"\nauth = "plain"\ntoken_command = ["t"]'),
+        "routes[0].auth",
+        "xoauth2 or oauthbearer",
+    ),
+    (
+        route('to = "smtps://h"\nusername = "u"\ntoken_command = [""]'),
+        "routes[0].token_command",
+        "is not a command",
+    ),
+    (
+        route('to = "smtps://h"\nusername = "u"\ntoken_command = ["t"]\ntoken_seconds = 0'),
+        "routes[0].token_seconds",
+        "greater than 0",
+    ),
+    (
+        route('to = "smtps://h"\nusername = "u"\ntoken_url = "https://id.test/t"\nclient_id = "c"'),
+        "routes[0].client_secret",
+        "goes with token_url",
+    ),
+    (
+        route(
+            'to = "smtps://h"\nusername = "u"\ntoken_url = "http://id.test/t"\nclient_id = "c"\nclient_secret = "s"'
+        ),
+        "routes[0].token_url",
+        "must be https",
+    ),
+    (
+        route('to = "smtps://h"\nusername = "u"\npassword = "p"\nscope = "s"'),
+        "routes[0].scope",
+        "needs a token_url",
+    ),
+    (
+        route('to = "smtp://h"') + route('to = "smtp://h"\ntls = "verified"'),
+        "routes[1].tls",
+        "is not as in routes[0]",
+    ),
 ]
 
 

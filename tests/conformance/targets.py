@@ -96,7 +96,7 @@ class OwnTarget:
 
     def stored_at_rest(self) -> dict[str, int]:
         """The same, once nothing is on its way any more."""
-        while self.administer("/admin/queue?state=queued"):
+        while self.administer("/admin/queue?state=queued")["value"]:
             pass
         return self.stored()
 

@@ -12,10 +12,14 @@ from typing import Any, TypeVar
 
 from graphpost.clock import SECOND, Instant
 from graphpost.config import DeliverySettings, LimitSettings, LogSettings, RouteSettings
+from graphpost.delivery.absence import Absence
 from graphpost.delivery.attempt import Attempts
+from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.dispatch import Check, Dispatcher
 from graphpost.delivery.filing import Filer
+from graphpost.delivery.lane import Limits
 from graphpost.delivery.local import LocalDelivery
+from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
 from graphpost.delivery.routing import CAPTURE, EXCEEDED, LOCAL, REJECT, UNKNOWN, Router, destination_key
@@ -24,12 +28,13 @@ from graphpost.delivery.settler import Settler
 from graphpost.delivery.submit import Ration, Submission, Submitter
 from graphpost.delivery.worker import Worker
 from graphpost.errors import StoreError
+from graphpost.graph.bodies.zones import instant_of
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import INBOX, Directory, Mailbox
 from graphpost.mail.message import Address, Body, Item, Message
 from graphpost.maillog import MailLog
 from graphpost.store import contents as stored
-from graphpost.store import deliveries, folders, messages
+from graphpost.store import deliveries, folders, lookups, messages
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.deliveries import Delivery
 from graphpost.store.sqlite import SqliteStore
@@ -119,7 +124,7 @@ class BreakableStore:
 
     async def read(self, fn: Callable[[Tx], T]) -> T:
         result = await self.store.read(fn)
-        self.polls += "_claim_due" in getattr(fn, "__qualname__", "")
+        self.polls += "Claimer.look." in getattr(fn, "__qualname__", "")
         return result
 
     async def write(self, fn: Callable[[Tx], T]) -> T:
@@ -140,7 +145,7 @@ def settling(fn: Callable[[Tx], Any]) -> StoreError | None:
 
 def claiming(fn: Callable[[Tx], Any]) -> StoreError | None:
     """Lets a worker claim nothing more, as if its process hung."""
-    return StoreError("locked") if "Worker._claim." in getattr(fn, "__qualname__", "") else None
+    return StoreError("locked") if "Leases.claim." in getattr(fn, "__qualname__", "") else None
 
 
 def accepting(fn: Callable[[Tx], Any]) -> StoreError | None:
@@ -183,7 +188,15 @@ class Office:
         filer = Filer(blobs, self.numbers, LimitSettings(), 65_536)
         self.router = Router(lambda: self.directory, ["contoso.test"], routes)
         self.reporter = Reporter(filer, HOST)
-        ruler = Ruler(filer, self.router.destination, settings)
+        self.automatic = AutomaticMail(filer, self.router.destination, settings)
+        self.receipts = Receipts(self.automatic, HOST, enabled=settings.read_receipts)
+        ruler = Ruler(
+            filer,
+            self.router.destination,
+            settings,
+            self.receipts,
+            Absence(self.automatic, self.router.is_ours, instant_of),
+        )
         self.settler = Settler(self.store, clock, self.log, owner)
         self.attempts = Attempts(
             store=self.store,
@@ -207,7 +220,7 @@ class Office:
                 owner=owner,
             ),
             settings=settings,
-            limit_of=lambda destination: limit,
+            limits_of=lambda destination: Limits(limit),
             clock=clock,
             log=self.log,
             owner=owner,
@@ -250,7 +263,7 @@ class Office:
 
     async def queue(self, **options: Any) -> list[Delivery]:
         """Every delivery, the oldest message first."""
-        found = await self.store.read(lambda tx: deliveries.listed(tx, limit=10**6, **options))
+        found, _ = await self.store.read(lambda tx: lookups.page(tx, limit=10**6, **options))
         return sorted(found, key=lambda delivery: (delivery.message_id, delivery.position))
 
     async def inbox(self, mailbox: Mailbox = ADELE) -> list[Item]:

@@ -2,25 +2,63 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+import io
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
-from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
-from graphpost.delivery.outlets import Outlets, exchanger_target, target_of
+import pytest
+from tests.delivery.post import open_sqlite
+
+from graphpost.config import DeliverySettings, DnsSettings, LogSettings, RouteSettings
+from graphpost.delivery.lane import Limits
+from graphpost.delivery.outlets import Outlets, exchanger_target
+from graphpost.delivery.relaying import target_of
 from graphpost.delivery.routing import CAPTURE, Router, destination_key
 from graphpost.mail.mailbox import Directory
+from graphpost.maillog import MailLog
+from graphpost.store.store import Store
+from graphpost.testing.clock import JumpingClock
 
 SETTINGS = DeliverySettings(concurrency=7)
 
 
-def outlets(*routes: RouteSettings) -> Outlets:
+MakeOutlets = Callable[..., Outlets]
+
+
+@pytest.fixture
+def outlets(tmp_path: Path) -> Iterator[MakeOutlets]:
+    store = open_sqlite(tmp_path)
+    yield partial(make, store)
+    asyncio.run(store.close())
+
+
+def make(store: Store, *routes: RouteSettings) -> Outlets:
     router = Router(lambda: Directory.of([]), [], routes)
-    return Outlets(routes, SETTINGS, "mail.test", router=router, dns=DnsSettings(servers=["127.0.0.1:53"]))
+    return Outlets(
+        routes,
+        SETTINGS,
+        "mail.test",
+        router=router,
+        dns=DnsSettings(servers=["127.0.0.1:53"]),
+        store=store,
+        clock=JumpingClock(),
+        log=MailLog(LogSettings(), io.StringIO()),
+    )
 
 
 @pytest.mark.parametrize(("concurrency", "connections"), [(0, 7), (3, 3)])
 def test_a_route_has_its_own_number_of_connections_or_the_usual(concurrency: int, connections: int) -> None:
     route = RouteSettings(domains=["*"], to="smtp://mx.test", concurrency=concurrency)
     assert target_of(route, SETTINGS, "mail.test").connections == connections
+
+
+def test_names_that_are_not_ascii_are_used_in_their_a_labels() -> None:
+    """IDNA 2008: ß is a letter of its own."""
+    route = RouteSettings(domains=["*"], to="smtp://relay.faß.test:587", hostname="bücher.test")
+    target = target_of(route, SETTINGS, "mail.test")
+    assert (target.host, target.port, target.hostname) == ("relay.xn--fa-hia.test", 587, "xn--bcher-kva.test")
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
@@ -30,19 +68,21 @@ def test_a_route_says_whether_commands_are_pipelined(pipelining: bool) -> None:
 
 
 @pytest.mark.parametrize(("concurrency", "deliveries"), [(0, 14), (3, 6)])
-def test_over_smtp_two_deliveries_a_connection_are_under_way(concurrency: int, deliveries: int) -> None:
+def test_over_smtp_two_deliveries_a_connection_are_under_way(
+    outlets: MakeOutlets, concurrency: int, deliveries: int
+) -> None:
     route = RouteSettings(domains=["*"], to="smtp://mx.test", concurrency=concurrency)
-    assert outlets(route).limit(destination_key(route)) == deliveries
+    assert outlets(route).limits(destination_key(route)).most == deliveries
 
 
-def test_elsewhere_the_settings_number_is_the_limit() -> None:
-    assert outlets().limit(CAPTURE) == 7
+def test_elsewhere_the_settings_number_is_the_limit(outlets: MakeOutlets) -> None:
+    assert outlets().limits(CAPTURE) == Limits(7, initial=7, is_remote=False)
 
 
-def test_by_mx_each_domain_has_a_courier_and_its_number_of_deliveries() -> None:
+def test_by_mx_each_domain_has_a_courier_and_its_number_of_deliveries(outlets: MakeOutlets) -> None:
     found = outlets(RouteSettings(domains=["far.test"], to="mx:", concurrency=3))
     assert found.find("mx:far.test") is not None
-    assert found.limit("mx:far.test") == 6
+    assert found.limits("mx:far.test").most == 6
     assert found.find("mx:other.test") is None
 
 

@@ -8,7 +8,7 @@ from tests.store.made import delivery as made
 from graphpost.config import RouteSettings
 from graphpost.delivery.rerouting import divided
 from graphpost.mail.mailbox import Directory
-from graphpost.store import deliveries, messages, rerouting
+from graphpost.store import deliveries, destinations, messages, rerouting
 from graphpost.store.deliveries import QUEUED, Delivery, Recipient
 
 pytestmark = pytest.mark.anyio
@@ -61,7 +61,7 @@ async def test_recipients_part_where_their_ways_do_now(make_office: MakeOffice) 
 async def test_the_closed_gate_of_a_removed_destination_holds_nothing_back(make_office: MakeOffice) -> None:
     old, _ = await left_by_the_old_settings(make_office, "a@one.test")
     until = old.clock.now() + 14_400_000_000
-    await old.store.write(lambda tx: deliveries.hold_destination(tx, "smtp://old.test:25", until, 7))
+    await old.store.write(lambda tx: destinations.hold(tx, "smtp://old.test:25", until, 7))
     office = make_office()
     await office.worker.start()
     office.clock.jump_to(office.clock.now() + 60_000_000)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from graphpost.config import RouteSettings
+from graphpost.config import HostSettings, RouteSettings
 from graphpost.delivery.routing import Router, destination_key
 from graphpost.mail.mailbox import Directory, Mailbox
 
@@ -16,6 +16,17 @@ PEOPLE = Directory.of(
 
 def route(to: str, *domains: str, username: str = "") -> RouteSettings:
     return RouteSettings(domains=list(domains), to=to, username=username)
+
+
+def several(*hosts: str, username: str = "") -> RouteSettings:
+    """To hosts with priorities."""
+    found = [each.partition(":") for each in hosts]
+    return RouteSettings(
+        domains=["*"],
+        username=username,
+        password=username,
+        hosts=[HostSettings(to=f"smtp://{name}", priority=int(priority)) for name, _, priority in found],
+    )
 
 
 ROUTES = [
@@ -97,6 +108,13 @@ def test_a_router_sees_who_came_and_went() -> None:
         (route("capture:", "*"), "capture"),
         (route("REJECT:", "*"), "reject"),
         (route("local:", "*"), "local"),
+        (route("reject:5.7.1 not to them ", "*"), "reject:5.7.1 not to them"),
+        (
+            RouteSettings(domains=["*"], to="smtp://a.test", source="192.0.2.7", hostname="b.test"),
+            "smtp://a.test?source=192.0.2.7&hostname=b.test",
+        ),
+        (several("c:2", "a:1", "b:1"), "smtp://a,smtp://b;smtp://c"),
+        (several("b:1", "c:2", "a:1", username="me"), "smtp://a#me,smtp://b#me;smtp://c#me"),
     ],
 )
 def test_a_key_says_the_next_hop_and_who_we_are_there(given: RouteSettings, key: str) -> None:

@@ -178,7 +178,7 @@ async def test_a_source_that_is_gone_leaves_nothing(office: Office) -> None:
     first = await office.send("a@one.test", contents={5: b"x"})
     await office.until_done()
     message = letter("b@one.test", attachments=(attached(5, 1),))
-    room = office.worker._lane(ONE).room()
+    room = office.worker._lanes.lane(ONE).room()
     for gone in (
         Source(message_id=first.message_id, contents=(5, 6)),
         Source(message_id=99, contents=(5,)),
@@ -191,7 +191,7 @@ async def test_a_source_that_is_gone_leaves_nothing(office: Office) -> None:
             await office.submitter.keep(
                 Draft(mailbox=ADELE, message=message, contents={}, folder_id=DRAFTS, source=gone)
             )
-    assert office.worker._lane(ONE).room() == room
+    assert office.worker._lanes.lane(ONE).room() == room
     assert len(await office.queue()) == len(await stored(office)) == 1
     assert await office.store.read(lambda tx: messages.count(tx, 7, DRAFTS, None)) == 0
 
@@ -221,11 +221,11 @@ async def test_nothing_is_left_of_what_the_store_did_not_take(office: Office) ->
 
 async def test_refusals_of_the_store_use_up_no_room(office: Office) -> None:
     office.store.breaks = accepting
-    room = office.worker._lane(ONE).room()
+    room = office.worker._lanes.lane(ONE).room()
     for _ in range(5):
         with pytest.raises(StoreError):
             await office.send("a@one.test")
-    assert office.worker._lane(ONE).room() == room
+    assert office.worker._lanes.lane(ONE).room() == room
 
 
 async def test_a_blob_that_cannot_be_written_is_a_refusal(office: Office) -> None:

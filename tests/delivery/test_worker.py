@@ -27,8 +27,9 @@ from tests.delivery.post import (
 from graphpost.clock import SECOND
 from graphpost.errors import StoreError
 from graphpost.mail.message import Attachment, ContentRef, Item
-from graphpost.store import contents, deliveries, messages
+from graphpost.store import contents, deliveries, interventions, messages
 from graphpost.store.deliveries import DONE, HELD, QUEUED
+from graphpost.store.lookups import ANY
 from graphpost.transport.courier import Delivered, Envelope, Outcome, Reply
 
 pytestmark = pytest.mark.anyio
@@ -220,7 +221,7 @@ async def test_mail_behind_a_closed_gate_is_warned_about_and_expires_though_it_i
 
 
 async def test_another_worker_leaves_a_held_destination_alone(make_office: MakeOffice) -> None:
-    here, there, outside = make_office(), make_office(), make_office()
+    here, there, outside = make_office(limit=1), make_office(), make_office()
     await here.worker.start()
     await there.worker.start()
     here.one.says(DEAD)
@@ -236,13 +237,15 @@ async def test_another_worker_leaves_a_held_destination_alone(make_office: MakeO
     await there.until_done(2)
 
 
-async def test_an_operator_opens_the_gate(office: Office) -> None:
+async def test_an_operator_opens_the_gate(make_office: MakeOffice) -> None:
+    office = make_office(limit=1)
+    await office.worker.start()
     office.one.says(DEAD)
     item = await office.send("a@one.test")
     await office.settle_down()
     office.one.says(YES)
     now = office.clock.now()
-    await office.store.write(lambda tx: deliveries.retry_now(tx, 7, item.message_id, now))
+    await office.store.write(lambda tx: interventions.act(tx, "retry", 7, [(item.message_id, 0)], ANY, now))
     office.worker.forget_holds()
     await office.until_done()
     assert office.clock.now() == now
@@ -254,11 +257,11 @@ async def test_an_operator_opens_the_gate(office: Office) -> None:
 async def test_a_backlog_larger_than_the_room_in_memory_is_drained(make_office: MakeOffice) -> None:
     office = make_office(limit=1)
     await office.worker.start()
-    room = office.worker._lane(ONE).room()
+    room = office.worker._lanes.lane(ONE).room()
     office.one.gate.clear()
     for number in range(room + 150):
         await office.send(f"a{number}@one.test")
-    assert office.worker._lane(ONE).room() == 0
+    assert office.worker._lanes.lane(ONE).room() == 0
     office.one.gate.set()
     await office.until_done(room + 150)
     assert Counter(office.one.addresses) == Counter(f"a{number}@one.test" for number in range(room + 150))
@@ -508,7 +511,8 @@ async def test_a_message_that_was_set_aside_goes_when_it_can_be_read_again(make_
 
     await office.until(is_held)
     path.with_suffix(".away").rename(path)
-    await office.store.write(lambda tx: deliveries.retry_now(tx, 7, item.message_id, office.clock.now()))
+    here, now = [(item.message_id, 0)], office.clock.now()
+    await office.store.write(lambda tx: interventions.act(tx, "release", 7, here, ANY, now))
     office.worker.forget_holds()
     await office.until_done()
     assert office.one.addresses == ["a@one.test"]

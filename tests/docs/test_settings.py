@@ -16,7 +16,7 @@ def documented() -> dict[str, str]:
     """`section.key` -> the default as written."""
     found, section = {}, ""
     for line in PAGE.splitlines():
-        if heading := re.match(r"## (?:\[+(\w+)\]+|Top level)", line):
+        if heading := re.match(r"## (?:\[+([\w.]+)\]+|Top level)", line):
             section = f"{heading[1]}." if heading[1] else ""
         elif row := re.match(r"\| `(\w+)` \| (`.*?`|required) \| .", line):
             found[section + row[1]] = row[2].strip("`")
@@ -33,14 +33,15 @@ def default(field: FieldInfo) -> str:
     return msgspec.json.encode(value).decode().replace(",", ", ")
 
 
-def existing() -> dict[str, str]:
+def existing(kind: Any = Config, where: str = "") -> dict[str, str]:
     found = {}
-    for section in fields(Config):
-        kind = get_args(section.type)[0] if get_origin(section.type) is list else section.type
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            found.update({f"{section.name}.{field.name}": default(field) for field in fields(kind)})
-        else:
-            found[section.name] = default(section)
+    for field in fields(kind):
+        inner = get_args(field.type)[0] if get_origin(field.type) is list else field.type
+        is_table = isinstance(inner, type) and issubclass(inner, msgspec.Struct)
+        if is_table:
+            found.update(existing(inner, f"{where}{field.name}."))
+        if where or not is_table:
+            found[where + field.name] = default(field)
     return found
 
 
@@ -49,9 +50,14 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 
 def test_the_example_loads(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    example, *others = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     file = tmp_path / "example.toml"
     file.write_text(example)
     config = load(file, data=tmp_path, environ={}, flags={})
     assert config.mailboxes[0].aliases == ["adele@contoso.test"]
     assert config.routes[0].tls == "verified"
+    for name in ("exchange.secret", "relay.password"):
+        (tmp_path / name).write_text("secret\n")
+    for other in others:
+        file.write_text(other)
+        load(file, data=tmp_path, environ={"ELSEWHERE_PASSWORD": "secret"}, flags={})

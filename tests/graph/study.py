@@ -72,6 +72,7 @@ class Study:
             tenant_id=TENANT,
             notifier=cast(Any, None),
             searched=self.indexer.searched,
+            receipt_of=self.office.receipts.filing,
         )
         self.api = GraphApi(self.services)
 

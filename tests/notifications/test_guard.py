@@ -9,14 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphpost.addresses import Address, embedded, is_public
 from graphpost.config import NotificationSettings
 from graphpost.notifications.guard import (
-    Address,
     Endpoint,
     EndpointError,
     Guard,
-    embedded,
-    is_public,
     parse_address,
     parse_endpoint,
 )

@@ -10,8 +10,8 @@ import pytest
 from msgspec.structs import replace
 from tests.store.made import delivery
 
-from graphpost.store import deliveries
-from graphpost.store.deliveries import BUCKETS, DONE, HELD, QUEUED, Delivery, Recipient, Saying
+from graphpost.store import deliveries, destinations, lookups
+from graphpost.store.deliveries import BUCKETS, DONE, HELD, Delivery, Recipient, Saying
 from graphpost.store.store import Store, Tx
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +30,7 @@ async def claim(
 
 
 async def due(store: Store, now: int) -> list[str]:
-    return await store.read(lambda tx: deliveries.due_destinations(tx, 7, now))
+    return await store.read(lambda tx: destinations.due_in(tx, 7, now))
 
 
 async def test_a_delivery_comes_back_as_it_was(store: Store) -> None:
@@ -95,7 +95,7 @@ async def test_settling_all_says_which_were_still_ours(store: Store) -> None:
     assert settled == {(d.message_id, d.position) for d in mine} - {
         (d.message_id, d.position) for d in stolen
     }
-    every = await store.read(lambda tx: deliveries.listed(tx, state=DONE))
+    every, _ = await store.read(lambda tx: lookups.page(tx, state=DONE))
     expected = [replace(d, owner=0) for d in done if (d.message_id, d.position) in settled]
     assert every == sorted(expected, key=lambda d: -d.message_id)
 
@@ -135,46 +135,35 @@ async def test_due_destinations_are_those_with_something_due_and_not_held_back(s
     )
 
     def gates(tx: Tx) -> None:
-        deliveries.hold_destination(tx, "c", 200, 3)
-        deliveries.hold_destination(tx, "c", 250, 4)
-        deliveries.hold_destination(tx, "d", 100, 1)
+        destinations.hold(tx, "c", 200, 3)
+        destinations.hold(tx, "c", 250, 4)
+        destinations.hold(tx, "d", 100, 1)
 
     await store.write(gates)
     assert await due(store, 100) == ["a", "b", "d"]
     assert await due(store, 250) == ["a", "b", "c", "d"]
 
 
-async def test_retrying_now_makes_the_waiting_due_and_opens_the_gate(store: Store) -> None:
+async def test_what_is_due_is_told_with_its_buckets(store: Store) -> None:
     await put(
         store,
-        delivery(position=0, due_at=900),
-        delivery(position=1, state=HELD),
-        delivery(position=2, state=DONE),
+        delivery(1, destination="b"),
+        delivery(2, mailbox_id=9, destination="b"),
+        delivery(3, mailbox_id=9 + BUCKETS, destination="a"),
+        delivery(4, mailbox_id=10, destination="a", due_at=300),
     )
-    await store.write(lambda tx: deliveries.hold_destination(tx, RELAY, 800, 2))
-    assert await due(store, 200) == []
-    assert await store.write(lambda tx: deliveries.retry_now(tx, 7, 1, 200)) == 2
-    assert await due(store, 200) == [RELAY]
-    assert len(await claim(store, now=200)) == 2
-    assert await store.write(lambda tx: deliveries.retry_now(tx, 7, 1, 210)) == 0, "under way"
+    assert await store.read(lambda tx: destinations.due(tx, 100)) == {"a": (9,), "b": (7, 9)}
 
 
-async def test_cancelling_gives_up_what_is_not_under_way(store: Store) -> None:
-    open_and_done = (
-        Recipient("a@b.test", "deferred"),
-        Recipient("c@d.test", "delivered"),
-        Recipient("e@f.test"),
-    )
-    await put(store, delivery(position=0))
-    await claim(store)
-    await put(
-        store, delivery(position=1, due_at=900, recipients=open_and_done), delivery(position=2, state=DONE)
-    )
-    assert await store.write(lambda tx: deliveries.cancel(tx, 7, 1, 120)) == 1
-    under_way, cancelled, _ = await store.read(lambda tx: deliveries.get(tx, 7, 1))
-    assert (under_way.state, cancelled.state, cancelled.finished_at) == (QUEUED, DONE, 120)
-    assert [r.state for r in cancelled.recipients] == ["cancelled", "delivered", "cancelled"]
-    assert [r.at for r in cancelled.recipients] == [120, 0, 120]
+async def test_gates_that_opened_long_ago_are_forgotten(store: Store) -> None:
+    def gates(tx: Tx) -> None:
+        destinations.hold(tx, "long", 100, 3)
+        destinations.hold(tx, "lately", 200, 1)
+
+    await store.write(gates)
+    assert await store.write(lambda tx: destinations.forget(tx, 200)) == BUCKETS
+    rows = await store.read(lambda tx: tx.all("SELECT destination FROM destinations WHERE bucket = ?", (7,)))
+    assert rows == [("lately",)]
 
 
 async def test_releasing_makes_interrupted_attempts_due(store: Store) -> None:
@@ -195,19 +184,6 @@ async def test_depth_is_of_every_bucket(store: Store) -> None:
     assert await store.read(deliveries.depth) == (39, 961)
 
 
-async def test_lists_are_newest_first_and_limited(store: Store) -> None:
-    await put(store, *(delivery(n, mailbox_id=n % 20, state=(QUEUED, DONE)[n % 2]) for n in range(1, 60)))
-
-    async def numbers(**how: int) -> list[int]:
-        found = await store.read(lambda tx: deliveries.listed(tx, **how))  # type: ignore[arg-type]
-        return [d.message_id for d in found]
-
-    assert await numbers(limit=5) == [59, 58, 57, 56, 55]
-    assert await numbers(limit=3, state=QUEUED) == [58, 56, 54]
-    assert await numbers(limit=100, mailbox_id=3) == [43, 23, 3]
-    assert await numbers(limit=100, mailbox_id=3, state=QUEUED) == []
-
-
 async def test_pruning_removes_what_was_finished_long_ago(store: Store) -> None:
     await put(
         store,
@@ -217,7 +193,8 @@ async def test_pruning_removes_what_was_finished_long_ago(store: Store) -> None:
     )
     assert len(await store.write(lambda tx: deliveries.prune(tx, 7, 4))) == 3
     assert len(await store.write(lambda tx: deliveries.prune(tx, 7, 100, limit=1))) == 1
-    assert [d.message_id for d in await store.read(lambda tx: deliveries.listed(tx))] == [7, 6, 5]
+    found, _ = await store.read(lookups.page)
+    assert [d.message_id for d in found] == [7, 6, 5]
 
 
 @pytest.mark.slow
@@ -233,7 +210,7 @@ async def test_eight_workers_share_a_queue_without_a_duplicate(open_store: Calla
     async def work(owner: int) -> None:
         store = stores[owner % len(stores)]
         for bucket in [*range(owner, BUCKETS), *range(owner)]:
-            while found := await store.read(lambda tx, b=bucket: deliveries.due_destinations(tx, b, 100)):
+            while found := await store.read(lambda tx, b=bucket: destinations.due_in(tx, b, 100)):
                 for name in found:
                     mine = await store.write(
                         lambda tx, b=bucket, name=name: deliveries.claim(tx, b, name, 100, 200, owner, 3)

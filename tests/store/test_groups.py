@@ -11,7 +11,7 @@ from typing import Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphpost.store import deliveries
+from graphpost.store import destinations
 from graphpost.store.sqlite import SqliteStore
 from graphpost.store.store import Tx
 
@@ -32,7 +32,7 @@ def job(steps: list[Step], number: int) -> Callable[[Tx], None]:
             elif step == "many":
                 tx.executemany(INSERT, [(1, str(key), 0, number)])
             elif step == "upsert":
-                deliveries.hold_destination(tx, str(key), 0, number)
+                destinations.hold(tx, str(key), 0, number)
             elif step == "delete":
                 tx.executemany(DELETE, [(1, str(key))])
             elif step == "fail":

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from msgspec.structs import replace
 
 from graphpost.mail.message import Address
-from graphpost.mail.preferences import Category, PersonalSettings, SenderOverride
+from graphpost.mail.preferences import AutomaticReplies, Category, PersonalSettings, SenderOverride
 from graphpost.mail.rules import Actions, Predicates, Rule
 from graphpost.store import preferences
 from graphpost.store.preferences import Entry, Kind
-from graphpost.store.store import Store
+from graphpost.store.store import Store, Tx
 
 pytestmark = pytest.mark.anyio
 VALUES = {
@@ -60,3 +63,29 @@ async def test_settings_are_the_defaults_until_they_are_set(store: Store) -> Non
     for zone in ("Romance Standard Time", "Asia/Tokyo"):
         await store.write(lambda tx, zone=zone: preferences.set_settings(tx, 7, PersonalSettings(zone)))
         assert (await store.read(lambda tx: preferences.settings_of(tx, 7))).time_zone == zone
+
+
+async def test_a_sender_is_answered_once_until_answers_are_forgotten(store: Store) -> None:
+    def note(tx: Tx, sender: str, box: int = 7) -> bool:
+        return preferences.note_answer(tx, box, sender, 100)
+
+    assert await store.write(lambda tx: [note(tx, "zoe@one.test"), note(tx, "ZOE@one.test")]) == [True, False]
+    both = await asyncio.gather(*(store.write(lambda tx: note(tx, "yan@one.test")) for _ in range(5)))
+    assert sorted(both) == [False] * 4 + [True]
+    assert await store.write(lambda tx: note(tx, "zoe@one.test", 8))
+    await store.write(lambda tx: preferences.forget_answers(tx, 7))
+    assert await store.write(lambda tx: [note(tx, "zoe@one.test"), note(tx, "zoe@one.test", 8)]) == [
+        True,
+        False,
+    ]
+
+
+async def test_replies_are_followed_while_they_are_on(store: Store) -> None:
+    away = AutomaticReplies("alwaysEnabled", internal="x")
+    for settings, expected in (
+        (PersonalSettings(), None),
+        (PersonalSettings(automatic_replies=away), away),
+        (PersonalSettings(automatic_replies=replace(away, status="disabled")), None),
+    ):
+        await store.write(lambda tx, settings=settings: preferences.set_settings(tx, 7, settings))
+        assert await store.read(lambda tx: preferences.on_arrival(tx, 7)) == ([], {}, expected)

@@ -15,7 +15,7 @@ import pytest
 from tests.store.made import delivery, item
 
 from graphpost.errors import StoreBusy, StoreError
-from graphpost.store import contents, deliveries, folders, messages
+from graphpost.store import contents, deliveries, destinations, folders, lookups, messages
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.sqlite import SqliteStore
 from graphpost.store.store import Tx
@@ -217,7 +217,7 @@ PLANS: list[tuple[Callable[[Tx], object], str]] = [
         "deliveries USING COVERING INDEX deliveries_queued (bucket=? AND destination=? AND due_at<?)",
     ),
     (
-        lambda tx: deliveries.due_destinations(tx, 7, 1),
+        lambda tx: destinations.due_in(tx, 7, 1),
         "d USING COVERING INDEX deliveries_queued (bucket=? AND destination>?)",
     ),
     (
@@ -229,7 +229,7 @@ PLANS: list[tuple[Callable[[Tx], object], str]] = [
         "contents USING INDEX contents_in_blobs (mailbox_id=? AND sha256=?)",
     ),
     (
-        lambda tx: deliveries.listed(tx, state=0, mailbox_id=None),
+        lambda tx: lookups.page(tx, state=0),
         "deliveries USING COVERING INDEX deliveries_queued (bucket=?)",
     ),
     (lambda tx: deliveries.depth(tx), "deliveries USING COVERING INDEX deliveries_queued"),

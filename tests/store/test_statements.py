@@ -20,11 +20,14 @@ from graphpost.store import (
     contents,
     deferrals,
     deliveries,
+    destinations,
     feeds,
     folder_properties,
     folders,
     forgetting,
     indexing,
+    interventions,
+    lookups,
     messages,
     portions,
     preferences,
@@ -32,6 +35,8 @@ from graphpost.store import (
     rerouting,
     searching,
     subscriptions,
+    suppressions,
+    tls,
     trees,
     uploads,
     usage,
@@ -41,10 +46,13 @@ from graphpost.store.changes import Mark
 from graphpost.store.contents import Content
 from graphpost.store.deferrals import Deferral
 from graphpost.store.indexing import Progress
+from graphpost.store.lookups import Choice
 from graphpost.store.pages import NEWEST, Slot
 from graphpost.store.preferences import Entry, Kind
 from graphpost.store.searching import Search
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
+from graphpost.store.suppressions import Suppression
+from graphpost.store.tls import Level, StoredPolicy
 from graphpost.store.transaction import COUNT
 from graphpost.store.trees import Copying
 from graphpost.store.usage import Use
@@ -67,7 +75,10 @@ KEYS = {
     "deferrals": "bucket",
     "folder_properties": "mailbox_id",
     "usage": "bucket",
+    "tls_levels": "bucket",
+    "tls_policies": "bucket",
 }
+CHOICE = Choice(mailbox_id=7, destination="d", sender="a@b.test")
 PLACES = [("received_at", False)]
 SEARCH = Search(7, INBOX, Phrase(("subject",), ("a",)))
 ENTRY = Entry("a", "red", Category("Red"))
@@ -161,21 +172,32 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (forgetting.find_outdated, (7, 100, 10), {}),
     (forgetting.sweep, (7, [1]), {}),
     (deliveries.add, (delivery(1),), {}),
-    (deliveries.hold_destination, ("d", 1, 1), {}),
-    (deliveries.due_destinations, (7, 100), {}),
+    (destinations.hold, ("d", 1, 1), {}),
+    (destinations.due_in, (7, 100), {}),
+    (destinations.due, (100,), {}),
+    (destinations.forget, (100,), {}),
     (deliveries.claim, (7, "smtp://relay.test:25", 100, 200, 1, 10), {}),
     (deliveries.settle, ([delivery(1, attempts=1)], 1), {}),
     (deliveries.give_back, (delivery(1, attempts=1), 1, 100), {}),
     (deliveries.renew, ([delivery(1)], 1, 200), {}),
     (deliveries.get, (7, 1), {}),
     (deliveries.find, (1,), {}),
-    (deliveries.listed, (), {}),
-    (deliveries.listed, (), {"state": 0, "mailbox_id": 7}),
-    (deliveries.retry_now, (7, 1, 100), {}),
-    (deliveries.cancel, (7, 1, 100), {}),
+    (lookups.page, (), {}),
+    (lookups.page, (CHOICE,), {"state": 0}),
+    (interventions.keys, (7, 0, CHOICE, (0, 0), 10), {}),
+    (interventions.act, ("hold", 7, [(1, 0)], Choice(), 100), {}),
+    (interventions.act, ("release", 7, [(1, 0)], Choice(), 100), {}),
+    (interventions.act, ("retry", 7, [(1, 0)], Choice(), 100), {}),
     (deliveries.release, (7, 100), {}),
     (deliveries.depth, (), {}),
     (deliveries.prune, (7, 100), {}),
+    (suppressions.put, ([Suppression("a@b.test"), Suppression("c@b.test", origin="bounce")],), {}),
+    (suppressions.revision, (), {}),
+    (suppressions.load, (), {}),
+    (suppressions.find, ("a@b.test",), {}),
+    (suppressions.listed, (), {}),
+    (suppressions.remove_expired, (5,), {}),
+    (suppressions.remove, ("a@b.test",), {}),
     (deliveries.give_back, (delivery(1, attempts=1), 1, 100), {}),
     (deliveries.renew, ([delivery(1, attempts=1)], 1, 100), {}),
     (deliveries.add, (delivery(2, destination="old"),), {}),
@@ -191,6 +213,8 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (preferences.change, (7, Kind.CATEGORY, ENTRY), {}),
     (preferences.remove, (7, Kind.CATEGORY, "a"), {}),
     (preferences.on_arrival, (7,), {}),
+    (preferences.note_answer, (7, "zoe@one.test", 100), {}),
+    (preferences.forget_answers, (7,), {}),
     (preferences.settings_of, (7,), {}),
     (preferences.set_settings, (7, PersonalSettings()), {}),
     (deferrals.put, (DEFERRAL,), {}),
@@ -229,6 +253,13 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (feeds.release, (7, 100), {}),
     (subscriptions.remove_expired, (7, 100), {}),
     (subscriptions.remove, (subscription(1).subscription_id,), {}),
+    (tls.put_level, ("far.test", Level(2, 100)), {}),
+    (tls.find_level, ("far.test",), {}),
+    (tls.put_policy, (StoredPolicy("far.test", "1", "", 1, 2),), {}),
+    (tls.find_policy, ("far.test",), {}),
+    (tls.policies_to_refresh, (7, 100, 10), {}),
+    (tls.prune, (7, 100, 100), {}),
+    (tls.forget, ("far.test",), {}),
     (rerouting.put_in_place, (delivery(2, attempts=1), 1, [delivery(2), delivery(2)]), {}),
 ]
 
@@ -323,6 +354,9 @@ def test_no_function_is_left_out() -> None:
         folders,
         folder_properties,
         deliveries,
+        destinations,
+        interventions,
+        lookups,
         rerouting,
         forgetting,
         uploads,
@@ -339,6 +373,7 @@ def test_no_function_is_left_out() -> None:
         searching,
         portions,
         candidates,
+        tls,
     )
     public = {
         function

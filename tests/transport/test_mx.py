@@ -11,8 +11,26 @@ from tests.transport.letters import envelope
 from graphpost.errors import GraphpostError
 from graphpost.transport.capture import CaptureCourier
 from graphpost.transport.courier import Deferred, Delivered, Failed
-from graphpost.transport.mx import HOSTS, MxCourier
+from graphpost.transport.mx import HOSTS, Demand, MxCourier
 from graphpost.transport.resolver import Exchanger, LookupFailedError, NoSuchDomainError
+from graphpost.transport.security import IN_CLEAR, Security
+
+
+class Host(CaptureCourier):
+    security = IN_CLEAR
+
+
+class Anything:
+    """A Safety for which everything is safe enough."""
+
+    async def demand(self, domain: str) -> Demand:
+        return Demand("opportunistic")
+
+    def reached(self, domain: str, host: str, demand: Demand, security: Security) -> None:
+        pass
+
+    def refused(self, domain: str, host: str, reason: str) -> None:
+        pass
 
 
 class Directory:
@@ -31,7 +49,7 @@ class Directory:
 @pytest.mark.parametrize("error", [LookupFailedError, NoSuchDomainError])
 def test_of_many_exchangers_few_are_looked_up(error: type[GraphpostError]) -> None:
     directory = Directory(error)
-    courier = MxCourier("far.test", directory, lambda host, address: CaptureCourier(), frozenset(), Random(1))
+    courier = MxCourier("far.test", directory, lambda *_: Host(), frozenset(), Random(1), safety=Anything())
     [outcome] = asyncio.run(courier.deliver(envelope()))
     assert isinstance(outcome, Deferred)
     assert directory.asked == [f"mx{number}.far.test" for number in range(HOSTS)]
@@ -54,12 +72,14 @@ def deliver(*addresses: str, allow_local: bool = False) -> tuple[object, list[st
     """What becomes of a message, and the addresses that were connected to."""
     tried: list[str] = []
 
-    def host(name: str, address: str) -> CaptureCourier:
+    def host(name: str, address: str, tls: str) -> Host:
         tried.append(address)
-        return CaptureCourier()
+        return Host()
 
     resolver, own = OneHost(*addresses), frozenset[str]()
-    courier = MxCourier("far.test", resolver, host, own, Random(1), allow_local=allow_local)
+    courier = MxCourier(
+        "far.test", resolver, host, own, Random(1), safety=Anything(), allow_local=allow_local
+    )
     [outcome] = asyncio.run(courier.deliver(envelope()))
     return outcome, tried
 

@@ -14,6 +14,7 @@ from graphpost.errors import ConfigurationError
 from graphpost.testing.smtp_peer import Drop, Gate, Hold, Say, SmtpPeer
 from graphpost.transport.courier import Deferred, Delivered, Envelope, Failed, Outcome
 from graphpost.transport.smtp import SmtpCourier, SmtpTarget
+from graphpost.transport.tokens import TokenError
 from graphpost.transport.transaction import SMALL
 
 pytestmark = pytest.mark.anyio
@@ -389,7 +390,7 @@ async def test_a_failed_handshake_is_deferred_where_tls_is_needed(
     assert peer.commands == ["EHLO client.test", "STARTTLS"]
 
 
-@pytest.mark.parametrize("mechanism", ["", "plain", "login", "xoauth2"])
+@pytest.mark.parametrize("mechanism", ["", "plain", "login", "xoauth2", "oauthbearer"])
 @pytest.mark.parametrize("password", ["secret", "pässwörd \r\n. "])
 async def test_a_password_opens_the_door(
     smtp_peer: MakePeer, courier: MakeCourier, tls: ssl.SSLContext, mechanism: str, password: str
@@ -400,7 +401,7 @@ async def test_a_password_opens_the_door(
     assert (peer.messages[0].username, peer.messages[0].is_tls) == ("adele", True)
 
 
-@pytest.mark.parametrize("mechanism", ["plain", "login", "xoauth2"])
+@pytest.mark.parametrize("mechanism", ["plain", "login", "xoauth2", "oauthbearer"])
 async def test_a_wrong_password_is_deferred_and_not_repeated(
     smtp_peer: MakePeer, courier: MakeCourier, mechanism: str
 ) -> None:
@@ -411,6 +412,71 @@ async def test_a_wrong_password_is_deferred_and_not_repeated(
     assert isinstance(outcome, Deferred)
     assert outcome.whole_destination
     assert "wrong" not in repr(SmtpTarget("mx.test", username="adele", password="wrong"))
+
+
+class Tokens:
+    """Gives these one after another, the next whenever the one before was refused; or says why there is none."""
+
+    def __init__(self, *tokens: str) -> None:
+        self.left = list(tokens)
+        self.refused: list[str] = []
+
+    async def get(self) -> str:
+        if not self.left:
+            raise TokenError("the well is dry")
+        return self.left[0]
+
+    def refuse(self, token: str) -> bool:
+        self.refused.append(token)
+        self.left = self.left[1:] or self.left
+        return self.left[0] != token
+
+
+@pytest.mark.parametrize("mechanism", ["", "xoauth2", "oauthbearer"])
+async def test_a_token_opens_the_door(smtp_peer: MakePeer, courier: MakeCourier, mechanism: str) -> None:
+    peer = smtp_peer(users={"ad=e,le": "t1"})
+    one = courier(peer.port, tls="none", username="ad=e,le", tokens=Tokens("t1"), auth=mechanism)
+    assert isinstance((await one.deliver(envelope()))[0], Delivered)
+    assert peer.messages[0].username == "ad=e,le"
+    used = [command.split()[1] for command in peer.commands if command.startswith("AUTH")]
+    assert used == [(mechanism or "oauthbearer").upper()]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "kind", "refused", "connections"),
+    [
+        (("old", "new"), Delivered, ["old"], 2),
+        (("old", "wrong", "new"), Deferred, ["old", "wrong"], 2),
+        (("old",), Deferred, ["old"], 1),
+    ],
+)
+async def test_a_refused_token_is_replaced_once(
+    smtp_peer: MakePeer,
+    courier: MakeCourier,
+    tokens: tuple[str, ...],
+    kind: type,
+    refused: list[str],
+    connections: int,
+) -> None:
+    peer, source = smtp_peer(users={"adele": "new"}), Tokens(*tokens)
+    [outcome] = await courier(peer.port, tls="none", username="adele", tokens=source).deliver(envelope())
+    assert isinstance(outcome, kind)
+    assert (source.refused, peer.connections) == (refused, connections)
+
+
+async def test_without_a_token_mail_waits_and_says_why(smtp_peer: MakePeer, courier: MakeCourier) -> None:
+    peer = smtp_peer(users={"adele": "new"})
+    [outcome] = await courier(peer.port, tls="none", username="adele", tokens=Tokens()).deliver(envelope())
+    assert isinstance(outcome, Deferred)
+    assert outcome.whole_destination
+    assert outcome.reply.text == "the well is dry; it is needed for 127.0.0.1"
+    assert peer.commands == ["EHLO client.test"]
+
+
+async def test_a_token_does_not_leave_in_clear_text(smtp_peer: MakePeer, courier: MakeCourier) -> None:
+    peer = smtp_peer(users={"adele": "t1"})
+    [outcome] = await courier(peer.port, username="adele", tokens=Tokens("t1")).deliver(envelope())
+    assert said(outcome) == (Deferred, 0, "4.7.11")
 
 
 def test_an_unreadable_ca_file_is_a_configuration_error(tmp_path: Path) -> None:

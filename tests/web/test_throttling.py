@@ -62,6 +62,16 @@ def test_slices_count_as_the_application_that_opened_the_session(tmp_path: Path)
         own.wire.close()
 
 
+def test_recipients_are_counted_over_a_restart(tmp_path: Path) -> None:
+    ends = []
+    for _ in range(2):
+        flags = {"server.tls": False}
+        with running_server(tmp_path, flags=flags, change=limited(recipients=3)) as server:
+            client = Client(server.port, tmp_path)
+            ends.append(client.outcome(client.send("a@one.test", "b@one.test")))
+    assert [set(end.values()) for end in ends] == [{"captured"}, {"failed"}]
+
+
 def test_the_limits_of_exchange_online_let_ordinary_clients_through(tmp_path: Path) -> None:
     def change(config: Config) -> Config:
         return replace(config, throttling=ThrottlingSettings(profile="exchange-online"))

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from graphpost import __version__
 from graphpost.config import Config
-from graphpost.config.checking import WILDCARDS, is_loopback
+from graphpost.config.checking import WILDCARDS
+from graphpost.config.names import is_loopback
 
 
 def origin(config: Config, port: int | None = None) -> str:
@@ -77,7 +78,8 @@ def _rows(config: Config, url: str, ca: Path | None, file: Path | None) -> Itera
 
 def _relays(config: Config) -> Iterator[str]:
     for route in config.routes:
-        yield f"{', '.join('all others' if domain == '*' else domain for domain in route.domains)}: {route.to}"
+        to = ", ".join(host.to for host in route.hosts) or route.to
+        yield f"{', '.join('all others' if domain == '*' else domain for domain in route.domains)}: {to}"
     if _captures(config):
         yield "all others: captured, nothing leaves this machine"
 

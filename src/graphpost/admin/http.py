@@ -22,7 +22,8 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from graphpost.admin.operations import OperationError, Operations
+from graphpost.admin.operations import Operations
+from graphpost.admin.queue import OperationError
 from graphpost.clock import SECOND
 from graphpost.errors import ConfigurationError, GraphpostError, StoreError
 from graphpost.maillog import MailLog
@@ -106,6 +107,16 @@ class AdminApi:
             return "the store does not answer"
         return ""
 
+    def _note(self, name: str, arguments: Mapping[str, Any], result: Any) -> None:
+        """What an administrator did to mail is in the log."""
+        if name == "cancel_message":
+            self.log.cancelled(int(result["id"], 16))
+        elif name == "act_on_queue" and result["deliveries"]:
+            chosen = {
+                key: value for key, value in arguments.items() if value and key not in ("after", "action")
+            }
+            self.log.intervened(arguments["action"], chosen, result["deliveries"])
+
     async def _operate(self, method: str, path: str, query: str, body: bytes) -> Answer:
         allowed = []
         for name, (wanted, pattern) in _routes().items():
@@ -115,8 +126,7 @@ class AdminApi:
                     arguments = _arguments(name, captures, query, body)
                     call: Callable[..., Awaitable[object]] = getattr(self.operations, name)
                     result = await call(**arguments)
-                    if name == "cancel_message":
-                        self.log.cancelled(int(captures["queue_id"], 16))
+                    self._note(name, arguments, result)
                     return 200, _JSON, msgspec.json.encode(result)
                 allowed.append(wanted)
         if allowed:

@@ -8,59 +8,48 @@ OperationError, and ConfigurationError when an argument is at fault.
 from __future__ import annotations
 
 import asyncio
-import re
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
 from graphpost.admin import shown
-from graphpost.clock import Clock, Instant
+from graphpost.admin.queue import OperationError, find_mailbox
+from graphpost.admin.suppression import SuppressionOperations, nothing
 from graphpost.config.checking import check_address
 from graphpost.config.permissions import find_fault
-from graphpost.errors import ConfigurationError, GraphpostError
-from graphpost.ids import Numbers, new_guid
+from graphpost.errors import ConfigurationError
+from graphpost.ids import new_guid
+from graphpost.mail.address import domain_of
 from graphpost.mail.mailbox import Application, Mailbox
-from graphpost.store import accounts, deferrals, deliveries, messages, passwords
+from graphpost.store import accounts, passwords, tls
 from graphpost.store.accounts import Credential
-from graphpost.store.deferrals import Deferral
-from graphpost.store.deliveries import Delivery
-from graphpost.store.store import Store, Tx
-
-QueueState = Literal["waiting", "queued", "done", "held"]
-_QUEUE_ID = re.compile(r"[0-9A-Fa-f]{16}")
-_STATES = {"queued": deliveries.QUEUED, "done": deliveries.DONE, "held": deliveries.HELD}
-
-
-class OperationError(GraphpostError):
-    """It cannot be done; `status` is HTTP's: 404 when there is no such thing, 409 when its state forbids it."""
-
-    def __init__(self, message: str, status: int = 404) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-async def _nothing() -> None:
-    """Nobody has to be told."""
+from graphpost.store.store import Tx
+from graphpost.store.tls import Level, StoredPolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Operations:
-    """`accounts_changed` and `queue_changed` tell the server that its directory is old, or that something is due."""
+class Operations(SuppressionOperations):
+    """`accounts_changed` tells the server that its directory is old, `tls_forgotten` that what it knows of a domain is."""
 
-    store: Store
-    numbers: Numbers
-    clock: Clock
-    accounts_changed: Callable[[], Awaitable[None]] = _nothing
-    queue_changed: Callable[[], object] = lambda: None
+    accounts_changed: Callable[[], Awaitable[None]] = nothing
+    tls_forgotten: Callable[[str], object] = lambda domain: None
 
     ROUTES: ClassVar[dict[str, tuple[str, str]]] = {
         "list_queue": ("GET", "/admin/queue"),
         "show_message": ("GET", "/admin/queue/{queue_id}"),
         "retry_message": ("POST", "/admin/queue/{queue_id}/retry"),
+        "hold_message": ("POST", "/admin/queue/{queue_id}/hold"),
+        "release_message": ("POST", "/admin/queue/{queue_id}/release"),
         "cancel_message": ("POST", "/admin/queue/{queue_id}/cancel"),
+        "act_on_queue": ("POST", "/admin/queue/{action}"),
+        "list_suppressions": ("GET", "/admin/suppressions"),
+        "add_suppressions": ("POST", "/admin/suppressions"),
+        "remove_suppression": ("DELETE", "/admin/suppressions/{address}"),
+        "show_tls": ("GET", "/admin/tls/{domain}"),
+        "forget_tls": ("POST", "/admin/tls/{domain}/forget"),
         "list_mailboxes": ("GET", "/admin/mailboxes"),
         "add_mailbox": ("POST", "/admin/mailboxes"),
         "change_mailbox": ("PATCH", "/admin/mailboxes/{address}"),
@@ -69,42 +58,24 @@ class Operations:
         "add_secret": ("POST", "/admin/applications/{client_id}/secrets"),
     }
 
-    async def list_queue(
-        self, *, state: QueueState | None = None, mailbox: str = "", limit: int = 100
-    ) -> list[dict[str, Any]]:
-        """Deliveries and drafts that wait for their time, newest first; of one state and one sender's mailbox when
-        given."""
-        most = max(1, min(limit, 10_000))
+    async def show_tls(self, *, domain: str) -> dict[str, Any]:
+        """What is known of how a domain takes mail."""
+        name = domain_of(f"a@{domain}")
+        return await self.store.read(lambda tx: shown.tls(name, *_tls(tx, name)))
 
-        def run(tx: Tx) -> list[dict[str, Any]]:
-            mailbox_id = _mailbox(tx, mailbox).mailbox_id if mailbox else None
-            found = []
-            if state in (None, "waiting"):
-                found += _shown_deferrals(tx, deferrals.listed(tx, most, mailbox_id))
-            if state != "waiting":
-                wanted = None if state is None else _STATES[state]
-                found += _shown(tx, deliveries.listed(tx, state=wanted, limit=most, mailbox_id=mailbox_id))
-            return sorted(found, key=lambda entry: entry["id"], reverse=True)[:most]
+    async def forget_tls(self, *, domain: str) -> dict[str, Any]:
+        """Forget it; what was known."""
+        name = domain_of(f"a@{domain}")
 
-        return await self.store.read(run)
+        def run(tx: Tx) -> dict[str, Any]:
+            before = shown.tls(name, *_tls(tx, name))
+            if not tls.forget(tx, name):
+                raise OperationError(f"nothing is known of {domain}")
+            return before
 
-    async def show_message(self, *, queue_id: str) -> dict[str, Any]:
-        """A message's way to each recipient."""
-        return await self.store.read(lambda tx: _message(tx, queue_id))
-
-    async def retry_message(self, *, queue_id: str) -> dict[str, Any]:
-        """Make what is waiting of a message due now; a draft that waits for its time is sent."""
-        result = await self._act(queue_id, deliveries.retry_now, deferrals.hasten, "nothing of it is waiting")
-        self.queue_changed()
-        return result
-
-    async def cancel_message(self, *, queue_id: str) -> dict[str, Any]:
-        """Give up what has not been delivered of a message; nobody gets a report.  A draft that waits stays a draft."""
-        result = await self._act(
-            queue_id, deliveries.cancel, deferrals.cancel, "nothing of it can be stopped any more"
-        )
-        self.queue_changed()
-        return result
+        forgotten = await self.store.write(run)
+        self.tls_forgotten(name)
+        return forgotten
 
     async def list_mailboxes(self) -> list[dict[str, Any]]:
         return await self.store.read(lambda tx: [shown.mailbox(box) for box in accounts.list_mailboxes(tx)])
@@ -135,7 +106,7 @@ class Operations:
         hashed = await asyncio.to_thread(passwords.hash_password, password) if password else ""
 
         def run(tx: Tx) -> Mailbox:
-            before = _mailbox(tx, address)
+            before = find_mailbox(tx, address)
             after = replace(
                 before,
                 enabled=before.enabled if enabled is None else enabled,
@@ -215,67 +186,9 @@ class Operations:
         await self.accounts_changed()
         return {"client_id": client_id.lower(), "secret": secret}
 
-    async def _act(
-        self,
-        queue_id: str,
-        act: Callable[[Tx, int, int, Instant], int],
-        act_on_draft: Callable[[Tx, Deferral, Instant], Deferral],
-        otherwise: str,
-    ) -> dict[str, Any]:
-        now = self.clock.now()
 
-        def run(tx: Tx) -> dict[str, Any]:
-            found, row = _find(tx, queue_id)
-            if row is not None:
-                after = act_on_draft(tx, row, now)
-                state = "waiting" if deferrals.find(tx, row.message_id) else "cancelled"
-                return shown.message(queue_id, _shown_deferrals(tx, [after], state))
-            if not act(tx, deliveries.bucket_of(found[0].mailbox_id), found[0].message_id, now):
-                raise OperationError(f"{queue_id}: {otherwise}", 409)
-            return _message(tx, queue_id)
-
-        return await self.store.write(run)
-
-
-def _find(tx: Tx, queue_id: str) -> tuple[list[Delivery], Deferral | None]:
-    """A message's deliveries, or what it waits for before there are any."""
-    number = int(queue_id, 16) if _QUEUE_ID.fullmatch(queue_id) else -1
-    if 0 <= number < 2**63:
-        if found := deliveries.find(tx, number):
-            return found, None
-        row = deferrals.find(tx, number)
-        if row is not None and _shown_deferrals(tx, [row]):
-            return [], row
-    raise OperationError(f"there is no message {queue_id!r} in the queue")
-
-
-def _message(tx: Tx, queue_id: str) -> dict[str, Any]:
-    found, row = _find(tx, queue_id)
-    return shown.message(queue_id, _shown(tx, found) if row is None else _shown_deferrals(tx, [row]))
-
-
-def _shown_deferrals(tx: Tx, rows: Iterable[Deferral], state: str = "waiting") -> list[dict[str, Any]]:
-    """Those whose draft is still there."""
-    addresses = {box.mailbox_id: box.address for box in accounts.list_mailboxes(tx)}
-    found = []
-    for row in rows:
-        item = messages.get(tx, row.mailbox_id, row.message_id)
-        if item is not None and item.is_draft:
-            found.append(shown.deferral(row, item, addresses.get(row.mailbox_id, ""), state))
-    return found
-
-
-def _shown(tx: Tx, found: Iterable[Delivery]) -> list[dict[str, Any]]:
-    addresses = {box.mailbox_id: box.address for box in accounts.list_mailboxes(tx)}
-    return [shown.delivery(delivery, addresses.get(delivery.mailbox_id, "")) for delivery in found]
-
-
-def _mailbox(tx: Tx, address: str) -> Mailbox:
-    wanted = address.casefold()
-    for box in accounts.list_mailboxes(tx):
-        if wanted in (box.address.casefold(), box.object_id):
-            return box
-    raise OperationError(f"there is no mailbox {address}")
+def _tls(tx: Tx, domain: str) -> tuple[Level | None, StoredPolicy | None]:
+    return tls.find_level(tx, domain), tls.find_policy(tx, domain)
 
 
 def _credential(client_id: str, secret: str) -> Credential:

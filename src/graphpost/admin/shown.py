@@ -13,9 +13,24 @@ from graphpost.mail.mailbox import Application, Mailbox
 from graphpost.mail.message import Item
 from graphpost.store.accounts import Credential
 from graphpost.store.deferrals import Deferral
-from graphpost.store.deliveries import DONE, HELD, QUEUED, Delivery, Recipient
+from graphpost.store.deliveries import DONE, HELD, OPEN, QUEUED, Delivery, Recipient
+from graphpost.store.suppressions import Suppression
+from graphpost.store.tls import Level, StoredPolicy
+from graphpost.transport.security import TlsLevel
 
 _STATES: Final = {QUEUED: "queued", DONE: "done", HELD: "held"}
+
+
+def tls(domain: str, level: Level | None, policy: StoredPolicy | None) -> dict[str, Any]:
+    """How a domain takes mail: '' for what is not known."""
+    return {
+        "domain": domain,
+        "level": TlsLevel(level.level).name.lower() if level else "",
+        "reached": to_text(level.reached_at) if level else "",
+        "policy": policy.policy if policy else "",
+        "fetched": to_text(policy.fetched_at) if policy else "",
+        "expires": to_text(policy.expires_at) if policy else "",
+    }
 
 
 def delivery(found: Delivery, mailbox: str) -> dict[str, Any]:
@@ -34,7 +49,7 @@ def delivery(found: Delivery, mailbox: str) -> dict[str, Any]:
         "due": to_text(found.due_at) if found.state == QUEUED else "",
         "expires": to_text(found.expires_at),
         "finished": to_text(found.finished_at) if found.finished_at else "",
-        "recipients": [_recipient(recipient) for recipient in found.recipients],
+        "recipients": [_recipient(recipient, is_held=found.state == HELD) for recipient in found.recipients],
     }
 
 
@@ -73,7 +88,7 @@ def message(queue_id: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _recipient(found: Recipient) -> dict[str, Any]:
+def _recipient(found: Recipient, *, is_held: bool) -> dict[str, Any]:
     said = found.reply
     reply = (
         None
@@ -81,7 +96,19 @@ def _recipient(found: Recipient) -> dict[str, Any]:
         else {"code": said.code, "status": said.status, "text": said.text, "host": said.host}
     )
     at = to_text(found.at) if found.at else ""
-    return {"address": found.address, "state": found.state, "at": at, "reply": reply}
+    state = "held" if is_held and found.state in OPEN else found.state
+    return {"address": found.address, "state": state, "at": at, "reply": reply}
+
+
+def suppression(found: Suppression) -> dict[str, Any]:
+    return {
+        "address": found.entry,
+        "reason": found.reason,
+        "status": found.status,
+        "origin": found.origin,
+        "created": to_text(found.created_at),
+        "expires": to_text(found.expires_at) if found.expires_at else "",
+    }
 
 
 def mailbox(found: Mailbox) -> dict[str, Any]:

@@ -52,8 +52,10 @@ def _results(config: Config) -> Iterator[tuple[str, str, str]]:
         ("certificate", lambda: checks.certificate(config)),
     ]
     for i, route in enumerate(config.routes):
-        if route.to.startswith(("smtp:", "smtps:")):
-            todo.append((f"routes[{i}]", lambda route=route: checks.relay(config, route)))  # type: ignore[misc]
+        if route.is_relay:
+            for j, host in enumerate(route.smarthosts()):
+                name = f"routes[{i}].hosts[{j}]" if route.hosts else f"routes[{i}]"
+                todo.append((name, lambda route=route, host=host: checks.relay(config, route, host)))  # type: ignore[misc]
     for i, entry in enumerate(config.dkim):
         todo.append((f"dkim[{i}]", lambda entry=entry: checks.dkim_key(entry)))  # type: ignore[misc]
     for name, check in todo:

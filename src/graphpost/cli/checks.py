@@ -8,6 +8,7 @@ connects, and whom it trusts, is as in delivery.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import smtplib
 import ssl
@@ -17,13 +18,15 @@ from typing import Final
 
 from graphpost.admin.access import find_running
 from graphpost.clock import SystemClock
-from graphpost.config import Config, DkimSettings, MetricsSettings, RouteSettings
-from graphpost.config.checking import is_loopback
-from graphpost.delivery.outlets import target_of
+from graphpost.config import Config, DkimSettings, HostSettings, MetricsSettings, RouteSettings
+from graphpost.config.names import is_loopback
+from graphpost.delivery.relaying import Relays
 from graphpost.errors import GraphpostError
 from graphpost.store.pending import pending_migrations
 from graphpost.transport.dkim_keys import read_key
-from graphpost.transport.session import SmtpTarget, tls_context
+from graphpost.transport.sasl import BY_TOKEN, auth_lines, choose, concession
+from graphpost.transport.session import SmtpTarget, tls_contexts
+from graphpost.transport.tokens import TokenError
 from graphpost.web.certificates import days_left
 
 _SECONDS: Final = 10.0
@@ -111,9 +114,9 @@ def dkim_key(entry: DkimSettings) -> str:
     return f"{path} signs for {entry.domain} ({key.algorithm})"
 
 
-def relay(config: Config, route: RouteSettings) -> str:
+def relay(config: Config, route: RouteSettings, host: HostSettings) -> str:
     """The relay answers, does TLS as the route wants it, and takes the credentials."""
-    target = target_of(route, config.delivery, "")
+    target = Relays(config.delivery, "", SystemClock().now).target(route, host)
     where = f"{target.host}:{target.port}"
     try:
         with closing(_connected(target)) as smtp:
@@ -121,6 +124,8 @@ def relay(config: Config, route: RouteSettings) -> str:
             smtp.quit()
     except (smtplib.SMTPException, ssl.SSLError) as error:
         raise GraphpostError(f"{where}: {_reason(error)}") from error
+    except TokenError as error:
+        raise GraphpostError(f"{where}: {error}") from error
     except OSError as error:
         raise GraphpostError(f"{where}: {error.strerror or error}") from error
     return f"{where} {said}"
@@ -128,7 +133,9 @@ def relay(config: Config, route: RouteSettings) -> str:
 
 def _connected(target: SmtpTarget) -> smtplib.SMTP:
     if target.implicit_tls:
-        return smtplib.SMTP_SSL(target.host, target.port, timeout=_SECONDS, context=tls_context(target))
+        return smtplib.SMTP_SSL(
+            target.host, target.port, timeout=_SECONDS, context=tls_contexts(target).first
+        )
     return smtplib.SMTP(target.host, target.port, timeout=_SECONDS)
 
 
@@ -137,18 +144,34 @@ def _session(smtp: smtplib.SMTP, target: SmtpTarget) -> str:
     done = ["answers over TLS" if target.implicit_tls else "answers"]
     if not target.implicit_tls and target.tls != "none":
         if smtp.has_extn("starttls"):
-            smtp.starttls(context=tls_context(target))
+            smtp.starttls(context=tls_contexts(target).first)
             smtp.ehlo()
             done.append("STARTTLS works")
         elif target.tls != "opportunistic":
             raise smtplib.SMTPException(f"it offers no STARTTLS, and the route's tls is {target.tls}")
         else:
             done.append("offers no TLS")
-    if target.username and target.auth != "xoauth2":
+    if target.tokens is not None or target.auth in BY_TOKEN:
+        _bear_token(smtp, target)
+        done.append("takes the token")
+    elif target.username:
         smtp.login(target.username, target.password)
         done.append("takes the credentials")
     smtp.noop()
     return ", ".join(done)
+
+
+def _bear_token(smtp: smtplib.SMTP, target: SmtpTarget) -> None:
+    mechanism = choose(target.auth, frozenset(smtp.esmtp_features.get("auth", "").upper().split()), BY_TOKEN)
+    if mechanism is None:
+        raise smtplib.SMTPException("it takes no token: it offers neither OAUTHBEARER nor XOAUTH2")
+    token = asyncio.run(target.tokens.get()) if target.tokens is not None else target.password
+    (line,) = auth_lines(mechanism, target.username, token, target.host, target.port)
+    code, text = smtp.docmd(line.decode().rstrip())
+    if code == 334:
+        code, text = smtp.docmd(concession(mechanism).decode().rstrip())
+    if code != 235:
+        raise smtplib.SMTPAuthenticationError(code, text)
 
 
 def _reason(error: Exception) -> str:

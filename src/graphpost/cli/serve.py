@@ -30,6 +30,6 @@ def command(
     """
     flags = {"server.host": host, "server.port": port, "server.tls": tls, "relay": relay}
     config = read_config(file, data, flags)
-    from graphpost.server import run
+    from graphpost.cli.running import run
 
     return run(config, file)

@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import asdict, replace
 
+from graphpost.config.names import DOMAIN, check_domain, check_host, check_own_name, is_loopback
 from graphpost.config.permissions import find_fault
+from graphpost.config.relays import check_distinct, check_target
 from graphpost.config.settings import (
     ApplicationSettings,
     Config,
@@ -28,11 +30,10 @@ from graphpost.config.settings import (
 )
 from graphpost.errors import ConfigurationError
 
-_DOMAIN: Final = re.compile(r"(?=.{1,253}$)[^\W_]([\w-]{0,61}[^\W_])?(\.[^\W_]([\w-]{0,61}[^\W_])?)*")
 _LOCAL_PART: Final = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x20\x7f]{1,64}")
 _SELECTOR: Final = re.compile(r"(?=.{1,63}$)[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*", re.ASCII)
+_HARD: Final = re.compile(r"5\.[0-9]{1,3}\.[0-9]{1,3}")
 WILDCARDS: Final = ("0.0.0.0", "::", "[::]")  # noqa: S104 - names of listeners, not a listener
-_ROUTE_KINDS: Final = ("smtp", "smtps", "mx", "local", "capture", "reject")
 _COUNTED: Final = (
     "requests",
     "concurrency",
@@ -59,8 +60,16 @@ def check(config: Config) -> Config:
     _check_tenant(config)
     for i, server in enumerate(config.dns.servers):
         _check_server(server, f"dns.servers[{i}]")
+    for i, status in enumerate(config.suppression.statuses):
+        if not _HARD.fullmatch(status):
+            raise ConfigurationError(
+                f"suppression.statuses[{i}]", f"{status!r} is not a status such as 5.1.1"
+            )
     _check_mailboxes(config.mailboxes)
     _check_throttling(config.throttling)
+    check_distinct(config.routes)
+    if config.delivery.hostname:
+        check_own_name(config.delivery.hostname, "delivery.hostname")
     return replace(
         config,
         server=_checked_server(config.server, config.data),
@@ -69,16 +78,6 @@ def check(config: Config) -> Config:
         routes=[_checked_route(route, f"routes[{i}]", config.data) for i, route in enumerate(config.routes)],
         dkim=_checked_dkim(config.dkim, config.data),
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine can reach a listener on that host."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_numbers(config: Config) -> None:
@@ -115,7 +114,7 @@ def _checked_server(server: ServerSettings, data: Path) -> ServerSettings:
     if not server.names:
         raise ConfigurationError("server.names", "needs at least one name")
     for i, name in enumerate(server.names):
-        _check_host(name, f"server.names[{i}]")
+        check_host(name, f"server.names[{i}]")
     if not server.tls and not is_loopback(server.host):
         raise ConfigurationError("server.tls", f"plain HTTP is for loopback only, and {server.host} is not")
     if bool(server.certificate) != bool(server.key):
@@ -133,7 +132,7 @@ def _checked_server(server: ServerSettings, data: Path) -> ServerSettings:
 def _checked_notifications(settings: NotificationSettings, data: Path) -> NotificationSettings:
     for i, entry in enumerate(settings.allow):
         if not is_network(entry):
-            _check_host(entry, f"notifications.allow[{i}]")
+            check_host(entry, f"notifications.allow[{i}]")
     if any(not 0 < port < 65536 for port in settings.ports):
         raise ConfigurationError("notifications.ports", "must be between 1 and 65535")
     if not settings.retry_seconds:
@@ -241,55 +240,23 @@ def _checked_route(route: RouteSettings, where: str, data: Path) -> RouteSetting
     if route.concurrency < 0:
         raise ConfigurationError(f"{where}.concurrency", "must not be negative")
     if route.hostname:
-        check_domain(route.hostname, f"{where}.hostname")
+        check_own_name(route.hostname, f"{where}.hostname")
     if route.source:
         _check_ip(route.source, f"{where}.source")
-    _check_target(route, where)
-    if route.ca_file:
-        return replace(route, ca_file=_existing(data, route.ca_file, f"{where}.ca_file"))
-    return route
+    check_target(route, where)
+    _check_client_certificate(route, where)
+    files = {key: getattr(route, key) for key in ("ca_file", "certificate", "key") if getattr(route, key)}
+    return replace(route, **{key: _existing(data, file, f"{where}.{key}") for key, file in files.items()})
 
 
-def _check_target(route: RouteSettings, where: str) -> None:
-    scheme, colon, rest = route.to.partition(":")
-    if scheme not in _ROUTE_KINDS or not colon:
-        raise ConfigurationError(
-            f"{where}.to", "must be smtp://HOST:PORT, smtps://HOST:PORT, mx:, local:, capture: or reject:"
-        )
-    if scheme not in ("smtp", "smtps"):
-        if rest and not (scheme == "mx" and rest.isascii() and rest.isdigit() and 0 < int(rest) < 65536):
-            raise ConfigurationError(f"{where}.to", f"nothing follows `{scheme}:`")
-        _check_no_credentials(route, where)
-        return
-    host = _smtp_host(route.to, f"{where}.to")
-    in_clear = scheme == "smtp" and route.tls in ("none", "opportunistic")
-    if route.username and in_clear and not is_loopback(host):
-        raise ConfigurationError(f"{where}.tls", 'must be "required" or "verified" to send a password')
-    if bool(route.username) != bool(route.password):
-        missing = "password" if route.username else "username"
-        raise ConfigurationError(f"{where}.{missing}", "username and password go together")
-    if route.auth and not route.username:
-        raise ConfigurationError(f"{where}.auth", "needs a username and a password")
-
-
-def _check_no_credentials(route: RouteSettings, where: str) -> None:
-    for key in ("username", "password", "auth"):
-        if getattr(route, key):
-            raise ConfigurationError(f"{where}.{key}", f"is no use with {route.to}")
-
-
-def _smtp_host(url: str, key: str) -> str:
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError as error:
-        raise ConfigurationError(key, f"is not a URL: {error}") from error
-    if not host or port == 0 or parts.path.strip("/") or parts.query or parts.fragment:
-        raise ConfigurationError(key, "must be smtp://HOST:PORT or smtps://HOST:PORT")
-    if parts.username or parts.password:
-        raise ConfigurationError(key, "takes no credentials; use username and password_file")
-    _check_host(host, key)
-    return host
+def _check_client_certificate(route: RouteSettings, where: str) -> None:
+    if route.key and not route.certificate:
+        raise ConfigurationError(f"{where}.certificate", "certificate and key go together")
+    in_clear = route.tls == "none" and not any(host.to.startswith("smtps:") for host in route.smarthosts())
+    if route.certificate and in_clear:
+        raise ConfigurationError(f"{where}.certificate", 'is no use with tls = "none"')
+    if route.certificate and not route.is_relay and not route.to.startswith("mx:"):
+        raise ConfigurationError(f"{where}.certificate", f"is no use with {route.to}")
 
 
 def _checked_dkim(entries: Iterable[DkimSettings], data: Path) -> list[DkimSettings]:
@@ -319,22 +286,8 @@ def check_selector(text: str, key: str) -> None:
 def check_address(text: str, key: str) -> None:
     """Raise unless it has the shape local@domain."""
     local, _, domain = text.rpartition("@")
-    if len(text) > 320 or not _LOCAL_PART.fullmatch(local) or not _DOMAIN.fullmatch(domain):
+    if len(text) > 320 or not _LOCAL_PART.fullmatch(local) or not DOMAIN.fullmatch(domain):
         raise ConfigurationError(key, f"{text!r} is not an e-mail address")
-
-
-def check_domain(text: str, key: str) -> None:
-    """Raise unless it has the shape of a domain."""
-    if not _DOMAIN.fullmatch(text):
-        raise ConfigurationError(key, f"{text!r} is not a domain")
-
-
-def _check_host(text: str, key: str) -> None:
-    try:
-        ipaddress.ip_address(text.strip("[]"))
-    except ValueError:
-        if not _DOMAIN.fullmatch(text):
-            raise ConfigurationError(key, f"{text!r} is not a host name or an address") from None
 
 
 def _check_server(text: str, key: str) -> None:

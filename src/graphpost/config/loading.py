@@ -18,8 +18,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
-from graphpost.config.checking import check, is_loopback
+from graphpost.config.checking import check
 from graphpost.config.defaults import DOMAIN, LOOPBACK, embedded_defaults
+from graphpost.config.names import is_loopback
 from graphpost.config.secrets import with_secrets
 from graphpost.config.settings import Config, NotificationSettings
 from graphpost.errors import ConfigurationError
@@ -106,8 +107,14 @@ def _overlay_environment(tree: Tree, environ: Mapping[str, str]) -> None:
 
 def _named_variables(tree: Tree) -> Iterator[str]:
     for section in ("mailboxes", "applications", "routes"):
-        for entry in tree.get(section, ()):
-            yield from (str(v) for k, v in entry.items() if k.endswith("_env"))
+        for entry in _tables(tree.get(section)):
+            for each in (entry, *_tables(entry.get("hosts"))):
+                yield from (str(v) for k, v in each.items() if k.endswith("_env"))
+
+
+def _tables(value: object) -> list[Tree]:
+    """The tables of a list; what is none of that is refused by name later."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _section(tree: Tree, name: str) -> Tree:

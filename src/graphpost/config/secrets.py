@@ -8,10 +8,18 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from graphpost.config.settings import ApplicationSettings, Config, MailboxSettings, RouteSettings
+from graphpost.config.settings import (
+    ApplicationSettings,
+    Config,
+    CredentialSettings,
+    HostSettings,
+    MailboxSettings,
+    RouteSettings,
+)
 from graphpost.errors import ConfigurationError
 
-_Owner = TypeVar("_Owner", MailboxSettings, RouteSettings)
+_Owner = TypeVar("_Owner", MailboxSettings, RouteSettings, HostSettings)
+_Relay = TypeVar("_Relay", RouteSettings, HostSettings)
 
 
 def with_secrets(config: Config, environ: Mapping[str, str]) -> Config:
@@ -21,7 +29,7 @@ def with_secrets(config: Config, environ: Mapping[str, str]) -> Config:
         mailboxes=[
             _with_password(e, f"mailboxes[{i}]", config, environ) for i, e in enumerate(config.mailboxes)
         ],
-        routes=[_with_password(e, f"routes[{i}]", config, environ) for i, e in enumerate(config.routes)],
+        routes=[_with_credentials(e, f"routes[{i}]", config, environ) for i, e in enumerate(config.routes)],
         applications=[
             _with_application_secrets(e, f"applications[{i}]", config, environ)
             for i, e in enumerate(config.applications)
@@ -29,19 +37,39 @@ def with_secrets(config: Config, environ: Mapping[str, str]) -> Config:
     )
 
 
+def _with_credentials(
+    route: RouteSettings, where: str, config: Config, environ: Mapping[str, str]
+) -> RouteSettings:
+    hosts = [
+        _with_relay_secrets(host, f"{where}.hosts[{i}]", config, environ)
+        for i, host in enumerate(route.hosts)
+    ]
+    return _with_relay_secrets(replace(route, hosts=hosts), where, config, environ)
+
+
+def _with_relay_secrets(owner: _Relay, where: str, config: Config, environ: Mapping[str, str]) -> _Relay:
+    secret = _secret(owner, "client_secret", where, config, environ)
+    return replace(_with_password(owner, where, config, environ), client_secret=secret)
+
+
 def _with_password(owner: _Owner, where: str, config: Config, environ: Mapping[str, str]) -> _Owner:
-    sources = {
-        "password": owner.password,
-        "password_file": owner.password_file,
-        "password_env": owner.password_env,
-    }
+    return replace(owner, password=_secret(owner, "password", where, config, environ))
+
+
+def _secret(
+    owner: MailboxSettings | CredentialSettings,
+    key: str,
+    where: str,
+    config: Config,
+    environ: Mapping[str, str],
+) -> str:
+    """What is in `key`, in the file that `key_file` names or in the variable that `key_env` names; '' for none."""
+    sources: dict[str, str] = {name: getattr(owner, name) for name in (key, f"{key}_file", f"{key}_env")}
     _check_exclusive(where, sources)
-    if owner.password_file:
-        text = _file(config.data, owner.password_file, f"{where}.password_file")
-        return replace(owner, password=text.rstrip("\r\n"))
-    if owner.password_env:
-        return replace(owner, password=_variable(environ, owner.password_env, f"{where}.password_env"))
-    return owner
+    value, file, variable = sources.values()
+    if file:
+        return _file(config.data, file, f"{where}.{key}_file").rstrip("\r\n")
+    return _variable(environ, variable, f"{where}.{key}_env") if variable else value
 
 
 def _with_application_secrets(

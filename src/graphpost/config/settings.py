@@ -6,10 +6,11 @@ Sizes are bytes, durations seconds.  `docs/settings.md` says what each is for; `
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
+Mechanism = Literal["", "plain", "login", "xoauth2", "oauthbearer"]
 TlsPolicy = Literal["none", "opportunistic", "required", "verified"]
 
 
@@ -64,6 +65,10 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     hostname: str = ""  # EHLO name; "" = the machine's
     concurrency: int = 20  # connections to one destination
+    initial_concurrency: int = 5  # deliveries to a destination nothing is known of
+    failed_cohorts: int = 1  # so many times as many failures in a row as deliveries under way: it is dead
+    connections: int = 1000  # deliveries under way to all destinations
+    active_messages: int = 20_000  # of the queue, in memory
     messages_per_connection: int = 1000
     connect_seconds: float = 30.0
     reply_seconds: float = 300.0
@@ -74,6 +79,12 @@ class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     lease_seconds: float = 600.0
     poll_seconds: float = 1.0
     retention_seconds: float = 604_800.0  # how long finished deliveries stay listed
+    read_receipts: bool = True  # senders who ask are told that their message was read, or deleted unread
+
+
+class SuppressionSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    statuses: list[str] = field(default_factory=list)  # what, refused with one of these, is sent to no more
+    seconds: float = 2_592_000.0
 
 
 class DnsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -127,6 +138,7 @@ class MailboxSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     address: str
     name: str = ""
     aliases: list[str] = field(default_factory=list)
+    read_receipts: bool = True  # False: this mailbox sends none
     password: str = ""
     password_file: str = ""
     password_env: str = ""
@@ -146,21 +158,72 @@ class ApplicationSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_on
     mailbox_scope: list[str] = field(default_factory=list)
 
 
-class RouteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    domains: list[str]
-    to: str  # smtp://host:port smtps://host:port mx: local: capture: reject:
-    tls: TlsPolicy = "opportunistic"
-    ca_file: str = ""
+class CredentialSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who we are to a relay: a password, or a token from a command or from an OAuth 2.0 server."""
+
     username: str = ""
     password: str = ""
     password_file: str = ""
     password_env: str = ""
-    auth: Literal["", "plain", "login", "xoauth2"] = ""  # "" = the best the server offers
+    auth: Mechanism = ""  # "" = the best the server offers
+    token_command: list[str] = field(default_factory=list)
+    token_seconds: float = 300.0  # how long a token is used that does not say how long it lasts
+    token_url: str = ""
+    client_id: str = ""
+    client_secret: str = ""
+    client_secret_file: str = ""
+    client_secret_env: str = ""
+    scope: str = ""
+
+    @property
+    def has_token_source(self) -> bool:
+        return bool(self.token_command or self.token_url)
+
+    @property
+    def has_credentials(self) -> bool:
+        return bool(self.username or self.password or self.auth or self.client_id or self.has_token_source)
+
+
+class HostSettings(CredentialSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One of several smarthosts; its credentials, when it has any, are instead of the route's."""
+
+    to: str  # smtp://host:port smtps://host:port
+    priority: int = 0  # the least is tried first
+    weight: int = 1  # its share among those of one priority
+
+
+class RouteSettings(CredentialSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    domains: list[str]
+    to: str = ""  # smtp://host:port smtps://host:port mx: local: capture: reject:
+    hosts: list[HostSettings] = field(default_factory=list)  # instead of `to`
+    tls: TlsPolicy = "opportunistic"
+    ca_file: str = ""
+    certificate: str = ""  # ours, for hosts that ask for one
+    key: str = ""  # "" = in the same file
+    tls_downgrade: Literal["refuse", "warn", "allow"] = "refuse"  # with mx:, clear text where TLS was before
+    mta_sts: bool = True  # with mx:, follow the policies that domains publish
     concurrency: int = 0  # 0 = delivery.concurrency
     hostname: str = ""  # EHLO name; "" = delivery.hostname
     source: str = ""  # our own address that the other side sees; "" = any
     pipelining: bool = True  # use it when it is offered
     allow_local: bool = False  # mail exchangers at loopback and link-local addresses
+
+    @property
+    def is_relay(self) -> bool:
+        return bool(self.hosts) or self.to.startswith(("smtp:", "smtps:"))
+
+    def smarthosts(self) -> list[HostSettings]:
+        """The hosts of an SMTP route, each with the credentials for it."""
+        if not self.hosts:
+            return [HostSettings(to=self.to, **_credentials(self))]
+        return [
+            host if host.has_credentials else structs.replace(host, **_credentials(self))
+            for host in self.hosts
+        ]
+
+
+def _credentials(settings: CredentialSettings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in CredentialSettings.__struct_fields__}
 
 
 class DkimSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -183,6 +246,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     issuer: IssuerSettings = IssuerSettings()
     limits: LimitSettings = LimitSettings()
     delivery: DeliverySettings = DeliverySettings()
+    suppression: SuppressionSettings = SuppressionSettings()
     dns: DnsSettings = DnsSettings()
     notifications: NotificationSettings = NotificationSettings()
     throttling: ThrottlingSettings = ThrottlingSettings()

@@ -20,7 +20,7 @@ from graphpost.delivery.filing import Filing
 from graphpost.delivery.lane import Job
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.reports import NOTHING, Reporter
-from graphpost.delivery.routing import LOCAL
+from graphpost.delivery.routing import LOCAL, has_several_hosts
 from graphpost.delivery.settle import Conclusion, conclude
 from graphpost.errors import ContentLost, GraphpostError, MimeError, StoreError
 from graphpost.mail import relay
@@ -55,23 +55,31 @@ class Attempt(Struct, frozen=True):
             log.set_aside(number, destination, self.problem)
         elif self.problem is not None:
             log.problem(f"delivery {number:016x}", self.problem)
+        is_open = has_several_hosts(destination)
         for recipient in conclusion.delivered:
             said = recipient.reply or NOTHING
             if recipient.state == "captured":
                 log.captured(number, recipient.address, self.seconds)
             else:
-                log.delivered(number, recipient.address, destination, said.code, said.text, self.seconds)
+                host = said.host if is_open else ""
+                log.delivered(
+                    number, recipient.address, destination, said.code, said.text, self.seconds, host
+                )
         for recipient in conclusion.deferred:
             said = recipient.reply or NOTHING
             text = f"{said.status} {said.text}".strip()
-            log.deferred(number, recipient.address, destination, said.code, text, conclusion.delivery.due_at)
+            host = said.host if is_open else ""
+            log.deferred(
+                number, recipient.address, destination, said.code, text, conclusion.delivery.due_at, host
+            )
         for recipient in conclusion.failed:
             said = recipient.reply or NOTHING
-            log.failed(
-                number, recipient.address, destination, said.code, f"{said.status} {said.text}".strip()
-            )
+            text = f"{said.status} {said.text}".strip()
+            log.failed(number, recipient.address, destination, said.code, text, said.host if is_open else "")
         for filing in self.filings:
-            if filing.queued:
+            if filing.queued and not filing.queued[0].sender:
+                log.answered(filing.item.message_id, filing.mailbox)
+            elif filing.queued:
                 count = sum(len(delivery.recipients) for delivery in filing.queued)
                 log.sent_on(filing.item.message_id, filing.mailbox, count)
             else:

@@ -7,13 +7,21 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from random import Random
 from typing import Final
 
-from graphpost.config import DnsSettings, RouteSettings
+from graphpost.clock import Clock
+from graphpost.config import DnsSettings, RouteSettings, TlsPolicy
+from graphpost.delivery.levels import Levels
+from graphpost.delivery.policies import Policies
+from graphpost.delivery.safety import Knowledge, RouteSafety
+from graphpost.maillog import MailLog
+from graphpost.store.store import Store
 from graphpost.transport.courier import Courier
 from graphpost.transport.mx import MxCourier
+from graphpost.transport.policy_host import PolicyHost
 from graphpost.transport.resolver import DnsResolver
 from graphpost.transport.session import SmtpTarget
 from graphpost.transport.smtp import SmtpCourier
@@ -22,15 +30,28 @@ KEPT: Final = 2000  # hosts without a connection
 
 
 class Exchangers:
-    """Finds the courier for a domain.  `target_of` says how a route wants to reach a host at an address."""
+    """Finds the courier for a domain.
+
+    `target_of` says how a route wants to reach a host at an address, and `policy_port` where MTA-STS policies are.
+    """
 
     def __init__(
         self,
         dns: DnsSettings,
         target_of: Callable[[RouteSettings, str, str], SmtpTarget],
         own: frozenset[str],
+        courier_of: Callable[[SmtpTarget], SmtpCourier],
+        *,
+        store: Store,
+        clock: Clock,
+        log: MailLog,
+        policy_port: int,
     ) -> None:
         self._resolver = DnsResolver(dns)
+        host = PolicyHost(self._resolver, policy_port)
+        policies = Policies(store, self._resolver, host, clock, log)
+        self.knowledge = Knowledge(Levels(store, clock, log), policies, clock, log)
+        self._courier_of = courier_of
         self._target_of = target_of
         self._own = own
         self._random = Random()  # noqa: S311 - spreads load, keeps no secret
@@ -38,16 +59,21 @@ class Exchangers:
 
     def courier(self, domain: str, route: RouteSettings) -> Courier:
         """To a domain's exchangers, as that route says."""
-        hosts = partial(self._host, route)
         return MxCourier(
-            domain, self._resolver, hosts, self._own, self._random, allow_local=route.allow_local
+            domain,
+            self._resolver,
+            partial(self._host, route),
+            self._own,
+            self._random,
+            safety=RouteSafety(self.knowledge, route),
+            allow_local=route.allow_local,
         )
 
-    def _host(self, route: RouteSettings, host: str, address: str) -> Courier:
-        target = self._target_of(route, host, address)
+    def _host(self, route: RouteSettings, host: str, address: str, tls: TlsPolicy) -> SmtpCourier:
+        target = replace(self._target_of(route, host, address), tls=tls, looks_at_certificate=True)
         courier = self._couriers.get(target)
         if courier is None:
-            courier = self._couriers[target] = SmtpCourier(target)
+            courier = self._couriers[target] = self._courier_of(target)
             self._forget_some()
         self._couriers.move_to_end(target)
         return courier
@@ -59,5 +85,6 @@ class Exchangers:
                 del self._couriers[target]
 
     async def close(self) -> None:
+        await self.knowledge.close()
         for courier in self._couriers.values():
             await courier.close()

@@ -19,7 +19,7 @@ from graphpost.mail.mailbox import INBOX, NO_FOLDER, WELL_KNOWN, Mailbox
 from graphpost.mail.message import Item, Message
 from graphpost.mail.parse import ParseLimits, parse, rooted
 from graphpost.mail.thread import conversation_of, conversation_of_topic, new_index
-from graphpost.store import contents, deliveries, folders, messages
+from graphpost.store import contents, deliveries, folders, messages, preferences
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
 from graphpost.store.deliveries import Delivery
@@ -29,6 +29,13 @@ _NAMES: Final = {number: name for name, (number, _) in WELL_KNOWN.items()}
 _LASTING: Final = frozenset({NO_FOLDER, *_NAMES})  # folders that are never deleted
 
 
+class Reply(Struct, frozen=True):
+    """What is sent to a sender by itself, once."""
+
+    to: str
+    filing: Filing
+
+
 class Filing(Struct, frozen=True):
     """An item and its content, ready to be added."""
 
@@ -36,6 +43,7 @@ class Filing(Struct, frozen=True):
     contents: list[Content]
     mailbox: str  # its address, for the log
     queued: tuple[Delivery, ...] = ()  # of what is not kept, but sent on
+    reply: Reply | None = None  # added with it, unless that sender had one
 
     @property
     def place(self) -> str:
@@ -94,6 +102,9 @@ def add(tx: Tx, filing: Filing) -> None:
     contents.add(tx, item.mailbox_id, item.message_id, filing.contents)
     for delivery in filing.queued:
         deliveries.add(tx, delivery)
+    reply = filing.reply
+    if reply is not None and preferences.note_answer(tx, item.mailbox_id, reply.to, item.created_at):
+        add(tx, reply.filing)
 
 
 def conversation_index(message: Message, now: Instant) -> bytes:

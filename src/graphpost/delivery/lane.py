@@ -1,6 +1,12 @@
-"""A lane: the deliveries that wait in memory for one destination, and its gate.
+"""A lane: what waits in memory for one destination, its concurrency, its gate.
 
-The gate is on the destination, never on each message: while a destination is held, its deliveries are not attempted.
+Concurrency adapts as that of Postfix's qmgr does (its SCHEDULER_README), with feedback of one: a delivery to a host that
+answers adds one to the window, a host that does not work takes one away.  When as many fail in a row as were under way at
+a time, `FAILED_COHORTS` times, the destination is taken to be dead and its gate is closed.  Behind a gate that opens
+again there is a window of one, and as long as that fails nothing else is tried.
+
+What failed before has half of the window at most, and every fourth turn while there is fresh mail: a burst of retries
+does not hold up what is fresh, and neither starves.
 """
 
 from __future__ import annotations
@@ -9,13 +15,32 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from graphpost.clock import Instant
+from msgspec import Struct
+
+from graphpost.clock import SECOND, Instant
 from graphpost.mail.message import Item
 from graphpost.store.contents import Content
 from graphpost.store.deliveries import Delivery
 from graphpost.transport.courier import Reply
 
 BACKLOG_PER_DELIVERY: Final = 125
+FRESH_PER_RETRY: Final = 3
+REMEMBERED: Final = 3600 * SECOND  # how long after it opened a gate's failures count
+_ROUNDING: Final = 1e-9
+
+
+class Limits(Struct, frozen=True):
+    """What a destination may have: `most` deliveries at once, beginning with `initial`.
+
+    `failed_cohorts` that fail in a row make it dead.  `per_minute` 0 is as many as there are.  A destination that is not
+    `is_remote` is on this machine, and takes nothing of what remote ones share.
+    """
+
+    most: int
+    initial: int = 5
+    failed_cohorts: int = 1
+    per_minute: int = 0
+    is_remote: bool = True
 
 
 @dataclass(slots=True)
@@ -29,29 +54,102 @@ class Job:
 
 @dataclass(slots=True)
 class Lane:
-    """`limit` deliveries under way at most; `room` counts what may still be taken into memory."""
+    """`window` deliveries under way at most; `held` are those in memory, reserved ones and those under way included."""
 
     destination: str
-    limit: int
-    jobs: deque[Job] = field(default_factory=deque)
+    limits: Limits
+    fresh: deque[Job] = field(default_factory=deque)
+    retries: deque[Job] = field(default_factory=deque)
+    window: int = 0
+    failed_cohorts: float = 0.0
     active: int = 0
-    reserved: int = 0
+    retrying: int = 0  # of those under way
+    held: int = 0
+    is_short: bool = False  # would do more at once, if it were given more
+    is_in_line: bool = False
+    is_quiet: bool = False  # did nothing since somebody last looked
+    turn: int = 0
     held_until: Instant = 0
-    failures: int = 0
+    failures: int = 0  # times in a row that the gate was closed
     said: Reply | None = None  # the last one, because of which the gate was closed
     look_at: Instant = 0  # when those behind the closed gate are looked at again
-    is_looking: bool = False
-    more_in_store: bool = False  # deliveries were left in the database because there was no room
+    left: tuple[int, ...] = ()  # buckets in which deliveries were left because there was no room
+    low: int = 0  # when so few wait here, it is time to fetch what was left
+
+    def __post_init__(self) -> None:
+        self.window = min(self.limits.initial, self.limits.most)
+
+    @property
+    def waiting(self) -> int:
+        return len(self.fresh) + len(self.retries)
 
     def room(self) -> int:
-        return max(0, self.limit * BACKLOG_PER_DELIVERY - len(self.jobs) - self.reserved)
+        """How many more may be held, if nobody else held anything; little, while it is not known to work."""
+        most = self.window if self.failures else self.limits.most * BACKLOG_PER_DELIVERY
+        return max(0, most - self.held)
+
+    def room_for_stored(self) -> int:
+        """The same for what waits in the database: half of the room is for fresh mail."""
+        most = self.window if self.failures else self.limits.most * BACKLOG_PER_DELIVERY // 2
+        return max(0, most - self.held)
 
     def is_held(self, now: Instant) -> bool:
         return now < self.held_until
 
-    def wants_runner(self) -> bool:
-        return self.active < self.limit and len(self.jobs) > 0
+    def add(self, job: Job) -> None:
+        (self.fresh if job.delivery.attempts <= 1 else self.retries).append(job)
 
-    def is_low(self) -> bool:
-        """Whether it is time to fetch what was left in the database."""
-        return self.more_in_store and len(self.jobs) <= self.limit * (BACKLOG_PER_DELIVERY // 2)
+    def wants_runner(self) -> bool:
+        return self.active < self.window and bool(
+            self.fresh or (self.retries and self.retrying < self._most_retries())
+        )
+
+    def next(self) -> Job | None:
+        """The job whose turn it is; None when none may go."""
+        if self.retries and self.retrying < self._most_retries():
+            self.turn += 1
+            if not self.fresh or self.turn % (FRESH_PER_RETRY + 1) == 0:
+                self.retrying += 1
+                return self.retries.popleft()
+        return self.fresh.popleft() if self.fresh else None
+
+    def finished(self, job: Job) -> None:
+        """Whatever came of it, it is under way no longer."""
+        if job.delivery.attempts > 1:
+            self.retrying -= 1
+
+    def drained(self) -> list[Job]:
+        """All that waits, which no longer waits here."""
+        jobs = [*self.fresh, *self.retries]
+        self.fresh.clear()
+        self.retries.clear()
+        return jobs
+
+    def _most_retries(self) -> int:
+        return max(1, self.window // 2)
+
+    # Feedback
+
+    def succeeded(self) -> bool:
+        """The destination works; whether more may go at once than before."""
+        self.failed_cohorts = 0.0
+        self.failures = 0
+        if self.window >= self.limits.most or self.window >= self.active + self.limits.initial:
+            return False
+        self.window += 1
+        return True
+
+    def failed(self) -> bool:
+        """The destination did not work; whether it is dead."""
+        self.failed_cohorts += 1 / self.window
+        if self.failed_cohorts + _ROUNDING >= self.limits.failed_cohorts:
+            self.failures += 1
+            self.failed_cohorts = 0.0
+            self.window = 1
+            return True
+        self.window = max(1, self.window - 1)
+        return False
+
+    def is_forgettable(self, now: Instant) -> bool:
+        """Whether nothing is known here that a new lane would not know."""
+        return not (self.held or self.active or self.left or now < self.held_until + REMEMBERED)

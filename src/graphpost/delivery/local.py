@@ -25,7 +25,12 @@ class LocalDelivery:
     """Finds mailboxes in the directory, follows their rules, and prepares what is to be filed."""
 
     def __init__(
-        self, store: Store, filer: Filer, ruler: Ruler, directory: Callable[[], Directory], hostname: str
+        self,
+        store: Store,
+        filer: Filer,
+        ruler: Ruler,
+        directory: Callable[[], Directory],
+        hostname: str,
     ) -> None:
         self._store = store
         self._filer = filer
@@ -65,11 +70,7 @@ class LocalDelivery:
         made: list[Filing] = []
         for box in boxes:
             arrived, what = self._filer.prepare(box, data, now), rules[box.mailbox_id]
-            made += (
-                [arrived]
-                if what.is_nothing
-                else self._ruler.filings(box, arrived, data, what, envelope.sender, now)
-            )
+            made += self._ruler.arrived(box, arrived, data, what, envelope.sender, now)
         return tuple(made)
 
     def _outcome(self, address: str, box: Mailbox | None) -> Outcome:

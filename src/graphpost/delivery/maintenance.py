@@ -11,7 +11,7 @@ from graphpost.config import DeliverySettings
 from graphpost.delivery.settle import remove_unwanted
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
-from graphpost.store import contents, deliveries, forgetting, removals, uploads
+from graphpost.store import contents, deliveries, destinations, forgetting, removals, suppressions, uploads
 from graphpost.store.blobs import Blobs
 from graphpost.store.store import Store, Tx
 
@@ -59,11 +59,13 @@ class Maintenance:
         for bucket in range(deliveries.BUCKETS):
             while await self._store.write(lambda tx, b=bucket: forget(tx, b, before)):  # type: ignore[misc]
                 pass
+        await self._store.write(lambda tx: destinations.forget(tx, before))
         boxes = list(self._directory().by_id)
         for box in boxes:
             await self._sweep_messages(box)
         await self._prune_removals(boxes)
         await self._store.write(lambda tx: [uploads.remove_expired(tx, box, now) for box in boxes])
+        await self._store.write(lambda tx: suppressions.remove_expired(tx, now))
         blobs = self._named(_blobs_of, boxes)
         await asyncio.to_thread(self._blobs.sweep, blobs, now, GRACE_SECONDS)
         parts = self._named(lambda tx, box, names: uploads.parts_of(tx, box).intersection(names), boxes)

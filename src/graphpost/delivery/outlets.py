@@ -5,24 +5,41 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from msgspec import structs
 
+from graphpost.clock import Clock
 from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
-from graphpost.delivery.routing import CAPTURE, EXCEEDED, MX, REJECT, UNKNOWN, Router, destination_key
+from graphpost.config.names import a_label
+from graphpost.delivery.lane import Limits
+from graphpost.delivery.relaying import SMTP_PORT, Relays, connections_of, target_of
+from graphpost.delivery.routing import (
+    CAPTURE,
+    EXCEEDED,
+    MX,
+    REJECT,
+    SUPPRESSED,
+    UNKNOWN,
+    Router,
+    destination_key,
+)
+from graphpost.delivery.suppressing import SuppressedCourier
+from graphpost.maillog import MailLog
+from graphpost.store.interventions import CANCELLED
+from graphpost.store.store import Store
 from graphpost.transport.capture import CaptureCourier
 from graphpost.transport.courier import Courier, Failed, Reply
-from graphpost.transport.reject import RejectCourier
-from graphpost.transport.session import SmtpTarget
+from graphpost.transport.reject import RejectCourier, refusal
+from graphpost.transport.security import Security, TlsLevel
+from graphpost.transport.session import SmtpTarget, tls_contexts
 from graphpost.transport.smtp import SmtpCourier
 
 if TYPE_CHECKING:
     from graphpost.delivery.exchangers import Exchangers
 
-SMTP_PORT: Final = 25
-SMTPS_PORT: Final = 465
+HTTPS_PORT: Final = 443
 DELIVERIES_PER_CONNECTION: Final = 2
 _EXCEEDED: Final = "The mailbox has reached its limit of recipients; the message was not sent"
 
@@ -41,28 +58,54 @@ class Outlets:
         *,
         router: Router,
         dns: DnsSettings,
+        store: Store,
+        clock: Clock,
+        log: MailLog,
+        policy_port: int = HTTPS_PORT,
         signed: Callable[[Courier], Courier] = lambda courier: courier,
     ) -> None:
         self._settings = settings
         self._hostname = hostname
         self._router = router
         self._signed = signed
-        self._exchangers = self._asking(dns) if any(destination_key(r) == MX for r in routes) else None
-        self._limits: dict[str, int] = {}
+        names = [hostname, *(route.hostname for route in routes if route.hostname)]
+        self._own = frozenset(a_label(name).lower() for name in names)
+        self._courier_of = partial(SmtpCourier, when_secured=said_of_tls(log))
+        self._exchangers: Exchangers | None = None
+        if any(destination_key(route) == MX for route in routes):
+            self._check_files(routes)
+            self._exchangers = self._asking(dns, store, clock, log, policy_port)
+        self._limits: dict[str, Limits] = {}
         unknown = Failed(Reply(550, "5.1.1", "Recipient address rejected: no such mailbox here", hostname))
+        cancelled = Failed(Reply(554, "5.7.0", "delivery was cancelled by an administrator", hostname))
         self._couriers: dict[str, Courier] = {
             CAPTURE: CaptureCourier(),
             REJECT: RejectCourier(),
             UNKNOWN: RejectCourier(unknown),
             EXCEEDED: RejectCourier(Failed(Reply(550, "5.1.90", _EXCEEDED, hostname))),
+            CANCELLED: RejectCourier(cancelled),
+            SUPPRESSED: SuppressedCourier(store, hostname),
         }
+        relays = Relays(settings, hostname, clock.now, self._courier_of)
         for route in routes:
             key = destination_key(route)
-            if "://" in key and key not in self._couriers:
-                self._couriers[key] = signed(SmtpCourier(target_of(route, settings, hostname)))
-                self._limits[key] = DELIVERIES_PER_CONNECTION * connections_of(route, settings)
+            if key in self._couriers:
+                continue
+            if "://" in key:
+                self._couriers[key] = signed(relays.courier(route))
+                self._limits[key] = self._limits_of(most_connections(route, settings))
+            elif key.startswith(REJECT):
+                self._couriers[key] = RejectCourier(refusal(key.partition(":")[2]))
 
-    def _asking(self, dns: DnsSettings) -> Exchangers:
+    def _check_files(self, routes: Sequence[RouteSettings]) -> None:
+        """Raise ConfigurationError now for files that no exchanger could be reached with."""
+        for route in routes:
+            if destination_key(route) == MX:
+                tls_contexts(exchanger_target(route, self._settings, self._hostname, "", ""))
+
+    def _asking(
+        self, dns: DnsSettings, store: Store, clock: Clock, log: MailLog, policy_port: int
+    ) -> Exchangers:
         from graphpost.delivery.exchangers import (
             Exchangers,  # DNS takes time and memory that not everybody needs
         )
@@ -70,7 +113,16 @@ class Outlets:
         def target(route: RouteSettings, host: str, address: str) -> SmtpTarget:
             return exchanger_target(route, self._settings, self._hostname, host, address)
 
-        return Exchangers(dns, target, frozenset({self._hostname.lower()}))
+        return Exchangers(
+            dns,
+            target,
+            self._own,
+            self._courier_of,
+            store=store,
+            clock=clock,
+            log=log,
+            policy_port=policy_port,
+        )
 
     def find(self, destination: str) -> Courier | None:
         if not destination.startswith(MX):
@@ -81,15 +133,31 @@ class Outlets:
             return None
         return self._signed(self._exchangers.courier(domain, route))
 
-    def limit(self, destination: str) -> int:
-        """How many deliveries to a destination may be under way at once.
-
-        Over SMTP that is twice as many as connections: the courier sends the commands of the next message together
-        with the content of the one before.
-        """
+    def limits(self, destination: str) -> Limits:
+        """How many deliveries to a destination may be under way at once; without a host, as many from the beginning."""
         if destination.startswith(MX) and (route := self._router.mx_route(destination.removeprefix(MX))):
-            return DELIVERIES_PER_CONNECTION * connections_of(route, self._settings)
-        return self._limits.get(destination) or self._settings.concurrency
+            return self._limits_of(connections_of(route, self._settings))
+        most = self._settings.concurrency
+        return self._limits.get(destination) or Limits(most, initial=most, is_remote=False)
+
+    def _limits_of(self, connections: int) -> Limits:
+        """Over SMTP there are twice as many deliveries under way as connections: the courier sends the commands of
+        the next message together with the content of the one before."""
+        return Limits(
+            DELIVERIES_PER_CONNECTION * connections,
+            initial=self._settings.initial_concurrency,
+            failed_cohorts=self._settings.failed_cohorts,
+        )
+
+    async def run(self) -> None:
+        """Keep up to date what is known of domains; for ever."""
+        if self._exchangers is not None:
+            await self._exchangers.knowledge.policies.run(self._router.mx_route)
+
+    def forget(self, domain: str) -> None:
+        """Read from the store again what is known of a domain."""
+        if self._exchangers is not None:
+            self._exchangers.knowledge.forget(domain)
 
     async def close(self) -> None:
         for courier in self._couriers.values():
@@ -98,32 +166,20 @@ class Outlets:
             await self._exchangers.close()
 
 
-def connections_of(route: RouteSettings, settings: DeliverySettings) -> int:
-    """The most connections that a route may have at once."""
-    return route.concurrency or settings.concurrency
+def said_of_tls(log: MailLog) -> Callable[[SmtpTarget, Security], None]:
+    """Puts each connection under TLS into the log."""
+
+    def say(target: SmtpTarget, security: Security) -> None:
+        flaw = None if security.level is TlsLevel.VERIFIED else security.flaw
+        log.secured(target.host, target.address, security.protocol, security.cipher, flaw)
+
+    return say
 
 
-def target_of(route: RouteSettings, settings: DeliverySettings, hostname: str) -> SmtpTarget:
-    """The SMTP host of a route."""
-    url = urlsplit(route.to)
-    implicit = url.scheme == "smtps"
-    return SmtpTarget(
-        host=url.hostname or "",
-        port=url.port or (SMTPS_PORT if implicit else SMTP_PORT),
-        hostname=route.hostname or hostname,
-        implicit_tls=implicit,
-        tls=route.tls,
-        ca_file=route.ca_file,
-        username=route.username,
-        password=route.password,
-        auth=route.auth,
-        connect_seconds=settings.connect_seconds,
-        reply_seconds=settings.reply_seconds,
-        messages_per_connection=settings.messages_per_connection,
-        connections=connections_of(route, settings),
-        source=route.source,
-        pipelining=route.pipelining,
-    )
+def most_connections(route: RouteSettings, settings: DeliverySettings) -> int:
+    """How many connections a route has when all its hosts work: those of the best priority share its mail."""
+    priorities = [host.priority for host in route.smarthosts()]
+    return connections_of(route, settings) * priorities.count(min(priorities))
 
 
 def exchanger_target(

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from graphpost.clock import NEVER, Instant
 from graphpost.maillog import MailLog
-from graphpost.store import deliveries, rerouting
+from graphpost.store import deliveries, destinations, rerouting
 from graphpost.store.deliveries import Delivery, Recipient
 from graphpost.store.store import Store, Tx
 
@@ -52,18 +52,15 @@ class Rerouter:
         """Hold nothing back for the sake of a destination that is none any more."""
 
         def unknown(tx: Tx) -> set[str]:
-            waiting = (
-                destination
-                for bucket in range(deliveries.BUCKETS)
-                for destination in deliveries.due_destinations(tx, bucket, NEVER)
-            )
-            return {destination for destination in waiting if not self.is_known(destination)}
+            return {
+                destination for destination in destinations.due(tx, NEVER) if not self.is_known(destination)
+            }
 
         for destination in sorted(await self._store.read(unknown)):
             await self._open(destination)
 
     async def _open(self, destination: str) -> None:
-        await self._store.write(lambda tx: deliveries.hold_destination(tx, destination, 0, 0))
+        await self._store.write(lambda tx: destinations.hold(tx, destination, 0, 0))
 
 
 def divided(delivery: Delivery, destination_of: Callable[[str], str], now: Instant) -> list[Delivery]:

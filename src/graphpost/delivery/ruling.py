@@ -7,7 +7,7 @@ of the delivery (docs/decisions/018).  Reports of ours are not looked at: they n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -15,11 +15,14 @@ from msgspec.structs import replace
 
 from graphpost.clock import Instant
 from graphpost.config import DeliverySettings
+from graphpost.delivery.absence import Absence
 from graphpost.delivery.filing import Filer, Filing
 from graphpost.delivery.forwarding import Forwarder
+from graphpost.delivery.receipts import Receipts
 from graphpost.mail.address import to_wire
 from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.message import Inference, Item
+from graphpost.mail.preferences import AutomaticReplies
 from graphpost.mail.rules import Rule, Verdict, verdict
 from graphpost.mail.traits import Traits
 from graphpost.store import folders, preferences
@@ -33,18 +36,20 @@ class Followed(Struct, frozen=True):
 
     rules: tuple[Rule, ...] = ()
     senders: Mapping[str, Inference] = {}
+    replies: AutomaticReplies | None = None  # when they are on
 
     @property
     def is_nothing(self) -> bool:
-        return not self.rules and not self.senders
+        return not self.rules and not self.senders and self.replies is None
 
 
 def followed(tx: Tx, mailbox_id: int) -> Followed:
     """What is followed in a mailbox at the moment."""
-    rules, overrides = preferences.on_arrival(tx, mailbox_id)
+    rules, overrides, replies = preferences.on_arrival(tx, mailbox_id)
     return Followed(
         tuple(rule for rule in rules if rule.is_enabled and not _has_error(tx, mailbox_id, rule)),
         {key: each.classify_as for key, each in overrides.items()},
+        replies,
     )
 
 
@@ -53,13 +58,39 @@ def _has_error(tx: Tx, mailbox_id: int, rule: Rule) -> bool:
 
 
 class Ruler:
-    """Follows rules for one store."""
+    """Follows rules for one store, and answers for its mailboxes."""
 
     def __init__(
-        self, filer: Filer, destination_of: Callable[[str], str], settings: DeliverySettings
+        self,
+        filer: Filer,
+        destination_of: Callable[[str], str],
+        settings: DeliverySettings,
+        receipts: Receipts,
+        absence: Absence,
     ) -> None:
+        self._receipts = receipts
+        self._absence = absence
         self._filer = filer
         self._forwarder = Forwarder(filer, destination_of, settings)
+
+    def arrived(
+        self,
+        mailbox: Mailbox,
+        filing: Filing,
+        data: bytes,
+        what: Followed,
+        envelope_sender: str,
+        now: Instant,
+    ) -> Sequence[Filing]:
+        """All that is filed for a message that arrived: what rules make of it, and what the mailbox answers by itself."""
+        made: Sequence[Filing] = (filing,)
+        if what.rules or what.senders:
+            made = self.filings(mailbox, filing, data, what, envelope_sender, now)
+        if filing.item.message.is_read_receipt_requested:
+            made = self._receipts.owed(mailbox, made, envelope_sender, now)
+        if what.replies is not None:
+            made = self._absence.answered(mailbox, made, what.replies, envelope_sender, now)
+        return made
 
     def filings(
         self,

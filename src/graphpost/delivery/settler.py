@@ -19,7 +19,7 @@ from graphpost.delivery.routing import LOCAL
 from graphpost.delivery.settle import apply, unfiled
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store.deliveries import Delivery
+from graphpost.store.deliveries import Delivery, Recipient
 from graphpost.store.store import Store
 
 BEHIND: Final = 4000
@@ -29,9 +29,20 @@ Entry = tuple[Attempt, Callable[[], object]]
 
 
 class Settler:
-    """`add` never waits; `caught_up` lets a producer wait while too much is unwritten."""
+    """`failed` is told of recipients that were given up at a destination.
 
-    def __init__(self, store: Store, clock: Clock, log: MailLog, owner: int) -> None:
+    `add` never waits; `caught_up` lets a producer wait while too much is unwritten.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        log: MailLog,
+        owner: int,
+        failed: Callable[[str, Sequence[Recipient]], object] = lambda destination, recipients: None,
+    ) -> None:
+        self._failed = failed
         self._store = store
         self._owner = owner
         self._clock = clock
@@ -98,6 +109,8 @@ class Settler:
             delivery = attempt.conclusion.delivery
             if (delivery.message_id, delivery.position) in ours:
                 attempt.say(self._log)
+                if attempt.conclusion.failed:
+                    self._failed(delivery.destination, attempt.conclusion.failed)
 
     async def _write_without_filings(self, entry: Entry) -> None:
         """Something of it cannot be stored.  What became of the delivery counts: it must not go out again."""

@@ -18,12 +18,15 @@ from graphpost.errors import ClientGone
 if TYPE_CHECKING:
     from graphpost.auth.access import Principal
     from graphpost.auth.tokens import TokenVerifier
-    from graphpost.clock import Clock
+    from graphpost.clock import Clock, Instant
     from graphpost.config import LimitSettings
+    from graphpost.delivery.receipts import ReceiptOf
     from graphpost.delivery.submit import Submitter
     from graphpost.errors import GraphError
     from graphpost.ids import Numbers
     from graphpost.mail.mailbox import Directory, Mailbox
+    from graphpost.mail.message import Item
+    from graphpost.mail.receipt import Disposition
     from graphpost.notifications.notifier import Notifier
     from graphpost.store.blobs import Blobs
     from graphpost.store.store import Store
@@ -34,6 +37,10 @@ _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 def _stays() -> bool:
     return False
+
+
+def _no_receipt(mailbox: Mailbox, item: Item, disposition: Disposition, now: Instant) -> None:
+    return None
 
 
 @dataclass(slots=True, frozen=True)
@@ -51,6 +58,7 @@ class Services:
     tenant_id: str
     notifier: Notifier
     searched: Callable[[int], None] = lambda mailbox_id: None  # told of each mailbox that was searched
+    receipt_of: ReceiptOf = _no_receipt
     inline_limit: int = 65_536  # contents up to this size are kept in the database
     throttle: Throttle | None = None  # None: nobody is held back
 

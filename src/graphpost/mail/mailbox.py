@@ -42,6 +42,7 @@ ROOT: Final = WELL_KNOWN["msgfolderroot"][0]
 DELETED_ITEMS: Final = WELL_KNOWN["deleteditems"][0]
 DRAFTS: Final = WELL_KNOWN["drafts"][0]
 INBOX: Final = WELL_KNOWN["inbox"][0]
+JUNK: Final = WELL_KNOWN["junkemail"][0]
 SENT_ITEMS: Final = WELL_KNOWN["sentitems"][0]
 RECOVERABLE: Final = WELL_KNOWN["recoverableitemsdeletions"][0]  # what was deleted from Deleted Items
 NO_FOLDER: Final = 0

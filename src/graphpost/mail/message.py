@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from graphpost.clock import Instant
 
@@ -161,6 +162,7 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     extensions: tuple[Extension, ...] = ()  # stay with this copy: nobody is sent them
     answers: Answers | None = None
     as_sent: Message | None = None  # what still goes out, when it was changed after it was sent
+    receipt_to: str = ""  # who is to be told when this is read; '' once that is done
 
     @property
     def has_attachments(self) -> bool:
@@ -171,6 +173,11 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     def going_out(self) -> Message:
         """What is delivered: the message as it was when it was sent."""
         return self.as_sent or self
+
+    @property
+    def copied(self) -> Message:
+        """What a copy has: all but the debt of a receipt."""
+        return replace(self, receipt_to="") if self.receipt_to else self
 
     @property
     def recipients(self) -> tuple[Address, ...]:

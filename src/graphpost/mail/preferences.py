@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from graphpost.clock import Instant
 from graphpost.mail.message import Address, Inference, ZonedTime
 
 ReplyStatus = Literal["disabled", "alwaysEnabled", "scheduled"]
@@ -43,6 +44,12 @@ class AutomaticReplies(Struct, frozen=True, omit_defaults=True):
     external: str = ""
     start: ZonedTime | None = None
     end: ZonedTime | None = None
+
+
+class Answered(Struct, frozen=True, omit_defaults=True):
+    """Somebody who was sent an automatic reply, and when."""
+
+    at: Instant = 0
 
 
 class WorkingHours(Struct, frozen=True, omit_defaults=True):

@@ -204,9 +204,9 @@ def _reply(fact: RecipientFact) -> str:
 
 def _status_part(facts: NdrFacts) -> Part:
     blocks = [
-        _field("Original-Envelope-Id", facts.envelope_id)
-        + _field("Reporting-MTA", f"dns; {facts.reporting_mta}")
-        + _field("Arrival-Date", date_text(facts.arrived_at))
+        status_field("Original-Envelope-Id", facts.envelope_id)
+        + status_field("Reporting-MTA", f"dns; {facts.reporting_mta}")
+        + status_field("Arrival-Date", date_text(facts.arrived_at))
     ]
     blocks += [_recipient_fields(fact, facts.retry_until) for fact in facts.recipients]
     data = "\r\n".join(blocks).encode("ascii", "replace")
@@ -218,17 +218,17 @@ def _recipient_fields(fact: RecipientFact, retry_until: Instant) -> str:
     diagnostic = " ".join(fact.diagnostic.split()) or said
     retried = fact.action == "delayed" and retry_until
     return (
-        _field("Final-Recipient", _typed_address(fact.address))
-        + _field("Action", fact.action)
-        + _field("Status", _status(fact))
-        + (_field("Remote-MTA", f"dns; {fact.remote_mta}") if fact.remote_mta else "")
-        + _field("Diagnostic-Code", diagnostic)
-        + (_field("Last-Attempt-Date", date_text(fact.last_attempt_at)) if fact.last_attempt_at else "")
-        + (_field("Will-Retry-Until", date_text(retry_until)) if retried else "")
+        status_field("Final-Recipient", typed_address(fact.address))
+        + status_field("Action", fact.action)
+        + status_field("Status", _status(fact))
+        + (status_field("Remote-MTA", f"dns; {fact.remote_mta}") if fact.remote_mta else "")
+        + status_field("Diagnostic-Code", diagnostic)
+        + (status_field("Last-Attempt-Date", date_text(fact.last_attempt_at)) if fact.last_attempt_at else "")
+        + (status_field("Will-Retry-Until", date_text(retry_until)) if retried else "")
     )
 
 
-def _field(name: str, value: str) -> str:
+def status_field(name: str, value: str) -> str:
     """A delivery-status field: ASCII, folded; '' without a value."""
     text = _NOT_ASCII.sub("?", one_line(value))
     words = [
@@ -238,7 +238,7 @@ def _field(name: str, value: str) -> str:
     return fold(name, words) if words else ""
 
 
-def _typed_address(address: str) -> str:
+def typed_address(address: str) -> str:
     """`rfc822; …`, or RFC 6533's utf-8 form in ASCII."""
     text = one_line(address)
     if text.isascii():

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 import idna
 
+from graphpost.addresses import Address, embedded, is_public
 from graphpost.config import NotificationSettings
 
 MAX_LENGTH: Final = 2048
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _UNFIT: Final = re.compile(r"[\x00-\x20\x7f-\x9f\s\\^`{|}<>\"]")  # no characters of a URL (RFC 3986)
 _NAME: Final = re.compile(
@@ -38,11 +38,6 @@ _METADATA: Final = frozenset(
         "fd20:ce::254",  # Google
     )
 )
-_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
-_UNICAST: Final = ipaddress.IPv6Network("2000::/3")  # all that IANA gives out
-_DOCUMENTATION: Final = ipaddress.IPv6Network("3fff::/20")
-_PROTOCOLS: Final = ipaddress.IPv4Network("192.0.0.0/24")
-_COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
 
 
 class EndpointError(Exception):
@@ -127,28 +122,6 @@ class Guard:
 
     def _is_named(self, host: str, address: Address) -> bool:
         return host.rstrip(".") in self._names or any(address in network for network in self._networks)
-
-
-def is_public(address: Address) -> bool:
-    """Whether an address is of the Internet at large."""
-    if address.version == 6 and (address not in _UNICAST or address in _DOCUMENTATION):
-        return False
-    return address.is_global and not (address.is_multicast or address.is_reserved or address in _PROTOCOLS)
-
-
-def embedded(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for (mapped, translated, tunnelled); else the address itself."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address.sixtofour is not None:
-        return address.sixtofour
-    if address.teredo is not None:
-        return address.teredo[1]
-    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 0xFFFF):
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
 
 
 def parse_address(text: str) -> Address:

@@ -22,7 +22,7 @@ from msgspec import Struct
 from graphpost.clock import SECOND, Instant
 from graphpost.errors import ContentLost, StoreError
 from graphpost.files import make_directory, sync_directory
-from graphpost.store.parts import Parts
+from graphpost.store.parts import STRETCH, Parts
 
 _CHUNK: Final = 256 * 1024
 _NAME: Final = re.compile(r"[0-9a-f]{64}\Z")
@@ -177,13 +177,17 @@ class FileBlobs:
 
 
 def _spool(part: Path, chunks: Iterable[bytes]) -> Blob:
-    digest, size = new_sha256(), 0
+    digest, size, synced = new_sha256(), 0, 0
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(descriptor, "wb", buffering=_CHUNK) as file:
         for chunk in chunks:
             digest.update(chunk)
             size += len(chunk)
             file.write(chunk)
+            if size - synced >= STRETCH:
+                file.flush()
+                os.fdatasync(descriptor)
+                synced = size
         file.flush()
         os.fsync(descriptor)
     return Blob(digest.hexdigest(), size)

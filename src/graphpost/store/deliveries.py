@@ -2,8 +2,8 @@
 
 A row is queued (0), done (1) or held (2).  To claim is to lease: `due_at` moves to the lease's end and `owner` is set,
 so an attempt that never comes back is due again by itself.  `settle` writes only while owner and attempts are still
-those of the claim, so a late worker changes nothing.  A destination that refuses everybody is held back as a whole
-(table destinations).  Rows lie in buckets (`bucket_of` the mailbox), and every statement names its bucket.
+those of the claim, so a late worker changes nothing.  Rows lie in buckets (`bucket_of` the mailbox), and every statement
+names its bucket.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ _COLUMNS: Final = (
 )
 _QUALIFIED: Final = ", ".join(f"deliveries.{column.strip()}" for column in _COLUMNS.split(","))
 _ADD: Final = f"INSERT INTO deliveries ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"  # noqa: S608
-_READ: Final = f"SELECT {_COLUMNS} FROM deliveries WHERE bucket = ?"  # noqa: S608
-_OF_MESSAGE: Final = f"{_READ} AND message_id = ? ORDER BY position"
+READ: Final = f"SELECT {_COLUMNS} FROM deliveries WHERE bucket = ?"  # noqa: S608
+_OF_MESSAGE: Final = f"{READ} AND message_id = ? ORDER BY position"
 _CLAIM: Final = (
     "WITH due AS MATERIALIZED (SELECT message_id AS m, position AS p FROM deliveries"
     " WHERE bucket = ? AND destination = ? AND state = 0 AND due_at <= ?"
@@ -104,19 +104,6 @@ _CLAIM: Final = (
     " WHERE deliveries.bucket = ? AND deliveries.message_id = due.m AND deliveries.position = due.p"
     " RETURNING {columns}"
 ).replace("{columns}", _QUALIFIED)
-# A loose scan: from one destination with queued rows to the next, however many rows there are.
-_DUE: Final = (
-    "WITH RECURSIVE waiting(destination) AS ("
-    " SELECT (SELECT MIN(d.destination) FROM deliveries d WHERE d.bucket = ? AND d.state = 0)"
-    " UNION ALL SELECT (SELECT MIN(d.destination) FROM deliveries d"
-    " WHERE d.bucket = ? AND d.state = 0 AND d.destination > waiting.destination)"
-    " FROM waiting WHERE waiting.destination IS NOT NULL)"
-    " SELECT waiting.destination FROM waiting LEFT JOIN destinations g"
-    " ON g.bucket = ? AND g.destination = waiting.destination"
-    " WHERE waiting.destination IS NOT NULL AND COALESCE(g.not_before, 0) <= ?"
-    " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.bucket = ? AND d.state = 0"
-    " AND d.destination = waiting.destination AND d.due_at <= ?)"
-)
 _SETTLE: Final = (
     "WITH new(m, p, a, s, d, f, document) AS (VALUES {rows})"
     " UPDATE deliveries SET owner = CASE WHEN deliveries.state = new.s AND deliveries.due_at = new.d"
@@ -136,14 +123,6 @@ _PRUNE: Final = (
     "SELECT message_id, position FROM deliveries WHERE bucket = ? AND state = 1 AND finished_at < ?"
     " ORDER BY message_id LIMIT ?) RETURNING {columns}"
 ).replace("{columns}", _COLUMNS)
-_HOLD: Final = (
-    "INSERT INTO destinations (bucket, destination, not_before, failures) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (bucket, destination) DO UPDATE SET not_before = excluded.not_before, failures = excluded.failures"
-)
-_LISTED: Final = (
-    "{read} AND (message_id, position) IN (SELECT message_id, position FROM deliveries"
-    " WHERE bucket = ?{conditions} ORDER BY message_id + 0 DESC, position LIMIT ?)"
-).replace("{read}", _READ)
 _UNREADABLE: Final = _Document(0, False, "", (), "(this entry cannot be read)", "", 1, False, False)
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Document).decode
@@ -168,7 +147,7 @@ def claim(
     rows = tx.all(
         _claim(limit, tx.dialect.skip_locked), (bucket, destination, now, lease_until, owner, bucket)
     )
-    found = sorted(map(_delivery, rows), key=lambda d: (d.created_at, d.message_id, d.position))
+    found = sorted(map(from_row, rows), key=lambda d: (d.created_at, d.message_id, d.position))
     if all(delivery.expires_at for delivery in found):
         return found
     tx.executemany(
@@ -176,16 +155,6 @@ def claim(
         [(bucket, delivery.message_id, delivery.position) for delivery in found if not delivery.expires_at],
     )
     return [delivery for delivery in found if delivery.expires_at]
-
-
-def due_destinations(tx: Tx, bucket: int, now: Instant) -> list[str]:
-    """The destinations with something due, but for those held back.  Costs by destination, not by delivery."""
-    return [row[0] for row in tx.all(_DUE, (bucket, bucket, bucket, now, bucket, now))]
-
-
-def hold_destination(tx: Tx, destination: str, not_before: Instant, failures: int) -> None:
-    """Attempt nothing to a destination, from any bucket, before that instant; 0 and 0 when it works again."""
-    tx.executemany(_HOLD, [(bucket, destination, not_before, failures) for bucket in range(BUCKETS)])
 
 
 def settle(tx: Tx, settled: Iterable[Delivery], owner: int) -> set[tuple[int, int]]:
@@ -208,7 +177,7 @@ def settle(tx: Tx, settled: Iterable[Delivery], owner: int) -> set[tuple[int, in
 
 
 def _settle_one(tx: Tx, d: Delivery, owner: int) -> bool:
-    after = (d.state, d.due_at, d.state, d.due_at, d.finished_at, _document(d))
+    after = (d.state, d.due_at, d.state, d.due_at, d.finished_at, document_of(d))
     key = (bucket_of(d.mailbox_id), d.message_id, d.position, owner, d.attempts)
     return tx.execute(_SETTLE_ONE, after + key) == 1
 
@@ -236,68 +205,15 @@ def renew(tx: Tx, held: Iterable[Delivery], owner: int, lease_until: Instant) ->
 def get(tx: Tx, mailbox_id: int, message_id: int) -> list[Delivery]:
     """A message's deliveries in order."""
     rows = tx.all(_OF_MESSAGE, (bucket_of(mailbox_id), message_id))
-    return [_delivery(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def find(tx: Tx, message_id: int) -> list[Delivery]:
     """A message's deliveries, when only its number is known: each bucket is asked, by its primary key."""
     for bucket in range(BUCKETS):
         if rows := tx.all(_OF_MESSAGE, (bucket, message_id)):
-            return [_delivery(row) for row in rows]
+            return [from_row(row) for row in rows]
     return []
-
-
-def listed(
-    tx: Tx, *, state: int | None = None, limit: int = 100, mailbox_id: int | None = None
-) -> list[Delivery]:
-    """Deliveries for people to look at: the newest first, of one state and one mailbox when given."""
-    found: list[Delivery] = []
-    conditions, params = "", []
-    if state is not None:
-        conditions += (
-            f" AND state = {int(state)}"  # in the text, or the index of the queued ones is of no use
-        )
-    if mailbox_id is not None:
-        conditions += " AND mailbox_id = ?"
-        params.append(mailbox_id)
-    sql = _LISTED.replace("{conditions}", conditions)
-    for bucket in range(BUCKETS) if mailbox_id is None else (bucket_of(mailbox_id),):
-        found.extend(map(_delivery, tx.all(sql, (bucket, bucket, *params, limit))))
-    return sorted(found, key=lambda d: (-d.message_id, d.position))[:limit]
-
-
-def retry_now(tx: Tx, bucket: int, message_id: int, now: Instant) -> int:
-    """Make a message's waiting deliveries due, and let their destinations be tried; how many there are."""
-    rows = tx.all(
-        "UPDATE deliveries SET due_at = ?, owner = 0, state = 0"
-        " WHERE bucket = ? AND message_id = ? AND (state = 2 OR (state = 0 AND (owner = 0 OR due_at <= ?)))"
-        " RETURNING destination",
-        (now, bucket, message_id, now),
-    )
-    for destination in sorted({row[0] for row in rows}):
-        tx.execute(
-            "UPDATE destinations SET not_before = 0 WHERE bucket = ? AND destination = ?",
-            (bucket, destination),
-        )
-    return len(rows)
-
-
-def cancel(tx: Tx, bucket: int, message_id: int, now: Instant) -> int:
-    """Give up a message's deliveries that no attempt is under way for; how many.  Open recipients become cancelled."""
-    rows = tx.all(
-        f"{_READ} AND message_id = ? AND (state = 2 OR (state = 0 AND (owner = 0 OR due_at <= ?)))"
-        f" ORDER BY position{tx.dialect.for_update}",
-        (bucket, message_id, now),
-    )
-    for row in rows:
-        delivery = _delivery(row)
-        recipients = tuple(_cancelled(recipient, now) for recipient in delivery.recipients)
-        tx.execute(
-            "UPDATE deliveries SET state = 1, owner = 0, finished_at = ?, document = ?"
-            " WHERE bucket = ? AND message_id = ? AND position = ?",
-            (now, _document(msgspec.structs.replace(delivery, recipients=recipients)), *row[:3]),
-        )
-    return len(rows)
 
 
 def release(tx: Tx, bucket: int, now: Instant) -> int:
@@ -319,7 +235,7 @@ def depth(tx: Tx) -> tuple[int, Instant]:
 
 def prune(tx: Tx, bucket: int, before: Instant, limit: int = 1000) -> list[Delivery]:
     """Delete up to `limit` deliveries that were finished before an instant, and tell which."""
-    return [_delivery(row) for row in tx.all(_PRUNE, (bucket, bucket, before, limit))]
+    return [from_row(row) for row in tx.all(_PRUNE, (bucket, bucket, before, limit))]
 
 
 @lru_cache(maxsize=256)
@@ -334,16 +250,11 @@ def _settle(rows: int) -> str:
 
 
 def _settlement(d: Delivery) -> tuple[Any, ...]:
-    return d.message_id, d.position, d.attempts, d.state, d.due_at, d.finished_at, _document(d)
+    return d.message_id, d.position, d.attempts, d.state, d.due_at, d.finished_at, document_of(d)
 
 
-def _cancelled(recipient: Recipient, now: Instant) -> Recipient:
-    if recipient.state in OPEN:
-        return Recipient(recipient.address, "cancelled", recipient.reply, now)
-    return recipient
-
-
-def _document(d: Delivery) -> bytes:
+def document_of(d: Delivery) -> bytes:
+    """What of a delivery no statement looks at, as it is stored."""
     rest = (d.subject, d.internet_message_id, d.siblings, d.wants_success, d.hidden)
     return _encode(_Document(d.expires_at, d.warned, d.sender, d.recipients, *rest))
 
@@ -361,11 +272,12 @@ def _row(d: Delivery) -> tuple[Any, ...]:
         d.attempts,
         d.created_at,
         d.finished_at,
-        _document(d),
+        document_of(d),
     )
 
 
-def _delivery(row: Row) -> Delivery:
+def from_row(row: Row) -> Delivery:
+    """The delivery of a row as READ gives it; one that cannot be read has no recipients and expires at 0."""
     try:
         document = _decode(row[11])
     except msgspec.DecodeError:

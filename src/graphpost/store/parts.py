@@ -25,6 +25,8 @@ from graphpost.files import make_directory, sync_directory
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash
 
+# Bytes written without syncing, at most: one long sync would hold up the commits of everybody else.
+STRETCH: Final = 1_048_576
 _CHUNK: Final = 256 * 1024
 _NAME: Final = re.compile(r"[0-9a-f]{16}")
 _REMEMBERED: Final = 256  # digests of parts that are under way; those of others are computed again
@@ -38,6 +40,7 @@ class Part:
         self._descriptor = descriptor
         self._digest_at = digest_at
         self._digest = new_sha256()
+        self._synced = size
 
     def rewind(self, size: int) -> None:
         """Go back to that length; to its own when it is shorter."""
@@ -45,7 +48,7 @@ class Part:
             size = min(size, os.fstat(self._descriptor).st_size)
             os.ftruncate(self._descriptor, size)
             self._digest = self._digest_at(self._descriptor, size)
-            self.size = size
+            self.size = self._synced = size
 
     def append(self, chunks: Iterable[bytes]) -> None:
         """Write them at the end; durable only after `sync`."""
@@ -56,6 +59,9 @@ class Part:
                 rest = memoryview(chunk)
                 while rest:
                     rest = rest[os.write(self._descriptor, rest) :]
+                if self.size - self._synced >= STRETCH:
+                    os.fdatasync(self._descriptor)
+                    self._synced = self.size
 
     def sync(self) -> None:
         """Make durable what was written."""

@@ -14,7 +14,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from graphpost.mail.preferences import Category, PersonalSettings, SenderOverride
+from graphpost.clock import Instant
+from graphpost.mail.address import to_wire
+from graphpost.mail.preferences import Answered, AutomaticReplies, Category, PersonalSettings, SenderOverride
 from graphpost.mail.rules import Rule
 from graphpost.store import folders
 from graphpost.store.store import Tx
@@ -27,14 +29,17 @@ class Kind(IntEnum):
     CATEGORY = 2
     RULE = 3
     OVERRIDE = 4
+    ANSWERED = 5  # senders who were sent an automatic reply, by their addresses
 
 
+MOST_ANSWERED: Final = 5000  # senders of one absence: strangers can make up as many as they like
 _TYPES: Final[Mapping[Kind, Any]] = MappingProxyType(
     {
         Kind.SETTINGS: PersonalSettings,
         Kind.CATEGORY: Category,
         Kind.RULE: Rule,
         Kind.OVERRIDE: SenderOverride,
+        Kind.ANSWERED: Answered,
     }
 )
 _READ: Final = "SELECT entry_id, name_key, document FROM preferences WHERE mailbox_id = ? AND kind = ?"
@@ -113,14 +118,37 @@ def remove(tx: Tx, mailbox_id: int, kind: Kind, entry_id: str) -> bool:
     )
 
 
-def on_arrival(tx: Tx, mailbox_id: int) -> tuple[list[Rule], dict[str, SenderOverride]]:
-    """What is followed when mail arrives: rules in the order of their ids, overrides by key."""
+def on_arrival(
+    tx: Tx, mailbox_id: int
+) -> tuple[list[Rule], dict[str, SenderOverride], AutomaticReplies | None]:
+    """What is followed when mail arrives: rules in the order of their ids, overrides by key, replies if they are on."""
     rows = tx.all(
-        "SELECT kind, name_key, document FROM preferences WHERE mailbox_id = ? AND kind IN (?, ?) ORDER BY entry_id",
-        (mailbox_id, int(Kind.RULE), int(Kind.OVERRIDE)),
+        "SELECT kind, name_key, document FROM preferences WHERE mailbox_id = ? AND kind IN (?, ?, ?) ORDER BY entry_id",
+        (mailbox_id, int(Kind.SETTINGS), int(Kind.RULE), int(Kind.OVERRIDE)),
     )
-    rules = [_decoders[Kind.RULE](row[2]) for row in rows if row[0] == Kind.RULE]
-    return rules, {row[1]: _decoders[Kind.OVERRIDE](row[2]) for row in rows if row[0] == Kind.OVERRIDE}
+    rules, overrides, replies = [], {}, None
+    for kind, key, document in rows:
+        value = _decoders[kind](document)
+        if kind == Kind.RULE:
+            rules.append(value)
+        elif kind == Kind.OVERRIDE:
+            overrides[key] = value
+        elif value.automatic_replies.status != "disabled":
+            replies = value.automatic_replies
+    return rules, overrides, replies
+
+
+def note_answer(tx: Tx, mailbox_id: int, sender: str, now: Instant) -> bool:
+    """Remember that a sender is sent an automatic reply; False when it was already, or too many were."""
+    key = to_wire(sender).lower()
+    if usage(tx, mailbox_id, Kind.ANSWERED)[0] >= MOST_ANSWERED:
+        return False
+    return add(tx, mailbox_id, Kind.ANSWERED, Entry(key, key, Answered(now)))
+
+
+def forget_answers(tx: Tx, mailbox_id: int) -> None:
+    """Let everybody be answered anew."""
+    tx.execute("DELETE FROM preferences WHERE mailbox_id = ? AND kind = ?", (mailbox_id, int(Kind.ANSWERED)))
 
 
 def settings_of(tx: Tx, mailbox_id: int) -> PersonalSettings:

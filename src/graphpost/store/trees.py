@@ -182,6 +182,7 @@ def _copy_message(
     if item is None:
         return
     place = {"message_id": number, "folder_id": folder_id, "moves": 0, "version": 1}
-    messages.add(tx, replace(item, created_at=now, modified_at=now, **place))
+    copy = replace(item, message=item.message.copied, created_at=now, modified_at=now, **place)
+    messages.add(tx, copy)
     if item.message.raw is not None or item.message.attachments:
         contents.copy(tx, mailbox_id, message_id, number)

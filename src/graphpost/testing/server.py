@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from graphpost.config import Config, load
+from graphpost.delivery.outlets import HTTPS_PORT
 from graphpost.server import Server
 from graphpost.store.store import Store
 
@@ -59,10 +60,10 @@ class Output(io.StringIO):
 class ServerThread:
     """A server and the event loop it lives in; `call` runs a coroutine there."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, policy_port: int = HTTPS_PORT) -> None:
         self.config = config
         self.output = Output()
-        self.server = Server(config, stream=self.output)
+        self.server = Server(config, stream=self.output, policy_port=policy_port)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="graphpost", daemon=True)
 
@@ -115,10 +116,14 @@ def running_server(
     file: Path | None = None,
     flags: Mapping[str, object] | None = None,
     change: Callable[[Config], Config] = lambda config: config,
+    policy_port: int = HTTPS_PORT,
 ) -> Iterator[ServerThread]:
-    """Start a server on a free port and stop it afterwards; `change` edits the configuration it is given."""
+    """Start a server on a free port and stop it afterwards; `change` edits the configuration it is given.
+
+    `policy_port` is where it finds other domains' MTA-STS policies.
+    """
     config = load(file, data=data, environ={}, flags={"server.port": 0, **(flags or {})})
-    thread = ServerThread(change(config))
+    thread = ServerThread(change(config), policy_port)
     thread.start()
     try:
         yield thread

@@ -101,3 +101,12 @@ def parameters_of(rest: str) -> tuple[str, ...]:
     """What follows the address."""
     found = _BRACKETS.search(rest)
     return tuple(found[2].split()) if found else ()
+
+
+def bearer_of(text: str) -> tuple[str, str]:
+    """(user, token) in what a client says in XOAUTH2, or in OAUTHBEARER (RFC 7628)."""
+    user, *fields = text.split("\x01")
+    (token,) = [each.removeprefix("auth=Bearer ") for each in fields if each.startswith("auth=")]
+    if user.startswith("user="):
+        return user.removeprefix("user="), token
+    return user.split(",")[1].removeprefix("a=").replace("=2C", ",").replace("=3D", "="), token

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Self
 
-from graphpost.testing.smtp_lines import Lines, Segments, address_of, parameters_of
+from graphpost.testing.smtp_lines import Lines, Segments, address_of, bearer_of, parameters_of
 
 EXTENSIONS = ("PIPELINING", "SIZE 200000000", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES")
 
@@ -277,7 +277,7 @@ class SmtpPeer:
 
     def _offered(self, state: _State) -> list[str]:
         starttls = ["STARTTLS"] if self._tls is not None and not state.is_tls else []
-        auth = ["AUTH PLAIN LOGIN XOAUTH2"] if self._users else []
+        auth = ["AUTH PLAIN LOGIN XOAUTH2 OAUTHBEARER"] if self._users else []
         return [*self.extensions, *starttls, *auth]
 
     async def _take(self, lines: Lines, state: _State, verb: str, rest: str) -> None:
@@ -337,16 +337,15 @@ class SmtpPeer:
                 b64decode(initial).decode() if initial else await self._challenge(lines, "VXNlcm5hbWU6")
             )
             password = await self._challenge(lines, "UGFzc3dvcmQ6")
-        elif mechanism.upper() == "XOAUTH2":
-            user, bearer = b64decode(initial).decode().split("\x01")[:2]
-            username, password = user.removeprefix("user="), bearer.removeprefix("auth=Bearer ")
+        elif mechanism.upper() in ("XOAUTH2", "OAUTHBEARER"):
+            username, password = bearer_of(b64decode(initial).decode())
         else:
             _, username, password = b64decode(initial).decode().split("\0")
         if self._users.get(username) == password:
             state.username = username
             await lines.write("235 2.7.0 welcome")
             return
-        if mechanism.upper() == "XOAUTH2":
+        if mechanism.upper() in ("XOAUTH2", "OAUTHBEARER"):
             await self._challenge(lines, "eyJzdGF0dXMiOiI0MDEifQ==")
         await lines.write("535 5.7.8 wrong name or password")
 

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from graphpost.transport.security import IN_CLEAR, TlsLevel, security_of
 from graphpost.transport.wire import Extensions, ReplyReader, WireError
 
 _CLOSED = "the peer closed the connection"
@@ -36,7 +37,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop, when_lost: Callable[[Connection], None]) -> None:
         self.loop = loop
         self.extensions = Extensions()
-        self.is_secure = False
+        self.security = IN_CLEAR
         self.is_open = False
         self.is_writable = True
         self.needs_reset = False
@@ -96,7 +97,7 @@ class Connection(asyncio.Protocol):
             self.write(line)
         return await question.answer
 
-    async def start_tls(self, context: ssl.SSLContext, hostname: str, seconds: float) -> None:
+    async def start_tls(self, context: ssl.SSLContext, hostname: str, seconds: float, flaw: str = "") -> None:
         """Go on under TLS; whatever the peer said in clear text beyond its reply is an attack (RFC 3207 §6)."""
         if not self._reader.is_empty:
             raise WireError("clear text after the reply to STARTTLS")
@@ -109,7 +110,18 @@ class Connection(asyncio.Protocol):
         if transport is None:
             raise ConnectionResetError(_CLOSED)
         self._transport = transport
-        self.is_secure = True
+        self.note_security(flaw)
+
+    def note_security(self, flaw: str) -> None:
+        """The handshake is done; `flaw` is what was found wrong with the certificate before."""
+        assert self._transport is not None
+        tls: ssl.SSLObject = self._transport.get_extra_info("ssl_object")
+        is_verified = tls.context.verify_mode is ssl.CERT_REQUIRED
+        self.security = security_of(tls, is_verified=is_verified, flaw=flaw)
+
+    @property
+    def is_secure(self) -> bool:
+        return self.security.level is not TlsLevel.PLAIN
 
     def abort(self) -> None:
         """Let go at once, without a word."""

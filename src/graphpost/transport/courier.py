@@ -32,10 +32,14 @@ class Delivered(Struct, frozen=True, tag="delivered"):
 
 
 class Deferred(Struct, frozen=True, tag="deferred"):
-    """Not now.  `whole_destination`: the host, not this message, is the reason: hold back the others too."""
+    """Not now.  `whole_destination`: the host, not this message, is the reason: hold back the others too.
+
+    `lacks_tls`: it would not, or could not, start TLS as it has to be.
+    """
 
     reply: Reply
     whole_destination: bool = False
+    lacks_tls: bool = False
 
 
 class Failed(Struct, frozen=True, tag="failed"):
@@ -45,6 +49,11 @@ class Failed(Struct, frozen=True, tag="failed"):
 
 
 Outcome = Delivered | Deferred | Failed
+
+
+def is_unsaid(outcome: Outcome) -> bool:
+    """Whether the host said nothing about the recipient, so that another one may be asked."""
+    return type(outcome) is Deferred and outcome.whole_destination
 
 
 class Data(Protocol):

@@ -12,31 +12,72 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Final
+from typing import Final, Protocol
 
-from graphpost.transport.courier import Courier, Deferred, Envelope, Failed, Outcome, Reply
+from msgspec import Struct
+
+from graphpost.config import TlsPolicy
+from graphpost.transport.courier import Courier, Deferred, Envelope, Failed, Outcome, Reply, is_unsaid
+from graphpost.transport.mta_sts import Policy
 from graphpost.transport.resolver import Exchanger, LookupFailedError, NoSuchDomainError, Resolver
+from graphpost.transport.security import Security
 
 ATTEMPTS: Final = 5
 HOSTS: Final = 10
 _THIS_NETWORK: Final = ipaddress.ip_network("0.0.0.0/8")
 
 
+class Demand(Struct, frozen=True):
+    """How safely mail for a domain has to travel; `why` it is more than the route asks for ('' when it is not)."""
+
+    tls: TlsPolicy
+    policy: Policy | None = None
+    why: str = ""
+
+    def admits(self, host: str) -> bool:
+        """Whether mail may go by that host at all."""
+        return self.policy is None or self.policy.mode != "enforce" or self.policy.matches(host)
+
+
+class Safety(Protocol):
+    """What is known of how domains take mail."""
+
+    async def demand(self, domain: str) -> Demand: ...
+
+    def reached(self, domain: str, host: str, demand: Demand, security: Security) -> None:
+        """A host talked about a message over such a connection."""
+        ...
+
+    def refused(self, domain: str, host: str, reason: str) -> None:
+        """A host was not safe enough."""
+        ...
+
+
+class HostCourier(Courier, Protocol):
+    """To one host at one address."""
+
+    @property
+    def security(self) -> Security:
+        """That of the connection opened last."""
+        ...
+
+
 class MxCourier:
     """Delivers to one domain (an A-label).
 
-    `hosts` gives the courier for a host's name and one of its addresses; it is shared with other domains, and not ours
-    to close.  `own` are the names that are ours, in lower case.  `allow_local`: to loopback and link-local addresses too.
+    `hosts` gives the courier for a host's name, one of its addresses and a TLS policy; it is shared with other domains, and
+    not ours to close.  `own` are the names that are ours, in lower case.  `allow_local`: to loopback and link-local addresses too.
     """
 
     def __init__(
         self,
         domain: str,
         resolver: Resolver,
-        hosts: Callable[[str, str], Courier],
+        hosts: Callable[[str, str, TlsPolicy], HostCourier],
         own: frozenset[str],
         random: Random,
         *,
+        safety: Safety,
         allow_local: bool = False,
     ) -> None:
         self._domain = domain
@@ -44,6 +85,7 @@ class MxCourier:
         self._hosts = hosts
         self._own = own
         self._random = random
+        self._safety = safety
         self._allow_local = allow_local
 
     async def deliver(self, envelope: Envelope) -> tuple[Outcome, ...]:
@@ -51,28 +93,36 @@ class MxCourier:
             exchangers = await self._exchangers()
         except _Hopeless as reason:
             return (reason.outcome,) * len(envelope.recipients)
-        outcomes = await self._deliver(envelope, exchangers)
+        demand = await self._safety.demand(self._domain)
+        outcomes = await self._deliver(envelope, exchangers, demand)
         if outcomes is not None:
             return outcomes
         text = f"none of the mail servers of {self._domain} has an address: {_listed(exchangers)}"
         return (_held("4.4.4", text),) * len(envelope.recipients)
 
     async def _deliver(
-        self, envelope: Envelope, exchangers: Sequence[Exchanger]
+        self, envelope: Envelope, exchangers: Sequence[Exchanger], demand: Demand
     ) -> tuple[Outcome, ...] | None:
-        """What the first host says that can be spoken to, or else the last; None when none has an address."""
+        """What the first host says that can be spoken to, or else the last; None when none has an address.
+
+        That a host was not safe enough is said before anything else that was wrong with others.
+        """
         outcomes: tuple[Outcome, ...] | None = None
-        refused = ""
+        refused = unsafe = ""
         left = ATTEMPTS
+        everybody = len(envelope.recipients)
         for exchanger in exchangers[:HOSTS]:
             if not left:
                 break
+            if not demand.admits(exchanger.host):
+                unsafe = self._pass_over(exchanger.host, demand)
+                continue
             try:
                 addresses = await self._resolver.addresses(exchanger.host)
             except NoSuchDomainError:
                 continue
             except LookupFailedError as error:
-                outcomes = (_held("4.4.3", str(error)),) * len(envelope.recipients)
+                outcomes = (_held("4.4.3", str(error)),) * everybody
                 continue
             for address in addresses:
                 if not left:
@@ -84,12 +134,32 @@ class MxCourier:
                     )
                     continue
                 left -= 1
-                outcomes = await self._hosts(exchanger.host, address).deliver(envelope)
-                if not all(isinstance(said, Deferred) and said.whole_destination for said in outcomes):
+                host = self._hosts(exchanger.host, address, demand.tls)
+                outcomes = await host.deliver(envelope)
+                if not all(map(is_unsaid, outcomes)):
+                    self._safety.reached(self._domain, exchanger.host, demand, host.security)
                     return outcomes
+                unsafe = self._note_unsafe(exchanger.host, outcomes[0], demand) or unsafe
+        if unsafe:
+            return (_held("4.7.5", unsafe),) * everybody
         if outcomes is None and refused:
-            return (_failed("5.4.4", refused),) * len(envelope.recipients)
+            return (_failed("5.4.4", refused),) * everybody
         return outcomes
+
+    def _pass_over(self, host: str, demand: Demand) -> str:
+        reason = f"{host} is not among the mail servers of {self._domain} that its MTA-STS policy names"
+        self._safety.refused(self._domain, host, reason)
+        return reason
+
+    def _note_unsafe(self, host: str, outcome: Outcome, demand: Demand) -> str:
+        """Why mail was not given to a host, when it was for lack of TLS that we insist on; else ''."""
+        if not (demand.why and isinstance(outcome, Deferred) and outcome.lacks_tls):
+            return ""
+        reply = outcome.reply
+        said = f"{host} answered STARTTLS with {reply.code} {reply.text}" if reply.code else reply.text
+        reason = f"{said}; {demand.why}"
+        self._safety.refused(self._domain, host, reason)
+        return reason
 
     async def _exchangers(self) -> list[Exchanger]:
         """Whom to try, in order; raises what makes it no use to try at all."""

@@ -1,11 +1,13 @@
 """From a host's name to a connection ready for MAIL: EHLO, STARTTLS, AUTH.
 
-RFC 5321 §3.1-3.2, RFC 3207, RFC 4954, XOAUTH2 as Google and Microsoft describe it.
+RFC 5321 §3.1-3.2, RFC 3207, RFC 4954.
 
-TLS by policy: `none` never starts it; `opportunistic` uses it, unverified, where it is offered, and goes on in
-clear text where it is not or where the handshake fails (on a new connection); `required` insists on it,
-unverified; `verified` insists on a certificate for the host.  A password leaves only under TLS, or where the policy
-is `none`.
+TLS by policy: `none` never starts it; `opportunistic` uses it, with any certificate, where it is offered, and goes on
+in clear text where it is not or where the handshake fails (on a new connection); `required` insists on it, with any
+certificate; `verified` insists on a certificate for the host.  A password or token leaves only under TLS, or where the
+policy is `none`.  A token that is refused is replaced by another one once (on a new connection).  Where
+`looks_at_certificate` says so, any certificate is one that could not be verified: that is tried first, so that the
+connection's Security tells which it was, at the price of another connection when it was not.
 
 Raises SessionError, whose outcome says why: always Deferred, for it says nothing about any message.
 """
@@ -15,19 +17,20 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import partial
 
-from graphpost.config import TlsPolicy
-from graphpost.errors import ConfigurationError
+from msgspec import Struct, structs
+
+from graphpost.config import Mechanism, TlsPolicy
 from graphpost.transport.connection import Connection
 from graphpost.transport.courier import Deferred, Reply
 from graphpost.transport.failure import Phase, outcome_of_error, reply_of
+from graphpost.transport.sasl import BY_PASSWORD, BY_TOKEN, auth_lines, choose, concession
+from graphpost.transport.security import Security, client_context
+from graphpost.transport.tokens import TokenError, TokenSource
 from graphpost.transport.wire import Extensions, command, one_line, parse_extensions
-
-Mechanism = Literal["", "plain", "login", "xoauth2"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class SmtpTarget:
     """Where mail goes and how; `hostname` is ours, for EHLO ('' is the machine's).
 
     `address` is where `host` is, when that is known already, and `source` our own address that it sees ('' is any).
-    `auth` '' is the best of PLAIN and LOGIN.  `connections` is how many there may be at once; `patience_seconds` is how
+    `auth` '' is the best of PLAIN and LOGIN, and with `tokens`, which are instead of a password, of OAUTHBEARER and
+    XOAUTH2.  `connections` is how many there may be at once; `patience_seconds` is how
     long a message waits to follow another one before it gets one of them for itself.
     """
 
@@ -57,6 +61,10 @@ class SmtpTarget:
     address: str = ""
     source: str = ""
     pipelining: bool = True  # whether it is used when it is offered
+    tokens: TokenSource | None = None
+    certificate: str = ""  # PEM files: ours, for a host that asks for one, and its key
+    key: str = ""  # '' is in the same file
+    looks_at_certificate: bool = False
 
     def __repr__(self) -> str:
         return f"SmtpTarget({self.host!r}, {self.port}, tls={self.tls!r})"
@@ -70,44 +78,66 @@ class SessionError(Exception):
         self.outcome = outcome
 
 
-def tls_context(target: SmtpTarget) -> ssl.SSLContext | None:
-    """What TLS with the target needs; ConfigurationError when its ca_file cannot be read."""
+class Contexts(Struct, frozen=True):
+    """TLS with a target: `first` is tried first (None: no TLS), and `otherwise` where that trusts no certificate."""
+
+    first: ssl.SSLContext | None = None
+    otherwise: ssl.SSLContext | None = None
+    flaw: str = ""  # what was found wrong with the certificate
+
+    def lenient(self, flaw: str) -> Contexts:
+        """When it is known what is wrong with the host's certificate."""
+        return self if self.otherwise is None else Contexts(self.otherwise, None, flaw)
+
+
+def tls_contexts(target: SmtpTarget) -> Contexts:
+    """What TLS with the target needs; ConfigurationError when one of its files cannot be used."""
     if target.tls == "none" and not target.implicit_tls:
-        return None
-    if target.tls != "verified":
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    try:
-        return ssl.create_default_context(cafile=target.ca_file or None)
-    except OSError as error:
-        raise ConfigurationError("ca_file", f"cannot be used: {error.strerror or error}") from error
+        return Contexts()
+    ours = partial(client_context, ca_file=target.ca_file, certificate=target.certificate, key=target.key)
+    if target.tls == "verified":
+        return Contexts(ours(is_verifying=True))
+    if target.looks_at_certificate:
+        return Contexts(ours(is_verifying=True), ours(is_verifying=False))
+    return Contexts(client_context(is_verifying=False, certificate=target.certificate, key=target.key))
 
 
 async def open_session(
-    target: SmtpTarget, context: ssl.SSLContext | None, when_lost: Callable[[Connection], None]
+    target: SmtpTarget, contexts: Contexts, when_lost: Callable[[Connection], None]
 ) -> Connection:
     """A connection ready for MAIL; raises SessionError."""
-    opening = _Opening(target, context, when_lost)
+    opening = _Opening(target, contexts, when_lost)
     try:
         return await opening.run()
-    except SessionError:
-        is_optional = target.tls == "opportunistic" and not target.implicit_tls and not target.username
-        if not is_optional or opening.phase is not Phase.TLS:
+    except SessionError as error:
+        if opening.has_stale_token:
+            return await _Opening(target, contexts, when_lost).run()
+        flaw = error.outcome.reply.text
+        if contexts.otherwise is not None and isinstance(error.__cause__, ssl.SSLCertVerificationError):
+            less = Contexts(contexts.otherwise, None, flaw)
+        elif opening.phase is Phase.TLS and contexts.first is not None and _is_optional(target):
+            less = Contexts(flaw=flaw)
+        else:
+            error.outcome = structs.replace(error.outcome, lacks_tls=opening.phase is Phase.TLS)
             raise
-    return await _Opening(target, None, when_lost).run()
+    return await open_session(target, less, when_lost)
+
+
+def _is_optional(target: SmtpTarget) -> bool:
+    return target.tls == "opportunistic" and not target.implicit_tls and not target.username
 
 
 class _Opening:
     """One attempt; `phase` says how far it came.  Without a context TLS is not started."""
 
     def __init__(
-        self, target: SmtpTarget, context: ssl.SSLContext | None, when_lost: Callable[[Connection], None]
+        self, target: SmtpTarget, contexts: Contexts, when_lost: Callable[[Connection], None]
     ) -> None:
         self.phase = Phase.CONNECT
+        self.has_stale_token = False
         self._target = target
-        self._context = context
+        self._context = contexts.first
+        self._flaw = contexts.flaw
         self._when_lost = when_lost
         self._connection: Connection | None = None
 
@@ -118,6 +148,10 @@ class _Opening:
             await self._greet(connection)
             await self._secure(connection)
             await self._authenticate(connection)
+        except TokenError as error:
+            self._leave()
+            text = f"{error}; it is needed for {self._target.host}"
+            raise self._refuse(Phase.AUTH, "4.7.0", text) from error
         except (OSError, ValueError) as error:  # ValueError: WireError, and names that are none
             self._leave()
             raise SessionError(outcome_of_error(self.phase, error, self._target.host)) from error
@@ -143,7 +177,8 @@ class _Opening:
                 ssl=self._context if implicit else None,
                 server_hostname=target.host if implicit else None,
             )
-        connection.is_secure = implicit
+        if implicit:
+            connection.note_security(self._flaw)
         return connection
 
     async def _greet(self, connection: Connection) -> None:
@@ -159,7 +194,10 @@ class _Opening:
 
     async def _secure(self, connection: Connection) -> None:
         target = self._target
-        if connection.is_secure or target.tls == "none" or self._context is None:
+        if connection.is_secure or target.tls == "none":
+            return
+        if self._context is None:
+            connection.security = Security(flaw=self._flaw)
             return
         must = target.tls in ("required", "verified")
         if not connection.extensions.starttls:
@@ -167,13 +205,15 @@ class _Opening:
                 raise self._refuse(
                     Phase.TLS, "4.7.4", f"TLS is required and {target.host} does not offer STARTTLS"
                 )
+            connection.security = Security(flaw=f"{target.host} does not offer STARTTLS")
             return
         code, text = await self._ask(Phase.TLS, b"STARTTLS\r\n")
         if code != 220:
             if must or not 400 <= code < 600:
                 self._check(code, text, (220,))
+            connection.security = Security(flaw=one_line(f"{target.host} answered STARTTLS with {code}"))
             return
-        await connection.start_tls(self._context, target.host, target.connect_seconds)
+        await connection.start_tls(self._context, target.host, target.connect_seconds, self._flaw)
         await self._greet(connection)
 
     async def _authenticate(self, connection: Connection) -> None:
@@ -184,16 +224,20 @@ class _Opening:
             raise self._refuse(
                 Phase.AUTH, "4.7.11", f"a password is not sent without TLS, and {target.host} offers none"
             )
-        mechanism = _choose(target.auth, connection.extensions.auth)
+        candidates = BY_PASSWORD if target.tokens is None else BY_TOKEN
+        mechanism = choose(target.auth, connection.extensions.auth, candidates)
         if mechanism is None:
-            wanted = target.auth.upper() or "PLAIN or LOGIN"
+            wanted = " or ".join(each.upper() for each in ([target.auth] if target.auth else candidates))
             raise self._refuse(Phase.AUTH, "4.7.0", f"{target.host} does not offer AUTH {wanted}")
-        for line in _auth_lines(mechanism, target.username, target.password):
+        secret = target.password if target.tokens is None else await target.tokens.get()
+        for line in auth_lines(mechanism, target.username, secret, target.host, target.port):
             code, text = await self._ask(Phase.AUTH, line)
             if code != 334:
                 break
-        if code == 334:  # an error challenge: an empty answer gets the verdict
-            code, text = await self._ask(Phase.AUTH, b"\r\n")
+        if code == 334:  # an error challenge
+            code, text = await self._ask(Phase.AUTH, concession(mechanism))
+        if code == 535 and target.tokens is not None:
+            self.has_stale_token = target.tokens.refuse(secret)
         self._check(code, text)
 
     async def _expect_success(self, phase: Phase, line: bytes) -> None:
@@ -213,22 +257,3 @@ class _Opening:
         """Our own refusal to go on with this host; not for the fallback to clear text."""
         self.phase = phase
         return SessionError(Deferred(Reply(0, status, one_line(text)), whole_destination=True))
-
-
-def _choose(wanted: Mechanism, offered: frozenset[str]) -> Mechanism | None:
-    candidates: tuple[Mechanism, ...] = (wanted,) if wanted else ("plain", "login")
-    return next((mechanism for mechanism in candidates if mechanism.upper() in offered), None)
-
-
-def _auth_lines(mechanism: Mechanism, username: str, password: str) -> list[bytes]:
-    """The client's lines, one per reply; all base64, so nothing in a password can end a line."""
-    if mechanism == "login":
-        return [
-            b"AUTH LOGIN\r\n",
-            b64encode(username.encode()) + b"\r\n",
-            b64encode(password.encode()) + b"\r\n",
-        ]
-    if mechanism == "xoauth2":
-        token = f"user={username}\x01auth=Bearer {password}\x01\x01"
-        return [b"AUTH XOAUTH2 " + b64encode(token.encode()) + b"\r\n"]
-    return [b"AUTH PLAIN " + b64encode(f"\0{username}\0{password}".encode()) + b"\r\n"]

@@ -16,29 +16,39 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from graphpost.transport.connection import Connection
 from graphpost.transport.courier import Deferred, Envelope, Outcome, Reply
-from graphpost.transport.session import SessionError, SmtpTarget, open_session, tls_context
+from graphpost.transport.security import IN_CLEAR, Security, TlsLevel
+from graphpost.transport.session import Contexts, SessionError, SmtpTarget, open_session, tls_contexts
 from graphpost.transport.transaction import Transaction
 
 __all__ = ["SmtpCourier", "SmtpTarget"]
 
 _QUIT_SECONDS = 2.0
+_LENIENT_SECONDS = 3600.0
 _COMPANY = 2  # envelopes that may wait for one connection
 _CLOSING = Deferred(Reply(0, "4.3.2", "we are closing"))
 
 
 class SmtpCourier:
-    """Delivers to `target`; one event loop.  ConfigurationError when the target's ca_file cannot be read.
+    """Delivers to `target`; one event loop.  ConfigurationError when one of the target's files cannot be used.
+
+    `security` is that of the connection opened last.  `when_secured` is told of each connection under TLS.
 
     Places for connections: a delivery takes one (`_opening`) before it opens a connection, and the connection has it
     (`_connections`) until it is lost.
     """
 
-    def __init__(self, target: SmtpTarget) -> None:
+    def __init__(
+        self, target: SmtpTarget, when_secured: Callable[[SmtpTarget, Security], None] = lambda *_: None
+    ) -> None:
         self._target = target
-        self._context = tls_context(target)
+        self._contexts = tls_contexts(target)
+        self._when_secured = when_secured
+        self._lenient_until = 0.0
+        self.security = IN_CLEAR
         self._waiting: deque[Transaction] = deque()
         self._idle: list[Connection] = []
         self._connections: set[Connection] = set()
@@ -168,7 +178,7 @@ class SmtpCourier:
     async def _deliver_freshly(self, envelope: Envelope) -> tuple[Outcome, ...]:
         """On a new connection, whose place is taken."""
         try:
-            connection = await open_session(self._target, self._context, self._forget)
+            connection = await open_session(self._target, self._usual_contexts(), self._forget)
         except SessionError as refusal:
             self._opening -= 1
             self._on_refusal(refusal.outcome)
@@ -178,6 +188,7 @@ class SmtpCourier:
             raise
         self._opening -= 1
         self._connections.add(connection)
+        self._note(connection.security)
         self._follows = connection.extensions.pipelining
         if self._is_closed:
             connection.quit(_QUIT_SECONDS)
@@ -194,6 +205,22 @@ class SmtpCourier:
             raise
         assert outcomes is not None, "a first transaction is not stale"
         return outcomes
+
+    def _usual_contexts(self) -> Contexts:
+        """Whether the host's certificate has become valid is not tried with every connection."""
+        if self._is_lenient():
+            return self._contexts.lenient(self.security.flaw)
+        return self._contexts
+
+    def _is_lenient(self) -> bool:
+        return asyncio.get_running_loop().time() < self._lenient_until
+
+    def _note(self, security: Security) -> None:
+        if security.level is TlsLevel.ENCRYPTED and security.flaw and not self._is_lenient():
+            self._lenient_until = asyncio.get_running_loop().time() + _LENIENT_SECONDS
+        self.security = security
+        if security.level is not TlsLevel.PLAIN:
+            self._when_secured(self._target, security)
 
     def _on_refusal(self, outcome: Outcome) -> None:
         """No connection was to be had.  Those who wait may get one that there is; otherwise they need not try."""

@@ -12,6 +12,7 @@ from graphpost.errors import BadRequest, GraphError, TooLarge, UnsupportedMedia
 from graphpost.web.exchange import Disconnected, Exchange
 
 GZIP: Final = 16 + zlib.MAX_WBITS
+_LARGE: Final = 1_048_576  # bytes; more are put together outside the event loop
 GZIP_MEMBERS: Final = 100
 TOO_LARGE: Final = "The maximum request length supported is {}."
 LINGER_SECONDS: Final = 10.0
@@ -164,7 +165,14 @@ async def _received(exchange: Exchange, limit: int) -> bytes:
         if size > limit and not exchange.is_ended:
             raise TooLong(_too_large(limit))
         parts.append(chunk)
-    return b"".join(parts)
+    return await asyncio.to_thread(_joined, parts) if size > _LARGE else b"".join(parts)
+
+
+def _joined(parts: list[bytes]) -> bytes:
+    """The parts in one, and their memory given back: for tens of megabytes that takes as many milliseconds."""
+    data = b"".join(parts)
+    parts.clear()
+    return data
 
 
 def _expanded(data: bytes, limit: int) -> bytes:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from tests.graph.desk import ADELE, ALEX
-from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study
+from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study, to
 from tests.graph.test_metadata import members, schema
+
+from graphpost.store import preferences
 
 __all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
@@ -218,3 +220,34 @@ async def test_reading_the_directory_is_not_enough_to_read_them(
     study: Study, path: str, token: str, refused: tuple[int, str]
 ) -> None:
     assert (await study.get(path, query="$select=mailboxSettings", token=token)).error == refused
+
+
+async def test_a_new_absence_answers_everybody_anew(study: Study) -> None:
+    async def is_answered_anew(**setting: Any) -> bool:
+        given = {"status": "alwaysEnabled", "internalReplyMessage": "Away", **setting}
+        assert (await study.patch(PLACE, {"automaticRepliesSetting": given})).status == 200
+        return await study.store.write(
+            lambda tx: preferences.note_answer(tx, ADELE.mailbox_id, "zoe@one.test", 1)
+        )
+
+    assert await is_answered_anew()
+    assert not await is_answered_anew()
+    assert not await is_answered_anew(internalReplyMessage="Still away")
+    assert await is_answered_anew(status="disabled")
+    assert await is_answered_anew()
+
+
+async def test_somebody_away_answers_by_what_the_api_was_told(study: Study) -> None:
+    await study.office.worker.start()
+    setting = {"status": "alwaysEnabled", "internalReplyMessage": "<p>Back on Monday</p>"}
+    path = f"/v1.0/users/{ALEX.object_id}/{PLACE}"
+    answer = await study.patch(path, {"automaticRepliesSetting": setting}, token="app-with-everything")
+    assert answer.status == 200
+    message = {"subject": "Lunch", "toRecipients": to(ALEX.address)}
+    assert (await study.post("sendMail", {"message": message})).status == 202
+    await study.office.until_done(2)
+    (found,) = (await study.get("mailFolders/inbox/messages")).json["value"]
+    assert found["subject"] == "Automatic reply: Lunch"
+    assert "Back on Monday" in found["body"]["content"]
+    (sent,) = (await study.get("mailFolders/sentitems/messages")).json["value"]
+    assert found["conversationId"] == sent["conversationId"]

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from graphpost.graph.answers import message_reply
 from graphpost.graph.bodies.payload import LARGE
 from graphpost.graph.call import Call, Reply
+from graphpost.graph.messages import receipting
 from graphpost.graph.messages.patching import check_patch, is_rewritten, read_patch
 from graphpost.graph.prefer import wants_minimal
 from graphpost.graph.writing import write_message
@@ -29,7 +30,7 @@ async def update_message(call: Call) -> Reply:
         if after is item:
             return item
         if not item.is_draft:
-            after = _kept_as_sent(tx, item, after)
+            after = receipting.read(tx, call, item, _kept_as_sent(tx, item, after), now)
         elif after.message.extended != item.message.extended:
             after = _rescheduled(tx, after)
         return messages.change(tx, item, after)

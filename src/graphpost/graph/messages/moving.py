@@ -14,6 +14,7 @@ from graphpost.graph.answers import message_reply
 from graphpost.graph.bodies.values import READ, read_string
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.keys import check_destination, folder_number
+from graphpost.graph.messages import receipting
 from graphpost.graph.writing import json_members, write_message
 from graphpost.mail.deferral import is_timed
 from graphpost.mail.mailbox import DELETED_ITEMS, RECOVERABLE
@@ -33,7 +34,7 @@ async def move_message(call: Call) -> Reply:
         check_destination(tx, call.box, destination)
         if not _BINS.isdisjoint(folders.ancestors(tx, item.mailbox_id, destination)):
             _unschedule(tx, item)
-        return _placed(tx, item, destination, now)
+        return _placed(tx, call, item, destination, now)
 
     return await message_reply(call, await write_message(call, move), 201)
 
@@ -47,6 +48,7 @@ async def copy_message(call: Call) -> Reply:
         check_destination(tx, call.box, destination)
         copied = replace(
             item,
+            message=item.message.copied,
             message_id=number,
             folder_id=destination,
             moves=0,
@@ -77,14 +79,20 @@ async def throw_away(call: Call) -> None:
         else:
             _unschedule(tx, item)
             is_deleted = DELETED_ITEMS in folders.ancestors(tx, item.mailbox_id, item.folder_id)
-            _placed(tx, item, RECOVERABLE if is_deleted else DELETED_ITEMS, now)
+            _placed(tx, call, item, RECOVERABLE if is_deleted else DELETED_ITEMS, now)
 
     await write_message(call, delete)
 
 
 async def delete_for_good(call: Call) -> Reply:
     """`POST …/permanentDelete`: 204.  What is on its way to somebody still arrives."""
-    await write_message(call, forget)
+    now = call.services.clock.now()
+
+    def erase(tx: Tx, item: Item) -> None:
+        receipting.unread(tx, call, item, now)
+        forget(tx, item)
+
+    await write_message(call, erase)
     return Reply(204)
 
 
@@ -101,10 +109,11 @@ def _destination(call: Call, operation: str) -> int:
     return folder_number(call.box, text)
 
 
-def _placed(tx: Tx, item: Item, folder: int, now: int) -> Item:
+def _placed(tx: Tx, call: Call, item: Item, folder: int, now: int) -> Item:
     if folder == item.folder_id:
         return item
-    return messages.change(tx, item, replace(item, folder_id=folder, modified_at=now))
+    after = receipting.unread(tx, call, item, now) if folder == RECOVERABLE else item
+    return messages.change(tx, item, replace(after, folder_id=folder, modified_at=now))
 
 
 def _unschedule(tx: Tx, item: Item) -> None:

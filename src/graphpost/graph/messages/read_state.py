@@ -13,6 +13,7 @@ from graphpost.errors import BadRequest
 from graphpost.graph.bodies.values import READ, read_boolean
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.keys import folder_at, folder_key
+from graphpost.graph.messages import receipting
 from graphpost.graph.writing import json_members
 from graphpost.store import messages
 from graphpost.store.store import Tx
@@ -25,7 +26,7 @@ async def update_read_state(call: Call) -> Reply:
     members, number = json_members(call), folder_key(call)
     assert number is not None
     wanted = read_boolean(members.get("isread"), "isRead")
-    read_boolean(members.get("suppressreceipts"), "suppressReceipts")  # nothing here sends any
+    is_silent = read_boolean(members.get("suppressreceipts"), "suppressReceipts")
     if wanted is None:
         raise BadRequest(
             "One or more parameters of the operation 'updateAllMessagesReadState' are missing from the request "
@@ -40,7 +41,10 @@ async def update_read_state(call: Call) -> Reply:
         for each in found:
             item = messages.get(tx, box, each.message_id)  # from here on nobody else changes it
             if item is not None and item.folder_id == number and item.is_read is not wanted:
-                messages.change(tx, item, replace(item, is_read=wanted, modified_at=now))
+                after = replace(item, is_read=wanted, modified_at=now)
+                if is_silent and wanted:
+                    after = receipting.silent(after)
+                messages.change(tx, item, receipting.read(tx, call, item, after, now))
         return not found
 
     while not await call.services.store.write(step):

@@ -1,7 +1,7 @@
 """`mailboxSettings`: how a person wants to see things, read and changed.
 
-They are kept for clients.  Nothing is written in another zone or language for them (Graph writes UTC unless `Prefer`
-says otherwise), and automatic replies are kept but not sent (docs/quirks.md).  What is not given keeps its value.
+They are kept for clients, but for automatic replies, which are sent (`delivery.absence`).  Nothing is written in another
+zone or language for them (Graph writes UTC unless `Prefer` says otherwise).  What is not given keeps its value.
 """
 
 from __future__ import annotations
@@ -60,9 +60,16 @@ async def update_settings(call: Call) -> Reply:
         new = read_settings(members, old)
         if new != old:
             preferences.set_settings(tx, box, new)
+        if _is_new_absence(old.automatic_replies, new.automatic_replies):
+            preferences.forget_answers(tx, box)
         return new
 
     return Reply(body=_written(call, await call.services.store.write(change), given))
+
+
+def _is_new_absence(old: AutomaticReplies, new: AutomaticReplies) -> bool:
+    """Whether everybody is to be answered anew: it begins, ends, or is at another time."""
+    return (old.status, old.start, old.end) != (new.status, new.start, new.end)
 
 
 async def settings_value(call: Call, box: Mailbox) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from graphpost.clock import Instant
 from graphpost.delivery.routing import UNKNOWN
 from graphpost.errors import BadRequest
 from graphpost.graph.bodies.recipients import unresolved
@@ -21,9 +20,10 @@ from graphpost.graph.model import ENUMS
 from graphpost.graph.render import zoned_value
 from graphpost.graph.settings.languages import locale_info
 from graphpost.graph.writing import json_members
+from graphpost.mail.absence import is_away
 from graphpost.mail.address import is_valid_address
 from graphpost.mail.mailbox import Mailbox
-from graphpost.mail.preferences import AutomaticReplies, PersonalSettings
+from graphpost.mail.preferences import PersonalSettings
 from graphpost.store import preferences
 from graphpost.store.store import Tx
 
@@ -97,20 +97,13 @@ def _tips(
 
 def _replies(call: Call, box: Mailbox | None, settings: PersonalSettings | None) -> tuple[str, Any]:
     value: dict[str, Any] = {"message": ""}
-    if settings is not None and _is_away(settings.automatic_replies, call.services.clock.now()):
+    if settings is not None and is_away(settings.automatic_replies, call.services.clock.now(), instant_of):
         replies = settings.automatic_replies
         value = {"message": replies.internal, "messageLanguage": locale_info(settings.locale)}
         if replies.status == "scheduled" and replies.start is not None and replies.end is not None:
             value["scheduledStartTime"] = zoned_value(replies.start)
             value["scheduledEndTime"] = zoned_value(replies.end)
     return "automaticReplies", value
-
-
-def _is_away(replies: AutomaticReplies, now: Instant) -> bool:
-    if replies.status == "scheduled":
-        start, end = replies.start, replies.end
-        return start is not None and end is not None and instant_of(start) <= now < instant_of(end)
-    return replies.status == "alwaysEnabled"
 
 
 def _always(name: str, value: Any) -> Tip:

@@ -1,0 +1,111 @@
+"""What is found out about a message that came in: SPF, DKIM and DMARC together.
+
+Bounded in what a stranger can make big: see the modules of the three.  All questions to DNS share one budget of time;
+what has no answer by then is `temperror`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from graphpost.authenticity.dkim import (
+    Digest,
+    DkimResult,
+    check_signature,
+    described,
+    digest_message,
+)
+from graphpost.authenticity.dkim_signature import DkimError, Signature
+from graphpost.authenticity.dmarc import DmarcResult, check_dmarc
+from graphpost.authenticity.results import results_field
+from graphpost.authenticity.spf import SpfResult, check_spf
+from graphpost.clock import SECOND, Clock
+from graphpost.mail.address import domain_of, parse_address_list
+from graphpost.transport.courier import Data
+from graphpost.transport.resolver import Records
+
+SECONDS: Final = 20.0  # for all questions about one message (RFC 7208, 4.6.4, asks for no less)
+SMALL: Final = 65_536  # octets that are hashed on the spot
+_LATE: Final = "no answer in time"
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is recorded (a field with its line end), and whether the author's domain wants such a message refused."""
+
+    field: bytes
+    spf: SpfResult
+    signatures: tuple[DkimResult, ...]
+    dmarc: DmarcResult
+
+    @property
+    def is_unwanted(self) -> bool:
+        """RFC 9989: it fails, and the policy is to reject."""
+        return self.dmarc.result == "fail" and self.dmarc.policy == "reject"
+
+
+class Authenticator:
+    """Says of messages who they are really from.  `host` is our name, by which others know the field as ours."""
+
+    def __init__(self, records: Records, host: str, clock: Clock, seconds: float = SECONDS) -> None:
+        self._records = records
+        self._host = host
+        self._clock = clock
+        self._seconds = seconds
+
+    async def evaluate(self, peer: str, helo: str, sender: str, data: Data) -> Verdict:
+        """About a message of `sender` ('' for the null one) that `peer`, calling itself `helo`, wants to hand over.
+
+        `data` is as it came, CRLF line ends and all.  Never raises for what is in it or in DNS.
+        """
+        digest = digest_message(data) if data.size <= SMALL else await asyncio.to_thread(digest_message, data)
+        deadline = asyncio.get_running_loop().time() + self._seconds
+        now = self._clock.now() // SECOND
+        spf, signatures = await asyncio.gather(
+            self._spf(peer, helo, sender, deadline), self._signatures(digest, now, deadline)
+        )
+        authors = author_domains(digest)
+        dmarc = await _by(
+            deadline,
+            check_dmarc(self._records, authors, spf, signatures),
+            DmarcResult("temperror", authors[0] if authors else "", reason=_LATE),
+        )
+        field = results_field(self._host, spf, sender, signatures, dmarc)
+        return Verdict(field, spf, tuple(signatures), dmarc)
+
+    async def _spf(self, peer: str, helo: str, sender: str, deadline: float) -> SpfResult:
+        late = SpfResult("temperror", domain_of(sender or f"@{helo}"), _LATE)
+        return await _by(deadline, check_spf(self._records, peer, helo, sender), late)
+
+    async def _signatures(self, digest: Digest, now: int, deadline: float) -> list[DkimResult]:
+        return await asyncio.gather(
+            *(self._signature(digest, each, now, deadline) for each in digest.signatures)
+        )
+
+    async def _signature(
+        self, digest: Digest, signature: Signature | DkimError, now: int, deadline: float
+    ) -> DkimResult:
+        check = check_signature(self._records, digest, signature, now)
+        if isinstance(signature, DkimError):
+            return await check
+        return await _by(deadline, check, described(signature, "temperror", _LATE))
+
+
+def author_domains(digest: Digest) -> list[str]:
+    """The domains of all that From names, in A-labels, each once; of every From there is."""
+    values = [field.partition(b":")[2] for name, field in digest.fields if name == "from"]
+    text = ",".join(value.decode("utf-8", "replace") for value in values)
+    domains = (domain_of(author.address).rstrip(".") for author in parse_address_list(text))
+    return list(dict.fromkeys(filter(None, domains)))
+
+
+async def _by(deadline: float, work: Awaitable[Found], late: Found) -> Found:
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await work
+    except TimeoutError:
+        return late

@@ -1,0 +1,70 @@
+"""Lines on their way to a stream, written by a thread so that nobody waits."""
+
+from __future__ import annotations
+
+import atexit
+from collections import deque
+from threading import Event, Lock, Thread
+from typing import Final, TextIO
+
+FLUSH_SECONDS: Final = 0.05
+MOST_LINES: Final = 200_000  # waiting for a stream that is not read; further ones are dropped and counted
+
+
+class Lines:
+    """Lines on their way to a stream that a thread writes; a reader that stops reading never stops the server."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._waiting: deque[str] = deque()
+        self._dropped = 0
+        self._awake = False
+        self._wake = Event()
+        self._closing = Event()
+        self._writing = Lock()
+        self._thread = Thread(target=self._run, name="maillog", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def add(self, line: str) -> None:
+        if len(self._waiting) >= MOST_LINES:
+            self._dropped += 1
+            return
+        self._waiting.append(line)
+        if not self._awake:
+            self._awake = True
+            self._wake.set()
+
+    def flush(self) -> None:
+        with self._writing:
+            waiting, lines = self._waiting, []
+            while waiting:
+                lines.append(waiting.popleft())
+            if self._dropped:
+                lines.append(f"{self._dropped} log lines dropped\n")
+                self._dropped = 0
+            if lines:
+                self._put("".join(lines))
+
+    def close(self) -> None:
+        self._closing.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+        self.flush()
+        atexit.unregister(self.close)
+
+    def _put(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):  # nobody reads any more, or the stream is closed: mail goes on
+            pass
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self._wake.wait()
+            self._closing.wait(FLUSH_SECONDS)
+            self._wake.clear()
+            self._awake = False
+            self.flush()

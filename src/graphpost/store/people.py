@@ -1,0 +1,43 @@
+"""The present directory, swapped for a new one when an account has changed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from graphpost.clock import Clock
+from graphpost.mail.mailbox import Directory
+from graphpost.maillog import MailLog
+from graphpost.store import accounts
+from graphpost.store.store import Store
+
+REFRESH_SECONDS: Final = 2.0
+
+
+class Accounts:
+    """Who there is, for one process; never waits."""
+
+    def __init__(self, store: Store, clock: Clock, log: MailLog) -> None:
+        self._store = store
+        self._clock = clock
+        self._log = log
+        self._directory = Directory.of(())
+        self._revision = -1
+
+    def directory(self) -> Directory:
+        return self._directory
+
+    async def refresh(self) -> None:
+        """Read the directory again if it is another than ours."""
+        revision = await self._store.read(accounts.revision)
+        if revision != self._revision:
+            self._directory = await self._store.read(accounts.load_directory)
+            self._revision = revision
+
+    async def watch(self) -> None:
+        """Refresh for ever."""
+        while True:
+            await self._clock.sleep(REFRESH_SECONDS)
+            try:
+                await self.refresh()
+            except Exception as error:  # the next round may succeed; the old directory serves meanwhile
+                self._log.problem("directory", error)

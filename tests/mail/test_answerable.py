@@ -1,0 +1,99 @@
+"""What may be answered without a person."""
+
+from __future__ import annotations
+
+import pytest
+
+from graphpost.mail.answerable import fields_of, is_automatic, is_read_by_nobody, suppresses
+from graphpost.mail.message import Header
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Auto-Submitted", "auto-replied"),
+        ("Auto-Submitted", "auto-generated; type=x"),
+        ("AUTO-SUBMITTED", "Auto-Notified"),
+        ("Precedence", "bulk"),
+        ("Precedence", " List "),
+        ("Precedence", "junk"),
+        ("Precedence", "auto_reply"),
+        ("List-Id", "<news.example.test>"),
+        ("List-Unsubscribe", "<mailto:x@y.z>"),
+        ("Mailing-List", "contact x@y.z"),
+        ("X-Autoreply", "yes"),
+        ("X-Loop", "x@y.z"),
+        ("X-MS-Exchange-Inbox-Rules-Loop", "x@y.z"),
+        ("Content-Type", "multipart/report; report-type=delivery-status; boundary=x"),
+        ("Content-Type", "Multipart/Report; report-type=feedback-report"),
+        ("Return-Path", "<>"),
+    ],
+)
+def test_what_looks_automatic_is(name: str, value: str) -> None:
+    assert is_automatic(fields_of([Header("Subject", "x"), Header(name, value)]))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Auto-Submitted", "no"),
+        ("Auto-Submitted", "No ; x=y"),
+        ("Precedence", "first-class"),
+        ("Content-Type", "multipart/mixed; boundary=x"),
+        ("Return-Path", "<zoe@one.test>"),
+        ("X-Auto-Response-Suppress", "All"),
+    ],
+)
+def test_what_somebody_wrote_is_not(name: str, value: str) -> None:
+    assert not is_automatic(fields_of([Header(name, value)]))
+
+
+def test_a_second_field_counts_too() -> None:
+    fields = fields_of(
+        [Header("X-Auto-Response-Suppress", "DR"), Header("x-auto-response-suppress", "OOF, RN")]
+    )
+    assert [suppresses(fields, kind) for kind in ("DR", "OOF", "RN", "NRN", "AutoReply")] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("value", ["All", "all", "DR, ALL"])
+def test_all_is_every_kind(value: str) -> None:
+    assert suppresses({"x-auto-response-suppress": value}, "OOF")
+
+
+def test_none_is_none() -> None:
+    assert not suppresses({"x-auto-response-suppress": "None"}, "OOF")
+    assert not suppresses({}, "OOF")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "nobody",
+        "MAILER-DAEMON@x.y",
+        "postmaster@x.y",
+        "no-reply@x.y",
+        "NoReply@x.y",
+        "do_not_reply@x.y",
+        "owner-list@x.y",
+        "list-owner@x.y",
+        "list-request@x.y",
+        "list-bounces@x.y",
+        "bounce+adele=contoso.com@x.y",
+        "prvs=1234=zoe@x.y",
+        "SRS0=xx=yy=z.test=zoe@x.y",
+    ],
+)
+def test_some_addresses_are_read_by_nobody(address: str) -> None:
+    assert is_read_by_nobody(address)
+
+
+@pytest.mark.parametrize("address", ["zoe@x.y", "reply@x.y", "norah@x.y", "bouncer@x.y", "request@x.y"])
+def test_people_have_other_addresses(address: str) -> None:
+    assert not is_read_by_nobody(address)
