@@ -67,6 +67,7 @@ class Metrics:
         self.deferred = 0
         self.failed = 0
         self.bounced = 0
+        self.reported = 0
         self.interrupted_attempts = 0
         self.throttled = 0
         self.paced = 0
@@ -117,6 +118,7 @@ _COUNTERS: Final = {
     "deferred": "Attempts that ended with: try again later",
     "failed": "Recipients given up",
     "bounced": "Non-delivery reports filed",
+    "reported": "Recipients of whom a report from elsewhere said what became of a message",
     "interrupted_attempts": "Deliveries leased by a run that did not end properly; those being sent then may arrive twice",
     "throttled": "Requests answered 429, parts of batches included",
     "paced": "Messages that wait because their mailbox has sent as many as it may",

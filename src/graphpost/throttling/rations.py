@@ -1,4 +1,4 @@
-"""Messages: how many may leave a mailbox in a minute, and to how many recipients in a day.
+"""How many messages may leave a mailbox in a minute, and to how many in a day.
 
 Too many messages wait in the queue, as Exchange Online lets them; a message to too many recipients is not sent, and its sender
 gets a report.  Neither is the client's matter: its request is answered as ever.
