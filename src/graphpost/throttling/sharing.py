@@ -1,6 +1,6 @@
-"""Sharing: windows of several processes added up in the store, once a second or when much is new.
+"""Windows of several processes, added up in the store.
 
-A process lets through at most a hundredth of a limit (one, at least) that the store does not know of; then it asks first.
+That is done once a second, or when much is new.  A process lets through at most a hundredth of a limit (one, at least) that the store does not know of; then it asks first.
 Each has learned what all others had told the store by then, so that together they exceed a limit by a hundredth for each of
 them at most.  On SQLite there is one process: only what is to outlive it is written.
 """
