@@ -169,12 +169,6 @@ class MailLog:
         fields: dict[str, Value] = {"message": f"{message_id:016x}", "mailbox": mailbox}
         self._write(_INFO, "scheduled", {**fields, "due": to_text(due_at), "request": request_id})
 
-    def paced(self, message_id: int, mailbox: str, due_at: Instant) -> None:
-        """A message waits in the queue, because its mailbox has sent as many as it may."""
-        self.metrics.paced += 1
-        fields: dict[str, Value] = {"message": f"{message_id:016x}", "mailbox": mailbox}
-        self._write(_INFO, "paced", {**fields, "due": to_text(due_at)})
-
     def unsent(self, message_id: int, mailbox: str, reason: str) -> None:
         """What waited for its time cannot be sent; it is still a draft, and its owner is told."""
         fields: dict[str, Value] = {"message": f"{message_id:016x}", "mailbox": mailbox, "reason": reason}

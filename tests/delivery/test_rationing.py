@@ -35,7 +35,7 @@ class Rationed:
         self.office = Office(store, FileBlobs(folder), clock, owner=owner, ration=self.due)
         self.sharing = Sharing(store, clock, self.office.log)
         limited = ThrottlingSettings(profile="custom", **limits)
-        self.rations = Rations(limited, self.sharing)
+        self.rations = Rations(limited, self.sharing, self.office.log)
 
     async def due(self, mailbox_id: int, recipients: int, now: int) -> int | None:
         return await self.rations.due(mailbox_id, recipients, now)

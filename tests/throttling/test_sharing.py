@@ -53,7 +53,7 @@ class Process:
         self.log, self.output = log_of(clock)
         self.sharing = Sharing(store, clock, self.log)
         self.throttle = Throttle(settings, clock, self.sharing)
-        self.rations = Rations(settings, self.sharing)
+        self.rations = Rations(settings, self.sharing, self.log)
 
     async def ask(self, mailbox_id: int = 7, size: int = 0) -> bool:
         """Whether a request is let in."""

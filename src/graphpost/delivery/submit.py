@@ -19,8 +19,8 @@ from graphpost.config import DeliverySettings
 from graphpost.delivery.answered import mark_answered
 from graphpost.delivery.items import completed, new_item
 from graphpost.delivery.lane import Job
-from graphpost.delivery.queueing import Reserve, deliveries_of
-from graphpost.delivery.routing import EXCEEDED, Router
+from graphpost.delivery.queueing import deliveries_of
+from graphpost.delivery.routing import Router
 from graphpost.delivery.worker import Worker
 from graphpost.errors import NotFound, PreconditionFailed
 from graphpost.ids import Numbers
@@ -129,19 +129,15 @@ class Submitter:
         if source is not None:
             item = replace(item, size=item.size + source.size)
         kept = await self._prepare(submission.contents) if submission.contents else []
-        due_at = (
-            now
-            if self._ration is None
-            else await self._ration(item.mailbox_id, len(item.message.recipients), now)
+        not_before = (
+            await self._ration(item.mailbox_id, len(item.message.recipients), now) if self._ration else 0
         )
-        queued = self._deliveries(item, now, due_at, hidden=not submission.save)
+        queued = self._deliveries(item, now, not_before, hidden=not submission.save)
         adding = _adding(item, kept, queued, source)
         await self._write(_unless_done(adding, item, submission.once, now), queued)
         is_whole = item.size <= KEPT_IN_MEMORY and source is None
         held = {content.content_id: content for content in kept} if is_whole else None
         self._accepted(submission.mailbox, item, queued, held, submission.request_id)
-        if due_at is not None and due_at > now:
-            self._log.paced(item.message_id, submission.mailbox.address, due_at)
         return item
 
     async def submit_draft(
@@ -202,16 +198,12 @@ class Submitter:
             received_at=now,
             sent_at=now,
         )
-        due_at = (
-            now if self._ration is None else await self._ration(sent.mailbox_id, len(message.recipients), now)
-        )
-        queued = self._deliveries(sent, now, due_at, hidden=not saves)
+        not_before = await self._ration(sent.mailbox_id, len(message.recipients), now) if self._ration else 0
+        queued = self._deliveries(sent, now, not_before, hidden=not saves)
         sending = _sending(draft, sent, queued, row)
         item = await self._write(_unless_done(sending, sent, once, now), queued)
         plain = message.raw is None and not message.attachments and item.size <= KEPT_IN_MEMORY
         self._accepted(mailbox, item, queued, {} if plain else None, request_id)
-        if due_at is not None and due_at > now:
-            self._log.paced(item.message_id, mailbox.address, due_at)
         return item
 
     async def keep(self, draft: Draft) -> Item:
@@ -296,30 +288,20 @@ class Submitter:
         ]
 
     def _deliveries(
-        self, item: Item, now: Instant, due_at: Instant | None, *, hidden: bool
+        self, item: Item, now: Instant, not_before: Instant | None, *, hidden: bool
     ) -> list[Delivery]:
-        """One delivery per destination, leased to the worker where it has room, unless it is to leave later or not at all."""
-        reserve: Reserve = self._worker.reserve
-        if due_at is not None and due_at > now:
-            reserve = _waiting(due_at)
+        """One delivery per destination, leased to the worker where it has room."""
         return deliveries_of(
             item,
             item.message.recipients,
             item.message.sender or item.message.from_,
-            self._router.destination if due_at is not None else _exceeded,
-            reserve,
+            self._router.destination,
+            self._worker.reserve,
             now,
             now + int(self._settings.expiry_seconds * SECOND),
             hidden=hidden,
+            not_before=not_before,
         )
-
-
-def _exceeded(address: str) -> str:
-    return EXCEEDED
-
-
-def _waiting(due_at: Instant) -> Reserve:
-    return lambda destination, now: (0, 0, due_at)
 
 
 def _adding(

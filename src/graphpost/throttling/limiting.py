@@ -21,7 +21,7 @@ class Throttling:
         limits = limits_of(settings)
         self._sharing = Sharing(store, clock, log)
         self.throttle = Throttle(limits, clock, self._sharing) if limits_requests(limits) else None
-        self._rations = Rations(limits, self._sharing) if limits_messages(limits) else None
+        self._rations = Rations(limits, self._sharing, log) if limits_messages(limits) else None
 
     @property
     def ration(self) -> Callable[[int, int, Instant], Awaitable[Instant | None]] | None:

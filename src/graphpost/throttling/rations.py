@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from graphpost.clock import Instant
 from graphpost.config import ThrottlingSettings
+from graphpost.maillog import MailLog
 from graphpost.throttling.sharing import Sharing
 from graphpost.throttling.window import Window
 
@@ -15,9 +16,10 @@ from graphpost.throttling.window import Window
 class Rations:
     """What each mailbox has sent; of one process, or with others by way of `sharing`."""
 
-    def __init__(self, limits: ThrottlingSettings, sharing: Sharing) -> None:
+    def __init__(self, limits: ThrottlingSettings, sharing: Sharing, log: MailLog) -> None:
         self._limits = limits
         self._sharing = sharing
+        self._log = log
         self._messages: dict[int, Window] = {}
         self._recipients: dict[int, Window] = {}
 
@@ -33,7 +35,9 @@ class Rations:
             return now
         window = self._messages.get(mailbox_id) or self._add_messages(mailbox_id)
         await self._asked(window)
-        return window.reserve(now)
+        due_at = window.reserve(now)
+        self._log.metrics.paced += due_at > now
+        return due_at
 
     def sweep(self, now: Instant) -> None:
         """Forget who has sent nothing for as long as it counts."""

@@ -1,8 +1,9 @@
 """Windows of several processes, added up in the store.
 
-That is done once a second, or when much is new.  A process lets through at most a hundredth of a limit (one, at least) that the store does not know of; then it asks first.
-Each has learned what all others had told the store by then, so that together they exceed a limit by a hundredth for each of
-them at most.  On SQLite there is one process: only what is to outlive it is written.
+That is done once a second, or when much is new.  A process lets through at most a hundredth of a limit (one, at least)
+that the store does not know of; then it asks first, and learns what all others had told the store by then.  Together they
+exceed a limit by a hundredth for each of them at most.  On SQLite there is one process: only what is to outlive it is
+written.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Requests: what an application may ask of a mailbox, and of all mailboxes together.
+"""What an application may ask of a mailbox, and of all mailboxes together.
 
 A request enters before its handler runs and leaves when that is done.  What is refused does not count, so that a client that
 waits for as long as `Retry-After` says finds room, if no other takes it.

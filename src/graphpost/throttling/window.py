@@ -1,6 +1,6 @@
-"""A window: at most so many in any stretch of some length, counted in cells of time.
+"""A window: at most so many in any stretch of time of some length.
 
-A window has `CELLS` cells.  What happened in a cell counts until the whole cell is older than the window, so that no stretch
+A window has `CELLS` cells of time.  What happened in a cell counts until the whole cell is older than the window, so that no stretch
 of that length ever has more than the limit, and something counts for a sixtieth of the window longer than it had to.
 
 Windows that several processes share are added up in the store (`throttling.sharing`).  `fresh` is what this process has
