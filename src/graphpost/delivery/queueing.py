@@ -8,7 +8,8 @@ from typing import Final
 from graphpost.clock import Instant
 from graphpost.delivery.routing import EXCEEDED
 from graphpost.mail.address import to_wire
-from graphpost.mail.message import Address, Item
+from graphpost.mail.answerable import fields_of, suppresses
+from graphpost.mail.message import Address, Item, Message
 from graphpost.store.deliveries import Delivery, Recipient
 
 NOBODY: Final = Address("")
@@ -63,7 +64,8 @@ def deliveries_of(
                 subject=message.subject[:255],
                 internet_message_id=message.internet_message_id,
                 siblings=len(groups),
-                wants_success=message.is_delivery_receipt_requested or False,
+                wants_success=bool(message.is_delivery_receipt_requested)
+                and not _suppresses_success(message),
                 hidden=hidden,
             )
         )
@@ -76,6 +78,10 @@ def _exceeded(address: str) -> str:
 
 def _waiting(due_at: Instant) -> Reserve:
     return lambda destination, now: (0, 0, due_at)
+
+
+def _suppresses_success(message: Message) -> bool:
+    return suppresses(fields_of(message.headers), "DR")
 
 
 def unique(addresses: Iterable[Address]) -> list[str]:

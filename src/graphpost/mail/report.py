@@ -257,7 +257,19 @@ def _original_part(facts: NdrFacts) -> Part:
     header, separator, body = original.partition(b"\r\n\r\n")
     if separator and body and len(original) <= RETURNED_WHOLE:
         return _raw_part("message/rfc822", original)
-    return _raw_part("text/rfc822-headers", header.removesuffix(CRLF) + CRLF)
+    header = header.removesuffix(CRLF) + CRLF
+    return _raw_part("message/global-headers" if _is_international(header) else "text/rfc822-headers", header)
+
+
+def _is_international(header: bytes) -> bool:
+    """Whether it needs a type of RFC 6533."""
+    if header.isascii():
+        return False
+    try:
+        header.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _raw_part(media_type: str, data: bytes) -> Part:

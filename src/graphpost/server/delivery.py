@@ -9,6 +9,7 @@ from graphpost.delivery.absence import Absence
 from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.automatic import AutomaticMail
+from graphpost.delivery.capacity import Capacity
 from graphpost.delivery.dispatch import Dispatcher
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.indexing import Indexer
@@ -73,6 +74,11 @@ async def start_delivery(base: Foundation, policy_port: int, ration: Ration | No
     )
     base.stack.push_async_callback(outlets.close)
     base.background(outlets.run())
+    capacity = await _watched_capacity(base)
+    observers = (
+        *([suppressions.note] if config.suppression.statuses else []),
+        *([capacity.note] if capacity else []),
+    )
     owner = numbers.next()
     reporter = Reporter(filer, hostname)
     automatic = AutomaticMail(filer, router.destination, config.delivery)
@@ -93,7 +99,7 @@ async def start_delivery(base: Foundation, policy_port: int, ration: Ration | No
     worker = Worker(
         store=store,
         attempts=attempts,
-        settler=Settler(store, clock, log, owner, suppressions.note),
+        settler=Settler(store, clock, log, owner, observers),
         rerouter=Rerouter(
             store=store,
             destination_of=router.destination,
@@ -118,6 +124,7 @@ async def start_delivery(base: Foundation, policy_port: int, ration: Ration | No
         clock=clock,
         log=log,
         ration=ration,
+        capacity=capacity,
     )
     dispatcher = Dispatcher(
         store=store,
@@ -147,3 +154,14 @@ async def start_delivery(base: Foundation, policy_port: int, ration: Ration | No
     return Delivery(
         worker, submitter, receipts, outlets, indexer, suppressions, router, filer, arrivals, hostname
     )
+
+
+async def _watched_capacity(base: Foundation) -> Capacity | None:
+    """None when nothing is bounded."""
+    settings = base.config.delivery
+    if not (settings.queue_deliveries or settings.free_bytes):
+        return None
+    capacity = Capacity(base.store, settings, base.config.data, base.clock, base.log)
+    await capacity.look()
+    base.background(capacity.watch())
+    return capacity
