@@ -152,7 +152,7 @@ def claiming(fn: Callable[[Tx], Any]) -> StoreError | None:
 
 def accepting(fn: Callable[[Tx], Any]) -> StoreError | None:
     """Breaks what the submitter writes."""
-    return StoreError("the disk is full") if fn.__module__ == "graphpost.delivery.submit" else None
+    return StoreError("the disk is full") if fn.__module__ == "graphpost.delivery.accepting" else None
 
 
 class Office:
