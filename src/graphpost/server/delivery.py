@@ -9,6 +9,7 @@ from graphpost.delivery.absence import Absence
 from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.automatic import AutomaticMail
+from graphpost.delivery.confirming import Confirmer
 from graphpost.delivery.dispatch import Dispatcher
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.indexing import Indexer
@@ -44,6 +45,7 @@ class Delivery:
     router: Router
     filer: Filer
     arrivals: Arrivals
+    confirmer: Confirmer
     hostname: str
 
 
@@ -144,5 +146,15 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
     base.background(maintenance.run())
     base.background(dispatcher.run())
     return Delivery(
-        worker, submitter, receipts, outlets, indexer, suppressions, router, filer, arrivals, hostname
+        worker=worker,
+        submitter=submitter,
+        receipts=receipts,
+        outlets=outlets,
+        indexer=indexer,
+        suppressions=suppressions,
+        router=router,
+        filer=filer,
+        arrivals=arrivals,
+        confirmer=Confirmer(reporter, automatic),
+        hostname=hostname,
     )
