@@ -43,6 +43,8 @@ _ZERO_ALLOWED: Final = {
     "inbound.greet_seconds",
     "delivery.retry_jitter",
     "delivery.delay_warning_seconds",
+    "delivery.queue_deliveries",
+    "delivery.free_bytes",
     "store.inline_limit",
     "limits.custom_headers",
 }

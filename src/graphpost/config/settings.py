@@ -86,6 +86,8 @@ class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     lease_seconds: float = 600.0
     poll_seconds: float = 1.0
     retention_seconds: float = 604_800.0  # how long finished deliveries stay listed
+    queue_deliveries: int = 0  # when so many wait, nothing more is accepted that leaves; 0 = no bound
+    free_bytes: int = 0  # with less space on the disk of the data nothing more is accepted; 0 = no bound
     read_receipts: bool = True  # senders who ask are told that their message was read, or deleted unread
 
 

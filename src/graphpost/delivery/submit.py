@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import DeliverySettings
 from graphpost.delivery.answered import mark_answered
+from graphpost.delivery.capacity import Capacity
 from graphpost.delivery.items import completed, new_item
 from graphpost.delivery.lane import Job
 from graphpost.delivery.queueing import deliveries_of
@@ -92,6 +93,7 @@ class Submitter:
         numbers: Numbers,
         clock: Clock,
         log: MailLog,
+        capacity: Capacity | None = None,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -102,6 +104,7 @@ class Submitter:
         self._numbers = numbers
         self._clock = clock
         self._log = log
+        self._capacity = capacity
 
     def destination_of(self, address: str) -> str:
         """The destination key for a valid address (`delivery.routing`)."""
@@ -110,12 +113,14 @@ class Submitter:
     async def submit(self, submission: Submission) -> Item:
         """Make it durable and return the item as stored.
 
-        Raises StoreError, NotFound when its source is gone, and DoneBefore; then nothing was kept.
+        Raises StoreError, NotFound when its source is gone, Unavailable when the queue is full, and DoneBefore; then
+        nothing was kept.
         """
         await asyncio.sleep(0)  # those of one moment are all read, then all submitted (docs/performance.md)
         now = self._clock.now()
         if submission.message.extended and (until := send_time(submission.message, now)) > now:
             return await self._defer(submission, now, until)
+        self._check_capacity(submission.message)
         number = self._numbers.next()
         place = SENT_ITEMS if submission.save else NO_FOLDER
         item = new_item(submission.mailbox, submission.message, submission.contents, number, now, place)
@@ -143,7 +148,7 @@ class Submitter:
         """Send a stored draft as `message`: it moves to Sent Items, and into the queue; or it stays, when it is to wait.
 
         `message` is the draft's own, or that with what sending asks for.  Raises PreconditionFailed, with nothing done,
-        when the stored draft is no longer the version given; DoneBefore; and StoreError.
+        when the stored draft is no longer the version given, Unavailable when the queue is full; DoneBefore; and StoreError.
         """
         now = self._clock.now()
         if draft.message.extended and (until := send_time(draft.message, now)) > now:
@@ -159,6 +164,7 @@ class Submitter:
             item = await self._store.write(_unless_done(_deferral(draft, after, row), after, once, now))
             self._log.scheduled(request_id, mailbox.address, item.message_id, until)
             return item
+        self._check_capacity(message)
         return await self._send_draft(mailbox, draft, message, request_id, once=once)
 
     async def send_deferred(self, mailbox: Mailbox, row: Deferral, draft: Item, message: Message) -> Item:
@@ -235,6 +241,10 @@ class Submitter:
         await self._store.write(_unless_done(_keeping(item, kept, draft.source, row), item, once, now))
         return item
 
+    def _check_capacity(self, message: Message) -> None:
+        if self._capacity is not None:
+            self._capacity.check(message.recipients, self._router.destination)
+
     async def _write(self, fn: Callable[[Tx], Item], queued: list[Delivery]) -> Item:
         try:
             return await self._store.write(fn)
@@ -250,7 +260,7 @@ class Submitter:
         held: dict[int, Content] | None,
         request_id: str,
     ) -> None:
-        """Tell the log and the worker; `held` are the contents when the message is to stay in memory."""
+        """Tell log, worker and capacity; `held` are the contents when the message is to stay in memory."""
         self._log.accepted(
             request_id,
             mailbox.address,
@@ -260,6 +270,8 @@ class Submitter:
             item.size,
             (self._clock.now() - item.sent_at) / SECOND,
         )
+        if self._capacity is not None:
+            self._capacity.add(len(queued))
         for delivery in queued:
             if delivery.owner:
                 self._worker.hand_over(Job(delivery) if held is None else Job(delivery, item, held))

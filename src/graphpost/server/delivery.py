@@ -9,6 +9,7 @@ from graphpost.delivery.absence import Absence
 from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.automatic import AutomaticMail
+from graphpost.delivery.capacity import Capacity
 from graphpost.delivery.confirming import Confirmer
 from graphpost.delivery.dispatch import Dispatcher
 from graphpost.delivery.filing import Filer
@@ -75,6 +76,11 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
     )
     base.stack.push_async_callback(outlets.close)
     base.background(outlets.run())
+    capacity = await _watched_capacity(base)
+    observers = (
+        *([suppressions.note] if config.suppression.statuses else []),
+        *([capacity.note] if capacity else []),
+    )
     owner = numbers.next()
     reporter = Reporter(filer, hostname)
     automatic = AutomaticMail(filer, router.destination, config.delivery)
@@ -95,7 +101,7 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
     worker = Worker(
         store=store,
         attempts=attempts,
-        settler=Settler(store, clock, log, owner, suppressions.note),
+        settler=Settler(store, clock, log, owner, observers),
         rerouter=Rerouter(
             store=store,
             destination_of=router.destination,
@@ -119,6 +125,7 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
         numbers=numbers,
         clock=clock,
         log=log,
+        capacity=capacity,
     )
     dispatcher = Dispatcher(
         store=store,
@@ -158,3 +165,14 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
         confirmer=Confirmer(reporter, automatic),
         hostname=hostname,
     )
+
+
+async def _watched_capacity(base: Foundation) -> Capacity | None:
+    """None when nothing is bounded."""
+    settings = base.config.delivery
+    if not (settings.queue_deliveries or settings.free_bytes):
+        return None
+    capacity = Capacity(base.store, settings, base.config.data, base.clock, base.log)
+    await capacity.look()
+    base.background(capacity.watch())
+    return capacity
