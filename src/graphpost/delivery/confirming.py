@@ -1,4 +1,4 @@
-"""Confirming: who elsewhere asked for it is told that a message is in a mailbox (NOTIFY=SUCCESS, RFC 3461).
+"""Confirming to who asked for it that a message is in a mailbox (RFC 3461).
 
 The report is sent with the null reverse path, by the transaction that files the message.
 """
