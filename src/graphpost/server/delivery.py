@@ -10,6 +10,7 @@ from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.capacity import Capacity
+from graphpost.delivery.confirming import Confirmer
 from graphpost.delivery.dispatch import Dispatcher
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.indexing import Indexer
@@ -45,6 +46,7 @@ class Delivery:
     router: Router
     filer: Filer
     arrivals: Arrivals
+    confirmer: Confirmer
     hostname: str
 
 
@@ -152,7 +154,17 @@ async def start_delivery(base: Foundation, policy_port: int, ration: Ration | No
     base.background(maintenance.run())
     base.background(dispatcher.run())
     return Delivery(
-        worker, submitter, receipts, outlets, indexer, suppressions, router, filer, arrivals, hostname
+        worker=worker,
+        submitter=submitter,
+        receipts=receipts,
+        outlets=outlets,
+        indexer=indexer,
+        suppressions=suppressions,
+        router=router,
+        filer=filer,
+        arrivals=arrivals,
+        confirmer=Confirmer(reporter, automatic),
+        hostname=hostname,
     )
 
 
