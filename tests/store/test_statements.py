@@ -41,6 +41,7 @@ from graphpost.store import (
     tls,
     trees,
     uploads,
+    usage,
     words,
 )
 from graphpost.store.changes import Mark
@@ -58,6 +59,7 @@ from graphpost.store.suppressions import Suppression
 from graphpost.store.tls import Level, StoredPolicy
 from graphpost.store.transaction import COUNT
 from graphpost.store.trees import Copying
+from graphpost.store.usage import Use
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +81,7 @@ KEYS = {
     "feeds": "bucket",
     "deferrals": "bucket",
     "folder_properties": "mailbox_id",
+    "usage": "bucket",
     "tls_levels": "bucket",
     "tls_policies": "bucket",
 }
@@ -242,6 +245,9 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deferrals.take, (DEFERRAL,), {}),
     (deferrals.remove, (7, 1), {}),
     (deferrals.remove_below, (7, 1), {}),
+    (usage.add, ([Use(7, "requests", 100, 200, 1)],), {}),
+    (usage.find, ({(7, "requests"): 100},), {}),
+    (usage.prune, (7, 200), {}),
     (messages.matching, (7, [1, 2], ("is_read = ?", (1,))), {}),
     (subscriptions.add, (subscription(1),), {}),
     (feeds.add, (feed(1),), {}),
@@ -370,6 +376,7 @@ def test_no_function_is_left_out() -> None:
         rerouting,
         forgetting,
         uploads,
+        usage,
         trees,
         preferences,
         deferrals,

@@ -119,6 +119,21 @@ class NotificationSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_o
     subscriptions_per_mailbox: int = 1000
 
 
+class ThrottlingSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    profile: Literal["off", "exchange-online", "custom"] = "off"
+    requests: int = 0  # of an application in a mailbox; 0, here and below: no limit
+    requests_seconds: float = 600.0
+    concurrency: int = 0  # requests of an application in a mailbox at a time
+    upload_bytes: int = 0  # bodies of an application's requests in a mailbox
+    upload_seconds: float = 300.0
+    application_requests: int = 0  # of an application in all mailboxes
+    application_seconds: float = 10.0
+    messages: int = 0  # that leave a mailbox
+    messages_seconds: float = 60.0
+    recipients: int = 0  # of a mailbox's messages
+    recipients_seconds: float = 86_400.0
+
+
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     format: Literal["text", "json"] = "text"
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -275,6 +290,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     suppression: SuppressionSettings = SuppressionSettings()
     dns: DnsSettings = DnsSettings()
     notifications: NotificationSettings = NotificationSettings()
+    throttling: ThrottlingSettings = ThrottlingSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     inbound: InboundSettings = InboundSettings()

@@ -15,7 +15,16 @@ from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
 from graphpost.config.names import a_label
 from graphpost.delivery.lane import Limits
 from graphpost.delivery.relaying import SMTP_PORT, Relays, connections_of, target_of
-from graphpost.delivery.routing import CAPTURE, MX, REJECT, SUPPRESSED, UNKNOWN, Router, destination_key
+from graphpost.delivery.routing import (
+    CAPTURE,
+    EXCEEDED,
+    MX,
+    REJECT,
+    SUPPRESSED,
+    UNKNOWN,
+    Router,
+    destination_key,
+)
 from graphpost.delivery.suppressing import SuppressedCourier
 from graphpost.maillog import MailLog
 from graphpost.store.interventions import CANCELLED
@@ -32,6 +41,7 @@ if TYPE_CHECKING:
 
 HTTPS_PORT: Final = 443
 DELIVERIES_PER_CONNECTION: Final = 2
+_EXCEEDED: Final = "The mailbox has reached its limit of recipients; the message was not sent"
 
 
 class Outlets:
@@ -72,6 +82,7 @@ class Outlets:
             CAPTURE: CaptureCourier(),
             REJECT: RejectCourier(),
             UNKNOWN: RejectCourier(unknown),
+            EXCEEDED: RejectCourier(Failed(Reply(550, "5.1.90", _EXCEEDED, hostname))),
             CANCELLED: RejectCourier(cancelled),
             SUPPRESSED: SuppressedCourier(store, hostname),
         }
