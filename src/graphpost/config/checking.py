@@ -53,6 +53,7 @@ _ZERO_ALLOWED: Final = {
     "inbound.greet_seconds",
     "delivery.retry_jitter",
     "delivery.delay_warning_seconds",
+    "delivery.messages_per_minute",
     "delivery.queue_deliveries",
     "delivery.free_bytes",
     "store.inline_limit",
@@ -281,6 +282,8 @@ def _checked_route(route: RouteSettings, where: str, data: Path) -> RouteSetting
             check_domain(domain.removeprefix("*."), f"{where}.domains[{j}]")
     if route.concurrency < 0:
         raise ConfigurationError(f"{where}.concurrency", "must not be negative")
+    if route.messages_per_minute < 0:
+        raise ConfigurationError(f"{where}.messages_per_minute", "must not be negative")
     if route.hostname:
         check_own_name(route.hostname, f"{where}.hostname")
     if route.source:

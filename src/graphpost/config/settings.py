@@ -73,6 +73,7 @@ class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     hostname: str = ""  # EHLO name; "" = the machine's
     concurrency: int = 20  # connections to one destination
     initial_concurrency: int = 5  # deliveries to a destination nothing is known of
+    messages_per_minute: int = 0  # to one destination; 0 = any number
     failed_cohorts: int = 1  # so many times as many failures in a row as deliveries under way: it is dead
     connections: int = 1000  # deliveries under way to all destinations
     active_messages: int = 20_000  # of the queue, in memory
@@ -242,6 +243,7 @@ class RouteSettings(CredentialSettings, frozen=True, forbid_unknown_fields=True,
     tls_downgrade: Literal["refuse", "warn", "allow"] = "refuse"  # with mx:, clear text where TLS was before
     mta_sts: bool = True  # with mx:, follow the policies that domains publish
     concurrency: int = 0  # 0 = delivery.concurrency
+    messages_per_minute: int = 0  # 0 = delivery.messages_per_minute
     hostname: str = ""  # EHLO name; "" = delivery.hostname
     source: str = ""  # our own address that the other side sees; "" = any
     pipelining: bool = True  # use it when it is offered
