@@ -87,6 +87,7 @@ class RecipientFact:
     code: int = 0
     text: str = ""
     last_attempt_at: Instant = 0
+    original: str = ""  # Original-Recipient (`rfc822; …`), when the sender gave one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +219,8 @@ def _recipient_fields(fact: RecipientFact, retry_until: Instant) -> str:
     diagnostic = " ".join(fact.diagnostic.split()) or said
     retried = fact.action == "delayed" and retry_until
     return (
-        status_field("Final-Recipient", typed_address(fact.address))
+        (status_field("Original-Recipient", fact.original) if fact.original else "")
+        + status_field("Final-Recipient", typed_address(fact.address))
         + status_field("Action", fact.action)
         + status_field("Status", _status(fact))
         + (status_field("Remote-MTA", f"dns; {fact.remote_mta}") if fact.remote_mta else "")

@@ -10,6 +10,7 @@ from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.capacity import Capacity
+from graphpost.delivery.confirming import Confirmer
 from graphpost.delivery.dispatch import Dispatcher
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.indexing import Indexer
@@ -24,7 +25,7 @@ from graphpost.delivery.routing import LOCAL, Router
 from graphpost.delivery.ruling import Ruler
 from graphpost.delivery.settler import Settler
 from graphpost.delivery.signers import signing
-from graphpost.delivery.submit import Submitter
+from graphpost.delivery.submit import Ration, Submitter
 from graphpost.delivery.suppressing import Suppressions
 from graphpost.delivery.worker import Worker
 from graphpost.graph.bodies.zones import instant_of
@@ -45,11 +46,12 @@ class Delivery:
     router: Router
     filer: Filer
     arrivals: Arrivals
+    confirmer: Confirmer
     hostname: str
 
 
-async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
-    """`policy_port` is where other domains' MTA-STS policies are served."""
+async def start_delivery(base: Foundation, policy_port: int, ration: Ration | None) -> Delivery:
+    """`policy_port` is where other domains' MTA-STS policies are served; `ration` says when messages may leave."""
     config, clock, log, store, blobs = base.config, base.clock, base.log, base.store, base.blobs
     people, numbers = base.people, base.numbers
     indexer = Indexer(store, log)
@@ -123,6 +125,7 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
         numbers=numbers,
         clock=clock,
         log=log,
+        ration=ration,
         capacity=capacity,
     )
     dispatcher = Dispatcher(
@@ -151,7 +154,17 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
     base.background(maintenance.run())
     base.background(dispatcher.run())
     return Delivery(
-        worker, submitter, receipts, outlets, indexer, suppressions, router, filer, arrivals, hostname
+        worker=worker,
+        submitter=submitter,
+        receipts=receipts,
+        outlets=outlets,
+        indexer=indexer,
+        suppressions=suppressions,
+        router=router,
+        filer=filer,
+        arrivals=arrivals,
+        confirmer=Confirmer(reporter, automatic),
+        hostname=hostname,
     )
 
 
