@@ -291,6 +291,7 @@ class MailLog:
 
     def refused(self, method: str, path: str, status: int, code: str, request_id: str) -> None:
         """A request was answered with an error of the client's making."""
+        self.metrics.throttled += status == 429
         fields: dict[str, Value] = {"method": method, "path": path, "status": status, "code": code}
         self._write(_INFO, "refused", {**fields, "request": request_id})
 

@@ -70,6 +70,8 @@ class Metrics:
         self.bounced = 0
         self.reported = 0
         self.interrupted_attempts = 0
+        self.throttled = 0
+        self.paced = 0
         self.tls_downgrades = 0
         self.tls_refusals = 0
         self.policy_failures = 0
@@ -132,6 +134,8 @@ _COUNTERS: Final = {
     "bounced": "Non-delivery reports filed",
     "reported": "Recipients of whom a report from elsewhere said what became of a message",
     "interrupted_attempts": "Deliveries leased by a run that did not end properly; those being sent then may arrive twice",
+    "throttled": "Requests answered 429, parts of batches included",
+    "paced": "Messages that wait because their mailbox has sent as many as it may",
     "tls_downgrades": "Times that mail went to a domain less safely than before, one an hour and host at most",
     "tls_refusals": "Times that mail was not given to a host for want of TLS or of a valid certificate",
     "policy_failures": "Times that mail went against an MTA-STS policy in testing, one an hour and host at most",

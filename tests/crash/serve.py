@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 # A write of the store is told by the module of the function it is given.
 WRITES = {
-    "graphpost.delivery.submit": "accept",
+    "graphpost.delivery.accepting": "accept",
     "graphpost.delivery.settler": "settle",
     "graphpost.graph.writing": "mark",
 }

@@ -25,7 +25,7 @@ from graphpost.delivery.routing import LOCAL, Router
 from graphpost.delivery.ruling import Ruler
 from graphpost.delivery.settler import Settler
 from graphpost.delivery.signers import signing
-from graphpost.delivery.submit import Submitter
+from graphpost.delivery.submit import Ration, Submitter
 from graphpost.delivery.suppressing import Suppressions
 from graphpost.delivery.worker import Worker
 from graphpost.graph.bodies.zones import instant_of
@@ -50,8 +50,8 @@ class Delivery:
     hostname: str
 
 
-async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
-    """`policy_port` is where other domains' MTA-STS policies are served."""
+async def start_delivery(base: Foundation, policy_port: int, ration: Ration | None) -> Delivery:
+    """`policy_port` is where other domains' MTA-STS policies are served; `ration` says when messages may leave."""
     config, clock, log, store, blobs = base.config, base.clock, base.log, base.store, base.blobs
     people, numbers = base.people, base.numbers
     indexer = Indexer(store, log)
@@ -125,6 +125,7 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
         numbers=numbers,
         clock=clock,
         log=log,
+        ration=ration,
         capacity=capacity,
     )
     dispatcher = Dispatcher(
