@@ -169,6 +169,7 @@ class InboundSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    destinations: int = 20  # so many of the deepest destinations have figures of their own
     port: int = 0  # 0: no port of its own; /metrics on the main port needs the administrator's token
     host: str = "127.0.0.1"
 
