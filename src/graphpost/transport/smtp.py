@@ -264,7 +264,7 @@ class SmtpCourier:
         self._connections.remove(connection)
         if connection in self._idle:
             self._idle.remove(connection)
-            self._idling.discard(connection)
+        self._idling.discard(connection)
         self._serve()
 
     def _transaction(self, envelope: Envelope) -> Transaction:
