@@ -47,6 +47,7 @@ _COUNTED: Final = (
 _ZERO_ALLOWED: Final = {
     "server.port",
     "metrics.port",
+    "metrics.destinations",
     "inbound.port",
     "inbound.lmtp_port",
     "inbound.greet_seconds",

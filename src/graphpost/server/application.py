@@ -82,6 +82,7 @@ def make_application(
         administrator_token(config.data),
         base.log,
         why_not_ready,
+        config.metrics.destinations,
     )
     return Application(
         graph=GraphApi(services),
