@@ -21,6 +21,7 @@ from graphpost.cli.finding import Finding
 from graphpost.clock import SystemClock
 from graphpost.config import Config, DkimSettings, HostSettings, MetricsSettings, RouteSettings
 from graphpost.config.names import is_loopback
+from graphpost.delivery.outlets import check_files
 from graphpost.delivery.relaying import Relays
 from graphpost.errors import GraphpostError
 from graphpost.store.pending import pending_migrations
@@ -107,6 +108,12 @@ def certificate(config: Config) -> str:
             f"the local authority ends in {authority} days: move {chain.parent} away for a new one"
         )
     return f"{chain}, for another {max(days, 0)} days"
+
+
+def tls_files(route: RouteSettings, where: str) -> str:
+    """What the route names for TLS can be read and fits."""
+    check_files(route, where)
+    return ", ".join(file for file in (route.certificate, route.key, route.ca_file) if file)
 
 
 def dkim_key(entry: DkimSettings) -> str:
