@@ -173,6 +173,13 @@ class MailLog:
         """A mailbox answers by itself: `message` is the answer, a receipt or an automatic reply."""
         self._write(_INFO, "answered", {"message": f"{message_id:016x}", "mailbox": mailbox})
 
+    def reported(self, message_id: int, recipient: str, state: str, status: str, text: str) -> None:
+        """A report from elsewhere says what became of a message at a recipient's."""
+        self.metrics.reported += 1
+        fields: dict[str, Value] = {"message": f"{message_id:016x}", "recipient": recipient, "state": state}
+        level = _WARNING if state == "bounced" else _INFO
+        self._write(level, "reported", {**fields, "status": status, "text": text})
+
     def bounced(self, message_id: int, mailbox: str) -> None:
         """A non-delivery report about a message is in its sender's mailbox."""
         self.metrics.bounced += 1

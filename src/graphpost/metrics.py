@@ -67,6 +67,7 @@ class Metrics:
         self.deferred = 0
         self.failed = 0
         self.bounced = 0
+        self.reported = 0
         self.interrupted_attempts = 0
         self.tls_downgrades = 0
         self.tls_refusals = 0
@@ -115,6 +116,7 @@ _COUNTERS: Final = {
     "deferred": "Attempts that ended with: try again later",
     "failed": "Recipients given up",
     "bounced": "Non-delivery reports filed",
+    "reported": "Recipients of whom a report from elsewhere said what became of a message",
     "interrupted_attempts": "Deliveries leased by a run that did not end properly; those being sent then may arrive twice",
     "tls_downgrades": "Times that mail went to a domain less safely than before, one an hour and host at most",
     "tls_refusals": "Times that mail was not given to a host for want of TLS or of a valid certificate",

@@ -61,7 +61,9 @@ def test_the_list_shows_what_waits_with_its_time(waiting: Any) -> None:
             "adele@a.test",
             "Adele@a.test",
         )
-        assert entry["recipients"] == [{"address": "b@b.test", "state": "waiting", "at": "", "reply": None}]
+        assert entry["recipients"] == [
+            {"address": "b@b.test", "state": "waiting", "at": "", "reply": None, "reported": None}
+        ]
     for query in ("?state=queued", "?state=done"):
         assert waiting.ask("GET", f"/admin/queue{query}") == (200, {"value": [], "next": ""})
 

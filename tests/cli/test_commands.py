@@ -12,6 +12,7 @@ import pytest
 
 from graphpost import __version__
 from graphpost.cli import COMMANDS, main
+from graphpost.cli.output import state_text
 from graphpost.config import load
 from graphpost.store import changes
 from graphpost.store.sqlite import SqliteStore
@@ -308,3 +309,9 @@ def test_a_dkim_key_that_cannot_sign_is_found(graphpost: Any, tmp_path: Path, da
     assert "can be read by others" in found()
     key.unlink()
     assert "cannot be read" in found()
+
+
+def test_what_a_report_said_since_stands_behind_the_state() -> None:
+    told = {"state": "read", "status": "", "text": "", "at": ""}
+    assert state_text({"state": "delivered", "reported": told}) == "delivered, read"
+    assert state_text({"state": "delivered", "reported": None}) == "delivered"

@@ -16,7 +16,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import graphpost.server
+import graphpost.server.delivery
+import graphpost.server.lifetime
 from graphpost.cli import main
 from graphpost.delivery.outlets import Outlets
 from graphpost.store.store import Dialect, Store, Tx
@@ -137,7 +138,7 @@ class FusedCourier:
 
 def install(fuse: Fuse) -> None:
     """Wrap the seams where the composition root makes them."""
-    open_store = graphpost.server.open_store
+    open_store = graphpost.server.lifetime.open_store
 
     class FusedOutlets(Outlets):
         def find(self, destination: str) -> Courier | None:
@@ -147,8 +148,8 @@ def install(fuse: Fuse) -> None:
     def open_fused(*arguments: Any) -> FusedStore:
         return FusedStore(open_store(*arguments), fuse)
 
-    graphpost.server.open_store = open_fused
-    graphpost.server.Outlets = FusedOutlets  # type: ignore[misc]
+    graphpost.server.lifetime.open_store = open_fused
+    graphpost.server.delivery.Outlets = FusedOutlets  # type: ignore[misc]
 
 
 if __name__ == "__main__":

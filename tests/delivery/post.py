@@ -19,6 +19,7 @@ from graphpost.delivery.dispatch import Check, Dispatcher
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.lane import Limits
 from graphpost.delivery.local import LocalDelivery
+from graphpost.delivery.noticing import Noticing
 from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
@@ -195,12 +196,13 @@ class Office:
             self.receipts,
             Absence(self.automatic, self.router.is_ours, instant_of),
         )
+        self.noticing = Noticing(self.store, self.log)
         self.settler = Settler(self.store, clock, self.log, owner)
         self.attempts = Attempts(
             store=self.store,
             blobs=blobs,
             couriers=self.couriers.get,
-            local=LocalDelivery(self.store, filer, ruler, lambda: self.directory, HOST),
+            local=LocalDelivery(self.store, filer, ruler, self.noticing, lambda: self.directory, HOST),
             reporter=self.reporter,
             directory=lambda: self.directory,
             settings=settings,

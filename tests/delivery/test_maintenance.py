@@ -29,6 +29,7 @@ from graphpost.store.store import Tx
 pytestmark = pytest.mark.anyio
 LARGE = bytes(100_000)
 REMOVALS_SECONDS = 1000 * HOUR
+REPEATS_SECONDS = 24 * HOUR
 
 
 def maintenance(office: Office) -> Maintenance:
@@ -40,6 +41,7 @@ def maintenance(office: Office) -> Maintenance:
         office.clock,
         office.log,
         REMOVALS_SECONDS,
+        REPEATS_SECONDS,
         Indexer(office.store, office.log).keep,
     )
 

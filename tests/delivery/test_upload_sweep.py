@@ -43,6 +43,7 @@ class House:
             self.clock,
             log,
             3600.0,
+            3600.0,
             Indexer(store, log).keep,
         )
 

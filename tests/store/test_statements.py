@@ -32,6 +32,8 @@ from graphpost.store import (
     portions,
     preferences,
     removals,
+    repeats,
+    reported,
     rerouting,
     searching,
     subscriptions,
@@ -48,6 +50,8 @@ from graphpost.store.indexing import Progress
 from graphpost.store.lookups import Choice
 from graphpost.store.pages import NEWEST, Slot
 from graphpost.store.preferences import Entry, Kind
+from graphpost.store.repeats import Once
+from graphpost.store.reported import Reported
 from graphpost.store.searching import Search
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
 from graphpost.store.suppressions import Suppression
@@ -66,8 +70,10 @@ KEYS = {
     "indexes": "mailbox_id",
     "preferences": "mailbox_id",
     "removals": "mailbox_id",
+    "repeats": "mailbox_id",
     "deliveries": "bucket",
     "destinations": "bucket",
+    "reported": "bucket",
     "subscriptions": "bucket",
     "feeds": "bucket",
     "deferrals": "bucket",
@@ -120,6 +126,10 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (words.beginning_with, (7, "s", 5), {}),
     (words.dead, (7, words.BEGINNING, 5), {}),
     (words.remove, (7, {("sa", 1): {1}}), {}),
+    (repeats.find, (7, Once(b"d", 0)), {}),
+    (repeats.check, (7, Once(b"d", 0)), {}),
+    (repeats.remember, (7, Once(b"d", 0), 1, 5), {}),
+    (repeats.prune, (7, 9, 5), {}),
     (indexing.begin, (7,), {}),
     (indexing.progress, (7,), {}),
     (indexing.gather, (7,), {}),
@@ -186,6 +196,10 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (interventions.act, ("release", 7, [(1, 0)], Choice(), 100), {}),
     (interventions.act, ("retry", 7, [(1, 0)], Choice(), 100), {}),
     (deliveries.release, (7, 100), {}),
+    (reported.note, (7, 1, Reported("a@b.test", "read", 100)), {}),
+    (reported.of_message, (7, 1), {}),
+    (reported.find_sent, (7, "<1@contoso.test>"), {}),
+    (reported.prune, (7,), {}),
     (deliveries.depth, (), {}),
     (deliveries.prune, (7, 100), {}),
     (suppressions.put, ([Suppression("a@b.test"), Suppression("c@b.test", origin="bounce")],), {}),

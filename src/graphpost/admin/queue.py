@@ -7,8 +7,9 @@ short transactions, and says where the next one begins, so that a queue of any s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
 from graphpost.admin import shown
@@ -16,11 +17,12 @@ from graphpost.clock import Clock, Instant
 from graphpost.errors import ConfigurationError, GraphpostError
 from graphpost.ids import Numbers, parse_item_id
 from graphpost.mail.mailbox import Mailbox
-from graphpost.store import accounts, deferrals, deliveries, interventions, lookups, messages
+from graphpost.store import accounts, deferrals, deliveries, interventions, lookups, messages, reported
 from graphpost.store.deferrals import Deferral
 from graphpost.store.deliveries import Delivery, RecipientState
 from graphpost.store.interventions import STATES, Action, Key, Tally
 from graphpost.store.lookups import Choice
+from graphpost.store.reported import Reported
 from graphpost.store.store import Store, Tx
 
 QueueState = Literal[
@@ -281,8 +283,11 @@ def _find(tx: Tx, queue_id: str) -> tuple[list[Delivery], Deferral | None]:
 
 def _message(tx: Tx, queue_id: str) -> dict[str, Any]:
     found, row = _find(tx, queue_id)
-    number = found[0].message_id if row is None else row.message_id
-    return shown.message(f"{number:016x}", _shown(tx, found) if row is None else _shown_deferrals(tx, [row]))
+    if row is not None:
+        return shown.message(f"{row.message_id:016x}", _shown_deferrals(tx, [row]))
+    first = found[0]
+    said = reported.of_message(tx, first.mailbox_id, first.message_id)
+    return shown.message(f"{first.message_id:016x}", _shown(tx, found, said))
 
 
 def _shown_deferrals(tx: Tx, rows: Iterable[Deferral], state: str = "waiting") -> list[dict[str, Any]]:
@@ -296,9 +301,11 @@ def _shown_deferrals(tx: Tx, rows: Iterable[Deferral], state: str = "waiting") -
     return found
 
 
-def _shown(tx: Tx, found: Iterable[Delivery]) -> list[dict[str, Any]]:
+def _shown(
+    tx: Tx, found: Iterable[Delivery], said: Mapping[str, Reported] = MappingProxyType({})
+) -> list[dict[str, Any]]:
     addresses = {box.mailbox_id: box.address for box in accounts.list_mailboxes(tx)}
-    return [shown.delivery(delivery, addresses.get(delivery.mailbox_id, "")) for delivery in found]
+    return [shown.delivery(delivery, addresses.get(delivery.mailbox_id, ""), said) for delivery in found]
 
 
 def find_mailbox(tx: Tx, address: str) -> Mailbox:

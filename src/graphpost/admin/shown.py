@@ -5,7 +5,8 @@ Names of fields are a contract with scripts.  Nothing here tells a secret.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from graphpost.clock import to_text
@@ -14,6 +15,7 @@ from graphpost.mail.message import Item
 from graphpost.store.accounts import Credential
 from graphpost.store.deferrals import Deferral
 from graphpost.store.deliveries import DONE, HELD, OPEN, QUEUED, Delivery, Recipient
+from graphpost.store.reported import Reported
 from graphpost.store.suppressions import Suppression
 from graphpost.store.tls import Level, StoredPolicy
 from graphpost.transport.security import TlsLevel
@@ -33,8 +35,13 @@ def tls(domain: str, level: Level | None, policy: StoredPolicy | None) -> dict[s
     }
 
 
-def delivery(found: Delivery, mailbox: str) -> dict[str, Any]:
-    """A message on its way to one destination; `mailbox` is its sender's address."""
+def delivery(
+    found: Delivery, mailbox: str, said: Mapping[str, Reported] = MappingProxyType({})
+) -> dict[str, Any]:
+    """A message on its way to one destination; `mailbox` is its sender's address.
+
+    `said` is what reports from elsewhere said, by recipient in lower case.
+    """
     return {
         "id": f"{found.message_id:016x}",
         "mailbox": mailbox,
@@ -49,7 +56,10 @@ def delivery(found: Delivery, mailbox: str) -> dict[str, Any]:
         "due": to_text(found.due_at) if found.state == QUEUED else "",
         "expires": to_text(found.expires_at),
         "finished": to_text(found.finished_at) if found.finished_at else "",
-        "recipients": [_recipient(recipient, is_held=found.state == HELD) for recipient in found.recipients],
+        "recipients": [
+            _recipient(each, said.get(each.address.lower()), is_held=found.state == HELD)
+            for each in found.recipients
+        ],
     }
 
 
@@ -72,7 +82,8 @@ def deferral(found: Deferral, item: Item, mailbox: str, state: str) -> dict[str,
         "expires": "",
         "finished": "",
         "recipients": [
-            {"address": each.address, "state": state, "at": "", "reply": None} for each in message.recipients
+            {"address": each.address, "state": state, "at": "", "reply": None, "reported": None}
+            for each in message.recipients
         ],
     }
 
@@ -88,7 +99,7 @@ def message(queue_id: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _recipient(found: Recipient, *, is_held: bool) -> dict[str, Any]:
+def _recipient(found: Recipient, told: Reported | None, *, is_held: bool) -> dict[str, Any]:
     said = found.reply
     reply = (
         None
@@ -97,7 +108,13 @@ def _recipient(found: Recipient, *, is_held: bool) -> dict[str, Any]:
     )
     at = to_text(found.at) if found.at else ""
     state = "held" if is_held and found.state in OPEN else found.state
-    return {"address": found.address, "state": state, "at": at, "reply": reply}
+    return {"address": found.address, "state": state, "at": at, "reply": reply, "reported": _reported(told)}
+
+
+def _reported(told: Reported | None) -> dict[str, Any] | None:
+    if told is None:
+        return None
+    return {"state": told.state, "status": told.status, "text": told.text, "at": to_text(told.at)}
 
 
 def suppression(found: Suppression) -> dict[str, Any]:

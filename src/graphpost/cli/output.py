@@ -30,6 +30,12 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def state_text(recipient: dict[str, Any]) -> str:
+    """How far a message is, and what a report from elsewhere said since."""
+    told = recipient.get("reported")
+    return f"{recipient['state']}, {told['state']}" if told else str(recipient["state"])
+
+
 def reply_text(recipient: dict[str, Any]) -> str:
     """What the other side said about a recipient, in a line; '' when nothing."""
     reply = recipient.get("reply")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphpost.cli.options import json_option, with_config
-from graphpost.cli.output import print_json, print_table, reply_text
+from graphpost.cli.output import print_json, print_table, reply_text, state_text
 from graphpost.cli.suppression import suppress, suppressed, unsuppress
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
             entry["destination"],
             entry["attempts"],
             recipient["address"],
-            recipient["state"],
+            state_text(recipient),
             entry["due"],
             reply_text(recipient),
         )

@@ -62,6 +62,11 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     request_seconds: float = 60.0  # a body that does not arrive in this time is answered 408
 
 
+class IdempotencySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    always: bool = False  # not only for requests that ask for it
+    seconds: float = 86_400.0  # how long what was sent is remembered
+
+
 class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     hostname: str = ""  # EHLO name; "" = the machine's
     concurrency: int = 20  # connections to one destination
@@ -230,6 +235,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     tenant: TenantSettings = TenantSettings()
     issuer: IssuerSettings = IssuerSettings()
     limits: LimitSettings = LimitSettings()
+    idempotency: IdempotencySettings = IdempotencySettings()
     delivery: DeliverySettings = DeliverySettings()
     suppression: SuppressionSettings = SuppressionSettings()
     dns: DnsSettings = DnsSettings()

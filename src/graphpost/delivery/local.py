@@ -12,6 +12,7 @@ from typing import Final
 
 from graphpost.clock import Instant
 from graphpost.delivery.filing import Filer, Filing
+from graphpost.delivery.noticing import Noticing
 from graphpost.delivery.ruling import Followed, Ruler, followed
 from graphpost.errors import MimeError, StoreError
 from graphpost.mail.mailbox import Directory, Mailbox
@@ -29,12 +30,14 @@ class LocalDelivery:
         store: Store,
         filer: Filer,
         ruler: Ruler,
+        noticing: Noticing,
         directory: Callable[[], Directory],
         hostname: str,
     ) -> None:
         self._store = store
         self._filer = filer
         self._ruler = ruler
+        self._noticing = noticing
         self._directory = directory
         self._hostname = hostname
 
@@ -58,6 +61,8 @@ class LocalDelivery:
         """What the message becomes in each mailbox.  A file may be written and synced, and rules look through bodies."""
         numbers = [box.mailbox_id for box in boxes]
         rules = await self._store.read(lambda tx: {number: followed(tx, number) for number in numbers})
+        if not envelope.sender:
+            await self._noticing.notice("", b"".join(envelope.data), boxes, now)
         is_long = envelope.data.size > min(IN_THREAD, self._filer.inline_limit)
         if is_long or not all(each.is_nothing for each in rules.values()):
             return await asyncio.to_thread(self._filings_now, envelope, boxes, rules, now)

@@ -11,7 +11,17 @@ from graphpost.config import DeliverySettings
 from graphpost.delivery.settle import remove_unwanted
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
-from graphpost.store import contents, deliveries, destinations, forgetting, removals, suppressions, uploads
+from graphpost.store import (
+    contents,
+    deliveries,
+    destinations,
+    forgetting,
+    removals,
+    repeats,
+    reported,
+    suppressions,
+    uploads,
+)
 from graphpost.store.blobs import Blobs
 from graphpost.store.store import Store, Tx
 
@@ -34,6 +44,7 @@ class Maintenance:
         clock: Clock,
         log: MailLog,
         removals_seconds: float,
+        repeats_seconds: float,
         keep_index: Callable[[int], Awaitable[None]],
     ) -> None:
         self._store = store
@@ -43,6 +54,7 @@ class Maintenance:
         self._clock = clock
         self._log = log
         self._removals_seconds = removals_seconds
+        self._repeats_seconds = repeats_seconds
         self._keep_index = keep_index
 
     async def run(self) -> None:
@@ -59,11 +71,16 @@ class Maintenance:
         for bucket in range(deliveries.BUCKETS):
             while await self._store.write(lambda tx, b=bucket: forget(tx, b, before)):  # type: ignore[misc]
                 pass
+            await self._store.write(lambda tx, b=bucket: reported.prune(tx, b))  # type: ignore[misc]
         await self._store.write(lambda tx: destinations.forget(tx, before))
         boxes = list(self._directory().by_id)
         for box in boxes:
             await self._sweep_messages(box)
         await self._prune_removals(boxes)
+        done = self._before(self._repeats_seconds)
+        for box in boxes:
+            while await self._store.write(lambda tx, box=box: repeats.prune(tx, box, done, _BATCH)):  # type: ignore[misc]
+                pass
         await self._store.write(lambda tx: [uploads.remove_expired(tx, box, now) for box in boxes])
         await self._store.write(lambda tx: suppressions.remove_expired(tx, now))
         blobs = self._named(_blobs_of, boxes)

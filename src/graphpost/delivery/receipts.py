@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from msgspec.structs import replace
 
 from graphpost.clock import Instant
+from graphpost.config import Config
 from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.filing import Filing
 from graphpost.delivery.items import new_message_id
@@ -41,6 +42,12 @@ class Receipts:
         self._hostname = hostname
         self._enabled = enabled
         self._refused_by = refused_by
+
+    @classmethod
+    def by_settings(cls, config: Config, automatic: AutomaticMail, hostname: str) -> Receipts:
+        """As the server's settings, and those of mailboxes in them, have it."""
+        refused_by = [each.address for each in config.mailboxes if not each.read_receipts]
+        return cls(automatic, hostname, enabled=config.delivery.read_receipts, refused_by=refused_by)
 
     def owed(
         self, mailbox: Mailbox, filings: Sequence[Filing], return_path: str, now: Instant

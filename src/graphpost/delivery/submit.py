@@ -28,12 +28,13 @@ from graphpost.mail.deferral import is_timed, send_time, settled
 from graphpost.mail.mailbox import DELETED_ITEMS, DRAFTS, NO_FOLDER, RECOVERABLE, SENT_ITEMS, Mailbox
 from graphpost.mail.message import Item, Message
 from graphpost.maillog import MailLog
-from graphpost.store import contents, deferrals, deliveries, folders, messages
+from graphpost.store import contents, deferrals, deliveries, folders, messages, repeats
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
 from graphpost.store.deferrals import NOBODY as UNKNOWN
 from graphpost.store.deferrals import Deferral, Requester
 from graphpost.store.deliveries import Delivery
+from graphpost.store.repeats import Once
 from graphpost.store.store import Store, Tx
 
 KEPT_IN_MEMORY: Final = 16_384  # larger messages are read back when their turn comes
@@ -49,7 +50,7 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 class Submission(Struct, frozen=True, kw_only=True):
-    """What somebody sends.
+    """What somebody sends; with `once`, only if it was not sent before.
 
     `message` is complete: `from_` and `sender` set, every address valid; an empty internet_message_id, date and
     conversation index are filled in here.  `contents` are the bytes its ContentRefs name (ids from `Numbers`).
@@ -62,6 +63,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     request_id: str = ""
     source: Source | None = None
     requester: Requester = UNKNOWN
+    once: Once | None = None
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -108,7 +110,7 @@ class Submitter:
     async def submit(self, submission: Submission) -> Item:
         """Make it durable and return the item as stored.
 
-        Raises StoreError, and NotFound when its source is gone; then nothing was kept.
+        Raises StoreError, NotFound when its source is gone, and DoneBefore; then nothing was kept.
         """
         await asyncio.sleep(0)  # those of one moment are all read, then all submitted (docs/performance.md)
         now = self._clock.now()
@@ -122,19 +124,26 @@ class Submitter:
             item = replace(item, size=item.size + source.size)
         kept = await self._prepare(submission.contents) if submission.contents else []
         queued = self._deliveries(item, now, hidden=not submission.save)
-        await self._write(_adding(item, kept, queued, source), queued)
+        adding = _adding(item, kept, queued, source)
+        await self._write(_unless_done(adding, item, submission.once, now), queued)
         is_whole = item.size <= KEPT_IN_MEMORY and source is None
         held = {content.content_id: content for content in kept} if is_whole else None
         self._accepted(submission.mailbox, item, queued, held, submission.request_id)
         return item
 
     async def submit_draft(
-        self, mailbox: Mailbox, draft: Item, message: Message, request_id: str, requester: Requester = UNKNOWN
+        self,
+        mailbox: Mailbox,
+        draft: Item,
+        message: Message,
+        request_id: str,
+        requester: Requester = UNKNOWN,
+        once: Once | None = None,
     ) -> Item:
         """Send a stored draft as `message`: it moves to Sent Items, and into the queue; or it stays, when it is to wait.
 
         `message` is the draft's own, or that with what sending asks for.  Raises PreconditionFailed, with nothing done,
-        when the stored draft is no longer the version given; and StoreError.
+        when the stored draft is no longer the version given; DoneBefore; and StoreError.
         """
         now = self._clock.now()
         if draft.message.extended and (until := send_time(draft.message, now)) > now:
@@ -147,10 +156,10 @@ class Submitter:
                 request_id=request_id,
             )
             after = replace(draft, message=settled(draft.message, now), modified_at=now)
-            item = await self._store.write(_deferral(draft, after, row))
+            item = await self._store.write(_unless_done(_deferral(draft, after, row), after, once, now))
             self._log.scheduled(request_id, mailbox.address, item.message_id, until)
             return item
-        return await self._send_draft(mailbox, draft, message, request_id)
+        return await self._send_draft(mailbox, draft, message, request_id, once=once)
 
     async def send_deferred(self, mailbox: Mailbox, row: Deferral, draft: Item, message: Message) -> Item:
         """Send a draft whose time has come, as `submit_draft` does.
@@ -160,7 +169,13 @@ class Submitter:
         return await self._send_draft(mailbox, draft, message, row.request_id, row)
 
     async def _send_draft(
-        self, mailbox: Mailbox, draft: Item, message: Message, request_id: str, row: Deferral | None = None
+        self,
+        mailbox: Mailbox,
+        draft: Item,
+        message: Message,
+        request_id: str,
+        row: Deferral | None = None,
+        once: Once | None = None,
     ) -> Item:
         now, saves = self._clock.now(), row is None or row.saves
         dated = message if message.raw is not None else replace(message, date=now)
@@ -175,7 +190,8 @@ class Submitter:
             sent_at=now,
         )
         queued = self._deliveries(sent, now, hidden=not saves)
-        item = await self._write(_sending(draft, sent, queued, row), queued)
+        sending = _sending(draft, sent, queued, row)
+        item = await self._write(_unless_done(sending, sent, once, now), queued)
         plain = message.raw is None and not message.attachments and item.size <= KEPT_IN_MEMORY
         self._accepted(mailbox, item, queued, {} if plain else None, request_id)
         return item
@@ -202,11 +218,13 @@ class Submitter:
             saves=submission.save,
             request_id=submission.request_id,
         )
-        item = await self._keep(draft, now, row)
+        item = await self._keep(draft, now, row, submission.once)
         self._log.scheduled(submission.request_id, submission.mailbox.address, item.message_id, until)
         return item
 
-    async def _keep(self, draft: Draft, now: Instant, row: Deferral | None = None) -> Item:
+    async def _keep(
+        self, draft: Draft, now: Instant, row: Deferral | None = None, once: Once | None = None
+    ) -> Item:
         """Make a draft durable; with a row, it waits as that says."""
         number = self._numbers.next()
         item = new_item(draft.mailbox, draft.message, draft.contents, number, now, draft.folder_id)
@@ -214,8 +232,7 @@ class Submitter:
         item = replace(item, is_draft=True, is_read=draft.is_read, size=size)
         kept = await self._prepare(draft.contents) if draft.contents else []
         row = None if row is None else replace(row, message_id=number)
-        if not await self._store.write(_keeping(item, kept, draft.source, row)):
-            raise NotFound
+        await self._store.write(_unless_done(_keeping(item, kept, draft.source, row), item, once, now))
         return item
 
     async def _write(self, fn: Callable[[Tx], Item], queued: list[Delivery]) -> Item:
@@ -329,10 +346,10 @@ def _share(tx: Tx, item: Item, source: Source) -> None:
 
 def _keeping(
     item: Item, kept: list[Content], source: Source | None, row: Deferral | None
-) -> Callable[[Tx], bool]:
-    def keep(tx: Tx) -> bool:
+) -> Callable[[Tx], Item]:
+    def keep(tx: Tx) -> Item:
         if folders.share(tx, item.mailbox_id, item.folder_id) is None:
-            return False
+            raise NotFound
         if source is not None:
             _share(tx, item, source)
         messages.add(tx, item)
@@ -340,6 +357,22 @@ def _keeping(
             contents.add(tx, item.mailbox_id, item.message_id, kept)
         if row is not None:
             deferrals.put(tx, row)
-        return True
+        return item
 
     return keep
+
+
+def _unless_done(
+    fn: Callable[[Tx], Item], item: Item, once: Once | None, now: Instant
+) -> Callable[[Tx], Item]:
+    """The same in one transaction with the note that it is done; DoneBefore when there is one."""
+    if once is None:
+        return fn
+
+    def run(tx: Tx) -> Item:
+        repeats.check(tx, item.mailbox_id, once)
+        done = fn(tx)
+        repeats.remember(tx, item.mailbox_id, once, item.message_id, now)
+        return done
+
+    return run

@@ -7,19 +7,19 @@ because one of each is made for every request.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from msgspec import Struct
 
+from graphpost.config import IdempotencySettings, LimitSettings
 from graphpost.errors import ClientGone
 
 if TYPE_CHECKING:
     from graphpost.auth.access import Principal
     from graphpost.auth.tokens import TokenVerifier
     from graphpost.clock import Clock, Instant
-    from graphpost.config import LimitSettings
     from graphpost.delivery.receipts import ReceiptOf
     from graphpost.delivery.submit import Submitter
     from graphpost.errors import GraphError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from graphpost.mail.receipt import Disposition
     from graphpost.notifications.notifier import Notifier
     from graphpost.store.blobs import Blobs
+    from graphpost.store.repeats import Once
     from graphpost.store.store import Store
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -58,6 +59,7 @@ class Services:
     notifier: Notifier
     searched: Callable[[int], None] = lambda mailbox_id: None  # told of each mailbox that was searched
     receipt_of: ReceiptOf = _no_receipt
+    idempotency: IdempotencySettings = field(default_factory=IdempotencySettings)
     inline_limit: int = 65_536  # contents up to this size are kept in the database
 
 
@@ -101,6 +103,7 @@ class Call(Struct, frozen=True):
     services: Services
     api: Api | None = None  # for the requests of a batch; None for those requests themselves
     is_gone: Callable[[], bool] = _stays
+    once: Once | None = None  # when it is to be done once, however often it is asked for
 
     @property
     def box(self) -> Mailbox:

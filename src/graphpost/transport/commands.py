@@ -38,9 +38,10 @@ def mail_line(envelope: Envelope, offered: Extensions) -> str:
         line += " BODY=8BITMIME"
     if offered.smtputf8 and needs_smtputf8(envelope):
         line += " SMTPUTF8"
-    if offered.dsn and envelope.wants_success_report:
-        line += " RET=HDRS"
-        if envelope.envelope_id:
+    if offered.dsn and envelope.sender:
+        if envelope.wants_success_report:
+            line += " RET=HDRS"
+        if envelope.envelope_id:  # comes back in reports, by which they are matched
             line += f" ENVID={xtext(envelope.envelope_id)}"
     return line + "\r\n"
 
@@ -48,7 +49,7 @@ def mail_line(envelope: Envelope, offered: Extensions) -> str:
 def recipient_line(recipient: str, wants_report: bool) -> str:
     """The RCPT command; `wants_report`: a success report is wanted and the peer speaks DSN."""
     if wants_report:
-        return f"RCPT TO:<{recipient}> NOTIFY=SUCCESS,FAILURE ORCPT={original_recipient(recipient)}\r\n"
+        return f"RCPT TO:<{recipient}> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT={original_recipient(recipient)}\r\n"
     return f"RCPT TO:<{recipient}>\r\n"
 
 

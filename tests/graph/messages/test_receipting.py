@@ -19,6 +19,8 @@ from tests.graph.study import (
     to,
 )
 
+from graphpost.config import Config, DeliverySettings, MailboxSettings
+from graphpost.delivery.receipts import Receipts
 from graphpost.mail.mailbox import DELETED_ITEMS, INBOX, Mailbox
 from graphpost.mail.message import Item
 from graphpost.mail.rules import Actions, Rule
@@ -210,11 +212,16 @@ async def test_an_unread_receipt_is_suppressed_by_itself(post: Study) -> None:
     assert [each.mailbox_id for each in await post.office.queue()] == [ADELE.mailbox_id]
 
 
-@pytest.mark.parametrize("options", [{"_enabled": False}, {"_refused_by": [ALEX.address.lower()]}])
-async def test_a_server_or_a_mailbox_refuses(post: Study, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "config",
+    [
+        Config(delivery=DeliverySettings(read_receipts=False)),
+        Config(mailboxes=[MailboxSettings(address=ALEX.address.lower(), read_receipts=False)]),
+    ],
+)
+async def test_a_server_or_a_mailbox_refuses(post: Study, config: Config) -> None:
     office = post.office
-    for name, value in options.items():
-        setattr(office.receipts, name, value)
+    vars(office.receipts).update(vars(Receipts.by_settings(config, office.automatic, "post.contoso.test")))
     path = await send(post)
     (item,) = await found(post, ALEX)
     assert (item.message.receipt_to, item.message.is_read_receipt_requested) == ("", True)

@@ -11,8 +11,8 @@ from graphpost.graph.call import Call, Reply
 from graphpost.graph.keys import folder_key, item_at, message_key
 from graphpost.graph.messages.moving import throw_away
 from graphpost.graph.sending.due import requester_of
+from graphpost.graph.sending.once import queue_id
 from graphpost.graph.sending.outgoing import party_of, signed
-from graphpost.graph.sending.send import queue_id
 from graphpost.mail.message import Address, Body, Message
 from graphpost.mail.text import preview
 from graphpost.mail.unsubscribe import letter_of
@@ -42,4 +42,4 @@ async def unsubscribe(call: Call) -> Reply:
     )
     with contextlib.suppress(NotFound):  # somebody else has moved it
         await throw_away(call)
-    return Reply(202, headers=queue_id(sent))
+    return Reply(202, headers=queue_id(sent.message_id))

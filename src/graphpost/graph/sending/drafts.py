@@ -18,8 +18,8 @@ from graphpost.graph.conditions import changed, check_match
 from graphpost.graph.keys import folder_key, item_at, message_key
 from graphpost.graph.sending.due import requester_of
 from graphpost.graph.sending.mime import read_mime_draft
+from graphpost.graph.sending.once import sending
 from graphpost.graph.sending.outgoing import check_draft, check_header_size, party_of
-from graphpost.graph.sending.send import queue_id
 from graphpost.mail.mailbox import DRAFTS, NO_FOLDER
 from graphpost.mail.message import Item
 from graphpost.mail.relay import read_header
@@ -58,7 +58,7 @@ def _read_mime(call: Call, folder: int) -> Draft:
     return Draft(mailbox=call.box, message=message, contents=held, folder_id=folder)
 
 
-async def send_draft(call: Call) -> Reply:
+async def _send(call: Call) -> Item:
     """`POST …/messages/{message}/send`: 202 once the draft is in Sent Items and in the queue.  A body says nothing.
 
     One that asks for a later time stays where it is, and waits.
@@ -75,13 +75,15 @@ async def send_draft(call: Call) -> Reply:
             raise NotFound("The specified object was not found in the store., The message is not a draft.")
         message = check_draft(party_of(call), item.message, await _header(item, stored))
         try:
-            sent = await call.services.submitter.submit_draft(
-                call.box, item, message, call.request_id, requester_of(call.principal)
+            return await call.services.submitter.submit_draft(
+                call.box, item, message, call.request_id, requester_of(call.principal), call.once
             )
         except PreconditionFailed:
             continue
-        return Reply(202, headers=queue_id(sent))
     raise changed()
+
+
+send_draft: Final = sending(_send)
 
 
 def _stored(tx: Tx, call: Call, item: Item) -> tuple[Item, Stored]:

@@ -38,8 +38,8 @@ from graphpost.graph.sending.answering import (
 )
 from graphpost.graph.sending.due import requester_of
 from graphpost.graph.sending.mime import read_mime_draft, read_mime_message
+from graphpost.graph.sending.once import Send, sending
 from graphpost.graph.sending.outgoing import check_header_size, party_of, signed
-from graphpost.graph.sending.send import queue_id
 from graphpost.mail.mailbox import DRAFTS
 from graphpost.mail.message import Item, Message
 from graphpost.mail.thread import conversation_of
@@ -72,21 +72,6 @@ async def create_forward(call: Call) -> Reply:
     return await _create(call, FORWARD)
 
 
-async def reply(call: Call) -> Reply:
-    """`POST …/reply`: 202 once the answer to the author is durable."""
-    return await _send(call, REPLY)
-
-
-async def reply_all(call: Call) -> Reply:
-    """`POST …/replyAll`: 202 once the answer to everybody is durable."""
-    return await _send(call, REPLY_ALL)
-
-
-async def forward(call: Call) -> Reply:
-    """`POST …/forward`: 202 once the message is durable for those it is passed on to."""
-    return await _send(call, FORWARD)
-
-
 async def _create(call: Call, manner: Manner) -> Reply:
     answer = await _answer(call, manner, sends=False)
     draft = Draft(
@@ -101,17 +86,27 @@ async def _create(call: Call, manner: Manner) -> Reply:
     return await message_reply(call, item, 201)
 
 
-async def _send(call: Call, manner: Manner) -> Reply:
-    answer = await _answer(call, manner, sends=True)
-    submission = Submission(
-        mailbox=call.box,
-        message=answer.message,
-        contents=answer.contents,
-        request_id=call.request_id,
-        source=answer.source,
-        requester=requester_of(call.principal),
-    )
-    return Reply(202, headers=queue_id(await call.services.submitter.submit(submission)))
+def _send(manner: Manner) -> Send:
+    async def send(call: Call) -> Item:
+        answer = await _answer(call, manner, sends=True)
+        submission = Submission(
+            mailbox=call.box,
+            message=answer.message,
+            contents=answer.contents,
+            request_id=call.request_id,
+            source=answer.source,
+            requester=requester_of(call.principal),
+            once=call.once,
+        )
+        return await call.services.submitter.submit(submission)
+
+    return send
+
+
+# `POST …/reply`, `…/replyAll` and `…/forward`: 202 once what is sent is durable.
+reply: Final = sending(_send(REPLY))
+reply_all: Final = sending(_send(REPLY_ALL))
+forward: Final = sending(_send(FORWARD))
 
 
 async def _answer(call: Call, manner: Manner, *, sends: bool) -> Answer:

@@ -17,35 +17,44 @@ from graphpost.graph.call import Call, Reply
 from graphpost.graph.prefer import wants_representation
 from graphpost.graph.sending.due import requester_of
 from graphpost.graph.sending.mime import read_mime_message
+from graphpost.graph.sending.once import queue_id, sending
 from graphpost.graph.sending.outgoing import check_header_size, party_of, signed
 from graphpost.mail.message import Item
 
-QUEUE_ID: Final = (
-    "x-graphpost-message-id"  # what `graphpost queue` calls the message; Graph has no such header
-)
 
-
-async def send_mail(call: Call) -> Reply:
-    """`POST …/sendMail`: 202 once the message is durable."""
-    is_mime = media_kind(call.headers.get("content-type"), call.body) == "mime"
-    read = read_mime_submission if is_mime else read_json_submission
+async def _send(call: Call) -> Item:
+    read = read_mime_submission if _is_mime(call) else read_json_submission
     submission = await asyncio.to_thread(read, call) if len(call.body) > LARGE else read(call)
-    item = await call.services.submitter.submit(submission)
-    if is_mime and wants_representation(call.headers):
-        headers = {"Preference-Applied": "return=representation", **queue_id(item)}
-        return await message_reply(call, item, 201, headers)
-    return Reply(202, headers=queue_id(item))
+    return await call.services.submitter.submit(submission)
 
 
-async def send_mail_through_device(call: Call) -> Reply:
-    """The same under managedDevices, whose page promises 204 (docs/quirks.md)."""
-    reply = await send_mail(call)
-    return Reply(204, headers={QUEUE_ID: reply.headers[QUEUE_ID]})
+def _is_mime(call: Call) -> bool:
+    return media_kind(call.headers.get("content-type"), call.body) == "mime"
 
 
-def queue_id(item: Item) -> dict[str, str]:
-    """The header that names the message in the queue."""
-    return {QUEUE_ID: f"{item.message_id:016x}"}
+async def _answer(call: Call, message_id: int, item: Item | None) -> Reply:
+    """202; or 201 with the message, when it came as MIME and the client asks for it."""
+    headers = queue_id(message_id)
+    if (
+        item is not None
+        and "prefer" in call.headers
+        and _is_mime(call)
+        and wants_representation(call.headers)
+    ):
+        return await message_reply(
+            call, item, 201, {"Preference-Applied": "return=representation", **headers}
+        )
+    return Reply(202, headers=headers)
+
+
+async def _answer_through_device(call: Call, message_id: int, item: Item | None) -> Reply:
+    """204, which is what the page of that path promises (docs/quirks.md)."""
+    return Reply(204, headers=queue_id(message_id))
+
+
+# `POST …/sendMail`: answered once the message is durable.
+send_mail: Final = sending(_send, _answer)
+send_mail_through_device: Final = sending(_send, _answer_through_device)
 
 
 def read_json_submission(call: Call) -> Submission:
@@ -66,6 +75,7 @@ def read_json_submission(call: Call) -> Submission:
         save=saves is not False,
         request_id=call.request_id,
         requester=requester_of(call.principal),
+        once=call.once,
     )
 
 
@@ -79,6 +89,7 @@ def read_mime_submission(call: Call) -> Submission:
         save=True,
         request_id=call.request_id,
         requester=requester_of(call.principal),
+        once=call.once,
     )
 
 

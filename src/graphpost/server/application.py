@@ -1,0 +1,91 @@
+"""What answers requests: the Graph API, uploads, issuer, administration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from graphpost.admin.access import administrator_token
+from graphpost.admin.http import AdminApi
+from graphpost.admin.operations import Operations
+from graphpost.auth.issuer import Issuer
+from graphpost.auth.keys import SigningKeys
+from graphpost.auth.tokens import TokenVerifier, own_issuer
+from graphpost.graph.api import GraphApi
+from graphpost.graph.attachments.uploading import Uploads
+from graphpost.graph.call import Services
+from graphpost.notifications.notifier import Notifier
+from graphpost.server.delivery import Delivery
+from graphpost.server.foundation import Foundation
+from graphpost.web.app import Application
+from graphpost.web.certificates import subject_names
+
+
+def make_application(
+    base: Foundation,
+    delivery: Delivery,
+    notifier: Notifier,
+    keys: SigningKeys,
+    url: str,
+    why_not_ready: Callable[[], str],
+) -> Application:
+    """Everything that answers requests; `url` is our own, without a path."""
+    config, clock, store, people = base.config, base.clock, base.store, base.people
+    names, tenant = subject_names(config.server.host, config.server.names), config.tenant.id
+    services = Services(
+        store=store,
+        blobs=base.blobs,
+        directory=people.directory,
+        verifier=TokenVerifier(
+            [own_issuer(tenant, names, keys)],
+            clock,
+            authorization_uri=f"{url}/common/oauth2/authorize",
+        ),
+        submitter=delivery.submitter,
+        numbers=base.numbers,
+        clock=clock,
+        limits=config.limits,
+        tenant_id=tenant,
+        notifier=notifier,
+        searched=delivery.indexer.searched,
+        receipt_of=delivery.receipts.filing,
+        idempotency=config.idempotency,
+        inline_limit=config.store.inline_limit,
+    )
+    issuer = (
+        Issuer(
+            store,
+            clock,
+            people.directory,
+            config.issuer,
+            tenant,
+            config.tenant.domains,
+            keys,
+            names=names,
+        )
+        if config.issuer.enabled
+        else None
+    )
+    operations = Operations(
+        store,
+        base.numbers,
+        clock,
+        queue_changed=delivery.worker.forget_holds,
+        accounts_changed=people.refresh,
+        suppressions_changed=delivery.suppressions.refresh,
+        tls_forgotten=delivery.outlets.forget,
+    )
+    admin = AdminApi(
+        operations,
+        administrator_token(config.data),
+        base.log,
+        why_not_ready,
+    )
+    return Application(
+        graph=GraphApi(services),
+        uploads=Uploads(services),
+        issuer=issuer,
+        admin=admin,
+        limits=config.limits,
+        log=base.log,
+        hosts=frozenset(names),
+    )

@@ -1,0 +1,140 @@
+"""The way of accepted mail: submitter, worker, couriers, housekeeping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphpost.config.names import a_label
+from graphpost.delivery.absence import Absence
+from graphpost.delivery.attempt import Attempts
+from graphpost.delivery.automatic import AutomaticMail
+from graphpost.delivery.dispatch import Dispatcher
+from graphpost.delivery.filing import Filer
+from graphpost.delivery.indexing import Indexer
+from graphpost.delivery.local import LocalDelivery
+from graphpost.delivery.maintenance import Maintenance
+from graphpost.delivery.noticing import Noticing
+from graphpost.delivery.outlets import Outlets, host_name
+from graphpost.delivery.receipts import Receipts
+from graphpost.delivery.reports import Reporter
+from graphpost.delivery.rerouting import Rerouter
+from graphpost.delivery.routing import LOCAL, Router
+from graphpost.delivery.ruling import Ruler
+from graphpost.delivery.settler import Settler
+from graphpost.delivery.signers import signing
+from graphpost.delivery.submit import Submitter
+from graphpost.delivery.suppressing import Suppressions
+from graphpost.delivery.worker import Worker
+from graphpost.graph.bodies.zones import instant_of
+from graphpost.graph.sending.due import due_check
+from graphpost.server.foundation import Foundation
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What the rest of the server has to do with."""
+
+    worker: Worker
+    submitter: Submitter
+    receipts: Receipts
+    outlets: Outlets
+    indexer: Indexer
+    suppressions: Suppressions
+
+
+async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
+    """`policy_port` is where other domains' MTA-STS policies are served."""
+    config, clock, log, store, blobs = base.config, base.clock, base.log, base.store, base.blobs
+    people, numbers = base.people, base.numbers
+    indexer = Indexer(store, log)
+    base.background(indexer.run())
+    suppressions = Suppressions(store, config.suppression, clock, log)
+    await suppressions.refresh()
+    base.background(suppressions.watch())
+    hostname = a_label(config.delivery.hostname) or host_name()
+    filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
+    router = Router(people.directory, config.tenant.domains, config.routes, suppressions.has)
+    outlets = Outlets(
+        config.routes,
+        config.delivery,
+        hostname,
+        router=router,
+        dns=config.dns,
+        store=store,
+        clock=clock,
+        log=log,
+        policy_port=policy_port,
+        signed=signing(config.dkim, clock),
+    )
+    base.stack.push_async_callback(outlets.close)
+    base.background(outlets.run())
+    owner = numbers.next()
+    reporter = Reporter(filer, hostname)
+    automatic = AutomaticMail(filer, router.destination, config.delivery)
+    receipts = Receipts.by_settings(config, automatic, hostname)
+    absence = Absence(automatic, router.is_ours, instant_of)
+    ruler = Ruler(filer, router.destination, config.delivery, receipts, absence)
+    attempts = Attempts(
+        store=store,
+        blobs=blobs,
+        couriers=outlets.find,
+        local=LocalDelivery(store, filer, ruler, Noticing(store, log), people.directory, hostname),
+        reporter=reporter,
+        directory=people.directory,
+        settings=config.delivery,
+        clock=clock,
+    )
+    worker = Worker(
+        store=store,
+        attempts=attempts,
+        settler=Settler(store, clock, log, owner, suppressions.note),
+        rerouter=Rerouter(
+            store=store,
+            destination_of=router.destination,
+            is_known=lambda destination: destination == LOCAL or outlets.find(destination) is not None,
+            log=log,
+            owner=owner,
+        ),
+        settings=config.delivery,
+        limits_of=outlets.limits,
+        clock=clock,
+        log=log,
+        owner=owner,
+    )
+    submitter = Submitter(
+        store=store,
+        blobs=blobs,
+        inline_limit=config.store.inline_limit,
+        settings=config.delivery,
+        router=router,
+        worker=worker,
+        numbers=numbers,
+        clock=clock,
+        log=log,
+    )
+    dispatcher = Dispatcher(
+        store=store,
+        blobs=blobs,
+        submitter=submitter,
+        reporter=reporter,
+        directory=people.directory,
+        check=due_check(people.directory, config.limits),
+        clock=clock,
+        log=log,
+    )
+    await worker.start()
+    base.stack.push_async_callback(worker.stop)
+    maintenance = Maintenance(
+        store,
+        blobs,
+        people.directory,
+        config.delivery,
+        clock,
+        log,
+        config.store.removals_seconds,
+        config.idempotency.seconds,
+        indexer.keep,
+    )
+    base.background(maintenance.run())
+    base.background(dispatcher.run())
+    return Delivery(worker, submitter, receipts, outlets, indexer, suppressions)

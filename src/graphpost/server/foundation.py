@@ -1,0 +1,41 @@
+"""What everything else stands on: settings, clock, log, store, people."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from graphpost.clock import Clock
+from graphpost.config import Config
+from graphpost.ids import Numbers
+from graphpost.maillog import MailLog
+from graphpost.store.blobs import Blobs
+from graphpost.store.people import Accounts
+from graphpost.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """`stack` takes down, in the opposite order, what was brought up."""
+
+    config: Config
+    clock: Clock
+    log: MailLog
+    stack: contextlib.AsyncExitStack
+    store: Store
+    blobs: Blobs
+    people: Accounts
+    numbers: Numbers
+
+    def background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run it until the server stops."""
+        task = asyncio.create_task(work)
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self.stack.push_async_callback(end)

@@ -1,0 +1,161 @@
+"""A server's life: the order in which it is brought up and taken down.
+
+Start: data directory, store, accounts, keys, couriers, worker, and the web last, because it is what lets mail in.
+Stop: the web first (what was begun is answered), then the worker (attempts under way end), then the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from graphpost import __version__
+from graphpost.admin.access import announce, withdraw
+from graphpost.admin.banner import origin
+from graphpost.admin.metrics_port import serve_metrics
+from graphpost.auth.keys import open_keys
+from graphpost.clock import Clock, SystemClock
+from graphpost.config import Config
+from graphpost.delivery.outlets import HTTPS_PORT
+from graphpost.files import locked
+from graphpost.graph.notifications.notifying import GraphWording
+from graphpost.graph.routes import MAIL_LIST
+from graphpost.ids import Numbers
+from graphpost.maillog import MailLog, ProblemHandler
+from graphpost.notifications.notifier import Notifier
+from graphpost.notifications.posting import Poster
+from graphpost.process import most_connections
+from graphpost.server.application import make_application
+from graphpost.server.delivery import start_delivery
+from graphpost.server.foundation import Foundation
+from graphpost.store.declared import apply_settings
+from graphpost.store.opening import open_blobs, open_store
+from graphpost.store.people import Accounts
+from graphpost.store.store import Store
+from graphpost.web.app import Application
+from graphpost.web.certificates import CertificateFiles, server_certificate
+from graphpost.web.listener import Listener, listen
+
+
+class Server:
+    """One process: start it, use `url`, stop it."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        file: Path | None = None,
+        clock: Clock | None = None,
+        stream: TextIO | None = None,
+        policy_port: int = HTTPS_PORT,
+    ) -> None:
+        """`policy_port` is where other domains' MTA-STS policies are served."""
+        self.config = config
+        self._file = file
+        self._policy_port = policy_port
+        self.url = ""
+        self.port = 0
+        self.ca: CertificateFiles | None = None
+        self.store: Store | None = None  # open from start to stop
+        self._clock = clock or SystemClock()
+        self._log = MailLog(config.log, stream or sys.stdout, self._clock.now)
+        self._stack = contextlib.AsyncExitStack()
+        self._is_ready = False
+
+    @property
+    def log(self) -> MailLog:
+        return self._log
+
+    async def start(self) -> None:
+        """Bring everything up; what was begun is undone when a step fails."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            self._log.close()
+            raise
+
+    async def stop(self, why: str = "asked to") -> None:
+        """Take everything down in the opposite order."""
+        self._is_ready = False
+        self._log.stopping(why)
+        await self._stack.aclose()
+        self._log.stopped()
+        self._log.close()
+
+    async def _start(self) -> None:
+        config, clock = self.config, self._clock
+        config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._log.started(__version__)
+        self._listen_to_logging()
+        listener = listen("server", config.server.host, config.server.port)
+        self._stack.callback(listener.close)
+        self.port = listener.getsockname()[1]
+        self.url = origin(config, self.port)
+        store = self.store = await asyncio.to_thread(open_store, config.store, config.data)
+        self._stack.push_async_callback(store.close)
+        blobs = open_blobs(config.store, config.data)
+        numbers = Numbers(clock.now)
+        await store.write(lambda tx: apply_settings(tx, config, numbers, clock.now()))
+        people = Accounts(store, clock, self._log)
+        await people.refresh()
+        base = Foundation(config, clock, self._log, self._stack, store, blobs, people, numbers)
+        base.background(people.watch())
+        notifier = await self._start_notifier(base)
+        delivery = await start_delivery(base, self._policy_port)
+        with locked(config.data):  # what two first starts would make twice
+            keys = open_keys(config.data / "keys", clock.now())
+            self.ca = server_certificate(config, clock.now()) if config.server.tls else None
+        application = make_application(base, delivery, notifier, keys, self.url, self._why_not_ready)
+        await self._start_web(application, listener)
+        announce(config.data, self.url, self._file)
+        self._stack.callback(withdraw, config.data)
+        self._is_ready = True
+        self._log.ready(self.url)
+
+    def _why_not_ready(self) -> str:
+        return "" if self._is_ready else "the server is starting or stopping"
+
+    async def _start_notifier(self, base: Foundation) -> Notifier:
+        config = self.config
+        poster = Poster(config.notifications)
+        self._stack.push_async_callback(poster.close)
+        notifier = Notifier(
+            store=base.store,
+            poster=poster,
+            wording=GraphWording(base.people.directory, config.tenant.id, MAIL_LIST),
+            settings=config.notifications,
+            clock=self._clock,
+            log=self._log,
+            owner=base.numbers.next(),
+        )
+        await notifier.start()
+        self._stack.push_async_callback(notifier.stop)
+        return notifier
+
+    def _listen_to_logging(self) -> None:
+        handler, root = ProblemHandler(self._log), logging.getLogger()
+        root.addHandler(handler)
+        self._stack.callback(root.removeHandler, handler)
+
+    async def _start_web(self, web: Application, listener: socket.socket) -> None:
+        """The metrics first: who watches sees the server before it takes mail."""
+        config = self.config
+        if config.metrics.port:
+            metrics = await serve_metrics(web.admin, config.metrics)
+            self._stack.callback(metrics.close)
+        served = Listener(
+            web,
+            listener,
+            files=self.ca,
+            forwarded_allow_ips=config.server.forwarded_allow_ips,
+            head_seconds=config.limits.request_seconds,
+            most_connections=most_connections(),
+        )
+        self._stack.push_async_callback(served.stop)
+        await served.start()
