@@ -68,6 +68,31 @@ class MailLog:
         who: dict[str, Value] = {"message": message, "mailbox": mailbox, "sender": sender}
         self._write(_INFO, "accepted", {**who, "recipients": recipients, "size": size, "request": request_id})
 
+    def received(
+        self,
+        number: int,
+        client: str,
+        helo: str,
+        sender: str,
+        recipients: int,
+        size: int,
+        seconds: float,
+    ) -> None:
+        """A message that another host brought is filed, durable; `seconds` since it had come whole."""
+        self.metrics.received += 1
+        self.metrics.receive_seconds.observe(seconds)
+        who: dict[str, Value] = {"id": f"{number:016x}", "client": client, "helo": helo, "sender": sender}
+        self._write(_INFO, "received", {**who, "recipients": recipients, "size": size})
+
+    def turned_away(
+        self, client: str, command: str, code: int, text: str, reason: str, sender: str, recipient: str
+    ) -> None:
+        """What another host wanted to bring was refused; `reason` is one of a few words."""
+        self.metrics.turn_away(reason)
+        fields: dict[str, Value] = {"client": client, "command": command, "code": code, "reply": text}
+        who: dict[str, Value] = {"sender": sender, "recipient": recipient}
+        self._write(_INFO, "turned-away", {**fields, "reason": reason, **who})
+
     def delivered(
         self,
         message_id: int,

@@ -63,6 +63,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.accepted = 0
+        self.received = 0
         self.delivered = 0
         self.deferred = 0
         self.failed = 0
@@ -80,6 +81,8 @@ class Metrics:
         self.accept_seconds = Times(_QUICK)
         self.delivery_seconds = Times(_SLOW)
         self.notification_seconds = Times(_QUICK)
+        self.receive_seconds = Times(_QUICK)
+        self._turned_away: dict[str, int] = {}
         self._requests: dict[str, Times] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -90,6 +93,10 @@ class Metrics:
         if times is None:
             times = self._requests[route] = Times(_QUICK)
         times.observe(seconds)
+
+    def turn_away(self, reason: str) -> None:
+        """Something was refused to another host that brings mail; few different reasons."""
+        self._turned_away[reason] = self._turned_away.get(reason, 0) + 1
 
     def exposition(self) -> bytes:
         """The metrics in Prometheus's text format."""
@@ -108,10 +115,17 @@ class Metrics:
         for route, times in list(self._requests.items()):
             requests.add_metric([route], times.buckets(), times.total)
         yield requests
+        away = CounterMetricFamily(
+            "graphpost_turned_away", "What hosts that bring mail were refused", labels=["reason"]
+        )
+        for reason, count in list(self._turned_away.items()):
+            away.add_metric([reason], count)
+        yield away
 
 
 _COUNTERS: Final = {
     "accepted": "Messages accepted: on disk and acknowledged",
+    "received": "Messages that other hosts brought: filed and acknowledged",
     "delivered": "Recipients delivered to, local and captured ones included",
     "deferred": "Attempts that ended with: try again later",
     "failed": "Recipients given up",
@@ -133,4 +147,5 @@ _TIMES: Final = {
     "accept_seconds": "From request to acknowledgement",
     "delivery_seconds": "From acceptance to delivery",
     "notification_seconds": "One request with notifications",
+    "receive_seconds": "From the end of a message that another host brought to its acknowledgement",
 }

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from graphpost.clock import SECOND, Instant
 from graphpost.config import DeliverySettings, LimitSettings, LogSettings, RouteSettings
 from graphpost.delivery.absence import Absence
+from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.dispatch import Check, Dispatcher
@@ -198,11 +199,12 @@ class Office:
         )
         self.noticing = Noticing(self.store, self.log)
         self.settler = Settler(self.store, clock, self.log, owner)
+        arrivals = Arrivals(self.store, filer, ruler, self.noticing)
         self.attempts = Attempts(
             store=self.store,
             blobs=blobs,
             couriers=self.couriers.get,
-            local=LocalDelivery(self.store, filer, ruler, self.noticing, lambda: self.directory, HOST),
+            local=LocalDelivery(arrivals, filer, lambda: self.directory, HOST),
             reporter=self.reporter,
             directory=lambda: self.directory,
             settings=settings,

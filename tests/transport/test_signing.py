@@ -88,3 +88,11 @@ async def test_mail_of_others_goes_out_as_it_is(author: str) -> None:
 def test_two_from_fields_have_no_author() -> None:
     two = content(b"From: a@one.test\r\nFrom: b@two.test\r\n\r\n")
     assert author_domain(two) == ""
+
+
+@pytest.mark.anyio
+async def test_what_a_stranger_wrote_is_not_signed_whomever_it_claims_to_be_from() -> None:
+    last, original = Last(), message("adele@contoso.test")
+    courier = SigningCourier(last, {"contoso.test": Signer("contoso.test", (KEY,))}, JumpingClock())
+    await courier.deliver(Envelope("a@x.test", ("b@y.test",), content(original), is_foreign=True))
+    assert last.data == original

@@ -49,7 +49,7 @@ class Throttle:
 
 
 def _limits(account: str, remote: str) -> list[tuple[tuple[str, str], int]]:
-    account, network = "=" + account.casefold()[:320], _network(remote)
+    account, network = "=" + account.casefold()[:320], network_of(remote)
     return [
         ((account, network), PER_ACCOUNT_AND_ADDRESS),
         ((account, ""), PER_ACCOUNT),
@@ -57,7 +57,7 @@ def _limits(account: str, remote: str) -> list[tuple[tuple[str, str], int]]:
     ]
 
 
-def _network(remote: str) -> str:
+def network_of(remote: str) -> str:
     """The address, or the /64 of an IPv6 address: whoever has one has all of them."""
     try:
         address = ipaddress.ip_address(remote.partition("%")[0])

@@ -22,6 +22,7 @@ from graphpost.config.settings import (
     ApplicationSettings,
     Config,
     DkimSettings,
+    InboundSettings,
     MailboxSettings,
     NotificationSettings,
     RouteSettings,
@@ -30,12 +31,16 @@ from graphpost.config.settings import (
 from graphpost.errors import ConfigurationError
 
 _LOCAL_PART: Final = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x20\x7f]{1,64}")
+_DELIMITER: Final = re.compile(r"[!#$%&'*+/=?^_`{|}~-]?")
 _SELECTOR: Final = re.compile(r"(?=.{1,63}$)[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*", re.ASCII)
 _HARD: Final = re.compile(r"5\.[0-9]{1,3}\.[0-9]{1,3}")
 WILDCARDS: Final = ("0.0.0.0", "::", "[::]")  # noqa: S104 - names of listeners, not a listener
 _ZERO_ALLOWED: Final = {
     "server.port",
     "metrics.port",
+    "inbound.port",
+    "inbound.lmtp_port",
+    "inbound.greet_seconds",
     "delivery.retry_jitter",
     "delivery.delay_warning_seconds",
     "store.inline_limit",
@@ -66,6 +71,7 @@ def check(config: Config) -> Config:
         notifications=_checked_notifications(config.notifications, config.data),
         routes=[_checked_route(route, f"routes[{i}]", config.data) for i, route in enumerate(config.routes)],
         dkim=_checked_dkim(config.dkim, config.data),
+        inbound=_checked_inbound(config.inbound, config.data),
     )
 
 
@@ -77,9 +83,14 @@ def _check_numbers(config: Config) -> None:
             name = f"{section}.{key}"
             for number in value if isinstance(value, list) else [value]:
                 _check_number(name, number)
-    for port in ("server", "metrics"):
-        if not 0 <= getattr(config, port).port <= 65535:
-            raise ConfigurationError(f"{port}.port", "must be between 0 and 65535")
+    for section, port in (
+        ("server", "port"),
+        ("metrics", "port"),
+        ("inbound", "port"),
+        ("inbound", "lmtp_port"),
+    ):
+        if not 0 <= getattr(getattr(config, section), port) <= 65535:
+            raise ConfigurationError(f"{section}.{port}", "must be between 0 and 65535")
     if not config.delivery.retry_seconds:
         raise ConfigurationError("delivery.retry_seconds", "needs at least one wait")
     if config.delivery.retry_jitter >= 1:
@@ -115,6 +126,28 @@ def _checked_server(server: ServerSettings, data: Path) -> ServerSettings:
         server,
         certificate=_existing(data, server.certificate, "server.certificate"),
         key=_existing(data, server.key, "server.key"),
+    )
+
+
+def _checked_inbound(settings: InboundSettings, data: Path) -> InboundSettings:
+    for key in ("host", "lmtp_host"):
+        check_host(getattr(settings, key), f"inbound.{key}")
+    if settings.hostname:
+        check_domain(settings.hostname, "inbound.hostname")
+    for i, entry in enumerate(settings.unlimited):
+        if not is_network(entry):
+            raise ConfigurationError(f"inbound.unlimited[{i}]", f"{entry!r} is not an address or a network")
+    if bool(settings.certificate) != bool(settings.key):
+        missing = "key" if settings.certificate else "certificate"
+        raise ConfigurationError(f"inbound.{missing}", "certificate and key go together")
+    if settings.lmtp_socket:
+        settings = replace(settings, lmtp_socket=str(data / settings.lmtp_socket))
+    if not settings.certificate:
+        return settings
+    return replace(
+        settings,
+        certificate=_existing(data, settings.certificate, "inbound.certificate"),
+        key=_existing(data, settings.key, "inbound.key"),
     )
 
 
@@ -157,6 +190,12 @@ def _check_tenant(config: Config) -> None:
     _check_guid(config.tenant.id, "tenant.id")
     for i, domain in enumerate(config.tenant.domains):
         check_domain(domain, f"tenant.domains[{i}]")
+    if not _DELIMITER.fullmatch(config.tenant.recipient_delimiter):
+        raise ConfigurationError(
+            "tenant.recipient_delimiter", "must be one character such as + or -, or empty"
+        )
+    if config.tenant.postmaster:
+        check_address(config.tenant.postmaster, "tenant.postmaster")
 
 
 def _check_mailboxes(mailboxes: Iterable[MailboxSettings]) -> None:

@@ -35,6 +35,8 @@ class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class TenantSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     id: str = ""  # "" = made at the first start and kept
     domains: list[str] = field(default_factory=list)
+    recipient_delimiter: str = "+"  # adele+detail@ is adele@; "" = it is not
+    postmaster: str = ""  # whose mailbox gets mail for the postmaster; "" = the first one's
 
 
 class IssuerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -117,6 +119,35 @@ class NotificationSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_o
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     format: Literal["text", "json"] = "text"
     level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class InboundSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    host: str = "127.0.0.1"
+    port: int = 0  # SMTP; 0: none
+    lmtp_host: str = "127.0.0.1"
+    lmtp_port: int = 0  # LMTP; 0: none
+    lmtp_socket: str = ""  # the path of a Unix socket; "" = none
+    hostname: str = ""  # "" = delivery.hostname
+    certificate: str = ""  # "" = the server's
+    key: str = ""
+    tls: bool = True  # offer STARTTLS
+    message_bytes: int = 150 * 1024 * 1024
+    line_bytes: int = 65_536  # of a line of a message
+    recipients: int = 1000  # of a message
+    hops: int = 50  # Received fields
+    connections: int = 200
+    connections_per_address: int = 50
+    connections_per_minute: int = 120  # from one address
+    messages_per_minute: int = 600  # from one address
+    messages_per_connection: int = 1000
+    errors: int = 20  # of a connection, then it ends
+    commands: int = 100  # of a connection without a message, that lead to nothing
+    unlimited: list[str] = field(
+        default_factory=lambda: ["127.0.0.0/8", "::1"]
+    )  # networks without the limits by address
+    command_seconds: float = 300.0  # until the next command, or the next bytes of a message
+    data_seconds: float = 1800.0  # a whole message
+    greet_seconds: float = 0.0  # wait before the greeting; who speaks before it is refused
 
 
 class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -242,6 +273,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     notifications: NotificationSettings = NotificationSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    inbound: InboundSettings = InboundSettings()
     mailboxes: list[MailboxSettings] = field(default_factory=list)
     applications: list[ApplicationSettings] = field(default_factory=list)
     routes: list[RouteSettings] = field(default_factory=list)

@@ -134,7 +134,7 @@ class Attempts:
             if item is None or held is None:
                 item, held = await self._read(delivery)
             data = outgoing(item, held, contents.opener(self._blobs, held))
-            envelope = envelope_of(delivery, data)
+            envelope = envelope_of(delivery, data, is_foreign=item.message.is_foreign)
             if instead is not None:
                 outcomes = (instead,) * len(envelope.recipients)
             elif delivery.destination == LOCAL:
@@ -233,7 +233,7 @@ def outgoing(item: Item, held: Mapping[int, Content], opener: Opener) -> Data:
     return relay.outgoing(content.size, lambda offset: opener(ContentRef(raw.content_id, offset)))
 
 
-def envelope_of(delivery: Delivery, data: Data) -> Envelope:
+def envelope_of(delivery: Delivery, data: Data, *, is_foreign: bool) -> Envelope:
     recipients = open_addresses(delivery)
     return Envelope(
         sender=delivery.sender,
@@ -242,6 +242,7 @@ def envelope_of(delivery: Delivery, data: Data) -> Envelope:
         envelope_id=f"{delivery.message_id:016x}",
         wants_success_report=delivery.wants_success,
         needs_smtputf8=any(map(needs_smtputf8, (delivery.sender, *recipients))),
+        is_foreign=is_foreign,
     )
 
 

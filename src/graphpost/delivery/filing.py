@@ -6,6 +6,8 @@ write a blob (call it outside the event loop for large messages); adding is part
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from mmap import ACCESS_READ, mmap
 from typing import Final
 
 from msgspec import Struct
@@ -17,10 +19,10 @@ from graphpost.delivery.items import mentioning
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, WELL_KNOWN, Mailbox
 from graphpost.mail.message import Item, Message
-from graphpost.mail.parse import ParseLimits, parse, rooted
+from graphpost.mail.parse import Buffer, ParseLimits, parse, rooted
 from graphpost.mail.thread import conversation_named, conversation_of, conversation_of_topic, new_index
 from graphpost.store import contents, deliveries, folders, messages, preferences
-from graphpost.store.blobs import Blobs
+from graphpost.store.blobs import Blob, Blobs
 from graphpost.store.contents import Content
 from graphpost.store.deliveries import Delivery
 from graphpost.store.store import Tx
@@ -66,13 +68,45 @@ class Filer:
         """A new number for an item."""
         return self._numbers.next()
 
-    def content(self, data: bytes) -> Content:
-        """Bytes as a content of their own."""
-        return contents.prepare(self._blobs, self._numbers.next(), data, self.inline_limit)
+    def content(self, data: Buffer, before: bytes = b"") -> Content:
+        """Bytes as a content of their own: `before`, and then `data`."""
+        return contents.prepare(self._blobs, self._numbers.next(), data, self.inline_limit, before)
 
-    def prepare(self, mailbox: Mailbox, data: bytes, now: Instant, folder_id: int = INBOX) -> Filing:
-        """The item that these bytes (CRLF line ends) make in the mailbox.  Raises MimeError when they make none."""
-        number, content = self.number(), self.content(data)
+    def large_content(self, chunks: Iterable[bytes]) -> tuple[Content, mmap]:
+        """Bytes that are too many for memory as a content, durable, and a map to read them from."""
+        number, parts = self._numbers.next(), self._blobs.parts
+        name = f"{number:016x}"
+        part = parts.open(name)
+        try:
+            part.rewind(0)
+            part.append(chunks)
+            part.sync()
+            blob = Blob(part.sha256, part.size)
+            with parts.path(name).open("rb") as file:
+                mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
+        except BaseException:
+            parts.remove(name)
+            raise
+        finally:
+            part.close()
+        self._blobs.adopt(name, blob)
+        return Content(number, blob.size, blob.sha256), mapped
+
+    def prepare(
+        self,
+        mailbox: Mailbox,
+        data: Buffer,
+        now: Instant,
+        folder_id: int = INBOX,
+        content: Content | None = None,
+        *,
+        is_foreign: bool = False,
+    ) -> Filing:
+        """The item that these bytes (CRLF line ends) make in the mailbox.  Raises MimeError when they make none.
+
+        `content` is where the bytes are kept already.
+        """
+        number, content = self.number(), content or self.content(data)
         message = rooted(parse(data, self._limits), content.content_id)
         if message.mentions:
             message = mentioning(mailbox, message, now)
@@ -81,7 +115,7 @@ class Filer:
             mailbox_id=mailbox.mailbox_id,
             message_id=number,
             folder_id=folder_id,
-            message=replace(message, conversation_index=index),
+            message=replace(message, conversation_index=index, is_foreign=is_foreign),
             created_at=now,
             modified_at=now,
             received_at=now,

@@ -23,6 +23,7 @@ from graphpost.mail.compose import anew
 from graphpost.mail.field import address_field, date_text, text_field
 from graphpost.mail.mailbox import NO_FOLDER, Mailbox
 from graphpost.mail.message import Address, Attachment, Body, ContentRef, Header, Item, Message
+from graphpost.mail.parse import Buffer
 from graphpost.mail.quote import long_time, prefixed, quoted
 from graphpost.mail.rules import Verdict
 from graphpost.mail.text import preview
@@ -44,7 +45,7 @@ class Forwarder:
         self._settings = settings
 
     def filings(
-        self, mailbox: Mailbox, arrived: Filing, data: bytes, found: Verdict, now: Instant
+        self, mailbox: Mailbox, arrived: Filing, data: Buffer, found: Verdict, now: Instant
     ) -> list[Filing]:
         """For each of a verdict's ways to send on that has recipients; `data` are the bytes that arrived."""
         made = []
@@ -67,11 +68,11 @@ class Forwarder:
         return self._filing(mailbox, item, kept, message.to, now)
 
     def _redirected(
-        self, mailbox: Mailbox, original: Message, data: bytes, to: Sequence[Address], now: Instant
+        self, mailbox: Mailbox, original: Message, data: Buffer, to: Sequence[Address], now: Instant
     ) -> Filing:
         number = self._filer.number()
         resent = _resent(mailbox, to, new_message_id(number, random_bytes(4), mailbox.address), now)
-        kept = self._filer.content(resent + data)
+        kept = self._filer.content(data, before=resent)
         message = replace(original, raw=ContentRef(kept.content_id), attachments=())
         message = replace(message, is_delivery_receipt_requested=None)
         item = new_item(mailbox, message, {}, number, now, NO_FOLDER)

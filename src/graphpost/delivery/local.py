@@ -6,38 +6,24 @@ Inbox exactly when its delivery is done, however the process ends.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable
 
 from graphpost.clock import Instant
+from graphpost.delivery.arriving import Arrival, Arrivals
 from graphpost.delivery.filing import Filer, Filing
-from graphpost.delivery.noticing import Noticing
-from graphpost.delivery.ruling import Followed, Ruler, followed
 from graphpost.errors import MimeError, StoreError
 from graphpost.mail.mailbox import Directory, Mailbox
-from graphpost.store.store import Store
 from graphpost.transport.courier import Deferred, Delivered, Envelope, Failed, Outcome, Reply
-
-IN_THREAD: Final = 262_144
 
 
 class LocalDelivery:
     """Finds mailboxes in the directory, follows their rules, and prepares what is to be filed."""
 
     def __init__(
-        self,
-        store: Store,
-        filer: Filer,
-        ruler: Ruler,
-        noticing: Noticing,
-        directory: Callable[[], Directory],
-        hostname: str,
+        self, arrivals: Arrivals, filer: Filer, directory: Callable[[], Directory], hostname: str
     ) -> None:
-        self._store = store
+        self._arrivals = arrivals
         self._filer = filer
-        self._ruler = ruler
-        self._noticing = noticing
         self._directory = directory
         self._hostname = hostname
 
@@ -45,10 +31,16 @@ class LocalDelivery:
         self, envelope: Envelope, now: Instant
     ) -> tuple[tuple[Outcome, ...], tuple[Filing, ...]]:
         """One outcome per recipient; a mailbox named by several of its addresses gets the message once."""
-        boxes = [self._directory().find_address(address) for address in envelope.recipients]
+        boxes = [self._directory().find_recipient(address) for address in envelope.recipients]
         found = {box.mailbox_id: box for box in boxes if box is not None}
         try:
-            filings = await self._filings(envelope, list(found.values()), now)
+            filings = await self._arrivals.filings(
+                list(found.values()),
+                envelope.sender,
+                envelope.data.size,
+                lambda: self._arrival(envelope),
+                now,
+            )
         except MimeError as error:
             reply = Reply(554, "5.6.0", f"the message cannot be filed: {error}", self._hostname)
             return (Failed(reply),) * len(boxes), ()
@@ -57,26 +49,9 @@ class LocalDelivery:
             return (Deferred(reply),) * len(boxes), ()
         return tuple(map(self._outcome, envelope.recipients, boxes)), filings
 
-    async def _filings(self, envelope: Envelope, boxes: list[Mailbox], now: Instant) -> tuple[Filing, ...]:
-        """What the message becomes in each mailbox.  A file may be written and synced, and rules look through bodies."""
-        numbers = [box.mailbox_id for box in boxes]
-        rules = await self._store.read(lambda tx: {number: followed(tx, number) for number in numbers})
-        if not envelope.sender:
-            await self._noticing.notice("", b"".join(envelope.data), boxes, now)
-        is_long = envelope.data.size > min(IN_THREAD, self._filer.inline_limit)
-        if is_long or not all(each.is_nothing for each in rules.values()):
-            return await asyncio.to_thread(self._filings_now, envelope, boxes, rules, now)
-        return self._filings_now(envelope, boxes, rules, now)
-
-    def _filings_now(
-        self, envelope: Envelope, boxes: list[Mailbox], rules: Mapping[int, Followed], now: Instant
-    ) -> tuple[Filing, ...]:
+    def _arrival(self, envelope: Envelope) -> Arrival:
         data = b"".join(envelope.data)
-        made: list[Filing] = []
-        for box in boxes:
-            arrived, what = self._filer.prepare(box, data, now), rules[box.mailbox_id]
-            made += self._ruler.arrived(box, arrived, data, what, envelope.sender, now)
-        return tuple(made)
+        return Arrival(envelope.sender, data, self._filer.content(data), envelope.is_foreign)
 
     def _outcome(self, address: str, box: Mailbox | None) -> Outcome:
         if box is None:

@@ -85,7 +85,7 @@ class Router:
         """The destination key for a valid address."""
         if self._is_suppressed is not None and self._is_suppressed(address):
             return SUPPRESSED
-        if self._directory().find_address(address) is not None:
+        if self._directory().find_recipient(address) is not None:
             return LOCAL
         return self._elsewhere(domain_of(address))
 

@@ -22,6 +22,7 @@ from graphpost.delivery.receipts import Receipts
 from graphpost.mail.address import to_wire
 from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.message import Inference, Item
+from graphpost.mail.parse import Buffer
 from graphpost.mail.preferences import AutomaticReplies
 from graphpost.mail.rules import Rule, Verdict, verdict
 from graphpost.mail.traits import Traits
@@ -77,7 +78,7 @@ class Ruler:
         self,
         mailbox: Mailbox,
         filing: Filing,
-        data: bytes,
+        data: Buffer,
         what: Followed,
         envelope_sender: str,
         now: Instant,
@@ -96,7 +97,7 @@ class Ruler:
         self,
         mailbox: Mailbox,
         arrived: Filing,
-        data: bytes,
+        data: Buffer,
         what: Followed,
         envelope_sender: str,
         now: Instant,

@@ -7,7 +7,7 @@ account changes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -94,6 +94,14 @@ class Application(Struct, frozen=True, kw_only=True):
     enabled: bool = True
 
 
+class Reception(Struct, frozen=True):
+    """What an address may be beside a mailbox's own: `domains`, in lower-case A-labels, are those with a postmaster."""
+
+    delimiter: str = "+"  # what separates a detail; '' for none
+    postmaster: str = ""
+    domains: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Directory:
     """Who there is.  Keys are lower-case, domains in them in A-labels."""
@@ -102,6 +110,7 @@ class Directory:
     by_key: dict[str, Mailbox]  # object id, and primary address (the userPrincipalName)
     by_address: dict[str, Mailbox]  # primary addresses and aliases
     applications: dict[str, Application]
+    reception: Reception = field(default_factory=lambda: Reception())
 
     @classmethod
     def of(cls, mailboxes: Iterable[Mailbox], applications: Iterable[Application] = ()) -> Directory:
@@ -125,8 +134,32 @@ class Directory:
         return self.by_key.get(_key(key))
 
     def find_address(self, address: str) -> Mailbox | None:
-        """By any address that mail may be sent to."""
+        """By any address that is a mailbox's own."""
         return self.by_address.get(_key(address))
+
+    def find_recipient(self, address: str) -> Mailbox | None:
+        """By any address that mail may be sent to: the mailboxes' own, those with a detail (RFC 5233), and postmaster."""
+        key = _key(address)
+        found = self.by_address.get(key)
+        return found if found is not None else self._find_unlisted(key)
+
+    def _find_unlisted(self, key: str) -> Mailbox | None:
+        local, _, domain = key.rpartition("@")
+        delimiter = self.reception.delimiter
+        if delimiter and (at := local.find(delimiter)) > 0:
+            return self.by_address.get(f"{local[:at]}@{domain}")
+        return self.postmaster if local == "postmaster" and domain in self.reception.domains else None
+
+    @property
+    def postmaster(self) -> Mailbox | None:
+        """Who gets what is for the postmaster: whom the settings name, else the mailbox that was made first."""
+        named = self.reception.postmaster
+        found = self.find_address(named) if named else None
+        return found or min(self.by_id.values(), key=lambda box: box.mailbox_id, default=None)
+
+    def receiving(self, reception: Reception) -> Directory:
+        """The same people, found by these habits."""
+        return replace(self, reception=reception)
 
 
 def _key(address: str) -> str:

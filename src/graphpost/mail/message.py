@@ -163,6 +163,7 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     answers: Answers | None = None
     as_sent: Message | None = None  # what still goes out, when it was changed after it was sent
     receipt_to: str = ""  # who is to be told when this is read; '' once that is done
+    is_foreign: bool = False  # came from a host that we cannot vouch for: whose it says it is, is not known
 
     @property
     def has_attachments(self) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from graphpost.config.names import a_label
 from graphpost.delivery.absence import Absence
+from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.dispatch import Dispatcher
@@ -40,6 +41,10 @@ class Delivery:
     outlets: Outlets
     indexer: Indexer
     suppressions: Suppressions
+    router: Router
+    filer: Filer
+    arrivals: Arrivals
+    hostname: str
 
 
 async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
@@ -74,11 +79,12 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
     receipts = Receipts.by_settings(config, automatic, hostname)
     absence = Absence(automatic, router.is_ours, instant_of)
     ruler = Ruler(filer, router.destination, config.delivery, receipts, absence)
+    arrivals = Arrivals(store, filer, ruler, Noticing(store, log))
     attempts = Attempts(
         store=store,
         blobs=blobs,
         couriers=outlets.find,
-        local=LocalDelivery(store, filer, ruler, Noticing(store, log), people.directory, hostname),
+        local=LocalDelivery(arrivals, filer, people.directory, hostname),
         reporter=reporter,
         directory=people.directory,
         settings=config.delivery,
@@ -137,4 +143,6 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
     )
     base.background(maintenance.run())
     base.background(dispatcher.run())
-    return Delivery(worker, submitter, receipts, outlets, indexer, suppressions)
+    return Delivery(
+        worker, submitter, receipts, outlets, indexer, suppressions, router, filer, arrivals, hostname
+    )

@@ -1,7 +1,7 @@
 """A server's life: the order in which it is brought up and taken down.
 
-Start: data directory, store, accounts, keys, couriers, worker, and the web last, because it is what lets mail in.
-Stop: the web first (what was begun is answered), then the worker (attempts under way end), then the store.
+Start: data directory, store, accounts, keys, couriers, worker, and web and inbound last, because they let mail in.
+Stop: these first (what was begun is answered), then the worker (attempts under way end), then the store.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from graphpost.process import most_connections
 from graphpost.server.application import make_application
 from graphpost.server.delivery import start_delivery
 from graphpost.server.foundation import Foundation
+from graphpost.server.inbound import start_inbound
 from graphpost.store.declared import apply_settings
 from graphpost.store.opening import open_blobs, open_store
 from graphpost.store.people import Accounts
@@ -102,7 +103,7 @@ class Server:
         blobs = open_blobs(config.store, config.data)
         numbers = Numbers(clock.now)
         await store.write(lambda tx: apply_settings(tx, config, numbers, clock.now()))
-        people = Accounts(store, clock, self._log)
+        people = Accounts(store, clock, self._log, config.tenant)
         await people.refresh()
         base = Foundation(config, clock, self._log, self._stack, store, blobs, people, numbers)
         base.background(people.watch())
@@ -113,6 +114,7 @@ class Server:
             self.ca = server_certificate(config, clock.now()) if config.server.tls else None
         application = make_application(base, delivery, notifier, keys, self.url, self._why_not_ready)
         await self._start_web(application, listener)
+        await start_inbound(base, delivery, self.ca)
         announce(config.data, self.url, self._file)
         self._stack.callback(withdraw, config.data)
         self._is_ready = True

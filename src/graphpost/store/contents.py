@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
+from mmap import mmap
 from typing import Final
 
 from msgspec import Struct
@@ -27,12 +28,22 @@ class Content(Struct, frozen=True):
     data: bytes | None = None
 
 
-def prepare(blobs: Blobs, content_id: int, data: bytes, inline_limit: int) -> Content:
-    """Make bytes ready to be added; larger ones than `inline_limit` are written to a blob right here."""
-    if len(data) <= inline_limit:
-        return Content(content_id, len(data), sha256(data).hexdigest(), data)
-    blob = blobs.write(data[start : start + _CHUNK] for start in range(0, len(data), _CHUNK))
+def prepare(
+    blobs: Blobs, content_id: int, data: bytes | mmap, inline_limit: int, before: bytes = b""
+) -> Content:
+    """Make bytes ready to be added, `before` and then `data`; larger ones than `inline_limit` are written to a blob here."""
+    size = len(before) + len(data)
+    if size <= inline_limit:
+        whole = before + data[:]
+        return Content(content_id, size, sha256(whole).hexdigest(), whole)
+    blob = blobs.write(_pieces(before, data))
     return Content(content_id, blob.size, blob.sha256)
+
+
+def _pieces(before: bytes, data: bytes | mmap) -> Iterator[bytes]:
+    yield before
+    for start in range(0, len(data), _CHUNK):
+        yield data[start : start + _CHUNK]
 
 
 def add(tx: Tx, mailbox_id: int, message_id: int, contents: Sequence[Content]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from graphpost.clock import Clock
-from graphpost.mail.mailbox import Directory
+from graphpost.config import TenantSettings
+from graphpost.mail.address import domain_of
+from graphpost.mail.mailbox import Directory, Reception
 from graphpost.maillog import MailLog
 from graphpost.store import accounts
 from graphpost.store.store import Store
@@ -16,10 +18,15 @@ REFRESH_SECONDS: Final = 2.0
 class Accounts:
     """Who there is, for one process; never waits."""
 
-    def __init__(self, store: Store, clock: Clock, log: MailLog) -> None:
+    def __init__(self, store: Store, clock: Clock, log: MailLog, tenant: TenantSettings) -> None:
         self._store = store
         self._clock = clock
         self._log = log
+        self._reception = Reception(
+            tenant.recipient_delimiter,
+            tenant.postmaster,
+            frozenset(domain_of(f"@{domain}") for domain in tenant.domains),
+        )
         self._directory = Directory.of(())
         self._revision = -1
 
@@ -30,7 +37,8 @@ class Accounts:
         """Read the directory again if it is another than ours."""
         revision = await self._store.read(accounts.revision)
         if revision != self._revision:
-            self._directory = await self._store.read(accounts.load_directory)
+            directory = await self._store.read(accounts.load_directory)
+            self._directory = directory.receiving(self._reception)
             self._revision = revision
 
     async def watch(self) -> None:

@@ -86,6 +86,7 @@ class Envelope(Struct, frozen=True):
     envelope_id: str = ""  # RFC 3461 ENVID, xtext is the courier's matter
     wants_success_report: bool = False
     needs_smtputf8: bool = False
+    is_foreign: bool = False  # whoever wrote it is not known here: nothing of ours vouches for it
 
 
 class Courier(Protocol):

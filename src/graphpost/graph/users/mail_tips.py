@@ -51,7 +51,7 @@ async def get_mail_tips(call: Call) -> Reply:
             f"The number of addresses exceeds the maximum of {MAX_ADDRESSES}.", "ErrorInvalidParameter"
         )
     options = _options(members.get("mailtipsoptions"))
-    boxes = {each: call.services.directory().find_address(each) for each in addresses}
+    boxes = {each: call.services.directory().find_recipient(each) for each in addresses}
 
     def read(tx: Tx) -> dict[int, PersonalSettings]:
         numbers = {box.mailbox_id for box in boxes.values() if box is not None}

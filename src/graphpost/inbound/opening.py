@@ -1,0 +1,121 @@
+"""Opening: the inbound server as the settings want it, from its parts."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from graphpost.clock import Clock
+from graphpost.config import Config
+from graphpost.delivery.arriving import Arrivals
+from graphpost.delivery.filing import Filer
+from graphpost.delivery.routing import Router
+from graphpost.errors import ConfigurationError
+from graphpost.files import make_directory
+from graphpost.inbound.gate import Gate
+from graphpost.inbound.listener import Listener, listen_unix, tls_context
+from graphpost.inbound.reception import Evaluate, Reception, no_results
+from graphpost.inbound.session import House
+from graphpost.mail.mailbox import Directory
+from graphpost.maillog import MailLog
+from graphpost.store.store import Store
+
+
+class Certificate(Protocol):
+    """PEM files."""
+
+    @property
+    def certificate(self) -> Path: ...
+
+    @property
+    def key(self) -> Path: ...
+
+
+def open_inbound(
+    config: Config,
+    *,
+    store: Store,
+    filer: Filer,
+    arrivals: Arrivals,
+    router: Router,
+    directory: Callable[[], Directory],
+    hostname: str,
+    clock: Clock,
+    log: MailLog,
+    evaluate: Evaluate = no_results,
+) -> Inbound:
+    """Everything but the sockets."""
+    settings = config.inbound
+    own_name = settings.hostname or hostname
+    reception = Reception(
+        store=store,
+        filer=filer,
+        arrivals=arrivals,
+        hostname=own_name,
+        most_hops=settings.hops,
+        header_bytes=config.limits.header_bytes,
+        clock=clock,
+        log=log,
+        evaluate=evaluate,
+    )
+    house = House(
+        settings=settings,
+        hostname=own_name,
+        directory=directory,
+        destination_of=router.destination,
+        reception=reception,
+        gate=Gate(settings, asyncio.get_running_loop().time),
+        spool=config.data / "spool",
+        log=log,
+    )
+    return Inbound(house)
+
+
+class Inbound:
+    """The server: `start` opens the ports that are wanted, `stop` ends it."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._listener = Listener(house)
+
+    async def start(self, own: Certificate | None) -> None:
+        """Listen, if any port is wanted.  `own` is the server's certificate.  Raises ConfigurationError."""
+        house, settings = self._house, self._house.settings
+        make_directory(house.spool)
+        if settings.tls and settings.certificate:
+            house.tls = tls_context(Path(settings.certificate), Path(settings.key))
+        elif settings.tls and own is not None:
+            house.tls = tls_context(own.certificate, own.key)
+        if settings.port:
+            await self.serve(listen_tcp("port", settings.host, settings.port), lmtp=False)
+        if settings.lmtp_port:
+            await self.serve(listen_tcp("lmtp_port", settings.lmtp_host, settings.lmtp_port), lmtp=True)
+        if settings.lmtp_socket:
+            await self.serve(listen_unix(Path(settings.lmtp_socket)), lmtp=True)
+
+    async def serve(self, listening: socket.socket, *, lmtp: bool) -> None:
+        """Serve one socket that listens."""
+        await self._listener.start(listening, lmtp=lmtp)
+
+    async def stop(self) -> None:
+        """End: messages under way are taken, all else is told to come back later."""
+        await self._listener.stop()
+
+
+def listen_tcp(key: str, host: str, port: int) -> socket.socket:
+    """A listening socket.  Raises ConfigurationError that names the setting."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host.strip("[]"), port))
+        listening.listen()
+    except OSError as error:
+        listening.close()
+        raise ConfigurationError(
+            f"inbound.{key}", f"cannot listen on {host} port {port}: {error.strerror}"
+        ) from error
+    return listening

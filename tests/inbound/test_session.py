@@ -1,0 +1,294 @@
+"""What an SMTP client is answered, and what is filed of what it brings."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+
+import pytest
+from tests.delivery.post import ADELE, ALEX
+from tests.inbound.room import HOST, LETTER, MakeRoom, Room
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_message_is_in_the_inbox_when_it_is_acknowledged(room: Room) -> None:
+    wire = await room.wire()
+    code, text = await wire.deliver()
+    assert (code, text[:20]) == (250, "2.0.0 Ok: filed as 0")
+    [item] = await room.inbox()
+    assert (item.message.subject, item.is_read, item.message.is_foreign) == ("Hello", False, True)
+    assert (await room.value(item)).endswith(LETTER)
+
+
+async def test_our_fields_stand_above_the_octets_that_came(room: Room) -> None:
+    wire = await room.wire()
+    await wire.deliver(sender="bob@else.test")
+    [value] = await room.values()
+    top = value.removesuffix(LETTER)
+    fields = email.message_from_bytes(top + b"\r\n", policy=email.policy.SMTP)
+    assert fields.keys() == ["Return-Path", "Received"]
+    assert fields["Return-Path"] == "<bob@else.test>"
+    received = " ".join(fields["Received"].split())
+    assert received.startswith(f"from client.test ([127.0.0.1]) by {HOST} with ESMTP id ")
+    assert " for <adele@contoso.test>; " in received
+
+
+async def test_a_received_field_does_not_tell_one_of_several_recipients_of_the_others(room: Room) -> None:
+    wire = await room.wire()
+    await wire.deliver(LETTER, "adele@contoso.test", "alex@contoso.test")
+    for box in (ADELE, ALEX):
+        [value] = await room.values(box)
+        assert b"\tfor <" not in value
+
+
+async def test_a_mailbox_named_by_several_addresses_gets_the_message_once(room: Room) -> None:
+    wire = await room.wire()
+    await wire.deliver(LETTER, "alex@contoso.test", "AL@contoso.test", "alex+lists@contoso.test")
+    assert len(await room.inbox(ALEX)) == 1
+
+
+async def test_one_dot_is_taken_off_lines_that_begin_with_one(room: Room) -> None:
+    wire = await room.wire()
+    await wire.begin()
+    assert (await wire.data(b"Subject: x\r\n\r\n..\r\n...three\r\n.one\r\n"))[0] == 250
+    [value] = await room.values()
+    assert value.endswith(b"Subject: x\r\n\r\n.\r\n..three\r\none\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("commands", "replies"),
+    [
+        (["MAIL FROM:<a@b.test>"], [(503, "5.5.1")]),
+        (["EHLO x", "RCPT TO:<adele@contoso.test>"], [(250, HOST), (503, "5.5.1")]),
+        (["EHLO x", "DATA"], [(250, HOST), (503, "5.5.1")]),
+        (["EHLO x", "MAIL FROM:<a@b.test>", "DATA"], [(250, HOST), (250, "2.1.0"), (554, "5.5.1")]),
+        (["EHLO x", "MAIL FROM:<>", "MAIL FROM:<>"], [(250, HOST), (250, "2.1.0"), (503, "5.5.1")]),
+        (["EHLO x", "MAIL FROM:<>", "RSET", "MAIL FROM:<>"], [(250, HOST), (250, "2."), (250, "2."), (250, "2.")]),
+        (["EHLO x", "MAIL FROM:<>", "EHLO y", "RCPT TO:<adele@contoso.test>"], [(250, ""), (250, ""), (250, ""), (503, "5.5.1")]),
+        (["HELO x"], [(250, HOST)]),
+        (["EHLO"], [(501, "5.5.4")]),
+        (["EHLO [127.0.0.1]", "EHLO [IPv6:::1]", "EHLO [x]"], [(250, HOST), (250, HOST), (501, "5.5.4")]),
+        (["EHLO a b"], [(250, HOST)]),
+        (["EHLO a\tb"], [(501, "5.5.4")]),
+        (["LHLO x"], [(500, "5.5.1")]),
+        (["NOOP", "NOOP with words", "RSET", "HELP"], [(250, "2.0.0"), (250, "2.0.0"), (250, "2.0.0"), (214, "2.0.0")]),
+        (["VRFY adele", "VRFY"], [(252, "2."), (501, "5.5.4")]),
+        (["EXPN staff"], [(502, "5.5.1")]),
+        (["XYZZY"], [(500, "5.5.2")]),
+        (["STARTTLS"], [(503, "5.5.1")]),
+        (["QUIT"], [(221, "2.0.0"), (0, "")]),
+        (["GET / HTTP/1.1"], [(421, "4.7.0"), (0, "")]),
+        (["Host: mx"], [(421, "4.7.0"), (0, "")]),
+    ],
+)  # fmt: skip
+async def test_commands_are_answered_in_their_order(
+    room: Room, commands: list[str], replies: list[tuple[int, str]]
+) -> None:
+    wire = await room.wire(helo="")
+    wire.send("".join(f"{command}\r\n" for command in commands).encode())
+    for code, text in replies:
+        said = await wire.reply()
+        assert said[0] == code
+        assert said[1].startswith(text), said
+
+
+@pytest.mark.parametrize(
+    ("recipient", "reply"),
+    [
+        ("adele@contoso.test", (250, "2.1.5")),
+        ("ADELE@CONTOSO.TEST", (250, "2.1.5")),
+        ('"adele"@contoso.test', (250, "2.1.5")),
+        ("@relay.test,@other.test:adele@contoso.test", (250, "2.1.5")),
+        ("adele+anything+more@contoso.test", (250, "2.1.5")),
+        ("postmaster@contoso.test", (250, "2.1.5")),
+        ("PostMaster", (250, "2.1.5")),
+        ("nobody@contoso.test", (550, "5.1.1")),
+        ("+x@contoso.test", (550, "5.1.1")),
+        ("adele@else.test", (550, "5.7.1")),
+        ("postmaster@else.test", (550, "5.7.1")),
+        ("adele%else.test@contoso.test", (550, "5.1.1")),
+        ("else.test!adele@contoso.test", (550, "5.1.1")),
+        ('"adele@else.test"@contoso.test', (550, "5.1.1")),
+        ("adele@contoso.test@else.test", (501, "5.5.4")),
+        ("adele", (501, "5.1.3")),
+        ("", (501, "5.1.3")),
+        ("adele@[127.0.0.1]", (501, "5.1.3")),
+        ("adèle@contoso.test", (553, "5.6.7")),
+    ],
+)
+async def test_only_mail_for_mailboxes_of_ours_is_taken(
+    room: Room, recipient: str, reply: tuple[int, str]
+) -> None:
+    wire = await room.wire()
+    assert (await wire.ask("MAIL FROM:<bob@else.test>"))[0] == 250
+    code, text = await wire.ask(f"RCPT TO:<{recipient}>")
+    assert (code, text[:5]) == reply
+
+
+async def test_mail_for_the_postmaster_is_the_first_mailboxs(room: Room) -> None:
+    wire = await room.wire()
+    await wire.deliver(LETTER, "postmaster")
+    await wire.deliver(LETTER, "postmaster@contoso.test", sender="")
+    assert len(await room.inbox(ADELE)) == 2
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        ("SIZE=1000 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=a+2Bb", 250),
+        ("BODY=7bit", 250),
+        ("SIZE=157286400", 250),
+        ("SIZE=157286401", 552),
+        ("SIZE=99999999999999999999", 552),
+        ("SIZE=x", 501),
+        ("SIZE=1 SIZE=1", 501),
+        ("BODY=BINARYMIME", 501),
+        ("RET=ALL", 501),
+        ("ENVID=a b", 555),
+        ("X=y", 555),
+        ("=", 501),
+        ("AUTH=<>", 555),
+    ],
+)
+async def test_parameters_of_mail_are_read(room: Room, parameters: str, code: int) -> None:
+    wire = await room.wire()
+    assert (await wire.ask(f"MAIL FROM:<bob@else.test> {parameters}"))[0] == code
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        ("NOTIFY=NEVER", 250),
+        ("NOTIFY=success,delay ORCPT=rfc822;adele+40contoso.test", 250),
+        ("ORCPT=utf-8;ad\\x{E8}le@contoso.test", 250),
+        ("NOTIFY=NEVER,DELAY", 501),
+        ("NOTIFY=", 501),
+        ("ORCPT=adele", 501),
+        ("SIZE=1", 555),
+    ],
+)
+async def test_parameters_of_rcpt_are_read(room: Room, parameters: str, code: int) -> None:
+    wire = await room.wire()
+    await wire.ask("MAIL FROM:<bob@else.test>")
+    assert (await wire.ask(f"RCPT TO:<adele@contoso.test> {parameters}"))[0] == code
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"Subject: x\n\r\nbare LF",
+        b"Subject: x\r\n\r\nbare\rCR",
+        b"Subject: x\r\n\r\nends with CR\r",
+        b"Subject: x\r\n\r\nNUL \0",
+        b"Subject: x\r\n\r\n" + b"x" * 65_536,
+    ],
+)
+async def test_what_is_no_text_is_refused_and_the_session_goes_on(room: Room, content: bytes) -> None:
+    wire = await room.wire()
+    await wire.begin()
+    code, text = await wire.data(content)
+    assert (code, text[:5]) == (550, "5.6.0")
+    assert await room.inbox() == []
+    assert (await wire.deliver())[0] == 250
+
+
+@pytest.mark.parametrize(
+    "end", [b"\n.\r\n", b"\r.\r\n", b"\n.\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\n.\r"]
+)
+@pytest.mark.parametrize("apart", [False, True])
+async def test_a_smuggled_end_of_data_ends_the_session_and_nothing_is_filed(
+    room: Room, end: bytes, apart: bool
+) -> None:
+    """What follows the false end would be a second message, in the name of whom it likes."""
+    wire = await room.wire()
+    await wire.begin()
+    await wire.ask("DATA")
+    smuggled = b"MAIL FROM:<ceo@contoso.test>\r\nRCPT TO:<adele@contoso.test>\r\nDATA\r\n" + LETTER + b".\r\n"
+    for piece in [LETTER[:-2], *([end[:1], end[1:]] if apart else [end]), smuggled]:
+        wire.send(piece)
+        await wire.writer.drain()
+    code, text = await wire.reply()
+    assert (code, text[:5]) in ((521, "5.5.2"), (550, "5.6.0"))
+    await wire.ask("QUIT")
+    assert await room.inbox() == []
+
+
+async def test_what_is_pipelined_behind_data_ends_the_session(room: Room) -> None:
+    wire = await room.wire()
+    await wire.begin()
+    wire.send(b"DATA\r\n" + LETTER + b".\r\nQUIT\r\n")
+    assert (await wire.reply())[0] == 554
+    assert await wire.is_at_end()
+    assert await room.inbox() == []
+
+
+@pytest.mark.parametrize("line", [b"NOOP\n", b"NOOP\r\r\n", b"\rNOOP\r\n"])
+async def test_a_command_that_does_not_end_as_it_should_ends_the_session(room: Room, line: bytes) -> None:
+    wire = await room.wire()
+    wire.send(line)
+    assert (await wire.reply())[0] == 500
+    assert await wire.is_at_end()
+
+
+async def test_a_line_that_is_too_long_is_refused_whole(room: Room) -> None:
+    wire = await room.wire()
+    wire.send(b"NOOP " + b"x" * 200_000 + b"\r\nNOOP\r\n")
+    assert (await wire.reply())[0] == 500
+    assert (await wire.reply())[0] == 250
+
+
+async def test_a_message_that_is_too_large_is_refused_when_it_is_whole(make_room: MakeRoom) -> None:
+    room = make_room(message_bytes=1000)
+    await room.open()
+    wire = await room.wire()
+    await wire.begin()
+    assert (await wire.data(b"Subject: x\r\n\r\n" + b"x" * 1000))[0] == 552
+    assert (await wire.deliver())[0] == 250
+    await wire.begin()
+    await wire.ask("DATA")
+    wire.send(b"x" * 3000)
+    assert (await wire.reply())[0] == 552
+    assert await wire.is_at_end()
+
+
+async def test_what_goes_round_in_circles_is_refused(room: Room) -> None:
+    wire = await room.wire()
+    await wire.begin()
+    code, text = await wire.data(b"Received: from a by b\r\n" * 51 + b"Subject: x\r\n\r\nx")
+    assert (code, text[:5]) == (554, "5.4.6")
+
+
+async def test_results_in_our_name_are_taken_out(room: Room) -> None:
+    wire = await room.wire()
+    ours = (
+        b"Authentication-Results: mx.contoso.test; spf=pass\r\n"
+        b"authentication-results : (a ;) MX.contoso.test 1;\r\n\tdkim=pass\r\n"
+        b'Authentication-Results: "mx.contoso.test" (x\\)) ; dmarc=pass\r\n'
+        b"Authentication-Results: (open mx.other.test; none\r\n"
+    )
+    theirs = b"Authentication-Results: mx.other.test; none\r\nSubject: x\r\n\r\nAuthentication-Results: mx.contoso.test;\r\n"
+    await wire.deliver(b"X: y\r\n" + ours + theirs)
+    [value] = await room.values()
+    assert value.endswith(b"\r\nX: y\r\n" + theirs)
+    assert b"(open" not in value
+
+
+async def test_a_message_without_a_header_has_one(room: Room) -> None:
+    wire = await room.wire()
+    await wire.deliver(b"just some words\r\n")
+    [item] = await room.inbox()
+    assert item.message.body.content == "just some words\r\n"
+    assert (await room.value(item)).endswith(b"+0000\r\n\r\njust some words\r\n")
+
+
+async def test_a_message_that_cannot_be_stored_is_refused_for_now(room: Room) -> None:
+    from graphpost.errors import StoreError
+
+    wire = await room.wire()
+    room.store.breaks = lambda fn: StoreError("the disk is full")
+    code, text = await wire.deliver(LETTER, "adele@contoso.test", "alex@contoso.test")
+    assert (code, text[:5]) == (451, "4.3.0")
+    room.store.breaks = lambda fn: None
+    assert (await wire.deliver())[0] == 250
+    assert len(await room.inbox()) == 1
