@@ -166,8 +166,10 @@ def _bear_token(smtp: smtplib.SMTP, target: SmtpTarget) -> None:
     if mechanism is None:
         raise smtplib.SMTPException("it takes no token: it offers neither OAUTHBEARER nor XOAUTH2")
     token = asyncio.run(target.tokens.get()) if target.tokens is not None else target.password
-    (line,) = auth_lines(mechanism, target.username, token, target.host, target.port)
-    code, text = smtp.docmd(line.decode().rstrip())
+    for line in auth_lines(mechanism, target.username, token, target.host, target.port):
+        code, text = smtp.docmd(line.decode().rstrip())
+        if code != 334:
+            break
     if code == 334:
         code, text = smtp.docmd(concession(mechanism).decode().rstrip())
     if code != 235:
