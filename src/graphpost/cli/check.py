@@ -58,6 +58,8 @@ def _results(config: Config) -> Iterator[tuple[str, str, str]]:
                 todo.append((name, lambda route=route, host=host: checks.relay(config, route, host)))  # type: ignore[misc]
     for i, entry in enumerate(config.dkim):
         todo.append((f"dkim[{i}]", lambda entry=entry: checks.dkim_key(entry)))  # type: ignore[misc]
+    for i, issuer in enumerate(config.issuers):
+        todo.append((f"issuers[{i}]", lambda issuer=issuer: checks.issuer(config, issuer)))  # type: ignore[misc]
     for name, check in todo:
         try:
             yield name, "ok", check()

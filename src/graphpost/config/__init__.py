@@ -6,6 +6,7 @@ from graphpost.config.loading import load
 from graphpost.config.names import check_domain
 from graphpost.config.settings import (
     ApplicationSettings,
+    CloudName,
     Config,
     CredentialSettings,
     DeliverySettings,
@@ -27,10 +28,12 @@ from graphpost.config.settings import (
     SuppressionSettings,
     TenantSettings,
     TlsPolicy,
+    TrustedIssuerSettings,
 )
 
 __all__ = [
     "ApplicationSettings",
+    "CloudName",
     "Config",
     "CredentialSettings",
     "Defaults",
@@ -53,6 +56,7 @@ __all__ = [
     "SuppressionSettings",
     "TenantSettings",
     "TlsPolicy",
+    "TrustedIssuerSettings",
     "check_domain",
     "check_selector",
     "dkim_key_file",
