@@ -25,9 +25,11 @@ from graphpost.config import (
 from graphpost.delivery.absence import Absence
 from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.automatic import AutomaticMail
+from graphpost.delivery.confirming import Confirmer
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.noticing import Noticing
 from graphpost.delivery.receipts import Receipts
+from graphpost.delivery.reports import Reporter
 from graphpost.delivery.routing import Router
 from graphpost.delivery.ruling import Ruler
 from graphpost.graph.bodies.zones import instant_of
@@ -38,7 +40,7 @@ from graphpost.mail.mailbox import INBOX, Directory, Mailbox, Reception
 from graphpost.mail.message import Item
 from graphpost.maillog import MailLog
 from graphpost.store import contents as stored
-from graphpost.store import deliveries, messages
+from graphpost.store import lookups, messages
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.deliveries import Delivery
 from graphpost.store.store import Store
@@ -76,13 +78,14 @@ class Room:
             router.destination,
             delivery,
             Receipts(automatic, HOST, enabled=True),
-            Absence(automatic, router.is_ours, instant_of),
+            Absence(automatic, lambda: self.directory, router.is_ours, instant_of),
         )
         self.inbound: Inbound = open_inbound(
             self.config,
             store=self.store,
             filer=filer,
             arrivals=Arrivals(self.store, filer, ruler, Noticing(self.store, self.log)),
+            confirmer=Confirmer(Reporter(filer, HOST), automatic),
             router=router,
             directory=lambda: self.directory,
             hostname=HOST,
@@ -145,7 +148,8 @@ class Room:
         return [await self.value(item) for item in await self.inbox(mailbox)]
 
     async def queue(self) -> list[Delivery]:
-        return await self.store.read(lambda tx: deliveries.listed(tx, limit=10**6))
+        found, _ = await self.store.read(lambda tx: lookups.page(tx, limit=10**6))
+        return found
 
     def said(self) -> str:
         self.log.flush()

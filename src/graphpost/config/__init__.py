@@ -27,6 +27,7 @@ from graphpost.config.settings import (
     StoreSettings,
     SuppressionSettings,
     TenantSettings,
+    ThrottlingSettings,
     TlsPolicy,
     TrustedIssuerSettings,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "StoreSettings",
     "SuppressionSettings",
     "TenantSettings",
+    "ThrottlingSettings",
     "TlsPolicy",
     "TrustedIssuerSettings",
     "check_domain",
