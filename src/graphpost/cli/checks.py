@@ -196,7 +196,7 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
-def issuer(config: Config, settings: TrustedIssuerSettings) -> str:
+async def issuer(config: Config, settings: TrustedIssuerSettings) -> str:
     """Its keys can be fetched."""
     from graphpost.auth.issuers import foreign_issuer
     from graphpost.mail.mailbox import Directory
@@ -205,7 +205,7 @@ def issuer(config: Config, settings: TrustedIssuerSettings) -> str:
     log = MailLog(config.log, io.StringIO(), SystemClock().now)
     try:
         keys = foreign_issuer(settings, config.tenant.id, lambda: Directory.of(()), SystemClock(), log).keys
-        found = asyncio.run(keys.fetch())
+        found = await keys.fetch()
     finally:
         log.close()
     return f"{keys.issuer}, {len(found)} keys"
