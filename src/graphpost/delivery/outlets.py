@@ -49,7 +49,8 @@ _EXCEEDED: Final = "The mailbox has reached its limit of recipients; the message
 class Outlets:
     """Made once from the routes; `find` knows every key that `Router` can give but `local`.
 
-    `signed` is put around every courier by which mail leaves.
+    `names` are ours beside `hostname` and those of routes: a mail exchanger of such a name is us.  `signed` is put around
+    every courier by which mail leaves.
     """
 
     def __init__(
@@ -65,13 +66,14 @@ class Outlets:
         log: MailLog,
         policy_port: int = HTTPS_PORT,
         signed: Callable[[Courier], Courier] = lambda courier: courier,
+        names: Sequence[str] = (),
     ) -> None:
         self._settings = settings
         self._hostname = hostname
         self._router = router
         self._signed = signed
-        names = [hostname, *(route.hostname for route in routes if route.hostname)]
-        self._own = frozenset(a_label(name).lower() for name in names)
+        ours = (hostname, *names, *(route.hostname for route in routes))
+        self._own = frozenset(a_label(name).lower() for name in ours if name)
         self._courier_of = partial(
             SmtpCourier,
             when_secured=said_of_tls(log),
