@@ -38,7 +38,7 @@ from graphpost.mail.mailbox import INBOX, Directory, Mailbox, Reception
 from graphpost.mail.message import Item
 from graphpost.maillog import MailLog
 from graphpost.store import contents as stored
-from graphpost.store import deliveries, messages
+from graphpost.store import lookups, messages
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.deliveries import Delivery
 from graphpost.store.store import Store
@@ -145,7 +145,8 @@ class Room:
         return [await self.value(item) for item in await self.inbox(mailbox)]
 
     async def queue(self) -> list[Delivery]:
-        return await self.store.read(lambda tx: deliveries.listed(tx, limit=10**6))
+        found, _ = await self.store.read(lambda tx: lookups.page(tx, limit=10**6))
+        return found
 
     def said(self) -> str:
         self.log.flush()
@@ -209,7 +210,7 @@ class Wire:
         await self.writer.start_tls(context, server_hostname=HOST)
 
     async def close(self) -> None:
-        self.writer.close()
+        self.writer.transport.abort()
         with contextlib.suppress(OSError):
             await self.writer.wait_closed()
 

@@ -72,9 +72,8 @@ class Listener:
         self._house.is_stopping = True
         for server in self._servers:
             server.close()
-        for task, session in list(self._sessions.items()):
-            if session.is_idle:
-                task.cancel()
+        for session in list(self._sessions.values()):
+            session.shut()
         if self._sessions:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(GRACE_SECONDS):

@@ -80,10 +80,13 @@ class Session:
         self._messages = 0
         self._command = ""
         self._ended = False
-        self.is_idle = False  # waits for a command
+        self._is_idle = False  # waits for a command
+        self._is_shut = False
+        self._task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """From the greeting to the end."""
+        self._task = asyncio.current_task()
         try:
             await self._greet()
             while not self._ended:
@@ -96,12 +99,18 @@ class Session:
         except (OSError, ssl.SSLError):
             self._connection.abort()
         except asyncio.CancelledError:
-            if not (self._house.is_stopping and self.is_idle):
+            if not self._is_shut:
                 raise
             self._connection.say(replies.SHUTTING_DOWN)
         finally:
             self._forget()
             self._connection.close()
+
+    def shut(self) -> None:
+        """End it if it waits for a command; what is under way goes on, and ends by itself when the house is stopping."""
+        if self._is_idle and self._task is not None:
+            self._is_shut = True
+            self._task.cancel()
 
     async def _greet(self) -> None:
         patience = self._house.settings.greet_seconds
@@ -119,14 +128,14 @@ class Session:
             self._end(replies.SHUTTING_DOWN)
             return
         try:
-            self.is_idle = True
+            self._is_idle = True
             line = await self._connection.line(COMMAND_BYTES, self._seconds())
-            self.is_idle = False
+            self._is_idle = False
             await self._obey(line)
         except Refusal as error:
             self._refuse(error)
         finally:
-            self.is_idle = False
+            self._is_idle = False
 
     async def _obey(self, line: bytes) -> None:
         verb, argument = split_command(line)
