@@ -7,6 +7,8 @@
     listing     5  lists, counts and filters of 1M messages against 10k
     search      6  a rare word in 1M messages against 10k
     delta       7  delta rounds in 1M messages against 10k
+    queue       8  claims and draining: 1M queued deliveries to 1,000 destinations against 10k
+    sick        -  healthy destinations beside dead, slow and flaky ones
     stages      -  where the time of an accepted message goes
 
 Peers run on the same machine in the same run; Postfix's are left out where it is not installed.  Beside these are
@@ -18,7 +20,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-LINES = ("accept", "latency", "delivered", "memory", "listing", "search", "delta", "stages")
+LINES = ("accept", "latency", "delivered", "memory", "listing", "search", "delta", "queue", "sick", "stages")
 
 
 def main(names: list[str]) -> int:

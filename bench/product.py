@@ -29,6 +29,7 @@ class Product:
     pid: int
     settings: dict[str, str]
     ready_seconds: float
+    log: Path
 
     @property
     def url(self) -> str:
@@ -101,7 +102,7 @@ def product(
             [PYTHON, "-m", "graphpost", "env", "--data", str(data), "--format", "json"],
             check=True, capture_output=True,
         )  # fmt: skip
-        yield Product(port, data, process.pid, json.loads(env.stdout), ready - started)
+        yield Product(port, data, process.pid, json.loads(env.stdout), ready - started, base / "log")
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)

@@ -106,6 +106,8 @@ def test_every_outcome_has_its_counter() -> None:
     log.failed(1, "a@b.test", "relay", 550, "no")
     log.bounced(1, "m@b.test")
     log.interrupted(2)
+    log.refused("GET", "/v1.0/me", 429, "TooManyRequests", "r")
+    log.refused("GET", "/v1.0/me", 404, "ErrorItemNotFound", "r")
     text = log.metrics.exposition().decode()
     for name, count in {
         "delivered": 2,
@@ -113,9 +115,10 @@ def test_every_outcome_has_its_counter() -> None:
         "failed": 1,
         "bounced": 1,
         "interrupted_attempts": 2,
+        "throttled": 1,
     }.items():
         assert f"graphpost_{name}_total {count}.0" in text
-    assert len(written(log, stream).splitlines()) == 6
+    assert len(written(log, stream).splitlines()) == 8
 
 
 def test_a_problem_is_written_at_once_with_its_place() -> None:

@@ -14,7 +14,7 @@
         ├── MethodNotAllowed 405
         ├── Conflict 409 / Gone 410 / PreconditionFailed 412 / TooLarge 413 / UnsupportedMedia 415
         ├── WrongRange 416            invalidRange
-        ├── TooManyRequests 429       ApplicationThrottled, with Retry-After
+        ├── TooManyRequests 429       ApplicationThrottled or TooManyRequests, with Retry-After
         └── Unavailable 503
 
 Codes and messages are Graph's own spelling: clients branch on the exact code.
@@ -22,6 +22,8 @@ Codes and messages are Graph's own spelling: clients branch on the exact code.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 
@@ -55,10 +57,14 @@ class MimeError(GraphpostError):
 
 
 class GraphError(GraphpostError):
-    """An answer in Graph's error shape.  `message` is for the client; detail for the log goes into `__cause__`."""
+    """An answer in Graph's error shape.  `message` is for the client; detail for the log goes into `__cause__`.
+
+    `inner` is what stands in its innerError beside date and request ids.
+    """
 
     status: ClassVar[int] = 500
     default_code: ClassVar[str] = "generalException"
+    inner: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     def __init__(
         self, message: str, code: str | None = None, *, headers: dict[str, str] | None = None

@@ -4,11 +4,29 @@ from __future__ import annotations
 
 import atexit
 from collections import deque
+from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Final, TextIO
 
 FLUSH_SECONDS: Final = 0.05
 MOST_LINES: Final = 200_000  # waiting for a stream that is not read; further ones are dropped and counted
+
+
+def problem_text(error: BaseException | str) -> str:
+    """An error by its kind and words."""
+    if isinstance(error, str):
+        return error
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def place_of(error: BaseException) -> str:
+    """Where in the source it was raised; '' when it was not."""
+    trace = error.__traceback__
+    if trace is None:
+        return ""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
 
 
 class Lines:

@@ -10,14 +10,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final, TextIO
 
 import msgspec
 
 from graphpost.clock import SECOND, Instant, SystemClock, to_text
 from graphpost.config.settings import LogSettings
-from graphpost.loglines import Lines
+from graphpost.loglines import Lines, place_of, problem_text
 from graphpost.metrics import Metrics
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -162,7 +161,7 @@ class MailLog:
     def set_aside(self, message_id: int, destination: str, error: BaseException) -> None:
         """A message that cannot be read or composed: kept, not tried again by itself, listed by the queue."""
         fields: dict[str, Value] = {"message": f"{message_id:016x}", "to": destination}
-        self._write(_ERROR, "set-aside", {**fields, "error": _problem_text(error)})
+        self._write(_ERROR, "set-aside", {**fields, "error": problem_text(error)})
 
     def scheduled(self, request_id: str, mailbox: str, message_id: int, due_at: Instant) -> None:
         """A message is durable, and waits in Drafts for its time."""
@@ -181,6 +180,12 @@ class MailLog:
     def intervened(self, action: str, chosen: Mapping[str, Value], deliveries: int) -> None:
         """An operator did something to all deliveries of a sender, a destination and so on."""
         self._write(_WARNING, "queue", {"action": action, **chosen, "deliveries": deliveries})
+
+    def capacity(self, waiting: int, *, is_full: bool, is_short: bool) -> None:
+        """Mail is refused from now on, or accepted again."""
+        why = "the disk is nearly full" if is_short else "the queue is full" if is_full else ""
+        fields: dict[str, Value] = {"waiting": waiting, **({"why": why} if why else {})}
+        self._write(_WARNING, "refusing" if why else "accepting", fields)
 
     def suppressed(self, entry: str, reason: str, until: Instant) -> None:
         """An address was refused for good, and is not sent to for a time."""
@@ -286,6 +291,7 @@ class MailLog:
 
     def refused(self, method: str, path: str, status: int, code: str, request_id: str) -> None:
         """A request was answered with an error of the client's making."""
+        self.metrics.throttled += status == 429
         fields: dict[str, Value] = {"method": method, "path": path, "status": status, "code": code}
         self._write(_INFO, "refused", {**fields, "request": request_id})
 
@@ -305,8 +311,8 @@ class MailLog:
 
     def problem(self, where: str, error: BaseException | str) -> None:
         """Something went wrong on our side; written at once, with the place in the source it came from."""
-        fields: dict[str, Value] = {"where": where, "error": _problem_text(error)}
-        if isinstance(error, BaseException) and (place := _place(error)):
+        fields: dict[str, Value] = {"where": where, "error": problem_text(error)}
+        if isinstance(error, BaseException) and (place := place_of(error)):
             fields["at"] = place
         self._write(_ERROR, "problem", fields)
         self.flush()
@@ -345,21 +351,6 @@ def _attempt(
         "reply": reply_text,
     }
     return {**fields, "host": host} if host else fields
-
-
-def _problem_text(error: BaseException | str) -> str:
-    if isinstance(error, str):
-        return error
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _place(error: BaseException) -> str:
-    trace = error.__traceback__
-    if trace is None:
-        return ""
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
 
 
 def _text_line(stamp: str, event: str, fields: dict[str, Value]) -> str:

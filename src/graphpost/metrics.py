@@ -70,6 +70,8 @@ class Metrics:
         self.bounced = 0
         self.reported = 0
         self.interrupted_attempts = 0
+        self.throttled = 0
+        self.paced = 0
         self.tls_downgrades = 0
         self.tls_refusals = 0
         self.policy_failures = 0
@@ -77,6 +79,9 @@ class Metrics:
         self.notifications_failed = 0
         self.notifications_dropped = 0
         self.queue_depth = 0.0
+        self.counted_at = 0  # when the following were
+        self.queue_states: dict[str, int] = {}  # what is queued, by whether it is due, and what is held
+        self.destinations: list[tuple[str, int, float, int]] = []  # name, depth, age of the oldest, failures
         self.queue_oldest_seconds = 0.0
         self.accept_seconds = Times(_QUICK)
         self.delivery_seconds = Times(_SLOW)
@@ -108,6 +113,7 @@ class Metrics:
             yield CounterMetricFamily(f"graphpost_{name}", text, value=getattr(self, name))
         for name, text in _GAUGES.items():
             yield GaugeMetricFamily(f"graphpost_{name}", text, value=getattr(self, name))
+        yield from self._queue()
         for name, text in _TIMES.items():
             times: Times = getattr(self, name)
             yield HistogramMetricFamily(f"graphpost_{name}", text, times.buckets(), times.total)
@@ -122,6 +128,17 @@ class Metrics:
             away.add_metric([reason], count)
         yield away
 
+    def _queue(self) -> Iterator[Metric]:
+        states = GaugeMetricFamily("graphpost_queue_deliveries", "Deliveries by state", labels=["state"])
+        for state, count in self.queue_states.items():
+            states.add_metric([state], count)
+        yield states
+        for index, (name, text) in enumerate(_OF_DESTINATIONS.items(), 1):
+            family = GaugeMetricFamily(f"graphpost_destination_{name}", text, labels=["destination"])
+            for row in self.destinations:
+                family.add_metric([row[0]], float(row[index]))
+            yield family
+
 
 _COUNTERS: Final = {
     "accepted": "Messages accepted: on disk and acknowledged",
@@ -132,6 +149,8 @@ _COUNTERS: Final = {
     "bounced": "Non-delivery reports filed",
     "reported": "Recipients of whom a report from elsewhere said what became of a message",
     "interrupted_attempts": "Deliveries leased by a run that did not end properly; those being sent then may arrive twice",
+    "throttled": "Requests answered 429, parts of batches included",
+    "paced": "Messages that wait because their mailbox has sent as many as it may",
     "tls_downgrades": "Times that mail went to a domain less safely than before, one an hour and host at most",
     "tls_refusals": "Times that mail was not given to a host for want of TLS or of a valid certificate",
     "policy_failures": "Times that mail went against an MTA-STS policy in testing, one an hour and host at most",
@@ -148,4 +167,9 @@ _TIMES: Final = {
     "delivery_seconds": "From acceptance to delivery",
     "notification_seconds": "One request with notifications",
     "receive_seconds": "From the end of a message that another host brought to its acknowledgement",
+}
+_OF_DESTINATIONS: Final = {
+    "depth": "Deliveries waiting for one of the deepest destinations, and for all others together",
+    "oldest_seconds": "Age of the oldest of them",
+    "failures": "Attempts in a row that failed because of the destination",
 }

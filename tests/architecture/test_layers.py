@@ -20,7 +20,7 @@ LAYERS = (
     ("server",),
     ("web",),
     ("graph", "admin", "inbound"),
-    ("auth", "authenticity", "delivery", "notifications"),
+    ("auth", "authenticity", "delivery", "notifications", "throttling"),
     ("store", "transport"),
     ("odata", "mail"),
     ("maillog",),

@@ -4,6 +4,7 @@ import asyncio
 import io
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,12 @@ import pytest
 from graphpost import __version__
 from graphpost.cli import COMMANDS, main
 from graphpost.cli.output import state_text
-from graphpost.config import load
-from graphpost.store import changes
+from graphpost.clock import SECOND
+from graphpost.config import Config, load
+from graphpost.store import changes, tls
+from graphpost.store.opening import open_store
 from graphpost.store.sqlite import SqliteStore
+from graphpost.store.store import Tx
 
 
 def test_help_lists_every_command_with_its_own_summary(capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,6 +58,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["nowhere"], 2, "No such command 'nowhere'"),
         (["env", "--format", "xml"], 2, "Invalid value for '--format'"),
         (["queue", "show", "1"], 1, "there is no message '1' in the queue"),
+        (["tls", "forget", "far.test"], 1, "nothing is known of far.test"),
         (["queue", "list", "--mailbox", "no@a.test"], 1, "there is no mailbox no@a.test"),
         (["mailbox", "add", "nobody"], 2, "address: 'nobody' is not an e-mail address"),
         (["mailbox", "disable", "no@a.test"], 1, "there is no mailbox no@a.test"),
@@ -167,6 +172,38 @@ def test_applications_are_administered_without_a_server(graphpost: Any) -> None:
         "Invoices",
         "Mail.Send",
     ]
+
+
+def test_what_is_known_of_a_domain_is_shown_and_forgotten(graphpost: Any, data: Path) -> None:
+    assert graphpost("tls", "show", "far.test")[:2] == (0, "domain      far.test\nnothing is known\n")
+    policy = tls.StoredPolicy(
+        "xn--fr-via.test", "1", "version: STSv1\r\nmode: none\r\nx: \x1b[2J\r\n", 0, SECOND
+    )
+
+    def put(tx: Tx) -> None:
+        tls.put_level(tx, "xn--fr-via.test", tls.Level(1, 0))
+        tls.put_policy(tx, policy)
+
+    in_store(data, put)
+    assert graphpost("tls", "show", "Fär.test")[1] == (
+        "domain      xn--fr-via.test\n"
+        "level       encrypted\n"
+        "reached     1970-01-01T00:00:00Z\n"
+        "policy      version: STSv1; mode: none; x:  [2J\n"
+        "fetched     1970-01-01T00:00:00Z\n"
+        "expires     1970-01-01T00:00:01Z\n"
+    )
+    assert graphpost.json("tls", "forget", "fär.test")["level"] == "encrypted"
+    assert graphpost.json("tls", "show", "fär.test")["level"] == ""
+
+
+def in_store(data: Path, fn: Callable[[Tx], object]) -> None:
+    async def run() -> None:
+        store = open_store(Config().store, data)
+        await store.write(fn)
+        await store.close()
+
+    asyncio.run(run())
 
 
 def test_the_queue_is_listed_without_a_server(graphpost: Any) -> None:

@@ -53,7 +53,7 @@ def check(graphpost: Any, tmp_path: Path) -> Callable[[str], tuple[int, str]]:
     def run(route: str) -> tuple[int, str]:
         file = tmp_path / "g.toml"
         file.write_text(f'[[routes]]\ndomains = ["*"]\n{route}\n')
-        status, out, err = graphpost("check", "--config", str(file))
+        status, out, err = graphpost("check", "--no-dns", "--config", str(file))
         assert err == ""
         return status, out.splitlines()[-1]
 

@@ -26,7 +26,11 @@ from graphpost.transport.courier import Courier, Data, Envelope, Outcome
 T = TypeVar("T")
 
 # A write of the store is told by the module of the function it is given.
-WRITES = {"graphpost.delivery.submit": "accept", "graphpost.delivery.settler": "settle"}
+WRITES = {
+    "graphpost.delivery.accepting": "accept",
+    "graphpost.delivery.settler": "settle",
+    "graphpost.graph.writing": "mark",
+}
 POINTS = (
     "accept:before",  # the message is not in a transaction yet
     "accept:written",  # in the transaction, before its commit
@@ -38,6 +42,7 @@ POINTS = (
     "settle:written",
     "settle:committed",
 )
+MARKS = ("mark:before", "mark:written", "mark:committed")  # a change of a message by a client
 
 
 @dataclass
@@ -154,6 +159,6 @@ def install(fuse: Fuse) -> None:
 
 if __name__ == "__main__":
     point, times, *rest = sys.argv[1:]
-    assert point in (*POINTS, "none"), point
+    assert point in (*POINTS, *MARKS, "none"), point
     install(Fuse(point, int(times)))
     sys.exit(main(rest))

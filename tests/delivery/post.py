@@ -24,10 +24,10 @@ from graphpost.delivery.noticing import Noticing
 from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
-from graphpost.delivery.routing import CAPTURE, LOCAL, REJECT, UNKNOWN, Router, destination_key
+from graphpost.delivery.routing import CAPTURE, EXCEEDED, LOCAL, REJECT, UNKNOWN, Router, destination_key
 from graphpost.delivery.ruling import Ruler
 from graphpost.delivery.settler import Settler
-from graphpost.delivery.submit import Submission, Submitter
+from graphpost.delivery.submit import Ration, Submission, Submitter
 from graphpost.delivery.worker import Worker
 from graphpost.errors import StoreError
 from graphpost.graph.bodies.zones import instant_of
@@ -152,7 +152,7 @@ def claiming(fn: Callable[[Tx], Any]) -> StoreError | None:
 
 def accepting(fn: Callable[[Tx], Any]) -> StoreError | None:
     """Breaks what the submitter writes."""
-    return StoreError("the disk is full") if fn.__module__ == "graphpost.delivery.submit" else None
+    return StoreError("the disk is full") if fn.__module__ == "graphpost.delivery.accepting" else None
 
 
 class Office:
@@ -168,6 +168,7 @@ class Office:
         routes: Sequence[RouteSettings] = ROUTES,
         owner: int = 1,
         limit: int = 3,
+        ration: Ration | None = None,
     ) -> None:
         self.store = BreakableStore(store)
         self.blobs, self.clock, self.settings, self.owner = blobs, clock, settings, owner
@@ -180,6 +181,7 @@ class Office:
             CAPTURE: CaptureCourier(),
             REJECT: RejectCourier(),
             UNKNOWN: RejectCourier(Failed(Reply(550, "5.1.1", "no such mailbox here", HOST))),
+            EXCEEDED: RejectCourier(Failed(Reply(550, "5.1.90", "too many recipients", HOST))),
         }
         scripted = {ONE: self.one, TWO: self.two}
         self.couriers = known | {
@@ -237,6 +239,7 @@ class Office:
             numbers=self.numbers,
             clock=clock,
             log=self.log,
+            ration=ration,
         )
 
     def dispatcher(self, check: Check) -> Dispatcher:

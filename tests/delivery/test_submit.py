@@ -11,8 +11,9 @@ from tests.delivery.post import ADELE, ALEX, LATER, ONE, TWO, YES, Office, accep
 
 from graphpost.clock import SECOND
 from graphpost.config import RouteSettings
+from graphpost.delivery.accepting import Source
 from graphpost.delivery.queueing import unique
-from graphpost.delivery.submit import Draft, Source, Submission
+from graphpost.delivery.submit import Draft, Submission
 from graphpost.errors import NotFound, PreconditionFailed, StoreError
 from graphpost.mail.mailbox import DRAFTS, NO_FOLDER, SENT_ITEMS
 from graphpost.mail.message import Address, Attachment, ContentRef, Item

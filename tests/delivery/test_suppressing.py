@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 from tests.delivery.post import ADELE, ONE, Office
+from tests.store.made import delivery
 
 from graphpost.clock import SECOND
 from graphpost.config import SuppressionSettings
 from graphpost.delivery.routing import LOCAL, SUPPRESSED, Router
+from graphpost.delivery.settle import Conclusion
 from graphpost.delivery.suppressing import SuppressedCourier, Suppressions
 from graphpost.mail.mailbox import Directory
 from graphpost.store import suppressions
@@ -31,7 +33,7 @@ async def put(office: Office, *some: Suppression) -> None:
 def install(office: Office, listed: Suppressions) -> None:
     """Let the office look at the list, as the server does."""
     office.router._is_suppressed = listed.has
-    office.settler._failed = listed.note
+    office.settler._observers = (listed.note,)
     office.couriers[SUPPRESSED] = SuppressedCourier(office.store, "mail.test")
 
 
@@ -136,6 +138,7 @@ async def test_nobody_else_is_suppressed(
     office: Office, settings: SuppressionSettings, destination: str, said: Saying | None
 ) -> None:
     listed = known(office, settings)
-    listed.note(destination, [Recipient("a@one.test", "failed", said)])
+    refused = (Recipient("a@one.test", "failed", said),)
+    listed.note(Conclusion(delivery(destination=destination), failed=refused))
     await listed.once()
     assert await office.store.read(suppressions.listed) == []

@@ -26,7 +26,7 @@ from tests.delivery.post import (
 
 from graphpost.clock import SECOND
 from graphpost.errors import StoreError
-from graphpost.mail.message import Attachment, ContentRef, Item
+from graphpost.mail.message import Attachment, ContentRef, Header, Item
 from graphpost.store import contents, deliveries, interventions, messages
 from graphpost.store.deliveries import DONE, HELD, QUEUED
 from graphpost.store.lookups import ANY
@@ -651,6 +651,14 @@ async def test_a_local_receipt_says_delivered(office: Office) -> None:
     await office.send("alex@contoso.test", is_delivery_receipt_requested=True)
     await office.until_done()
     assert [item.message.subject for item in await office.inbox()] == ["Delivered: Lunch"]
+
+
+@pytest.mark.parametrize(("kind", "reports"), [("DR", 0), ("RN, All", 0), ("OOF", 1)])
+async def test_a_receipt_is_suppressed_by_the_message_itself(office: Office, kind: str, reports: int) -> None:
+    headers = (Header("X-Auto-Response-Suppress", kind),)
+    await office.send("a@one.test", is_delivery_receipt_requested=True, headers=headers)
+    await office.until_done()
+    assert len(await office.inbox()) == reports
 
 
 async def test_destinations_are_worked_on_side_by_side(office: Office) -> None:

@@ -25,9 +25,11 @@ from graphpost.config import (
 from graphpost.delivery.absence import Absence
 from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.automatic import AutomaticMail
+from graphpost.delivery.confirming import Confirmer
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.noticing import Noticing
 from graphpost.delivery.receipts import Receipts
+from graphpost.delivery.reports import Reporter
 from graphpost.delivery.routing import Router
 from graphpost.delivery.ruling import Ruler
 from graphpost.graph.bodies.zones import instant_of
@@ -83,6 +85,7 @@ class Room:
             store=self.store,
             filer=filer,
             arrivals=Arrivals(self.store, filer, ruler, Noticing(self.store, self.log)),
+            confirmer=Confirmer(Reporter(filer, HOST), automatic),
             router=router,
             directory=lambda: self.directory,
             hostname=HOST,

@@ -145,6 +145,22 @@ def test_of_a_large_original_the_header_is_returned() -> None:
     assert part.get_payload().strip() == "Subject: x"
 
 
+@pytest.mark.parametrize(
+    ("subject", "media_type"),
+    [
+        ("ü".encode(), "message/global-headers"),
+        (b"\xfc", "text/rfc822-headers"),
+        (b"u", "text/rfc822-headers"),
+    ],
+)
+def test_an_internationalised_header_says_that_it_is_one(subject: bytes, media_type: str) -> None:
+    data = non_delivery_report(replace(FACTS, original=b"Subject: " + subject + b"\r\n"))
+    part = list(read(data).iter_parts())[2]
+    assert part.get_content_type() == media_type
+    attachment = parse(data).attachments[1]
+    assert (attachment.kind, attachment.content_type) == ("file", media_type)
+
+
 def test_a_bare_header_is_returned_as_one() -> None:
     part = list(read(non_delivery_report(replace(FACTS, original=b"Subject: x\n"))).iter_parts())[2]
     assert part.get_content_type() == "text/rfc822-headers"

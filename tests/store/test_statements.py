@@ -20,6 +20,7 @@ from graphpost.store import (
     contents,
     deferrals,
     deliveries,
+    depths,
     destinations,
     feeds,
     folder_properties,
@@ -41,6 +42,7 @@ from graphpost.store import (
     tls,
     trees,
     uploads,
+    usage,
     words,
 )
 from graphpost.store.changes import Mark
@@ -58,6 +60,7 @@ from graphpost.store.suppressions import Suppression
 from graphpost.store.tls import Level, StoredPolicy
 from graphpost.store.transaction import COUNT
 from graphpost.store.trees import Copying
+from graphpost.store.usage import Use
 
 pytestmark = pytest.mark.anyio
 
@@ -73,11 +76,13 @@ KEYS = {
     "repeats": "mailbox_id",
     "deliveries": "bucket",
     "destinations": "bucket",
+    "paces": "bucket",
     "reported": "bucket",
     "subscriptions": "bucket",
     "feeds": "bucket",
     "deferrals": "bucket",
     "folder_properties": "mailbox_id",
+    "usage": "bucket",
     "tls_levels": "bucket",
     "tls_policies": "bucket",
 }
@@ -183,6 +188,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (destinations.due_in, (7, 100), {}),
     (destinations.due, (100,), {}),
     (destinations.forget, (100,), {}),
+    (destinations.take_times, ("d", 100, 2, 10), {}),
     (deliveries.claim, (7, "smtp://relay.test:25", 100, 200, 1, 10), {}),
     (deliveries.settle, ([delivery(1, attempts=1)], 1), {}),
     (deliveries.give_back, (delivery(1, attempts=1), 1, 100), {}),
@@ -202,6 +208,8 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (reported.prune, (7,), {}),
     (deliveries.depth, (), {}),
     (deliveries.prune, (7, 100), {}),
+    (depths.by_destination, (100,), {}),
+    (depths.last_answer, ("d",), {}),
     (suppressions.put, ([Suppression("a@b.test"), Suppression("c@b.test", origin="bounce")],), {}),
     (suppressions.revision, (), {}),
     (suppressions.load, (), {}),
@@ -240,6 +248,9 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deferrals.take, (DEFERRAL,), {}),
     (deferrals.remove, (7, 1), {}),
     (deferrals.remove_below, (7, 1), {}),
+    (usage.add, ([Use(7, "requests", 100, 200, 1)],), {}),
+    (usage.find, ({(7, "requests"): 100},), {}),
+    (usage.prune, (7, 200), {}),
     (messages.matching, (7, [1, 2], ("is_read = ?", (1,))), {}),
     (subscriptions.add, (subscription(1),), {}),
     (feeds.add, (feed(1),), {}),
@@ -368,6 +379,7 @@ def test_no_function_is_left_out() -> None:
         rerouting,
         forgetting,
         uploads,
+        usage,
         trees,
         preferences,
         deferrals,

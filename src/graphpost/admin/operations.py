@@ -39,6 +39,7 @@ class Operations(SuppressionOperations):
 
     ROUTES: ClassVar[dict[str, tuple[str, str]]] = {
         "list_queue": ("GET", "/admin/queue"),
+        "list_destinations": ("GET", "/admin/destinations"),
         "show_message": ("GET", "/admin/queue/{queue_id}"),
         "retry_message": ("POST", "/admin/queue/{queue_id}/retry"),
         "hold_message": ("POST", "/admin/queue/{queue_id}/hold"),

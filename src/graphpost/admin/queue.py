@@ -17,7 +17,16 @@ from graphpost.clock import Clock, Instant
 from graphpost.errors import ConfigurationError, GraphpostError
 from graphpost.ids import Numbers, parse_item_id
 from graphpost.mail.mailbox import Mailbox
-from graphpost.store import accounts, deferrals, deliveries, interventions, lookups, messages, reported
+from graphpost.store import (
+    accounts,
+    deferrals,
+    deliveries,
+    depths,
+    interventions,
+    lookups,
+    messages,
+    reported,
+)
 from graphpost.store.deferrals import Deferral
 from graphpost.store.deliveries import Delivery, RecipientState
 from graphpost.store.interventions import STATES, Action, Key, Tally
@@ -128,6 +137,20 @@ class QueueOperations:
                 found += _shown_deferrals(tx, deferrals.listed(tx, most, box))
             found.sort(key=lambda entry: str(entry["id"]), reverse=True)
             return {"value": found, "next": f"{next_:016x}" if next_ else ""}
+
+        return await self.store.read(run)
+
+    async def list_destinations(self, *, limit: int = 100) -> dict[str, Any]:
+        """Where deliveries wait or are held, the deepest first, and what each destination said last."""
+        most, now = max(1, min(limit, MOST_LISTED)), self.clock.now()
+
+        def run(tx: Tx) -> dict[str, Any]:
+            found = list(depths.by_destination(tx, now).items())
+            value = [
+                shown.destination(name, each, depths.last_answer(tx, name) if each.later else None)
+                for name, each in found[:most]
+            ]
+            return {"value": value, "destinations": len(found)}
 
         return await self.store.read(run)
 

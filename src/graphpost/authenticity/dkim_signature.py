@@ -22,12 +22,11 @@ from graphpost.authenticity.spf import is_askable
 from graphpost.authenticity.tags import TagError, parse_tags, without_blanks
 from graphpost.errors import GraphpostError
 from graphpost.mail.address import domain_of
+from graphpost.transport.dkim_keys import LEAST_BITS, PublicKey
 
 Result = Literal["none", "pass", "fail", "policy", "neutral", "temperror", "permerror"]
-PublicKey = RSAPublicKey | Ed25519PublicKey
 FIELD_BYTES: Final = 32_768  # of a signature
 KEY_BYTES: Final = 8192  # of a key record
-LEAST_BITS: Final = 1024  # RFC 8301, 3.2
 MOST_BITS: Final = 8192
 _NUMBER: Final = re.compile(r"[0-9]{1,20}")
 _CANON: Final = ("simple", "relaxed")
@@ -151,6 +150,7 @@ class KeyRecord:
 
     public: PublicKey
     only_itself: bool
+    is_test: bool
 
     def check(self, signature: Signature) -> None:
         """Raise DkimError unless it may have made that signature."""
@@ -192,7 +192,7 @@ def parse_key(text: bytes) -> KeyRecord:
     if not {"*", "email"} & set(without_blanks(tags.get("s", "*")).split(":")):
         raise DkimError("permerror", "the key is not for mail")
     flags = without_blanks(tags.get("t", "")).split(":")
-    return KeyRecord(_public(tags.get("k", "rsa"), tags["p"]), "s" in flags)
+    return KeyRecord(_public(tags.get("k", "rsa"), tags["p"]), "s" in flags, "y" in flags)
 
 
 def _public(kind: str, text: str) -> PublicKey:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from graphpost.admin.access import find_running
+from graphpost.cli.finding import Finding
 from graphpost.clock import SystemClock
 from graphpost.config import Config, DkimSettings, HostSettings, MetricsSettings, RouteSettings
 from graphpost.config.names import is_loopback
@@ -74,12 +75,14 @@ def _without_credentials(url: str) -> str:
     return (url.rpartition("@")[2] or url).partition("?")[0]
 
 
-def metrics(settings: MetricsSettings) -> tuple[str, str]:
-    """`ok` or `warn`, and the line: a port that others can reach tells everybody how much mail there is."""
+def metrics(settings: MetricsSettings) -> Finding:
+    """A port that others can reach tells everybody how much mail there is."""
     where = f"{settings.host} port {settings.port}, without a token"
     if is_loopback(settings.host):
-        return "ok", where
-    return "warn", f"{where}: whoever reaches it can read them; metrics.host is not loopback"
+        return Finding("metrics", "ok", where)
+    return Finding(
+        "metrics", "warn", f"{where}: whoever reaches it can read them; metrics.host is not loopback"
+    )
 
 
 def certificate(config: Config) -> str:

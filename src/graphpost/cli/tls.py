@@ -44,9 +44,10 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    click.echo(f"{'domain':<11} {found['domain']}")
-    for name in ("level", "reached", "policy", "fetched", "expires"):
+    from graphpost.transport.wire import one_line
+
+    for name in ("domain", "level", "reached", "policy", "fetched", "expires"):
         if found[name]:
-            click.echo(f"{name:<11} {found[name].strip().replace(chr(10), '; ').replace(chr(13), '')}")
+            click.echo(f"{name:<11} {'; '.join(one_line(line) for line in found[name].splitlines())}")
     if not found["level"] and not found["policy"]:
         click.echo("nothing is known")

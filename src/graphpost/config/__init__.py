@@ -26,6 +26,7 @@ from graphpost.config.settings import (
     StoreSettings,
     SuppressionSettings,
     TenantSettings,
+    ThrottlingSettings,
     TlsPolicy,
 )
 
@@ -52,6 +53,7 @@ __all__ = [
     "StoreSettings",
     "SuppressionSettings",
     "TenantSettings",
+    "ThrottlingSettings",
     "TlsPolicy",
     "check_domain",
     "check_selector",

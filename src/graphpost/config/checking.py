@@ -27,6 +27,7 @@ from graphpost.config.settings import (
     NotificationSettings,
     RouteSettings,
     ServerSettings,
+    ThrottlingSettings,
 )
 from graphpost.errors import ConfigurationError
 
@@ -35,16 +36,29 @@ _DELIMITER: Final = re.compile(r"[!#$%&'*+/=?^_`{|}~-]?")
 _SELECTOR: Final = re.compile(r"(?=.{1,63}$)[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*", re.ASCII)
 _HARD: Final = re.compile(r"5\.[0-9]{1,3}\.[0-9]{1,3}")
 WILDCARDS: Final = ("0.0.0.0", "::", "[::]")  # noqa: S104 - names of listeners, not a listener
+_COUNTED: Final = (
+    "requests",
+    "concurrency",
+    "upload_bytes",
+    "application_requests",
+    "messages",
+    "recipients",
+)
 _ZERO_ALLOWED: Final = {
     "server.port",
     "metrics.port",
+    "metrics.destinations",
     "inbound.port",
     "inbound.lmtp_port",
     "inbound.greet_seconds",
     "delivery.retry_jitter",
     "delivery.delay_warning_seconds",
+    "delivery.messages_per_minute",
+    "delivery.queue_deliveries",
+    "delivery.free_bytes",
     "store.inline_limit",
     "limits.custom_headers",
+    *(f"throttling.{name}" for name in _COUNTED),
 }
 
 
@@ -61,6 +75,7 @@ def check(config: Config) -> Config:
                 f"suppression.statuses[{i}]", f"{status!r} is not a status such as 5.1.1"
             )
     _check_mailboxes(config.mailboxes)
+    _check_throttling(config.throttling)
     check_distinct(config.routes)
     if config.delivery.hostname:
         check_own_name(config.delivery.hostname, "delivery.hostname")
@@ -166,6 +181,15 @@ def _checked_notifications(settings: NotificationSettings, data: Path) -> Notifi
     return replace(settings, ca_file=_existing(data, settings.ca_file, "notifications.ca_file"))
 
 
+def _check_throttling(settings: ThrottlingSettings) -> None:
+    """Numbers are for the custom profile, which needs some: a profile's own are not changed."""
+    given = [name for name, value in asdict(settings).items() if value != getattr(ThrottlingSettings(), name)]
+    if settings.profile != "custom" and (others := [name for name in given if name != "profile"]):
+        raise ConfigurationError(f"throttling.{others[0]}", 'is for profile = "custom"')
+    if settings.profile == "custom" and not any(getattr(settings, name) for name in _COUNTED):
+        raise ConfigurationError("throttling.profile", f"custom needs a limit: {', '.join(_COUNTED)}")
+
+
 def is_network(text: str) -> bool:
     """Whether a text is an address or a network of addresses, such as `10.0.0.0/8`."""
     try:
@@ -258,6 +282,8 @@ def _checked_route(route: RouteSettings, where: str, data: Path) -> RouteSetting
             check_domain(domain.removeprefix("*."), f"{where}.domains[{j}]")
     if route.concurrency < 0:
         raise ConfigurationError(f"{where}.concurrency", "must not be negative")
+    if route.messages_per_minute < 0:
+        raise ConfigurationError(f"{where}.messages_per_minute", "must not be negative")
     if route.hostname:
         check_own_name(route.hostname, f"{where}.hostname")
     if route.source:

@@ -73,6 +73,7 @@ class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     hostname: str = ""  # EHLO name; "" = the machine's
     concurrency: int = 20  # connections to one destination
     initial_concurrency: int = 5  # deliveries to a destination nothing is known of
+    messages_per_minute: int = 0  # to one destination; 0 = any number
     failed_cohorts: int = 1  # so many times as many failures in a row as deliveries under way: it is dead
     connections: int = 1000  # deliveries under way to all destinations
     active_messages: int = 20_000  # of the queue, in memory
@@ -86,6 +87,8 @@ class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     lease_seconds: float = 600.0
     poll_seconds: float = 1.0
     retention_seconds: float = 604_800.0  # how long finished deliveries stay listed
+    queue_deliveries: int = 0  # when so many wait, nothing more is accepted that leaves; 0 = no bound
+    free_bytes: int = 0  # with less space on the disk of the data nothing more is accepted; 0 = no bound
     read_receipts: bool = True  # senders who ask are told that their message was read, or deleted unread
 
 
@@ -114,6 +117,21 @@ class NotificationSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_o
     poll_seconds: float = 1.0
     subscription_minutes: int = 10_080
     subscriptions_per_mailbox: int = 1000
+
+
+class ThrottlingSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    profile: Literal["off", "exchange-online", "custom"] = "off"
+    requests: int = 0  # of an application in a mailbox; 0, here and below: no limit
+    requests_seconds: float = 600.0
+    concurrency: int = 0  # requests of an application in a mailbox at a time
+    upload_bytes: int = 0  # bodies of an application's requests in a mailbox
+    upload_seconds: float = 300.0
+    application_requests: int = 0  # of an application in all mailboxes
+    application_seconds: float = 10.0
+    messages: int = 0  # that leave a mailbox
+    messages_seconds: float = 60.0
+    recipients: int = 0  # of a mailbox's messages
+    recipients_seconds: float = 86_400.0
 
 
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -151,6 +169,7 @@ class InboundSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    destinations: int = 20  # so many of the deepest destinations have figures of their own
     port: int = 0  # 0: no port of its own; /metrics on the main port needs the administrator's token
     host: str = "127.0.0.1"
 
@@ -224,6 +243,7 @@ class RouteSettings(CredentialSettings, frozen=True, forbid_unknown_fields=True,
     tls_downgrade: Literal["refuse", "warn", "allow"] = "refuse"  # with mx:, clear text where TLS was before
     mta_sts: bool = True  # with mx:, follow the policies that domains publish
     concurrency: int = 0  # 0 = delivery.concurrency
+    messages_per_minute: int = 0  # 0 = delivery.messages_per_minute
     hostname: str = ""  # EHLO name; "" = delivery.hostname
     source: str = ""  # our own address that the other side sees; "" = any
     pipelining: bool = True  # use it when it is offered
@@ -271,6 +291,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     suppression: SuppressionSettings = SuppressionSettings()
     dns: DnsSettings = DnsSettings()
     notifications: NotificationSettings = NotificationSettings()
+    throttling: ThrottlingSettings = ThrottlingSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     inbound: InboundSettings = InboundSettings()

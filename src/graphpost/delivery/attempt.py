@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from graphpost.clock import NEVER, SECOND, Clock
 from graphpost.config import DeliverySettings
-from graphpost.delivery.filing import Filing
+from graphpost.delivery.filing import Filing, say
 from graphpost.delivery.lane import Job
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.reports import NOTHING, Reporter
@@ -77,13 +77,7 @@ class Attempt(Struct, frozen=True):
             text = f"{said.status} {said.text}".strip()
             log.failed(number, recipient.address, destination, said.code, text, said.host if is_open else "")
         for filing in self.filings:
-            if filing.queued and not filing.queued[0].sender:
-                log.answered(filing.item.message_id, filing.mailbox)
-            elif filing.queued:
-                count = sum(len(delivery.recipients) for delivery in filing.queued)
-                log.sent_on(filing.item.message_id, filing.mailbox, count)
-            else:
-                log.filed(filing.item.message_id, filing.mailbox, filing.place)
+            say(filing, log)
         if conclusion.delayed:
             log.warned(number, conclusion.delivery.sender)
         if conclusion.failed and conclusion.delivery.sender:

@@ -21,6 +21,7 @@ from graphpost.mail.mailbox import INBOX, NO_FOLDER, WELL_KNOWN, Mailbox
 from graphpost.mail.message import Item, Message
 from graphpost.mail.parse import Buffer, ParseLimits, parse, rooted
 from graphpost.mail.thread import conversation_of, conversation_of_topic, new_index
+from graphpost.maillog import MailLog
 from graphpost.store import contents, deliveries, folders, messages, preferences
 from graphpost.store.blobs import Blob, Blobs
 from graphpost.store.contents import Content
@@ -125,6 +126,17 @@ class Filer:
             conversation_id=conversation_of(index) or b"",
         )
         return Filing(item, [content], mailbox.address)
+
+
+def say(filing: Filing, log: MailLog) -> None:
+    """A line for what was added."""
+    if not filing.queued:
+        log.filed(filing.item.message_id, filing.mailbox, filing.place)
+    elif not filing.queued[0].sender:
+        log.answered(filing.item.message_id, filing.mailbox)
+    else:
+        count = sum(len(delivery.recipients) for delivery in filing.queued)
+        log.sent_on(filing.item.message_id, filing.mailbox, count)
 
 
 def add(tx: Tx, filing: Filing) -> None:

@@ -15,7 +15,16 @@ from graphpost.config import DeliverySettings, DnsSettings, RouteSettings
 from graphpost.config.names import a_label
 from graphpost.delivery.lane import Limits
 from graphpost.delivery.relaying import SMTP_PORT, Relays, connections_of, target_of
-from graphpost.delivery.routing import CAPTURE, MX, REJECT, SUPPRESSED, UNKNOWN, Router, destination_key
+from graphpost.delivery.routing import (
+    CAPTURE,
+    EXCEEDED,
+    MX,
+    REJECT,
+    SUPPRESSED,
+    UNKNOWN,
+    Router,
+    destination_key,
+)
 from graphpost.delivery.suppressing import SuppressedCourier
 from graphpost.maillog import MailLog
 from graphpost.store.interventions import CANCELLED
@@ -32,6 +41,7 @@ if TYPE_CHECKING:
 
 HTTPS_PORT: Final = 443
 DELIVERIES_PER_CONNECTION: Final = 2
+_EXCEEDED: Final = "The mailbox has reached its limit of recipients; the message was not sent"
 
 
 class Outlets:
@@ -72,6 +82,7 @@ class Outlets:
             CAPTURE: CaptureCourier(),
             REJECT: RejectCourier(),
             UNKNOWN: RejectCourier(unknown),
+            EXCEEDED: RejectCourier(Failed(Reply(550, "5.1.90", _EXCEEDED, hostname))),
             CANCELLED: RejectCourier(cancelled),
             SUPPRESSED: SuppressedCourier(store, hostname),
         }
@@ -82,7 +93,7 @@ class Outlets:
                 continue
             if "://" in key:
                 self._couriers[key] = signed(relays.courier(route))
-                self._limits[key] = self._limits_of(most_connections(route, settings))
+                self._limits[key] = self._limits_of(route, most_connections(route, settings))
             elif key.startswith(REJECT):
                 self._couriers[key] = RejectCourier(refusal(key.partition(":")[2]))
 
@@ -125,17 +136,18 @@ class Outlets:
     def limits(self, destination: str) -> Limits:
         """How many deliveries to a destination may be under way at once; without a host, as many from the beginning."""
         if destination.startswith(MX) and (route := self._router.mx_route(destination.removeprefix(MX))):
-            return self._limits_of(connections_of(route, self._settings))
+            return self._limits_of(route, connections_of(route, self._settings))
         most = self._settings.concurrency
         return self._limits.get(destination) or Limits(most, initial=most, is_remote=False)
 
-    def _limits_of(self, connections: int) -> Limits:
+    def _limits_of(self, route: RouteSettings, connections: int) -> Limits:
         """Over SMTP there are twice as many deliveries under way as connections: the courier sends the commands of
         the next message together with the content of the one before."""
         return Limits(
             DELIVERIES_PER_CONNECTION * connections,
             initial=self._settings.initial_concurrency,
             failed_cohorts=self._settings.failed_cohorts,
+            per_minute=route.messages_per_minute or self._settings.messages_per_minute,
         )
 
     async def run(self) -> None:

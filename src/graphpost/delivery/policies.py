@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
@@ -105,17 +106,18 @@ class Policies:
         task = self._looking.get(domain)
         if task is None:
             task = self._looking[domain] = asyncio.create_task(self._look(domain, route))
-            task.add_done_callback(lambda _: self._looking.pop(domain, None))
+            task.add_done_callback(partial(self._looked, domain))
         return task
+
+    def _looked(self, domain: str, task: asyncio.Task[_Known]) -> None:
+        del self._looking[domain]
+        if not task.cancelled():
+            task.exception()  # whoever waits for it is told; nobody may be left
 
     async def _look(self, domain: str, route: RouteSettings) -> _Known:
         now = self._clock.now()
-        known = self._known.get(domain)
-        if known is None or known.policy is None:
-            stored = await self._store.read(lambda tx: tls.find_policy(tx, domain))
-            known = _Known(now) if stored is None else _known_of(stored, now)
-        if now >= known.expires_at:
-            known = _Known(now)
+        stored = await self._store.read(lambda tx: tls.find_policy(tx, domain))
+        known = _Known(now) if stored is None or now >= stored.expires_at else _known_of(stored, now)
         record_id = await self._record_id(domain)
         wait = LOOK_SECONDS
         if record_id and (record_id != known.record_id or now >= known.refresh_at):

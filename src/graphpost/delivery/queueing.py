@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from graphpost.clock import Instant
+from graphpost.delivery.routing import EXCEEDED
 from graphpost.mail.address import to_wire
-from graphpost.mail.message import Address, Item
+from graphpost.mail.answerable import fields_of, suppresses
+from graphpost.mail.message import Address, Item, Message
 from graphpost.store.deliveries import Delivery, Recipient
 
 NOBODY: Final = Address("")
@@ -25,8 +27,16 @@ def deliveries_of(
     expires_at: Instant,
     *,
     hidden: bool,
+    not_before: Instant | None = 0,
 ) -> list[Delivery]:
-    """The deliveries of an item; `hidden`: it is kept only until they are done."""
+    """The deliveries of an item; `hidden`: it is kept only until they are done.
+
+    They wait until `not_before`; with None, their sender has sent to too many.
+    """
+    if not_before is None:
+        destination_of = _exceeded
+    elif not_before > now:
+        reserve = _waiting(not_before)
     message, groups = item.message, dict[str, list[Recipient]]()
     for address in unique(recipients):
         destination = destination_of(address)
@@ -54,11 +64,24 @@ def deliveries_of(
                 subject=message.subject[:255],
                 internet_message_id=message.internet_message_id,
                 siblings=len(groups),
-                wants_success=message.is_delivery_receipt_requested or False,
+                wants_success=bool(message.is_delivery_receipt_requested)
+                and not _suppresses_success(message),
                 hidden=hidden,
             )
         )
     return queued
+
+
+def _exceeded(address: str) -> str:
+    return EXCEEDED
+
+
+def _waiting(due_at: Instant) -> Reserve:
+    return lambda destination, now: (0, 0, due_at)
+
+
+def _suppresses_success(message: Message) -> bool:
+    return suppresses(fields_of(message.headers), "DR")
 
 
 def unique(addresses: Iterable[Address]) -> list[str]:

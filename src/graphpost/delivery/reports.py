@@ -81,6 +81,34 @@ class Reporter:
         )
         return self._filer.prepare(mailbox, unsent_report(facts, reason), now)
 
+    def delivered(
+        self,
+        filed: Item,
+        sender: str,
+        envelope_id: str,
+        recipients: tuple[RecipientFact, ...],
+        header: bytes,
+        now: Instant,
+    ) -> bytes:
+        """The report for somebody elsewhere on a message that is in a mailbox now."""
+        message = filed.message
+        facts = NdrFacts(
+            message_id=f"<{new_guid()}@{self._hostname}>",
+            date=now,
+            sender=self._postmaster,
+            recipient=Address(sender),
+            reporting_mta=self._hostname,
+            arrived_at=filed.received_at,
+            recipients=recipients,
+            original=header,
+            subject=message.subject,
+            original_message_id=message.internet_message_id,
+            references=message.references,
+            conversation_index=child_index(message.conversation_index, now),
+            envelope_id=envelope_id,
+        )
+        return success_report(facts)
+
     def _facts(
         self,
         conclusion: Conclusion,

@@ -1,8 +1,8 @@
 """Where mail goes: a destination key per address, a courier per key.
 
 A destination key is text that stays the same over restarts, because it is stored in the queue: `local`, `unknown`
-(our domain, no such mailbox), `suppressed`, `capture`, `reject` (with the words of the refusal, if a route has its own),
-a next hop such as `smtp://127.0.0.1:2525` or several, or `mx:` and a domain whose mail exchangers take its mail.  The
+(our domain, no such mailbox), `exceeded` (the sender has sent to too many), `suppressed`, `capture`, `reject` (with the
+words of the refusal, if a route has its own), a next hop such as `smtp://127.0.0.1:2525` or several, or `mx:` and a domain whose mail exchangers take its mail.  The
 first route whose domains match wins; when none does, mail is captured.
 """
 
@@ -18,6 +18,7 @@ from graphpost.mail.mailbox import Directory
 
 LOCAL: Final = "local"
 UNKNOWN: Final = "unknown"
+EXCEEDED: Final = "exceeded"
 CAPTURE: Final = "capture"
 REJECT: Final = "reject"
 SUPPRESSED: Final = "suppressed"

@@ -65,13 +65,13 @@ class RouteSafety:
         route, knowledge = self._route, self._knowledge
         if route.tls == "none":
             return Demand("none")
+        level = await knowledge.levels.find(domain)
         policy = await knowledge.policies.find(domain, route) if route.mta_sts else None
         if policy is not None and policy.mode == "enforce":
             why = f"the MTA-STS policy of {domain} asks for TLS with a valid certificate"
             return Demand("verified", policy, why)
         if route.tls != "opportunistic":
             return Demand(route.tls, policy)
-        level = await knowledge.levels.find(domain)
         if level is not None and level.level > TlsLevel.PLAIN and route.tls_downgrade == "refuse":
             return Demand("required", policy, _before(domain, level))
         return Demand("opportunistic", policy)

@@ -16,10 +16,10 @@ from graphpost.clock import Clock
 from graphpost.delivery.attempt import Attempt
 from graphpost.delivery.filing import Filing
 from graphpost.delivery.routing import LOCAL
-from graphpost.delivery.settle import apply, unfiled
+from graphpost.delivery.settle import Conclusion, apply, unfiled
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store.deliveries import Delivery, Recipient
+from graphpost.store.deliveries import Delivery
 from graphpost.store.store import Store
 
 BEHIND: Final = 4000
@@ -29,7 +29,7 @@ Entry = tuple[Attempt, Callable[[], object]]
 
 
 class Settler:
-    """`failed` is told of recipients that were given up at a destination.
+    """`observers` are told of every conclusion that was written.
 
     `add` never waits; `caught_up` lets a producer wait while too much is unwritten.
     """
@@ -40,9 +40,9 @@ class Settler:
         clock: Clock,
         log: MailLog,
         owner: int,
-        failed: Callable[[str, Sequence[Recipient]], object] = lambda destination, recipients: None,
+        observers: Sequence[Callable[[Conclusion], object]] = (),
     ) -> None:
-        self._failed = failed
+        self._observers = observers
         self._store = store
         self._owner = owner
         self._clock = clock
@@ -109,8 +109,8 @@ class Settler:
             delivery = attempt.conclusion.delivery
             if (delivery.message_id, delivery.position) in ours:
                 attempt.say(self._log)
-                if attempt.conclusion.failed:
-                    self._failed(delivery.destination, attempt.conclusion.failed)
+                for observer in self._observers:
+                    observer(attempt.conclusion)
 
     async def _write_without_filings(self, entry: Entry) -> None:
         """Something of it cannot be stored.  What became of the delivery counts: it must not go out again."""

@@ -8,7 +8,7 @@ durable, which are sent later or never.  What asks for a later time stays in Dra
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -16,19 +16,19 @@ from msgspec.structs import replace
 
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import DeliverySettings
-from graphpost.delivery.answered import mark_answered
+from graphpost.delivery.accepting import Source, adding, deferring, keeping, sending, unless_done
+from graphpost.delivery.capacity import Capacity
 from graphpost.delivery.items import completed, new_item
 from graphpost.delivery.lane import Job
 from graphpost.delivery.queueing import deliveries_of
 from graphpost.delivery.routing import Router
 from graphpost.delivery.worker import Worker
-from graphpost.errors import NotFound, PreconditionFailed
 from graphpost.ids import Numbers
-from graphpost.mail.deferral import is_timed, send_time, settled
-from graphpost.mail.mailbox import DELETED_ITEMS, DRAFTS, NO_FOLDER, RECOVERABLE, SENT_ITEMS, Mailbox
+from graphpost.mail.deferral import send_time, settled
+from graphpost.mail.mailbox import DRAFTS, NO_FOLDER, SENT_ITEMS, Mailbox
 from graphpost.mail.message import Item, Message
 from graphpost.maillog import MailLog
-from graphpost.store import contents, deferrals, deliveries, folders, messages, repeats
+from graphpost.store import contents
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
 from graphpost.store.deferrals import NOBODY as UNKNOWN
@@ -41,12 +41,8 @@ KEPT_IN_MEMORY: Final = 16_384  # larger messages are read back when their turn 
 IN_THREAD: Final = 262_144  # contents above this are hashed and written outside the event loop
 
 
-class Source(Struct, frozen=True, kw_only=True):
-    """Contents that a message has in common with a stored one of its mailbox, by their numbers; `size` in bytes."""
-
-    message_id: int
-    contents: tuple[int, ...]
-    size: int = 0
+Ration = Callable[[int, int, Instant], Awaitable[Instant | None]]
+"""Of a mailbox, a number of recipients and the present: when a message to so many may leave, or None when it may not."""
 
 
 class Submission(Struct, frozen=True, kw_only=True):
@@ -92,6 +88,8 @@ class Submitter:
         numbers: Numbers,
         clock: Clock,
         log: MailLog,
+        ration: Ration | None = None,
+        capacity: Capacity | None = None,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -102,6 +100,8 @@ class Submitter:
         self._numbers = numbers
         self._clock = clock
         self._log = log
+        self._ration = ration
+        self._capacity = capacity
 
     def destination_of(self, address: str) -> str:
         """The destination key for a valid address (`delivery.routing`)."""
@@ -110,12 +110,14 @@ class Submitter:
     async def submit(self, submission: Submission) -> Item:
         """Make it durable and return the item as stored.
 
-        Raises StoreError, NotFound when its source is gone, and DoneBefore; then nothing was kept.
+        Raises StoreError, NotFound when its source is gone, Unavailable when the queue is full, and DoneBefore; then
+        nothing was kept.
         """
         await asyncio.sleep(0)  # those of one moment are all read, then all submitted (docs/performance.md)
         now = self._clock.now()
         if submission.message.extended and (until := send_time(submission.message, now)) > now:
             return await self._defer(submission, now, until)
+        self._check_capacity(submission.message)
         number = self._numbers.next()
         place = SENT_ITEMS if submission.save else NO_FOLDER
         item = new_item(submission.mailbox, submission.message, submission.contents, number, now, place)
@@ -123,9 +125,12 @@ class Submitter:
         if source is not None:
             item = replace(item, size=item.size + source.size)
         kept = await self._prepare(submission.contents) if submission.contents else []
-        queued = self._deliveries(item, now, hidden=not submission.save)
-        adding = _adding(item, kept, queued, source)
-        await self._write(_unless_done(adding, item, submission.once, now), queued)
+        not_before = (
+            await self._ration(item.mailbox_id, len(item.message.recipients), now) if self._ration else 0
+        )
+        queued = self._deliveries(item, now, not_before, hidden=not submission.save)
+        fn = adding(item, kept, queued, source)
+        await self._write(unless_done(fn, item, submission.once, now), queued)
         is_whole = item.size <= KEPT_IN_MEMORY and source is None
         held = {content.content_id: content for content in kept} if is_whole else None
         self._accepted(submission.mailbox, item, queued, held, submission.request_id)
@@ -143,7 +148,7 @@ class Submitter:
         """Send a stored draft as `message`: it moves to Sent Items, and into the queue; or it stays, when it is to wait.
 
         `message` is the draft's own, or that with what sending asks for.  Raises PreconditionFailed, with nothing done,
-        when the stored draft is no longer the version given; DoneBefore; and StoreError.
+        when the stored draft is no longer the version given, Unavailable when the queue is full; DoneBefore; and StoreError.
         """
         now = self._clock.now()
         if draft.message.extended and (until := send_time(draft.message, now)) > now:
@@ -156,9 +161,10 @@ class Submitter:
                 request_id=request_id,
             )
             after = replace(draft, message=settled(draft.message, now), modified_at=now)
-            item = await self._store.write(_unless_done(_deferral(draft, after, row), after, once, now))
+            item = await self._store.write(unless_done(deferring(draft, after, row), after, once, now))
             self._log.scheduled(request_id, mailbox.address, item.message_id, until)
             return item
+        self._check_capacity(message)
         return await self._send_draft(mailbox, draft, message, request_id, once=once)
 
     async def send_deferred(self, mailbox: Mailbox, row: Deferral, draft: Item, message: Message) -> Item:
@@ -189,9 +195,10 @@ class Submitter:
             received_at=now,
             sent_at=now,
         )
-        queued = self._deliveries(sent, now, hidden=not saves)
-        sending = _sending(draft, sent, queued, row)
-        item = await self._write(_unless_done(sending, sent, once, now), queued)
+        not_before = await self._ration(sent.mailbox_id, len(message.recipients), now) if self._ration else 0
+        queued = self._deliveries(sent, now, not_before, hidden=not saves)
+        fn = sending(draft, sent, queued, row)
+        item = await self._write(unless_done(fn, sent, once, now), queued)
         plain = message.raw is None and not message.attachments and item.size <= KEPT_IN_MEMORY
         self._accepted(mailbox, item, queued, {} if plain else None, request_id)
         return item
@@ -232,8 +239,12 @@ class Submitter:
         item = replace(item, is_draft=True, is_read=draft.is_read, size=size)
         kept = await self._prepare(draft.contents) if draft.contents else []
         row = None if row is None else replace(row, message_id=number)
-        await self._store.write(_unless_done(_keeping(item, kept, draft.source, row), item, once, now))
+        await self._store.write(unless_done(keeping(item, kept, draft.source, row), item, once, now))
         return item
+
+    def _check_capacity(self, message: Message) -> None:
+        if self._capacity is not None:
+            self._capacity.check(message.recipients, self._router.destination)
 
     async def _write(self, fn: Callable[[Tx], Item], queued: list[Delivery]) -> Item:
         try:
@@ -250,7 +261,7 @@ class Submitter:
         held: dict[int, Content] | None,
         request_id: str,
     ) -> None:
-        """Tell the log and the worker; `held` are the contents when the message is to stay in memory."""
+        """Tell log, worker and capacity; `held` are the contents when the message is to stay in memory."""
         self._log.accepted(
             request_id,
             mailbox.address,
@@ -260,6 +271,8 @@ class Submitter:
             item.size,
             (self._clock.now() - item.sent_at) / SECOND,
         )
+        if self._capacity is not None:
+            self._capacity.add(len(queued))
         for delivery in queued:
             if delivery.owner:
                 self._worker.hand_over(Job(delivery) if held is None else Job(delivery, item, held))
@@ -277,7 +290,9 @@ class Submitter:
             for content_id, data in given.items()
         ]
 
-    def _deliveries(self, item: Item, now: Instant, *, hidden: bool) -> list[Delivery]:
+    def _deliveries(
+        self, item: Item, now: Instant, not_before: Instant | None, *, hidden: bool
+    ) -> list[Delivery]:
         """One delivery per destination, leased to the worker where it has room."""
         return deliveries_of(
             item,
@@ -288,91 +303,5 @@ class Submitter:
             now,
             now + int(self._settings.expiry_seconds * SECOND),
             hidden=hidden,
+            not_before=not_before,
         )
-
-
-def _adding(
-    item: Item, kept: list[Content], queued: list[Delivery], source: Source | None
-) -> Callable[[Tx], Item]:
-    def add(tx: Tx) -> Item:
-        if source is not None:
-            _share(tx, item, source)
-        messages.add(tx, item)
-        if kept:
-            contents.add(tx, item.mailbox_id, item.message_id, kept)
-        for delivery in queued:
-            deliveries.add(tx, delivery)
-        mark_answered(tx, item)
-        return item
-
-    return add
-
-
-def _sending(draft: Item, sent: Item, queued: list[Delivery], row: Deferral | None) -> Callable[[Tx], Item]:
-    """Everybody who changes a waiting draft locks the message first, then its row."""
-    key = draft.mailbox_id, draft.message_id
-
-    def send(tx: Tx) -> Item:
-        if row is not None and messages.get(tx, *key) is not None and not deferrals.take(tx, row):
-            raise PreconditionFailed("The message was changed by somebody else.")
-        item = messages.change(tx, draft, sent)
-        if row is None and is_timed(draft.message):
-            deferrals.remove(tx, *key)
-        for delivery in queued:
-            deliveries.add(tx, delivery)
-        mark_answered(tx, item)
-        return item
-
-    return send
-
-
-def _deferral(draft: Item, after: Item, row: Deferral) -> Callable[[Tx], Item]:
-    """Let a draft wait; one among what is deleted goes to Drafts, or its time would find it deleted."""
-
-    def wait(tx: Tx) -> Item:
-        above = folders.ancestors(tx, draft.mailbox_id, draft.folder_id)
-        is_kept = {DELETED_ITEMS, RECOVERABLE}.isdisjoint(above)
-        item = messages.change(tx, draft, after if is_kept else replace(after, folder_id=DRAFTS))
-        deferrals.put(tx, row)
-        return item
-
-    return wait
-
-
-def _share(tx: Tx, item: Item, source: Source) -> None:
-    if not contents.copy_some(tx, item.mailbox_id, source.message_id, item.message_id, source.contents):
-        raise NotFound
-
-
-def _keeping(
-    item: Item, kept: list[Content], source: Source | None, row: Deferral | None
-) -> Callable[[Tx], Item]:
-    def keep(tx: Tx) -> Item:
-        if folders.share(tx, item.mailbox_id, item.folder_id) is None:
-            raise NotFound
-        if source is not None:
-            _share(tx, item, source)
-        messages.add(tx, item)
-        if kept:
-            contents.add(tx, item.mailbox_id, item.message_id, kept)
-        if row is not None:
-            deferrals.put(tx, row)
-        return item
-
-    return keep
-
-
-def _unless_done(
-    fn: Callable[[Tx], Item], item: Item, once: Once | None, now: Instant
-) -> Callable[[Tx], Item]:
-    """The same in one transaction with the note that it is done; DoneBefore when there is one."""
-    if once is None:
-        return fn
-
-    def run(tx: Tx) -> Item:
-        repeats.check(tx, item.mailbox_id, once)
-        done = fn(tx)
-        repeats.remember(tx, item.mailbox_id, once, item.message_id, now)
-        return done
-
-    return run

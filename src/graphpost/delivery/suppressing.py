@@ -8,15 +8,14 @@ the list for a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 from graphpost.clock import SECOND, Clock, Instant, to_text
 from graphpost.config import SuppressionSettings
 from graphpost.delivery.routing import MX
+from graphpost.delivery.settle import Conclusion
 from graphpost.maillog import MailLog
 from graphpost.store import suppressions
-from graphpost.store.deliveries import Recipient
 from graphpost.store.store import Store, Tx
 from graphpost.store.suppressions import Suppression
 from graphpost.transport.courier import Envelope, Failed, Reply
@@ -50,11 +49,12 @@ class Suppressions:
         until = self.entries.get(entry)
         return until is not None and (until == 0 or self._clock.now() < until)
 
-    def note(self, destination: str, failed: Iterable[Recipient]) -> None:
+    def note(self, conclusion: Conclusion) -> None:
         """Remember recipients whom a host refused for good, if they are to be suppressed."""
+        destination = conclusion.delivery.destination
         if not self._statuses or not ("://" in destination or destination.startswith(MX)):
             return
-        for recipient in failed:
+        for recipient in conclusion.failed:
             said = recipient.reply
             if said is None or said.code < 500 or said.status not in self._statuses:
                 continue

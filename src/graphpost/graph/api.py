@@ -24,6 +24,7 @@ from graphpost.mail.mailbox import Mailbox
 from graphpost.odata.errors import ODataError
 from graphpost.odata.path import PathError, parse_path
 from graphpost.odata.query import split_query
+from graphpost.throttling.throttle import NO_MAILBOX, Throttle
 
 ERROR_TYPE: Final = "application/json"
 RETRY_SECONDS: Final = 5
@@ -78,7 +79,11 @@ class GraphApi:
                 principal = NOBODY if place and place.route.is_open else self._authenticate(request)
             place = place or self._find_place(request)
             call = self._call(request, principal, place, api)
-            return _finished(await place.route.handler(call), headers)
+            throttle = self._services.throttle
+            handled = (
+                place.route.handler(call) if throttle is None else throttled(throttle, call, place.route)
+            )
+            return _finished(await handled, headers)
         except GraphError as error:
             return self._refused(error, headers)
         except StoreError as error:
@@ -165,12 +170,25 @@ class GraphApi:
 
     def _refused(self, error: GraphError, headers: dict[str, str]) -> Reply:
         inner = {
+            **error.inner,
             "date": to_text(self._services.clock.now()).removesuffix("Z"),
             "request-id": headers["request-id"],
             "client-request-id": headers["client-request-id"],
         }
         body = {"error": {"code": error.code, "message": error.message, "innerError": inner}}
         return Reply(error.status, _encode(body), ERROR_TYPE, {**headers, **error.headers}, error.code)
+
+
+async def throttled(throttle: Throttle, call: Call, route: Route) -> Reply:
+    """The reply of a route within the limits; TooManyRequests, before anything is done, beyond them."""
+    box = call.mailbox
+    meter = throttle.meter(call.principal.client_id, NO_MAILBOX if box is None else box.mailbox_id)
+    if not throttle.try_enter(meter, len(call.body)):
+        await throttle.enter(meter, len(call.body))
+    try:
+        return await route.handler(call)
+    finally:
+        meter.running -= 1
 
 
 def find_place(trees: Mapping[str, Node], method: str, path: str) -> Place:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from graphpost.store.blobs import Blobs
     from graphpost.store.repeats import Once
     from graphpost.store.store import Store
+    from graphpost.throttling.throttle import Throttle
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -61,6 +62,7 @@ class Services:
     receipt_of: ReceiptOf = _no_receipt
     idempotency: IdempotencySettings = field(default_factory=IdempotencySettings)
     inline_limit: int = 65_536  # contents up to this size are kept in the database
+    throttle: Throttle | None = None  # None: nobody is held back
 
 
 class Request(Struct, frozen=True):

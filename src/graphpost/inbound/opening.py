@@ -11,6 +11,7 @@ from typing import Protocol
 from graphpost.clock import Clock
 from graphpost.config import Config
 from graphpost.delivery.arriving import Arrivals
+from graphpost.delivery.confirming import Confirmer
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.routing import Router
 from graphpost.errors import ConfigurationError
@@ -40,6 +41,7 @@ def open_inbound(
     store: Store,
     filer: Filer,
     arrivals: Arrivals,
+    confirmer: Confirmer,
     router: Router,
     directory: Callable[[], Directory],
     hostname: str,
@@ -54,6 +56,7 @@ def open_inbound(
         store=store,
         filer=filer,
         arrivals=arrivals,
+        confirmer=confirmer,
         hostname=own_name,
         most_hops=settings.hops,
         header_bytes=config.limits.header_bytes,

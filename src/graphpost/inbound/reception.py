@@ -17,6 +17,7 @@ from msgspec import Struct
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.delivery import filing
 from graphpost.delivery.arriving import Arrival, Arrivals
+from graphpost.delivery.confirming import Asked, Confirmer
 from graphpost.delivery.filing import Filer, Filing
 from graphpost.errors import MimeError, StoreError
 from graphpost.inbound.commands import Mail, Rcpt
@@ -76,6 +77,7 @@ class Reception:
         store: Store,
         filer: Filer,
         arrivals: Arrivals,
+        confirmer: Confirmer,
         hostname: str,
         most_hops: int,
         header_bytes: int,
@@ -86,6 +88,7 @@ class Reception:
         self._store = store
         self._filer = filer
         self._arrivals = arrivals
+        self._confirmer = confirmer
         self._hostname = hostname
         self._most_hops = most_hops
         self._header_bytes = header_bytes
@@ -152,6 +155,7 @@ class Reception:
     ) -> dict[int, Reply]:
         boxes, size = letter.boxes, arrival.content.size
         filings = await self._arrivals.filings(boxes, letter.mail.sender, size, lambda: arrival, now)
+        filings += tuple(self._confirmations(letter, filings, arrival, now))
         shares: list[tuple[list[Mailbox], Sequence[Filing]]] = [(boxes, filings)]
         if apart:
             shares = [
@@ -165,6 +169,25 @@ class Reception:
             letter, [one for one in filings if given[one.item.mailbox_id].code == 250], number, size, now
         )
         return given
+
+    def _confirmations(
+        self, letter: Letter, filings: Sequence[Filing], arrival: Arrival, now: Instant
+    ) -> Iterator[Filing]:
+        """For each mailbox the report that was asked for, if any was."""
+        asking = [taker for taker in letter.takers if "SUCCESS" in taker.rcpt.notify]
+        if not asking:
+            return
+        header = header_of(iter((bytes(arrival.data[: self._header_bytes]),)), self._header_bytes)
+        for box in letter.boxes:
+            named = tuple(
+                (taker.rcpt.address, taker.rcpt.original)
+                for taker in asking
+                if taker.mailbox.mailbox_id == box.mailbox_id
+            )
+            asked = Asked(letter.mail.sender, letter.mail.envelope_id, named)
+            made = self._confirmer.filing(box, filings, asked, header, now) if named else None
+            if made is not None:
+                yield made
 
     async def _write(self, filings: Sequence[Filing], number: int) -> Reply:
         """File it, durable on return."""
@@ -192,11 +215,7 @@ class Reception:
             number, peer.address, peer.helo, letter.mail.sender, len(letter.takers), size, seconds
         )
         for one in filings:
-            if one.queued:
-                count = sum(len(delivery.recipients) for delivery in one.queued)
-                self._log.sent_on(one.item.message_id, one.mailbox, count)
-            else:
-                self._log.filed(one.item.message_id, one.mailbox, one.place)
+            filing.say(one, self._log)
 
 
 def _after(chunks: Iterable[bytes], skipped: int) -> Iterator[bytes]:

@@ -87,6 +87,7 @@ class RecipientFact:
     code: int = 0
     text: str = ""
     last_attempt_at: Instant = 0
+    original: str = ""  # Original-Recipient (`rfc822; …`), when the sender gave one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +219,8 @@ def _recipient_fields(fact: RecipientFact, retry_until: Instant) -> str:
     diagnostic = " ".join(fact.diagnostic.split()) or said
     retried = fact.action == "delayed" and retry_until
     return (
-        status_field("Final-Recipient", typed_address(fact.address))
+        (status_field("Original-Recipient", fact.original) if fact.original else "")
+        + status_field("Final-Recipient", typed_address(fact.address))
         + status_field("Action", fact.action)
         + status_field("Status", _status(fact))
         + (status_field("Remote-MTA", f"dns; {fact.remote_mta}") if fact.remote_mta else "")
@@ -257,7 +259,19 @@ def _original_part(facts: NdrFacts) -> Part:
     header, separator, body = original.partition(b"\r\n\r\n")
     if separator and body and len(original) <= RETURNED_WHOLE:
         return _raw_part("message/rfc822", original)
-    return _raw_part("text/rfc822-headers", header.removesuffix(CRLF) + CRLF)
+    header = header.removesuffix(CRLF) + CRLF
+    return _raw_part("message/global-headers" if _is_international(header) else "text/rfc822-headers", header)
+
+
+def _is_international(header: bytes) -> bool:
+    """Whether it needs a type of RFC 6533."""
+    if header.isascii():
+        return False
+    try:
+        header.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _raw_part(media_type: str, data: bytes) -> Part:

@@ -16,6 +16,7 @@ from graphpost.graph.call import Services
 from graphpost.notifications.notifier import Notifier
 from graphpost.server.delivery import Delivery
 from graphpost.server.foundation import Foundation
+from graphpost.throttling.throttle import Throttle
 from graphpost.web.app import Application
 from graphpost.web.certificates import subject_names
 
@@ -24,6 +25,7 @@ def make_application(
     base: Foundation,
     delivery: Delivery,
     notifier: Notifier,
+    throttle: Throttle | None,
     keys: SigningKeys,
     url: str,
     why_not_ready: Callable[[], str],
@@ -50,6 +52,7 @@ def make_application(
         receipt_of=delivery.receipts.filing,
         idempotency=config.idempotency,
         inline_limit=config.store.inline_limit,
+        throttle=throttle,
     )
     issuer = (
         Issuer(
@@ -79,6 +82,7 @@ def make_application(
         administrator_token(config.data),
         base.log,
         why_not_ready,
+        config.metrics.destinations,
     )
     return Application(
         graph=GraphApi(services),

@@ -9,6 +9,8 @@ from graphpost.delivery.absence import Absence
 from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.attempt import Attempts
 from graphpost.delivery.automatic import AutomaticMail
+from graphpost.delivery.capacity import Capacity
+from graphpost.delivery.confirming import Confirmer
 from graphpost.delivery.dispatch import Dispatcher
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.indexing import Indexer
@@ -23,7 +25,7 @@ from graphpost.delivery.routing import LOCAL, Router
 from graphpost.delivery.ruling import Ruler
 from graphpost.delivery.settler import Settler
 from graphpost.delivery.signers import signing
-from graphpost.delivery.submit import Submitter
+from graphpost.delivery.submit import Ration, Submitter
 from graphpost.delivery.suppressing import Suppressions
 from graphpost.delivery.worker import Worker
 from graphpost.graph.bodies.zones import instant_of
@@ -44,11 +46,12 @@ class Delivery:
     router: Router
     filer: Filer
     arrivals: Arrivals
+    confirmer: Confirmer
     hostname: str
 
 
-async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
-    """`policy_port` is where other domains' MTA-STS policies are served."""
+async def start_delivery(base: Foundation, policy_port: int, ration: Ration | None) -> Delivery:
+    """`policy_port` is where other domains' MTA-STS policies are served; `ration` says when messages may leave."""
     config, clock, log, store, blobs = base.config, base.clock, base.log, base.store, base.blobs
     people, numbers = base.people, base.numbers
     indexer = Indexer(store, log)
@@ -73,6 +76,11 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
     )
     base.stack.push_async_callback(outlets.close)
     base.background(outlets.run())
+    capacity = await _watched_capacity(base)
+    observers = (
+        *([suppressions.note] if config.suppression.statuses else []),
+        *([capacity.note] if capacity else []),
+    )
     owner = numbers.next()
     reporter = Reporter(filer, hostname)
     automatic = AutomaticMail(filer, router.destination, config.delivery)
@@ -93,7 +101,7 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
     worker = Worker(
         store=store,
         attempts=attempts,
-        settler=Settler(store, clock, log, owner, suppressions.note),
+        settler=Settler(store, clock, log, owner, observers),
         rerouter=Rerouter(
             store=store,
             destination_of=router.destination,
@@ -117,6 +125,8 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
         numbers=numbers,
         clock=clock,
         log=log,
+        ration=ration,
+        capacity=capacity,
     )
     dispatcher = Dispatcher(
         store=store,
@@ -144,5 +154,26 @@ async def start_delivery(base: Foundation, policy_port: int) -> Delivery:
     base.background(maintenance.run())
     base.background(dispatcher.run())
     return Delivery(
-        worker, submitter, receipts, outlets, indexer, suppressions, router, filer, arrivals, hostname
+        worker=worker,
+        submitter=submitter,
+        receipts=receipts,
+        outlets=outlets,
+        indexer=indexer,
+        suppressions=suppressions,
+        router=router,
+        filer=filer,
+        arrivals=arrivals,
+        confirmer=Confirmer(reporter, automatic),
+        hostname=hostname,
     )
+
+
+async def _watched_capacity(base: Foundation) -> Capacity | None:
+    """None when nothing is bounded."""
+    settings = base.config.delivery
+    if not (settings.queue_deliveries or settings.free_bytes):
+        return None
+    capacity = Capacity(base.store, settings, base.config.data, base.clock, base.log)
+    await capacity.look()
+    base.background(capacity.watch())
+    return capacity

@@ -15,6 +15,7 @@ async def start_inbound(base: Foundation, delivery: Delivery, own: CertificateFi
         store=base.store,
         filer=delivery.filer,
         arrivals=delivery.arrivals,
+        confirmer=delivery.confirmer,
         router=delivery.router,
         directory=base.people.directory,
         hostname=delivery.hostname,

@@ -38,6 +38,7 @@ from graphpost.store.declared import apply_settings
 from graphpost.store.opening import open_blobs, open_store
 from graphpost.store.people import Accounts
 from graphpost.store.store import Store
+from graphpost.throttling.limiting import Throttling
 from graphpost.web.app import Application
 from graphpost.web.certificates import CertificateFiles, server_certificate
 from graphpost.web.listener import Listener, listen
@@ -108,11 +109,15 @@ class Server:
         base = Foundation(config, clock, self._log, self._stack, store, blobs, people, numbers)
         base.background(people.watch())
         notifier = await self._start_notifier(base)
-        delivery = await start_delivery(base, self._policy_port)
+        throttling = Throttling(config.throttling, store, clock, self._log)
+        base.background(throttling.run())
+        delivery = await start_delivery(base, self._policy_port, throttling.ration)
         with locked(config.data):  # what two first starts would make twice
             keys = open_keys(config.data / "keys", clock.now())
             self.ca = server_certificate(config, clock.now()) if config.server.tls else None
-        application = make_application(base, delivery, notifier, keys, self.url, self._why_not_ready)
+        application = make_application(
+            base, delivery, notifier, throttling.throttle, keys, self.url, self._why_not_ready
+        )
         await self._start_web(application, listener)
         await start_inbound(base, delivery, self.ca)
         announce(config.data, self.url, self._file)

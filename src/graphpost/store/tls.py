@@ -25,6 +25,11 @@ _PUT_POLICY: Final = (
 )
 _POLICY: Final = "SELECT domain, record_id, policy, fetched_at, expires_at FROM tls_policies WHERE bucket = ?"
 
+_TO_REFRESH: Final = (
+    "{policy} AND fetched_at < ? AND domain IN (SELECT domain FROM tls_levels WHERE bucket = ?)"
+    " ORDER BY fetched_at LIMIT ?"
+).replace("{policy}", _POLICY)
+
 
 class Level(Struct, frozen=True):
     """`level` is a TlsLevel's number, and `reached_at` when it was last reached."""
@@ -68,9 +73,8 @@ def put_policy(tx: Tx, policy: StoredPolicy) -> None:
 
 
 def policies_to_refresh(tx: Tx, bucket: int, fetched_before: Instant, limit: int) -> list[StoredPolicy]:
-    """Those fetched before that time, the oldest first."""
-    sql = f"{_POLICY} AND fetched_at < ? ORDER BY fetched_at LIMIT ?"
-    return [StoredPolicy(*row) for row in tx.all(sql, (bucket, fetched_before, limit))]
+    """Those fetched before that time, of domains that have a level, the oldest first."""
+    return [StoredPolicy(*row) for row in tx.all(_TO_REFRESH, (bucket, fetched_before, bucket, limit))]
 
 
 def forget(tx: Tx, domain: str) -> bool:

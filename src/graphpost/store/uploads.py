@@ -16,7 +16,8 @@ from graphpost.mail.message import Attachment
 from graphpost.store.store import Row, Tx
 
 _READ: Final = (
-    "SELECT mailbox_id, upload_id, message_id, token_hash, total, received, sha256, is_attached, expires_at, document"
+    "SELECT mailbox_id, upload_id, message_id, token_hash, total, received, sha256, is_attached, expires_at, document,"
+    " client_id"
     " FROM uploads WHERE mailbox_id = ?"
 )
 _encode = msgspec.msgpack.Encoder().encode
@@ -39,6 +40,7 @@ class Upload(Struct, frozen=True, kw_only=True):
     is_attached: bool = False
     expires_at: Instant
     attachment: Attachment
+    client_id: str = ""  # the application that opened it
 
 
 def part_name(upload_id: int) -> str:
@@ -50,7 +52,7 @@ def add(tx: Tx, upload: Upload) -> None:
     """Begin a session."""
     tx.execute(
         "INSERT INTO uploads (mailbox_id, upload_id, message_id, token_hash, total, received, sha256, is_attached,"
-        " expires_at, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " expires_at, document, client_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             upload.mailbox_id,
             upload.upload_id,
@@ -62,6 +64,7 @@ def add(tx: Tx, upload: Upload) -> None:
             int(upload.is_attached),
             upload.expires_at,
             _encode(upload.attachment),
+            upload.client_id,
         ),
     )
 
@@ -140,4 +143,5 @@ def _upload(row: Row) -> Upload:
         is_attached=row[7] != 0,
         expires_at=row[8],
         attachment=_decode(row[9]),
+        client_id=row[10],
     )

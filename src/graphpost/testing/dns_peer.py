@@ -104,7 +104,7 @@ class DnsPeer:
         if found is None:
             answer.set_rcode(dns.rcode.NXDOMAIN)
             return
-        if alias := found.get("CNAME"):
+        if (alias := found.get("CNAME")) and kind != "CNAME":
             answer.answer.append(dns.rrset.from_text(asked, 60, "IN", "CNAME", *alias))
             target = dns.name.from_text(alias[0])
             self._fill(answer, target, target.to_text(omit_final_dot=True).lower(), kind)

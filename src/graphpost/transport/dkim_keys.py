@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from graphpost.errors import GraphpostError
 from graphpost.transport.dkim import Key, PrivateKey
 
+PublicKey = RSAPublicKey | Ed25519PublicKey
 Algorithm = Literal["rsa", "ed25519"]
 LEAST_BITS: Final = 1024  # RFC 8301: verifiers refuse less
 BITS: Final = 2048
@@ -72,6 +73,11 @@ def record_text(key: Key) -> str:
         data = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return f"v=DKIM1; k=rsa; p={b64encode(data).decode()}"
     return f"v=DKIM1; k=ed25519; p={b64encode(public.public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()}"
+
+
+def public_bytes(public: PublicKey) -> bytes:
+    """A public key as bytes that are the same for the same key."""
+    return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def zone_line(domain: str, key: Key) -> str:

@@ -147,9 +147,8 @@ def outcome_of_error(phase: Phase, error: BaseException, host: str) -> Deferred:
 def _words(error: BaseException) -> str:
     match error:
         case ssl.SSLCertVerificationError():
-            return one_line(
-                f"the certificate is not trusted: {getattr(error, 'verify_message', '') or error}"
-            )
+            why = str(getattr(error, "verify_message", "") or error).removesuffix(".")
+            return one_line(f"the certificate is not trusted: {why}")
         case ssl.SSLError():
             return one_line(f"TLS failed: {getattr(error, 'reason', '') or error}")
         case ConnectionRefusedError():

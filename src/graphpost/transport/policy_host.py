@@ -62,7 +62,8 @@ def _is_fit(address: str, *, allow_local: bool) -> bool:
 
 
 async def _get(host: str, port: int, addresses: Iterable[str], ca_file: str) -> str:
-    """The body of the policy file; the HTTP client is imported when it is needed first."""
+    """The body of the policy file; the HTTP client is imported when it is needed first, in a thread."""
+    context = await asyncio.to_thread(_prepared, ca_file)
     import httpcore2
 
     from graphpost.transport.pinning import pool
@@ -71,7 +72,7 @@ async def _get(host: str, port: int, addresses: Iterable[str], ca_file: str) -> 
     where = httpcore2.URL(scheme="https", host=host, port=port, target=_PATH)
     try:
         async with (
-            pool(addresses, _context(ca_file)) as connections,
+            pool(addresses, context) as connections,
             connections.stream("GET", where, headers=[("Host", host), *headers]) as answer,
         ):
             _check(answer)
@@ -94,8 +95,10 @@ def _check(answer: httpcore2.Response) -> None:
 
 
 @lru_cache(maxsize=16)
-def _context(ca_file: str) -> ssl.SSLContext:
+def _prepared(ca_file: str) -> ssl.SSLContext:
     """As for mail servers, but the name has to be among the certificate's alternative names (§3.3)."""
+    import graphpost.transport.pinning  # noqa: F401
+
     context = ssl.create_default_context(cafile=ca_file or None)
     context.hostname_checks_common_name = False
     return context

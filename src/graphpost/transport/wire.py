@@ -32,6 +32,7 @@ _LAST_LINES: Final = {
     str(code).encode() + separator: code for code in range(100, 600) for separator in (b" ", b"\r", b"")
 }
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+_ENCODED = re.compile(r"(?:\+[0-9A-F]{2})+")
 _NOT_XTEXT = re.compile(r"[^!-*,-<>-~]")
 _NOT_UNITEXT = re.compile(r"[\x00-\x20+=\\\x7f]")
 
@@ -186,6 +187,14 @@ def is_path(address: str) -> bool:
 def xtext(text: str) -> str:
     """RFC 3461 §4: for ENVID and ORCPT; octets outside of printable ASCII, `+` and `=` as +XX."""
     return _NOT_XTEXT.sub(lambda found: "".join(f"+{octet:02X}" for octet in found[0].encode()), text)
+
+
+def from_xtext(text: str) -> str:
+    """What xtext says; what it says of octets that are no text, or of controls, is `?`."""
+    said = _ENCODED.sub(
+        lambda found: bytes.fromhex(found[0].replace("+", "")).decode("utf-8", "replace"), text
+    )
+    return "".join(c if c.isprintable() else "?" for c in said)
 
 
 def original_recipient(address: str) -> str:

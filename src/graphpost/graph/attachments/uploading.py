@@ -83,6 +83,19 @@ class Uploads:
     async def _put(self, request: Request, place: Place, body: AsyncIterator[bytes]) -> Reply:
         upload = await self._find(place)
         span = _read_span(request.headers, upload)
+        throttle = self._services.throttle
+        if throttle is None:
+            return await self._put_slice(request, place, upload, span, body)
+        meter = throttle.meter(upload.client_id, upload.mailbox_id)
+        await throttle.enter(meter, span.end - span.start)
+        try:
+            return await self._put_slice(request, place, upload, span, body)
+        finally:
+            meter.running -= 1
+
+    async def _put_slice(
+        self, request: Request, place: Place, upload: Upload, span: Span, body: AsyncIterator[bytes]
+    ) -> Reply:
         async with self._alone(upload):
             upload, received = await self._take(place, span, body)
             if not upload.sha256:

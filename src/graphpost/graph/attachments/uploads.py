@@ -59,6 +59,7 @@ async def create_upload_session(call: Call) -> Reply:
         total=attachment.size,
         expires_at=services.clock.now() + int(services.limits.upload_session_seconds * SECOND),
         attachment=attachment,
+        client_id=call.principal.client_id,
     )
 
     def add(tx: Tx, item: Item) -> None:

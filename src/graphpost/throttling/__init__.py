@@ -1,0 +1,1 @@
+"""Throttling: how much an application may ask, and a mailbox send, in some time."""

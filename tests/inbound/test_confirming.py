@@ -1,0 +1,97 @@
+"""Who asks by NOTIFY=SUCCESS is told that the message is in the mailbox (RFC 3461, 3464)."""
+
+from __future__ import annotations
+
+from email import message_from_bytes
+from email.message import Message
+from email.policy import default
+
+import pytest
+from tests.inbound.room import LETTER, Room, Wire
+
+from graphpost.store import contents, messages
+from graphpost.store.store import Tx
+
+pytestmark = pytest.mark.anyio
+
+
+async def deliver(wire: Wire, *recipients: str, mail: str = "", data: bytes = LETTER) -> None:
+    """`recipients` are RCPT's addresses with their parameters."""
+    sender = "" if mail == "<>" else "bob@else.test"
+    assert (await wire.ask(f"MAIL FROM:<{sender}>{'' if mail == '<>' else mail}"))[0] == 250
+    for text in recipients:
+        address, _, parameters = text.partition(" ")
+        assert (await wire.ask(f"RCPT TO:<{address}> {parameters}"))[0] == 250
+    assert (await wire.data(data.removesuffix(b"\r\n")))[0] == 250
+
+
+async def reports(room: Room) -> list[Message]:
+    """What is queued without a sender."""
+    found = []
+    for each in await room.queue():
+        assert (each.sender, each.hidden, each.recipients[0].address) == ("", True, "bob@else.test")
+
+        def read(tx: Tx, box: int = each.mailbox_id, number: int = each.message_id) -> bytes:
+            item = messages.get(tx, box, number)
+            assert item is not None
+            assert item.message.raw is not None
+            held = contents.of_message(tx, box, number)
+            return b"".join(contents.opener(room.blobs, held)(item.message.raw))
+
+        found.append(message_from_bytes(await room.store.read(read), policy=default))
+    return found
+
+
+async def test_a_success_is_reported_as_it_was_asked(room: Room) -> None:
+    asked = "NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;adele+2Bx@elsewhere.test"
+    await deliver(await room.wire(), f"adele@contoso.test {asked}", mail=" RET=HDRS ENVID=id+2B1")
+    (report,) = await reports(room)
+    assert report.get_param("report-type") == "delivery-status"
+    assert report["To"] == "bob@else.test"
+    _, status, copy = report.iter_parts()  # type: ignore[attr-defined]
+    whole, recipient = status.get_payload()
+    assert whole["Original-Envelope-Id"] == "id+1"
+    assert dict(recipient.items()) | {"Last-Attempt-Date": ""} == {
+        "Original-Recipient": "rfc822; adele+x@elsewhere.test",
+        "Final-Recipient": "rfc822; adele@contoso.test",
+        "Action": "delivered",
+        "Status": "2.1.5",
+        "Last-Attempt-Date": "",
+    }
+    assert copy.get_content_type() == "text/rfc822-headers"
+    assert "Subject: Hello" in copy.get_payload()
+    assert len(await room.inbox()) == 1
+    room.log.flush()
+    assert "answered" in room.said()
+
+
+async def test_each_mailbox_answers_for_its_addresses(room: Room) -> None:
+    wire = await room.wire()
+    await deliver(
+        wire,
+        "alex@contoso.test NOTIFY=SUCCESS",
+        "al@contoso.test NOTIFY=SUCCESS",
+        "adele@contoso.test NOTIFY=FAILURE",
+    )
+    (report,) = await reports(room)
+    _, status, _ = report.iter_parts()  # type: ignore[attr-defined]
+    assert [block["Final-Recipient"] for block in status.get_payload()[1:]] == [
+        "rfc822; alex@contoso.test",
+        "rfc822; al@contoso.test",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("recipient", "mail", "data"),
+    [
+        ("adele@contoso.test", "", LETTER),
+        ("adele@contoso.test NOTIFY=NEVER", "", LETTER),
+        ("adele@contoso.test NOTIFY=FAILURE,DELAY", "", LETTER),
+        ("adele@contoso.test NOTIFY=SUCCESS", "<>", LETTER),
+        ("adele@contoso.test NOTIFY=SUCCESS", "", b"X-Auto-Response-Suppress: DR\r\n" + LETTER),
+    ],
+)
+async def test_nobody_is_told_who_did_not_ask(room: Room, recipient: str, mail: str, data: bytes) -> None:
+    await deliver(await room.wire(), recipient, mail=mail, data=data)
+    assert await room.queue() == []
+    assert len(await room.inbox()) == 1
