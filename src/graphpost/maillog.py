@@ -83,6 +83,12 @@ class MailLog:
         who: dict[str, Value] = {"id": f"{number:016x}", "client": client, "helo": helo, "sender": sender}
         self._write(_INFO, "received", {**who, "recipients": recipients, "size": size})
 
+    def judged(self, client: str, sender: str, author: str, spf: str, dkim: str, dmarc: str) -> None:
+        """It was found out who a message that came in is from; `author` is the domain that From names."""
+        self.metrics.judge(dmarc)
+        who: dict[str, Value] = {"client": client, "sender": sender, "author": author}
+        self._write(_INFO, "judged", {**who, "spf": spf, "dkim": dkim, "dmarc": dmarc})
+
     def turned_away(
         self, client: str, command: str, code: int, text: str, reason: str, sender: str, recipient: str
     ) -> None:

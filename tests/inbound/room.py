@@ -78,7 +78,7 @@ class Room:
             router.destination,
             delivery,
             Receipts(automatic, HOST, enabled=True),
-            Absence(automatic, router.is_ours, instant_of),
+            Absence(automatic, lambda: self.directory, router.is_ours, instant_of),
         )
         self.inbound: Inbound = open_inbound(
             self.config,

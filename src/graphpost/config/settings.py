@@ -166,6 +166,7 @@ class InboundSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     command_seconds: float = 300.0  # until the next command, or the next bytes of a message
     data_seconds: float = 1800.0  # a whole message
     greet_seconds: float = 0.0  # wait before the greeting; who speaks before it is refused
+    authentication: Literal["off", "record", "refuse"] = "record"  # SPF, DKIM and DMARC of what comes by SMTP
 
 
 class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
