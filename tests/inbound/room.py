@@ -107,13 +107,13 @@ class Room:
         await self.inbound.start(own)
         listening = listen_tcp("port", "127.0.0.1", 0)
         self.port = listening.getsockname()[1]
-        await self.inbound.serve(listening, lmtp=lmtp)
+        await self.inbound.serve(listening, "lmtp" if lmtp else "smtp")
         return self.port
 
     async def open_unix(self) -> Path:
         await self.inbound.start(None)
         path = self.path / "lmtp.sock"
-        await self.inbound.serve(listen_unix(path), lmtp=True)
+        await self.inbound.serve(listen_unix(path), "lmtp")
         return path
 
     async def close(self) -> None:

@@ -182,12 +182,12 @@ async def test_who_never_reads_is_let_go(make_room: MakeRoom) -> None:
     wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
     wire.send(b"NOOP\r\n" * 3_000_000)
     session = next(iter(room.inbound._listener._sessions.values()))
-    await _until(lambda: session._connection._writable is not None)
+    await _until(lambda: session.talk.connection._writable is not None)
     let_pass(301)
     await _until(lambda: not room.inbound._listener._sessions)
-    assert session._connection._transport is not None, "what was said is still to be taken"
+    assert session.talk.connection._transport is not None, "what was said is still to be taken"
     let_pass(6)
-    await _until(lambda: session._connection._transport is None)
+    await _until(lambda: session.talk.connection._transport is None)
 
 
 async def _until(is_so: Callable[[], bool]) -> None:
