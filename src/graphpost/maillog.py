@@ -245,7 +245,7 @@ class MailLog:
         self._write(_WARNING, "tls-downgraded", {**fields, "reason": reason})
 
     def tls_refused(self, domain: str, host: str, reason: str) -> None:
-        """Mail was not given to a host, because that would not have been safe enough."""
+        """Mail was not given to a host, because that would not have been safe enough; said once an hour."""
         self.metrics.tls_refusals += 1
         self._write(_WARNING, "tls-refused", {"domain": domain, "host": host, "reason": reason})
 

@@ -163,7 +163,7 @@ _COUNTERS: Final = {
     "throttled": "Requests answered 429, parts of batches included",
     "paced": "Messages that wait because their mailbox has sent as many as it may",
     "tls_downgrades": "Times that mail went to a domain less safely than before, one an hour and host at most",
-    "tls_refusals": "Times that mail was not given to a host for want of TLS or of a valid certificate",
+    "tls_refusals": "Times that mail was not given to a host for want of TLS or of a valid certificate, one an hour and host at most",
     "policy_failures": "Times that mail went against an MTA-STS policy in testing, one an hour and host at most",
     "notifications": "Change and lifecycle notifications that receivers took",
     "notifications_failed": "Requests with notifications that receivers did not take",

@@ -9,6 +9,7 @@ connects, and whom it trusts, is as in delivery.
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import smtplib
 import ssl
@@ -19,7 +20,14 @@ from typing import Final
 from graphpost.admin.access import find_running
 from graphpost.cli.finding import Finding
 from graphpost.clock import SystemClock
-from graphpost.config import Config, DkimSettings, HostSettings, MetricsSettings, RouteSettings
+from graphpost.config import (
+    Config,
+    DkimSettings,
+    HostSettings,
+    MetricsSettings,
+    RouteSettings,
+    TrustedIssuerSettings,
+)
 from graphpost.config.names import is_loopback
 from graphpost.delivery.relaying import Relays
 from graphpost.errors import GraphpostError
@@ -186,3 +194,18 @@ def _reason(error: Exception) -> str:
         )
         return f"{error.smtp_code} {text}"
     return str(error)
+
+
+async def issuer(config: Config, settings: TrustedIssuerSettings) -> str:
+    """Its keys can be fetched."""
+    from graphpost.auth.issuers import foreign_issuer
+    from graphpost.mail.mailbox import Directory
+    from graphpost.maillog import MailLog
+
+    log = MailLog(config.log, io.StringIO(), SystemClock().now)
+    try:
+        keys = foreign_issuer(settings, config.tenant.id, lambda: Directory.of(()), SystemClock(), log).keys
+        found = await keys.fetch()
+    finally:
+        log.close()
+    return f"{keys.issuer}, {len(found)} keys"

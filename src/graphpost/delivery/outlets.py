@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -31,6 +32,7 @@ from graphpost.store.interventions import CANCELLED
 from graphpost.store.store import Store
 from graphpost.transport.capture import CaptureCourier
 from graphpost.transport.courier import Courier, Failed, Reply
+from graphpost.transport.idling import IdleConnections
 from graphpost.transport.reject import RejectCourier, refusal
 from graphpost.transport.security import Security, TlsLevel
 from graphpost.transport.session import SmtpTarget, tls_contexts
@@ -70,7 +72,11 @@ class Outlets:
         self._signed = signed
         names = [hostname, *(route.hostname for route in routes if route.hostname)]
         self._own = frozenset(a_label(name).lower() for name in names)
-        self._courier_of = partial(SmtpCourier, when_secured=said_of_tls(log))
+        self._courier_of = partial(
+            SmtpCourier,
+            when_secured=said_of_tls(log),
+            idling=IdleConnections(settings.connections),
+        )
         self._exchangers: Exchangers | None = None
         if any(destination_key(route) == MX for route in routes):
             self._check_files(routes)
@@ -161,8 +167,7 @@ class Outlets:
             self._exchangers.knowledge.forget(domain)
 
     async def close(self) -> None:
-        for courier in self._couriers.values():
-            await courier.close()
+        await asyncio.gather(*(courier.close() for courier in self._couriers.values()))
         if self._exchangers is not None:
             await self._exchangers.close()
 
