@@ -29,6 +29,7 @@ from graphpost.config import (
     TrustedIssuerSettings,
 )
 from graphpost.config.names import is_loopback
+from graphpost.delivery.outlets import check_files
 from graphpost.delivery.relaying import Relays
 from graphpost.errors import GraphpostError
 from graphpost.store.pending import pending_migrations
@@ -117,6 +118,12 @@ def certificate(config: Config) -> str:
     return f"{chain}, for another {max(days, 0)} days"
 
 
+def tls_files(route: RouteSettings, where: str) -> str:
+    """What the route names for TLS can be read and fits."""
+    check_files(route, where)
+    return ", ".join(file for file in (route.certificate, route.key, route.ca_file) if file)
+
+
 def dkim_key(entry: DkimSettings) -> str:
     """The key can be read, by us alone."""
     key, path = read_key(Path(entry.key), entry.selector), Path(entry.key)
@@ -177,8 +184,10 @@ def _bear_token(smtp: smtplib.SMTP, target: SmtpTarget) -> None:
     if mechanism is None:
         raise smtplib.SMTPException("it takes no token: it offers neither OAUTHBEARER nor XOAUTH2")
     token = asyncio.run(target.tokens.get()) if target.tokens is not None else target.password
-    (line,) = auth_lines(mechanism, target.username, token, target.host, target.port)
-    code, text = smtp.docmd(line.decode().rstrip())
+    for line in auth_lines(mechanism, target.username, token, target.host, target.port):
+        code, text = smtp.docmd(line.decode().rstrip())
+        if code != 334:
+            break
     if code == 334:
         code, text = smtp.docmd(concession(mechanism).decode().rstrip())
     if code != 235:

@@ -150,7 +150,7 @@ def _checked_inbound(settings: InboundSettings, data: Path) -> InboundSettings:
     for key in ("host", "lmtp_host"):
         check_host(getattr(settings, key), f"inbound.{key}")
     if settings.hostname:
-        check_domain(settings.hostname, "inbound.hostname")
+        check_own_name(settings.hostname, "inbound.hostname")
     for i, entry in enumerate(settings.unlimited):
         if not is_network(entry):
             raise ConfigurationError(f"inbound.unlimited[{i}]", f"{entry!r} is not an address or a network")

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from graphpost.clock import Clock
 from graphpost.config import Config
+from graphpost.config.names import a_label
 from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.confirming import Confirmer
 from graphpost.delivery.filing import Filer
@@ -51,7 +52,7 @@ def open_inbound(
 ) -> Inbound:
     """Everything but the sockets."""
     settings = config.inbound
-    own_name = settings.hostname or hostname
+    own_name = a_label(settings.hostname) or hostname
     reception = Reception(
         store=store,
         filer=filer,
