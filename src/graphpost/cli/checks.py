@@ -29,6 +29,7 @@ from graphpost.config import (
     TrustedIssuerSettings,
 )
 from graphpost.config.names import is_loopback
+from graphpost.delivery.outlets import check_files
 from graphpost.delivery.relaying import Relays
 from graphpost.errors import GraphpostError
 from graphpost.store.pending import pending_migrations
@@ -115,6 +116,12 @@ def certificate(config: Config) -> str:
             f"the local authority ends in {authority} days: move {chain.parent} away for a new one"
         )
     return f"{chain}, for another {max(days, 0)} days"
+
+
+def tls_files(route: RouteSettings, where: str) -> str:
+    """What the route names for TLS can be read and fits."""
+    check_files(route, where)
+    return ", ".join(file for file in (route.certificate, route.key, route.ca_file) if file)
 
 
 def dkim_key(entry: DkimSettings) -> str:
