@@ -88,6 +88,7 @@ class Metrics:
         self.notification_seconds = Times(_QUICK)
         self.receive_seconds = Times(_QUICK)
         self._turned_away: dict[str, int] = {}
+        self._judged: dict[str, int] = {}
         self._requests: dict[str, Times] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -102,6 +103,10 @@ class Metrics:
     def turn_away(self, reason: str) -> None:
         """Something was refused to another host that brings mail; few different reasons."""
         self._turned_away[reason] = self._turned_away.get(reason, 0) + 1
+
+    def judge(self, dmarc: str) -> None:
+        """Of a message that came in it was found out who it is from."""
+        self._judged[dmarc] = self._judged.get(dmarc, 0) + 1
 
     def exposition(self) -> bytes:
         """The metrics in Prometheus's text format."""
@@ -127,6 +132,12 @@ class Metrics:
         for reason, count in list(self._turned_away.items()):
             away.add_metric([reason], count)
         yield away
+        judged = CounterMetricFamily(
+            "graphpost_judged", "Messages that came in, by their result of DMARC", labels=["dmarc"]
+        )
+        for result, count in list(self._judged.items()):
+            judged.add_metric([result], count)
+        yield judged
 
     def _queue(self) -> Iterator[Metric]:
         states = GaugeMetricFamily("graphpost_queue_deliveries", "Deliveries by state", labels=["state"])
@@ -152,7 +163,7 @@ _COUNTERS: Final = {
     "throttled": "Requests answered 429, parts of batches included",
     "paced": "Messages that wait because their mailbox has sent as many as it may",
     "tls_downgrades": "Times that mail went to a domain less safely than before, one an hour and host at most",
-    "tls_refusals": "Times that mail was not given to a host for want of TLS or of a valid certificate",
+    "tls_refusals": "Times that mail was not given to a host for want of TLS or of a valid certificate, one an hour and host at most",
     "policy_failures": "Times that mail went against an MTA-STS policy in testing, one an hour and host at most",
     "notifications": "Change and lifecycle notifications that receivers took",
     "notifications_failed": "Requests with notifications that receivers did not take",

@@ -221,6 +221,27 @@ def test_a_domain_that_no_key_signs_for_is_warned_of(check: Check, dns: DnsPeer)
     assert (state, "`graphpost dkim create fabrikam.test`" in said) == ("warn", True)
 
 
+def test_where_mail_comes_in_here_the_exchanger_is_this_server(check: Check, dns: DnsPeer) -> None:
+    inbound = '[inbound]\nport = 2525\nhostname = "mx.contoso.test"\n'
+    state, said = check(inbound)["MX contoso.test"]
+    assert (state, said) == ("warn", f"none of {HELLO} is this server (mx.contoso.test)")
+    assert check(inbound.replace("mx.", "mail."))["MX contoso.test"] == ("ok", HELLO)
+    replaced("contoso.test", "MX")(dns)
+    assert check(inbound)["MX contoso.test"][0] == "FAIL"
+
+
+def test_where_mail_only_comes_in_only_exchangers_matter(
+    graphpost: Any, dns: DnsPeer, tmp_path: Path
+) -> None:
+    file = tmp_path / "g.toml"
+    file.write_text(
+        f'[tenant]\ndomains = ["contoso.test"]\n[dns]\nservers = ["{dns.address}"]\n'
+        f'[inbound]\nport = 2525\nhostname = "{HELLO}"\n[[mailboxes]]\naddress = "adele@contoso.test"\n'
+    )
+    rows = graphpost.json("check", "--config", str(file))
+    assert [row["check"] for row in rows][4:] == ["MX contoso.test"]
+
+
 def test_names_for_tests_are_not_looked_for_at_the_machines_servers(graphpost: Any, tmp_path: Path) -> None:
     file = tmp_path / "g.toml"
     file.write_text('[[routes]]\ndomains = ["*"]\nto = "mx:"\nsource = "10.0.0.5"\nhostname = "localhost"\n')

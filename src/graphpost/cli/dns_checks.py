@@ -38,6 +38,10 @@ async def dns_jobs(config: Config, records: Records) -> list[Job]:
 
 
 def _matters(config: Config) -> bool:
+    return _sends(config) or bool(config.inbound.port)
+
+
+def _sends(config: Config) -> bool:
     return any(route.is_relay or route.to.startswith("mx:") for route in config.routes)
 
 
@@ -73,13 +77,13 @@ async def _key(config: Config, records: Records, i: int) -> list[Finding]:
 async def _domain(config: Config, records: Records, domain: str, origins: list[Origin]) -> list[Finding]:
     if _is_reserved(config, domain):
         return [Finding(domain, "ok", "a name for tests, of which there is nothing in DNS")]
-    own = frozenset({(config.delivery.hostname or host_name()).lower()})
-    return [
-        await published.check_sender_policy(records, domain, origins),
-        await published.check_policy(records, domain, _signer(config, domain)),
-        await published.check_exchangers(records, domain, own, inbound=False),
-        *await published.check_reports(records, domain),
-    ]
+    name = config.inbound.hostname or config.delivery.hostname or host_name()
+    here = bool(config.inbound.port)
+    found = [await published.check_exchangers(records, domain, frozenset({name.lower()}), inbound=here)]
+    if _sends(config):
+        found.append(await published.check_sender_policy(records, domain, origins))
+        found.append(await published.check_policy(records, domain, _signer(config, domain)))
+    return found + await published.check_reports(records, domain)
 
 
 def _signer(config: Config, domain: str) -> str:

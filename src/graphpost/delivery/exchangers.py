@@ -5,6 +5,7 @@ Many domains share a host, and with it its connections.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
@@ -86,5 +87,4 @@ class Exchangers:
 
     async def close(self) -> None:
         await self.knowledge.close()
-        for courier in self._couriers.values():
-            await courier.close()
+        await asyncio.gather(*(courier.close() for courier in self._couriers.values()))
