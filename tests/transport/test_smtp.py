@@ -415,6 +415,16 @@ async def test_a_wrong_password_is_deferred_and_not_repeated(
     assert "wrong" not in repr(SmtpTarget("mx.test", username="adele", password="wrong"))
 
 
+@pytest.mark.parametrize("mechanism", ["plain", "login", "xoauth2", "oauthbearer"])
+async def test_a_secret_too_long_for_a_command_waits_for_the_go_ahead(
+    smtp_peer: MakePeer, courier: MakeCourier, mechanism: str
+) -> None:
+    peer = smtp_peer(users={"adele": "x" * 6000})
+    one = courier(peer.port, tls="none", username="adele", password="x" * 6000, auth=mechanism)
+    assert isinstance((await one.deliver(envelope()))[0], Delivered)
+    assert f"AUTH {mechanism.upper()}" in peer.commands
+
+
 class Tokens:
     """Gives these one after another, the next whenever the one before was refused; or says why there is none."""
 

@@ -12,6 +12,7 @@ from msgspec import Struct, field, structs
 
 Mechanism = Literal["", "plain", "login", "xoauth2", "oauthbearer"]
 TlsPolicy = Literal["none", "opportunistic", "required", "verified"]
+CloudName = Literal["global", "usgov", "dod", "china"]
 
 
 class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -45,6 +46,23 @@ class IssuerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     access_token_seconds: int = 3600
     refresh_token_seconds: int = 7_776_000
     device_code_seconds: int = 900
+
+
+class TrustedIssuerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    kind: Literal["entra", "oidc"]
+    tenant_id: str = ""  # of Entra ID
+    cloud: CloudName = "global"
+    issuer: str = ""  # of any other provider: `iss` of its tokens
+    audiences: list[str] = field(default_factory=list)  # of tokens for this server, beside Graph's
+    jwks_uri: str = ""  # https: or file:; "" = where the issuer says
+    ca_file: str = ""
+    user_claim: str = ""  # object id or address; "" = where tokens of its kind have it, dots go into objects
+    client_claim: str = ""
+    scopes_claim: str = ""  # what a user lets the client do
+    roles_claim: str = ""  # what an application may do by itself
+    applications: list[str] = field(default_factory=list)  # client ids that it may speak for; [] = all
+    domains: list[str] = field(default_factory=list)  # domains whose people it may speak for; [] = all
+    leeway_seconds: float = 300.0  # how far its clock may be from ours
 
 
 class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -286,6 +304,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     store: StoreSettings = StoreSettings()
     tenant: TenantSettings = TenantSettings()
     issuer: IssuerSettings = IssuerSettings()
+    issuers: list[TrustedIssuerSettings] = field(default_factory=list)
     limits: LimitSettings = LimitSettings()
     idempotency: IdempotencySettings = IdempotencySettings()
     delivery: DeliverySettings = DeliverySettings()

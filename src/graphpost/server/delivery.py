@@ -73,6 +73,7 @@ async def start_delivery(base: Foundation, policy_port: int, ration: Ration | No
         log=log,
         policy_port=policy_port,
         signed=signing(config.dkim, clock),
+        names=[config.inbound.hostname],
     )
     base.stack.push_async_callback(outlets.close)
     base.background(outlets.run())
