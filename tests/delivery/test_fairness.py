@@ -64,7 +64,7 @@ async def test_of_a_long_queue_little_is_in_memory_and_all_destinations_are_serv
     assert 0 < most[0] <= FEW.active_messages
     assert 0 < most[1] <= FEW.connections
     assert [len(one.taken) for one in found] == [20] * len(NAMES)
-    assert office.worker._lanes._in_memory.used == 0
+    await office.until(lambda: office.worker._lanes._in_memory.used == 0)
 
 
 async def test_more_destinations_than_places_are_served_in_turn(make_office: MakeOffice) -> None:
