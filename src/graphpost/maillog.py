@@ -90,13 +90,12 @@ class MailLog:
         self._write(_INFO, "judged", {**who, "spf": spf, "dkim": dkim, "dmarc": dmarc})
 
     def turned_away(
-        self, client: str, command: str, code: int, text: str, reason: str, sender: str, recipient: str
+        self, client: str, command: str, code: int, text: str, reason: str, sender: str = ""
     ) -> None:
         """What another host wanted to bring was refused; `reason` is one of a few words."""
         self.metrics.turn_away(reason)
         fields: dict[str, Value] = {"client": client, "command": command, "code": code, "reply": text}
-        who: dict[str, Value] = {"sender": sender, "recipient": recipient}
-        self._write(_INFO, "turned-away", {**fields, "reason": reason, **who})
+        self._write(_INFO, "turned-away", {**fields, "reason": reason, "sender": sender})
 
     def delivered(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -83,6 +84,9 @@ def _local(config: Config) -> Iterator[Finding]:
     ]
     for i, entry in enumerate(config.dkim):
         todo.append((f"dkim[{i}]", lambda entry=entry: checks.dkim_key(entry)))  # type: ignore[misc]
+    for i, route in enumerate(config.routes):
+        if route.certificate or route.ca_file:
+            todo.append((f"routes[{i}] TLS", partial(checks.tls_files, route, f"routes[{i}]")))
     for name, check in todo:
         try:
             yield Finding(name, "ok", check())

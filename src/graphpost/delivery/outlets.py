@@ -27,6 +27,7 @@ from graphpost.delivery.routing import (
     destination_key,
 )
 from graphpost.delivery.suppressing import SuppressedCourier
+from graphpost.errors import ConfigurationError
 from graphpost.maillog import MailLog
 from graphpost.store.interventions import CANCELLED
 from graphpost.store.store import Store
@@ -34,8 +35,8 @@ from graphpost.transport.capture import CaptureCourier
 from graphpost.transport.courier import Courier, Failed, Reply
 from graphpost.transport.idling import IdleConnections
 from graphpost.transport.reject import RejectCourier, refusal
-from graphpost.transport.security import Security, TlsLevel
-from graphpost.transport.session import SmtpTarget, tls_contexts
+from graphpost.transport.security import Security, TlsLevel, client_context
+from graphpost.transport.session import SmtpTarget
 from graphpost.transport.smtp import SmtpCourier
 
 if TYPE_CHECKING:
@@ -79,9 +80,10 @@ class Outlets:
             when_secured=said_of_tls(log),
             idling=IdleConnections(settings.connections),
         )
+        for i, route in enumerate(routes):
+            check_files(route, f"routes[{i}]")
         self._exchangers: Exchangers | None = None
         if any(destination_key(route) == MX for route in routes):
-            self._check_files(routes)
             self._exchangers = self._asking(dns, store, clock, log, policy_port)
         self._limits: dict[str, Limits] = {}
         unknown = Failed(Reply(550, "5.1.1", "Recipient address rejected: no such mailbox here", hostname))
@@ -104,12 +106,6 @@ class Outlets:
                 self._limits[key] = self._limits_of(route, most_connections(route, settings))
             elif key.startswith(REJECT):
                 self._couriers[key] = RejectCourier(refusal(key.partition(":")[2]))
-
-    def _check_files(self, routes: Sequence[RouteSettings]) -> None:
-        """Raise ConfigurationError now for files that no exchanger could be reached with."""
-        for route in routes:
-            if destination_key(route) == MX:
-                tls_contexts(exchanger_target(route, self._settings, self._hostname, "", ""))
 
     def _asking(
         self, dns: DnsSettings, store: Store, clock: Clock, log: MailLog, policy_port: int
@@ -172,6 +168,16 @@ class Outlets:
         await asyncio.gather(*(courier.close() for courier in self._couriers.values()))
         if self._exchangers is not None:
             await self._exchangers.close()
+
+
+def check_files(route: RouteSettings, where: str) -> None:
+    """Raise ConfigurationError unless there can be TLS with the files that the route names."""
+    if not route.ca_file and not route.certificate:
+        return
+    try:
+        client_context(is_verifying=True, ca_file=route.ca_file, certificate=route.certificate, key=route.key)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}.{error.key}", error.problem) from error
 
 
 def said_of_tls(log: MailLog) -> Callable[[SmtpTarget, Security], None]:
