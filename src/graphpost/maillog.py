@@ -83,14 +83,19 @@ class MailLog:
         who: dict[str, Value] = {"id": f"{number:016x}", "client": client, "helo": helo, "sender": sender}
         self._write(_INFO, "received", {**who, "recipients": recipients, "size": size})
 
+    def judged(self, client: str, sender: str, author: str, spf: str, dkim: str, dmarc: str) -> None:
+        """It was found out who a message that came in is from; `author` is the domain that From names."""
+        self.metrics.judge(dmarc)
+        who: dict[str, Value] = {"client": client, "sender": sender, "author": author}
+        self._write(_INFO, "judged", {**who, "spf": spf, "dkim": dkim, "dmarc": dmarc})
+
     def turned_away(
-        self, client: str, command: str, code: int, text: str, reason: str, sender: str, recipient: str
+        self, client: str, command: str, code: int, text: str, reason: str, sender: str = ""
     ) -> None:
         """What another host wanted to bring was refused; `reason` is one of a few words."""
         self.metrics.turn_away(reason)
         fields: dict[str, Value] = {"client": client, "command": command, "code": code, "reply": text}
-        who: dict[str, Value] = {"sender": sender, "recipient": recipient}
-        self._write(_INFO, "turned-away", {**fields, "reason": reason, **who})
+        self._write(_INFO, "turned-away", {**fields, "reason": reason, "sender": sender})
 
     def delivered(
         self,
@@ -240,7 +245,7 @@ class MailLog:
         self._write(_WARNING, "tls-downgraded", {**fields, "reason": reason})
 
     def tls_refused(self, domain: str, host: str, reason: str) -> None:
-        """Mail was not given to a host, because that would not have been safe enough."""
+        """Mail was not given to a host, because that would not have been safe enough; said once an hour."""
         self.metrics.tls_refusals += 1
         self._write(_WARNING, "tls-refused", {"domain": domain, "host": host, "reason": reason})
 

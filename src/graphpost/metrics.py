@@ -79,12 +79,19 @@ class Metrics:
         self.notifications_failed = 0
         self.notifications_dropped = 0
         self.queue_depth = 0.0
+        self.counted_at = 0  # when the following were
+        self.queue_states: dict[str, int] = {}  # what is queued, by whether it is due, and what is held
+        self.destinations: list[tuple[str, int, float, int]] = []  # name, depth, age of the oldest, failures
         self.queue_oldest_seconds = 0.0
+        self.deliveries_under_way = 0
+        self.deliveries_in_memory = 0
+        self.destinations_held = 0
         self.accept_seconds = Times(_QUICK)
         self.delivery_seconds = Times(_SLOW)
         self.notification_seconds = Times(_QUICK)
         self.receive_seconds = Times(_QUICK)
         self._turned_away: dict[str, int] = {}
+        self._judged: dict[str, int] = {}
         self._requests: dict[str, Times] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -100,6 +107,10 @@ class Metrics:
         """Something was refused to another host that brings mail; few different reasons."""
         self._turned_away[reason] = self._turned_away.get(reason, 0) + 1
 
+    def judge(self, dmarc: str) -> None:
+        """Of a message that came in it was found out who it is from."""
+        self._judged[dmarc] = self._judged.get(dmarc, 0) + 1
+
     def exposition(self) -> bytes:
         """The metrics in Prometheus's text format."""
         return generate_latest(self._registry)
@@ -110,6 +121,7 @@ class Metrics:
             yield CounterMetricFamily(f"graphpost_{name}", text, value=getattr(self, name))
         for name, text in _GAUGES.items():
             yield GaugeMetricFamily(f"graphpost_{name}", text, value=getattr(self, name))
+        yield from self._queue()
         for name, text in _TIMES.items():
             times: Times = getattr(self, name)
             yield HistogramMetricFamily(f"graphpost_{name}", text, times.buckets(), times.total)
@@ -123,6 +135,23 @@ class Metrics:
         for reason, count in list(self._turned_away.items()):
             away.add_metric([reason], count)
         yield away
+        judged = CounterMetricFamily(
+            "graphpost_judged", "Messages that came in, by their result of DMARC", labels=["dmarc"]
+        )
+        for result, count in list(self._judged.items()):
+            judged.add_metric([result], count)
+        yield judged
+
+    def _queue(self) -> Iterator[Metric]:
+        states = GaugeMetricFamily("graphpost_queue_deliveries", "Deliveries by state", labels=["state"])
+        for state, count in self.queue_states.items():
+            states.add_metric([state], count)
+        yield states
+        for index, (name, text) in enumerate(_OF_DESTINATIONS.items(), 1):
+            family = GaugeMetricFamily(f"graphpost_destination_{name}", text, labels=["destination"])
+            for row in self.destinations:
+                family.add_metric([row[0]], float(row[index]))
+            yield family
 
 
 _COUNTERS: Final = {
@@ -137,7 +166,7 @@ _COUNTERS: Final = {
     "throttled": "Requests answered 429, parts of batches included",
     "paced": "Messages that wait because their mailbox has sent as many as it may",
     "tls_downgrades": "Times that mail went to a domain less safely than before, one an hour and host at most",
-    "tls_refusals": "Times that mail was not given to a host for want of TLS or of a valid certificate",
+    "tls_refusals": "Times that mail was not given to a host for want of TLS or of a valid certificate, one an hour and host at most",
     "policy_failures": "Times that mail went against an MTA-STS policy in testing, one an hour and host at most",
     "notifications": "Change and lifecycle notifications that receivers took",
     "notifications_failed": "Requests with notifications that receivers did not take",
@@ -145,6 +174,9 @@ _COUNTERS: Final = {
 }
 _GAUGES: Final = {
     "queue_depth": "Deliveries waiting",
+    "deliveries_under_way": "Deliveries being attempted by this server",
+    "deliveries_in_memory": "Deliveries that this server has claimed, those under way included",
+    "destinations_held": "Destinations that do not work, and are left alone by this server",
     "queue_oldest_seconds": "Age of the oldest waiting delivery",
 }
 _TIMES: Final = {
@@ -152,4 +184,9 @@ _TIMES: Final = {
     "delivery_seconds": "From acceptance to delivery",
     "notification_seconds": "One request with notifications",
     "receive_seconds": "From the end of a message that another host brought to its acknowledgement",
+}
+_OF_DESTINATIONS: Final = {
+    "depth": "Deliveries waiting for one of the deepest destinations, and for all others together",
+    "oldest_seconds": "Age of the oldest of them",
+    "failures": "Attempts in a row that failed because of the destination",
 }

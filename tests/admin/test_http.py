@@ -100,6 +100,7 @@ def test_the_queue_lists_messages_with_the_last_reply_in_full(admin: Any) -> Non
             "state": "deferred",
             "at": "2023-11-14T22:13:20Z",
             "reply": {"code": 451, "status": "4.7.1", "text": "Greylisted", "host": "mx.b.test"},
+            "earlier": [],
             "reported": None,
         }
     ]

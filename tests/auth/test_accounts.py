@@ -130,7 +130,7 @@ def test_a_changed_declaration_changes_and_a_missing_one_stays(store: Runner) ->
             Config(mailboxes=[MailboxSettings(address="a@x.test"), MailboxSettings(address="b@x.test", aliases=["A@X.test"])]),
             "mailboxes[1].address",
         ),
-        (Config(applications=[ApplicationSettings(client_id="x")]), "applications[0].client_id"),
+        (Config(applications=[ApplicationSettings(client_id="x y")]), "applications[0].client_id"),
         (
             Config(applications=[ApplicationSettings(client_id="00000003-0000-0000-c000-000000000000")]),
             "applications[0].client_id",

@@ -14,7 +14,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from tests.auth.world import CLIENT, NAMES, ORIGIN, START, TENANT, SetClock
 
 from graphpost.auth.keys import SigningKeys
-from graphpost.auth.tokens import MAX_TOKEN, TokenVerifier, TrustedIssuer, own_issuer
+from graphpost.auth.tokens import MAX_TOKEN, TokenVerifier, own_issuer
 from graphpost.clock import SECOND
 from graphpost.errors import Unauthenticated
 
@@ -210,8 +210,8 @@ def test_the_algorithm_belongs_to_the_kind_of_the_key(keys: SigningKeys, clock: 
         def find_key(self, kid: str) -> ECKey | None:
             return ec if kid == "ec" else None
 
-    verifier = TokenVerifier([TrustedIssuer(lambda iss: iss == "https://idp.test", TENANT, Source())], clock)
-    body = claims(iss="https://idp.test")
+    verifier = TokenVerifier([own_issuer(TENANT, ["idp.test"], Source())], clock)
+    body = claims(iss=f"https://idp.test/{TENANT}/")
     assert verifier.verify(sign(keys, body, "ES256", ec, kid="ec")).kind == "user"
     assert refused(verifier, sign(keys, body, "RS256", kid="ec")) == INVALID
 
@@ -281,7 +281,7 @@ def test_no_text_does_anything_but_be_refused(text: str) -> None:
         def find_key(self, kid: str) -> RSAKey | None:
             return STRANGER
 
-    verifier = TokenVerifier([TrustedIssuer(lambda _: True, TENANT, Nothing())], SetClock())
+    verifier = TokenVerifier([own_issuer(TENANT, NAMES, Nothing())], SetClock())
     assert verifier.find_cached(text) is None
     with pytest.raises(Unauthenticated):
         verifier.verify(text)

@@ -197,6 +197,16 @@ def test_what_is_known_of_a_domain_is_shown_and_forgotten(graphpost: Any, data: 
     assert graphpost.json("tls", "show", "fär.test")["level"] == ""
 
 
+def test_files_for_tls_are_checked(graphpost: Any, data: Path) -> None:
+    data.mkdir()
+    (data / "us.pem").write_text("nonsense")
+    file = data / "graphpost.toml"
+    file.write_text('[[routes]]\ndomains = ["*"]\nto = "mx:"\ncertificate = "us.pem"\n')
+    status, out, _ = graphpost("check", "--no-dns", "--config", str(file))
+    assert status == 1
+    assert "routes[0].certificate: cannot be used with its key" in out
+
+
 def in_store(data: Path, fn: Callable[[Tx], object]) -> None:
     async def run() -> None:
         store = open_store(Config().store, data)

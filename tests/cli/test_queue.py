@@ -121,3 +121,15 @@ def test_the_list_is_as_long_as_asked_for(graphpost: Any, server: Any) -> None:
     assert [int(e["id"], 16) >> 12 for e in graphpost.json("queue", "list", "--limit", "2")] == [5, 4]
     assert len(graphpost.json("queue", "list", "--recipient", "y@one.test", "--limit", "4")) == 4
     assert graphpost.json("queue", "list", "--message-id", "none@x") == []
+
+
+def test_destinations_are_listed_the_deepest_first(graphpost: Any, server: Any) -> None:
+    put(server, 5)
+    graphpost("queue", "hold", "--sender", "s2@a.test")
+    lines = graphpost("queue", "destinations")[1].splitlines()
+    assert [line.split()[:4] for line in lines[1:]] == [
+        ["mx:one.test", "3", "3", "0"],
+        ["mx:two.test", "1", "1", "1"],
+    ]
+    assert graphpost("queue", "destinations", "--limit", "1")[1].splitlines()[-1] == "1 more."
+    assert graphpost.json("queue", "destinations")[0]["destination"] == "mx:one.test"

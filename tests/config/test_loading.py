@@ -178,6 +178,80 @@ def route(rest: str) -> str:
 
 
 REFUSED = [
+    ('[[issuers]]\nkind = "adfs"', "issuers[0].kind", "invalid enum value"),
+    ('[[issuers]]\nkind = "entra"', "issuers[0].tenant_id", "is not a GUID"),
+    (
+        f'[[issuers]]\nkind = "entra"\ntenant_id = "{GUID}"\ncloud = "mars"',
+        "issuers[0].cloud",
+        "invalid enum value",
+    ),
+    (
+        f'[[issuers]]\nkind = "entra"\ntenant_id = "{GUID}"\nissuer = "https://x"',
+        "issuers[0].issuer",
+        "which has a tenant_id",
+    ),
+    ('[[issuers]]\nkind = "oidc"', "issuers[0].issuer", "is required"),
+    ('[[issuers]]\nkind = "oidc"\nissuer = "https://x"', "issuers[0].audiences", "needs at least one"),
+    (
+        '[[issuers]]\nkind = "oidc"\nissuer = "https://x"\naudiences = ["a b"]',
+        "issuers[0].audiences[0]",
+        "one word",
+    ),
+    (
+        '[[issuers]]\nkind = "oidc"\nissuer = "http://id.test"\naudiences = ["a"]',
+        "issuers[0].issuer",
+        "must be an https:// URL",
+    ),
+    (
+        '[[issuers]]\nkind = "oidc"\nissuer = "https://id.test/?a"\naudiences = ["a"]',
+        "issuers[0].issuer",
+        "must be an https:// URL",
+    ),
+    (
+        '[[issuers]]\nkind = "oidc"\nissuer = "https://[x"\naudiences = ["a"]',
+        "issuers[0].issuer",
+        "must be an https:// URL",
+    ),
+    (
+        f'[[issuers]]\nkind = "oidc"\nissuer = "https://x"\naudiences = ["a"]\ntenant_id = "{GUID}"',
+        "issuers[0].tenant_id",
+        "only",
+    ),
+    (
+        '[[issuers]]\nkind = "oidc"\nissuer = "https://x"\naudiences = ["a"]\njwks_uri = "file:none.json"',
+        "issuers[0].jwks_uri",
+        "there is no file",
+    ),
+    (
+        '[[issuers]]\nkind = "oidc"\nissuer = "https://x"\naudiences = ["a"]\njwks_uri = "ftp://x/y"',
+        "issuers[0].jwks_uri",
+        "must be an https:// URL",
+    ),
+    (
+        '[[issuers]]\nkind = "oidc"\nissuer = "https://x"\naudiences = ["a"]\nca_file = "none.pem"',
+        "issuers[0].ca_file",
+        "there is no file",
+    ),
+    (
+        '[[issuers]]\nkind = "oidc"\nissuer = "https://x"\naudiences = ["a"]\ndomains = ["a b"]',
+        "issuers[0].domains[0]",
+        "is not a domain",
+    ),
+    (
+        '[[issuers]]\nkind = "oidc"\nissuer = "https://x"\naudiences = ["a"]\napplications = ["a b"]',
+        "issuers[0].applications[0]",
+        "no client id",
+    ),
+    (
+        '[[issuers]]\nkind = "oidc"\nissuer = "https://x"\naudiences = ["a"]\nleeway_seconds = -1',
+        "issuers[0].leeway_seconds",
+        "between",
+    ),
+    (
+        '[[issuers]]\nkind = "oidc"\nissuer = "https://x"\naudiences = ["a"]\n' * 2,
+        "issuers[1]",
+        "the same issuer",
+    ),
     ("[server]\nprot = 1", "server.prot", "did you mean `port`?"),
     ("[sever]\nport = 1", "sever", "did you mean `server`?"),
     ("[[routes]]\ndomains = ['*']\nto = 'local:'\nuser = 'x'", "routes[0].user", "did you mean `username`?"),

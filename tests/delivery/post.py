@@ -197,7 +197,7 @@ class Office:
             self.router.destination,
             settings,
             self.receipts,
-            Absence(self.automatic, self.router.is_ours, instant_of),
+            Absence(self.automatic, lambda: self.directory, self.router.is_ours, instant_of),
         )
         self.noticing = Noticing(self.store, self.log)
         self.settler = Settler(self.store, clock, self.log, owner)

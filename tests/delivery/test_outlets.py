@@ -16,6 +16,7 @@ from graphpost.delivery.lane import Limits
 from graphpost.delivery.outlets import Outlets, exchanger_target
 from graphpost.delivery.relaying import target_of
 from graphpost.delivery.routing import CAPTURE, Router, destination_key
+from graphpost.errors import ConfigurationError
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
 from graphpost.store.store import Store
@@ -91,3 +92,17 @@ def test_an_exchanger_is_reached_as_its_route_says() -> None:
     target = exchanger_target(route, SETTINGS, "mail.test", "mx.far.test", "127.0.0.2")
     assert (target.host, target.address, target.port) == ("mx.far.test", "127.0.0.2", 2525)
     assert (target.hostname, target.source, target.tls) == ("us.test", "127.0.0.9", "verified")
+
+
+@pytest.mark.parametrize("to", ["mx:", "smtp://mx.test"])
+@pytest.mark.parametrize("key", ["ca_file", "certificate"])
+def test_files_that_cannot_be_used_are_refused_at_the_start(
+    outlets: MakeOutlets, tmp_path: Path, to: str, key: str
+) -> None:
+    file = tmp_path / "nonsense.pem"
+    file.write_text("nonsense")
+    good, bad = (
+        RouteSettings(domains=[f"{n}.test"], to=to, **files) for n, files in enumerate(({}, {key: str(file)}))
+    )
+    with pytest.raises(ConfigurationError, match=rf"^routes\[1\]\.{key}: cannot be used"):
+        outlets(good, bad)

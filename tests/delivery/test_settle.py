@@ -9,7 +9,7 @@ from graphpost.clock import SECOND
 from graphpost.config import DeliverySettings
 from graphpost.delivery.settle import Conclusion, conclude, unfiled
 from graphpost.store.deliveries import DONE, HELD, QUEUED, Delivery, Recipient, Saying
-from graphpost.transport.courier import Delivered, Outcome, Reply
+from graphpost.transport.courier import Deferred, Delivered, Outcome, Reply
 
 HOUR = 3600 * SECOND
 T0 = 1_790_000_000 * SECOND
@@ -143,3 +143,19 @@ def test_a_local_delivery_that_cannot_be_filed_is_set_aside_with_its_recipients_
     assert result.delivery.state == HELD
     assert [r.state for r in result.delivery.recipients] == ["failed", "queued", "failed"]
     assert result.delivered == ()
+
+
+def test_the_answers_of_all_attempts_are_kept_the_latest_ten() -> None:
+    now, state = delivery("queued"), []
+    for attempt in range(1, 14):
+        later = Deferred(Reply(450, "4.2.0", f"attempt {attempt}", "mx.test"))
+        now = concluded(now, later, at=T0 + attempt).delivery
+        (recipient,) = now.recipients
+        state.append((recipient.reply.text if recipient.reply else "", len(recipient.earlier)))
+    assert state[:3] == [("attempt 1", 0), ("attempt 2", 1), ("attempt 3", 2)]
+    assert state[-1] == ("attempt 13", 10)
+    assert [(each.reply.text, each.at) for each in recipient.earlier] == [
+        (f"attempt {n}", T0 + n) for n in range(3, 13)
+    ]
+    (done,) = concluded(now, YES, at=T0 + 20).delivery.recipients
+    assert done.earlier[-1].reply.text == "attempt 13"

@@ -150,10 +150,8 @@ def test_an_enforced_policy_refuses_hosts_that_it_does_not_name(world: Guarded) 
     peer = world.secure(2)
     world.exchange(f"10 mx2.{DOMAIN}.")
     world.announce("enforce", mx=f"mx3.{DOMAIN}")
-    assert (
-        "mx2.far.test is not among the mail servers of far.test that its MTA-STS policy names"
-        in world.returned()
-    )
+    said = "the MTA-STS policy of far.test names none of its mail servers: mx2.far.test"
+    assert said in world.returned()
     assert peer.connections == 0
 
 
@@ -168,7 +166,7 @@ def test_of_several_hosts_the_first_that_the_policy_lets_gets_the_mail(world: Gu
 @pytest.mark.parametrize(
     ("mx", "is_trusted", "said"),
     [
-        ("mx3.far.test", True, "the policy does not name this host"),
+        ("mx3.far.test", True, "policy does not name this host"),
         ("mx2.far.test", False, "the certificate is not trusted"),
     ],
 )

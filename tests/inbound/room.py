@@ -78,7 +78,7 @@ class Room:
             router.destination,
             delivery,
             Receipts(automatic, HOST, enabled=True),
-            Absence(automatic, router.is_ours, instant_of),
+            Absence(automatic, lambda: self.directory, router.is_ours, instant_of),
         )
         self.inbound: Inbound = open_inbound(
             self.config,
@@ -107,13 +107,13 @@ class Room:
         await self.inbound.start(own)
         listening = listen_tcp("port", "127.0.0.1", 0)
         self.port = listening.getsockname()[1]
-        await self.inbound.serve(listening, lmtp=lmtp)
+        await self.inbound.serve(listening, "lmtp" if lmtp else "smtp")
         return self.port
 
     async def open_unix(self) -> Path:
         await self.inbound.start(None)
         path = self.path / "lmtp.sock"
-        await self.inbound.serve(listen_unix(path), lmtp=True)
+        await self.inbound.serve(listen_unix(path), "lmtp")
         return path
 
     async def close(self) -> None:
@@ -213,7 +213,7 @@ class Wire:
         await self.writer.start_tls(context, server_hostname=HOST)
 
     async def close(self) -> None:
-        self.writer.close()
+        self.writer.transport.abort()
         with contextlib.suppress(OSError):
             await self.writer.wait_closed()
 

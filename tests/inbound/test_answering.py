@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from tests.delivery.post import ADELE
-from tests.inbound.room import LETTER, Room
+from tests.inbound.room import LETTER, MakeRoom, Room
 from tests.mail.test_returned import POSTFIX
 from tests.store.made import delivery
 
+from graphpost.inbound.reception import Letter
+from graphpost.mail.mailbox import Directory, Reception
 from graphpost.mail.preferences import AutomaticReplies, PersonalSettings
 from graphpost.store import deliveries, preferences, reported
 from graphpost.store.deliveries import DONE, Recipient
@@ -49,6 +53,33 @@ async def test_somebody_away_answers_people_elsewhere_once(room: Room, audience:
         ("", "bob@else.test")
     ] * answered
     assert len(await room.inbox()) == 3
+
+
+async def test_what_is_forged_is_not_answered(make_room: MakeRoom) -> None:
+    async def evaluate(letter: Letter, data: Iterable[bytes]) -> bytes:
+        return b"Authentication-Results: mx.contoso.test; spf=fail smtp.mailfrom=bob@else.test\r\n"
+
+    room = make_room(evaluate=evaluate)
+    await room.open()
+    settings = PersonalSettings(automatic_replies=AutomaticReplies("alwaysEnabled", "all", "in", "out"))
+    await room.store.write(lambda tx: preferences.set_settings(tx, ADELE.mailbox_id, settings))
+    wire = await room.wire()
+    await wire.ask("MAIL FROM:<bob@else.test>")
+    await wire.ask("RCPT TO:<adele@contoso.test> NOTIFY=SUCCESS")
+    asking = b"To: adele@contoso.test\r\nDisposition-Notification-To: bob@else.test\r\n" + LETTER
+    assert (await wire.data(asking))[0] == 250
+    (item,) = await room.inbox()
+    assert item.message.receipt_to == ""
+    assert await room.queue() == []
+
+
+async def test_an_address_with_a_detail_is_the_mailboxs_too(room: Room) -> None:
+    room.directory = Directory.of([ADELE]).receiving(Reception("+", "", frozenset({"contoso.test"})))
+    settings = PersonalSettings(automatic_replies=AutomaticReplies("alwaysEnabled", "all", "in", "out"))
+    await room.store.write(lambda tx: preferences.set_settings(tx, ADELE.mailbox_id, settings))
+    wire = await room.wire()
+    await wire.deliver(b"To: adele+x@contoso.test\r\n" + LETTER, "adele+x@contoso.test")
+    assert len(await room.queue()) == 1
 
 
 async def test_a_receipt_is_owed_to_the_envelopes_sender_only(room: Room) -> None:

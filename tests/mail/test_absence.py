@@ -61,7 +61,7 @@ def test_a_schedule_without_times_is_none() -> None:
     ],
 )
 def test_a_person_who_wrote_to_the_mailbox_is_answered(changes: dict[str, Any]) -> None:
-    assert answers(ALEX, replace(ASKED, **changes), ZOE.address)
+    assert answers(replace(ASKED, **changes), ZOE.address, ALEX.owns)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_person_who_wrote_to_the_mailbox_is_answered(changes: dict[str, Any]) 
     ],
 )
 def test_nothing_else_is(changes: dict[str, Any], sender: str) -> None:
-    assert not answers(ALEX, replace(ASKED, **changes), sender)
+    assert not answers(replace(ASKED, **changes), sender, ALEX.owns)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from graphpost.mail.answerable import fields_of, is_automatic, is_read_by_nobody, suppresses
-from graphpost.mail.message import Header
+from graphpost.mail.answerable import fields_of, is_automatic, is_doubtful, is_read_by_nobody, suppresses
+from graphpost.mail.message import Header, Message
 
 
 @pytest.mark.parametrize(
@@ -97,3 +97,28 @@ def test_some_addresses_are_read_by_nobody(address: str) -> None:
 @pytest.mark.parametrize("address", ["zoe@x.y", "reply@x.y", "norah@x.y", "bouncer@x.y", "request@x.y"])
 def test_people_have_other_addresses(address: str) -> None:
     assert not is_read_by_nobody(address)
+
+
+@pytest.mark.parametrize(
+    ("results", "is_so"),
+    [
+        ("mx.test; spf=fail smtp.mailfrom=a@b.c; dmarc=none", True),
+        ("mx.test; spf=none; dkim=none; dmarc=fail (p=none) header.from=b.c", True),
+        ("mx.test; SPF = Fail", True),
+        ("mx.test; spf=fail; dkim=pass; dmarc=pass header.from=b.c", False),
+        ('mx.test; spf=fail ("; dmarc=pass")', True),
+        ("mx.test; spf=fail (; dmarc=pass )", True),
+        ('mx.test; spf=fail smtp.mailfrom="; dmarc=pass"', True),
+        ("mx.test; spf=softfail; dmarc=none", False),
+        ("mx.test; spf=pass; dmarc=pass", False),
+        ("mx.test; none", False),
+        ("", False),
+    ],
+)
+def test_what_was_found_to_be_forged_is_doubtful(results: str, is_so: bool) -> None:
+    headers = (
+        Header("Authentication-Results", results),
+        Header("Authentication-Results", "other.test; dmarc=pass" if is_so else "other.test; spf=fail"),
+    )
+    assert is_doubtful(Message(headers=headers, is_foreign=True)) is is_so
+    assert not is_doubtful(Message(headers=headers))

@@ -115,5 +115,5 @@ def test_no_text_can_add_a_field(text: str) -> None:
         reader=Address("a@b.c", attack),
     )
     data = receipt(replace(facts, reporting_ua=attack))
-    assert b"\r\nX-Attack" not in data
+    assert b"\r\nX-Attack" not in data.replace(b"=\r\n", b""), "but after a soft line break in the words"
     assert read(data).get_content_type() == "multipart/report"

@@ -12,6 +12,7 @@ from graphpost.mail.thread import (
     ancestry,
     answering_index,
     child_index,
+    conversation_named,
     conversation_of,
     conversation_of_topic,
     is_index,
@@ -109,6 +110,28 @@ def test_messages_of_one_topic_belong_together() -> None:
     assert conversation_of_topic("RE: Meet") == conversation_of_topic("meet")
     assert len(conversation_of_topic("x")) == 16
     assert conversation_of_topic("a") != conversation_of_topic("b")
+
+
+NAMING = f"<{'0' * 15}a.12345678.{GUID.hex()}@contoso.test>"
+
+
+@pytest.mark.parametrize(
+    ("ids", "found"),
+    [
+        ([NAMING], GUID),
+        (["", "<other@x>", NAMING], GUID),
+        ([NAMING, NAMING.replace(GUID.hex(), "f" * 32)], GUID),
+        ([], None),
+        ([""], None),
+        ([NAMING + "x"], None),
+        ([NAMING.upper()], None),
+        ([NAMING.replace(".12345678", "")], None),
+        ([NAMING.replace("contoso.test", "")], None),
+        ([NAMING.replace("@", "@" * 300)], None),
+    ],
+)
+def test_a_conversation_may_be_named_in_a_message_id(ids: list[str], found: bytes | None) -> None:
+    assert conversation_named(ids) == found
 
 
 def test_an_answering_index_goes_on_where_there_is_one() -> None:

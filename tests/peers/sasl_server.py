@@ -36,7 +36,9 @@ class SaslServer:
             def go_on(self, number: str, so_far: list[str], given: list[str]) -> None:
                 so_far += [base64.b64decode(each).decode() for each in given]
                 mechanism, *texts = so_far
-                if mechanism == "LOGIN" and len(texts) < 2:
+                if not texts and mechanism != "LOGIN":
+                    self.say(f"CONT\t{number}\t")
+                elif mechanism == "LOGIN" and len(texts) < 2:
                     prompt = ("Username:", "Password:")[len(texts)]
                     self.say(f"CONT\t{number}\t{base64.b64encode(prompt.encode()).decode()}")
                 elif (user := accepted(mechanism, texts)) is not None:

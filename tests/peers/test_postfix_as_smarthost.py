@@ -28,6 +28,9 @@ from graphpost.testing.postfix import Postfix, free_port
 pytestmark = [needs_postfix, pytest.mark.slow]
 
 
+LONG = "t0ken" * 250  # longer than a command line may be; Postfix takes lines of 2048 octets
+
+
 class Way:
     """Graphpost, Postfix as its smarthost, and aiosmtpd behind that."""
 
@@ -125,7 +128,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA) -> 
     folder = tmp_path_factory.mktemp("tls")
     certificate = authority.issue_cert("localhost", "127.0.0.1")
     certificate.private_key_and_cert_chain_pem.write_to_path(str(folder / "both.pem"))
-    with SaslServer({"us@far.test": "secret", "bearer@far.test": "t0ken"}) as sasl:
+    with SaslServer({"us@far.test": "secret", "bearer@far.test": "t0ken", "long@far.test": LONG}) as sasl:
         config = {
             "smtpd_tls_security_level": "encrypt",
             "smtpd_tls_chain_files": str(folder / "both.pem"),
@@ -153,6 +156,7 @@ def secured_route(postfix: Postfix, ca: Path, more: str) -> str:
         'username = "us@far.test"\npassword = "secret"\nauth = "login"',
         'username = "bearer@far.test"\ntoken_command = ["echo", "t0ken"]',
         'username = "bearer@far.test"\ntoken_command = ["echo", "t0ken"]\nauth = "xoauth2"',
+        f'username = "long@far.test"\ntoken_command = ["echo", "{LONG}"]',
     ],
 )
 def test_postfix_takes_mail_over_verified_tls_from_who_authenticates(

@@ -41,8 +41,8 @@ def route(port: int, more: str = "") -> str:
 
 
 @contextlib.contextmanager
-def graphpost(data: Path, file: Path) -> Iterator[tuple[Client, ServerThread]]:
-    with running_server(data, file=file) as server:
+def graphpost(data: Path, file: Path, policy_port: int = 443) -> Iterator[tuple[Client, ServerThread]]:
+    with running_server(data, file=file, policy_port=policy_port) as server:
         yield Client(server.port, data), server
 
 

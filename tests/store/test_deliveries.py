@@ -166,6 +166,24 @@ async def test_gates_that_opened_long_ago_are_forgotten(store: Store) -> None:
     assert rows == [("lately",)]
 
 
+async def test_times_are_taken_one_after_the_other_and_the_past_is_past(store: Store) -> None:
+    async def take(now: int, number: int = 2) -> int:
+        return await store.write(lambda tx: destinations.take_times(tx, RELAY, now, number, 10))
+
+    assert [await take(100), await take(100), await take(105, 1), await take(1000)] == [100, 120, 140, 1000]
+    assert await store.write(lambda tx: destinations.take_times(tx, "other", 1000, 1, 10)) == 1000
+
+
+async def test_times_that_a_wrong_clock_took_are_not_waited_for(store: Store) -> None:
+    now, year = 10**15, 365 * 24 * 3600 * 10**6
+
+    async def take(at: int) -> int:
+        return await store.write(lambda tx: destinations.take_times(tx, RELAY, at, 1, 10))
+
+    assert await take(now + year) == now + year
+    assert [await take(now), await take(now)] == [now, now + 10]
+
+
 async def test_releasing_makes_interrupted_attempts_due(store: Store) -> None:
     await put(store, delivery(1), delivery(2), delivery(3, due_at=900))
     assert len(await claim(store)) == 2

@@ -11,6 +11,7 @@ from tests.transport.letters import envelope
 from graphpost.errors import GraphpostError
 from graphpost.transport.capture import CaptureCourier
 from graphpost.transport.courier import Deferred, Delivered, Failed
+from graphpost.transport.mta_sts import Policy
 from graphpost.transport.mx import HOSTS, Demand, MxCourier
 from graphpost.transport.resolver import Exchanger, LookupFailedError, NoSuchDomainError
 from graphpost.transport.security import IN_CLEAR, Security
@@ -53,6 +54,38 @@ def test_of_many_exchangers_few_are_looked_up(error: type[GraphpostError]) -> No
     [outcome] = asyncio.run(courier.deliver(envelope()))
     assert isinstance(outcome, Deferred)
     assert directory.asked == [f"mx{number}.far.test" for number in range(HOSTS)]
+
+
+class Strict(Anything):
+    """A Safety that follows a policy; `passed_over` are the hosts that it does not name."""
+
+    def __init__(self, *names: str) -> None:
+        self._policy = Policy("enforce", 1, names)
+        self.passed_over: list[str] = []
+
+    async def demand(self, domain: str) -> Demand:
+        return Demand("verified", self._policy, "the policy asks for it")
+
+    def refused(self, domain: str, host: str, reason: str) -> None:
+        self.passed_over.append(host)
+
+
+def test_hosts_that_a_policy_does_not_name_are_not_looked_up() -> None:
+    directory, safety = Directory(LookupFailedError), Strict("mx3.far.test", "mx499.far.test")
+    courier = MxCourier("far.test", directory, lambda *_: Host(), frozenset(), Random(1), safety=safety)
+    [outcome] = asyncio.run(courier.deliver(envelope()))
+    assert isinstance(outcome, Deferred)
+    assert directory.asked == ["mx3.far.test", "mx499.far.test"]
+    assert len(safety.passed_over) == 498
+
+
+def test_where_a_policy_names_no_host_mail_waits() -> None:
+    directory, safety = Directory(LookupFailedError), Strict("mx.far.test")
+    courier = MxCourier("far.test", directory, lambda *_: Host(), frozenset(), Random(1), safety=safety)
+    [outcome] = asyncio.run(courier.deliver(envelope()))
+    assert isinstance(outcome, Deferred)
+    assert outcome.reply.status == "4.7.5"
+    assert directory.asked == []
 
 
 class OneHost:

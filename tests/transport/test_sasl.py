@@ -40,6 +40,14 @@ def test_nothing_in_a_name_or_secret_ends_a_line(mechanism: Mechanism) -> None:
             b64decode(line.split()[-1], validate=True)
 
 
+@pytest.mark.parametrize(("octets", "lines"), [(372, 1), (373, 2)])
+def test_a_command_line_has_512_octets_at_most(octets: int, lines: int) -> None:
+    """`AUTH PLAIN ` and the line end are 13; 499 are left, which is 124 x 4 of base64 for 124 x 3 octets."""
+    found = auth_lines("plain", "u", "x" * (octets - 3), "mx.test", 25)
+    assert len(found) == lines
+    assert all(len(line) <= 512 for line in found[:1])
+
+
 @pytest.mark.parametrize(
     ("wanted", "offered", "candidates", "chosen"),
     [

@@ -13,6 +13,7 @@ from tests.transport.letters import HELLO, Endless, content, envelope
 from graphpost.errors import ConfigurationError
 from graphpost.testing.smtp_peer import Drop, Gate, Hold, Say, SmtpPeer
 from graphpost.transport.courier import Deferred, Delivered, Envelope, Failed, Outcome
+from graphpost.transport.idling import IdleConnections
 from graphpost.transport.smtp import SmtpCourier, SmtpTarget
 from graphpost.transport.tokens import TokenError
 from graphpost.transport.transaction import SMALL
@@ -414,6 +415,16 @@ async def test_a_wrong_password_is_deferred_and_not_repeated(
     assert "wrong" not in repr(SmtpTarget("mx.test", username="adele", password="wrong"))
 
 
+@pytest.mark.parametrize("mechanism", ["plain", "login", "xoauth2", "oauthbearer"])
+async def test_a_secret_too_long_for_a_command_waits_for_the_go_ahead(
+    smtp_peer: MakePeer, courier: MakeCourier, mechanism: str
+) -> None:
+    peer = smtp_peer(users={"adele": "x" * 6000})
+    one = courier(peer.port, tls="none", username="adele", password="x" * 6000, auth=mechanism)
+    assert isinstance((await one.deliver(envelope()))[0], Delivered)
+    assert f"AUTH {mechanism.upper()}" in peer.commands
+
+
 class Tokens:
     """Gives these one after another, the next whenever the one before was refused; or says why there is none."""
 
@@ -482,3 +493,22 @@ async def test_a_token_does_not_leave_in_clear_text(smtp_peer: MakePeer, courier
 def test_an_unreadable_ca_file_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="ca_file"):
         SmtpCourier(SmtpTarget("mx.test", tls="verified", ca_file=str(tmp_path / "none.pem")))
+
+
+async def test_idle_connections_of_all_couriers_are_limited_and_the_longest_idle_goes(
+    smtp_peer: MakePeer,
+) -> None:
+    idling = IdleConnections(2)
+    peers = [smtp_peer() for _ in range(3)]
+    couriers = [
+        SmtpCourier(SmtpTarget("127.0.0.1", peer.port, "client.test"), idling=idling) for peer in peers
+    ]
+    for one in couriers:
+        await one.deliver(envelope("a@x.test"))
+    assert len(idling) == 2
+    for one in reversed(couriers):
+        assert [type(outcome) for outcome in await one.deliver(envelope("b@x.test"))] == [Delivered]
+    assert [peer.connections for peer in peers] == [2, 1, 1]
+    for one in couriers:
+        await one.close()
+    assert len(idling) == 0

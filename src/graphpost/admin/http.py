@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hmac
 import inspect
-import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -22,12 +21,12 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+from graphpost.admin.measuring import measure
 from graphpost.admin.operations import Operations
 from graphpost.admin.queue import OperationError
-from graphpost.clock import SECOND
 from graphpost.errors import ConfigurationError, GraphpostError, StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import accounts, deliveries
+from graphpost.store import accounts
 
 Answer = tuple[int, dict[str, str], bytes]
 _JSON: Final = {"content-type": "application/json", "cache-control": "no-store"}
@@ -37,12 +36,15 @@ _OPEN: Final = frozenset({"/healthz", "/readyz"})
 
 @dataclass(frozen=True, slots=True)
 class AdminApi:
-    """`is_ready` says whether the server takes mail at present; '' or the reason why not."""
+    """`is_ready` says whether the server takes mail at present; '' or the reason why not.  So many of the
+    deepest `destinations` have metrics of their own.
+    """
 
     operations: Operations
     token: str
     log: MailLog
     why_not_ready: Callable[[], str] = lambda: ""
+    destinations: int = 20
 
     async def handle(
         self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
@@ -67,16 +69,8 @@ class AdminApi:
 
     async def metrics(self) -> bytes:
         """The metrics, with the queue as it is now (NaN while the store does not answer); for a port of its own."""
-        metrics = self.log.metrics
-        try:
-            count, oldest = await self.operations.store.read(deliveries.depth)
-        except StoreError as error:
-            self.log.problem("metrics", error)
-            metrics.queue_depth = metrics.queue_oldest_seconds = math.nan
-        else:
-            age = (self.operations.clock.now() - oldest) / SECOND
-            metrics.queue_depth, metrics.queue_oldest_seconds = count, max(0.0, age) if count else 0.0
-        return metrics.exposition()
+        await measure(self.operations.store, self.operations.clock, self.log, self.destinations)
+        return self.log.metrics.exposition()
 
     def _is_administrator(self, headers: Mapping[str, str]) -> bool:
         scheme, _, token = headers.get("authorization", "").partition(" ")

@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 from msgspec.structs import replace
 
 from graphpost.admin import shown
-from graphpost.admin.queue import OperationError, find_mailbox
-from graphpost.admin.suppression import SuppressionOperations, nothing
+from graphpost.admin.queue import OperationError, find_mailbox, nothing
+from graphpost.admin.suppression import SuppressionOperations
 from graphpost.config.checking import check_address
 from graphpost.config.permissions import find_fault
 from graphpost.errors import ConfigurationError
@@ -39,6 +39,7 @@ class Operations(SuppressionOperations):
 
     ROUTES: ClassVar[dict[str, tuple[str, str]]] = {
         "list_queue": ("GET", "/admin/queue"),
+        "list_destinations": ("GET", "/admin/destinations"),
         "show_message": ("GET", "/admin/queue/{queue_id}"),
         "retry_message": ("POST", "/admin/queue/{queue_id}/retry"),
         "hold_message": ("POST", "/admin/queue/{queue_id}/hold"),

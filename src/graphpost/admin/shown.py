@@ -14,7 +14,8 @@ from graphpost.mail.mailbox import Application, Mailbox
 from graphpost.mail.message import Item
 from graphpost.store.accounts import Credential
 from graphpost.store.deferrals import Deferral
-from graphpost.store.deliveries import DONE, HELD, OPEN, QUEUED, Delivery, Recipient
+from graphpost.store.deliveries import DONE, HELD, OPEN, QUEUED, Delivery, Recipient, Saying
+from graphpost.store.depths import Depth
 from graphpost.store.reported import Reported
 from graphpost.store.suppressions import Suppression
 from graphpost.store.tls import Level, StoredPolicy
@@ -100,21 +101,40 @@ def message(queue_id: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _recipient(found: Recipient, told: Reported | None, *, is_held: bool) -> dict[str, Any]:
-    said = found.reply
-    reply = (
-        None
-        if said is None
-        else {"code": said.code, "status": said.status, "text": said.text, "host": said.host}
-    )
-    at = to_text(found.at) if found.at else ""
-    state = "held" if is_held and found.state in OPEN else found.state
-    return {"address": found.address, "state": state, "at": at, "reply": reply, "reported": _reported(told)}
+    return {
+        "address": found.address,
+        "state": "held" if is_held and found.state in OPEN else found.state,
+        "at": to_text(found.at) if found.at else "",
+        "reply": None if found.reply is None else _reply(found.reply),
+        "earlier": [{"at": to_text(each.at), **_reply(each.reply)} for each in found.earlier],
+        "reported": _reported(told),
+    }
+
+
+def _reply(said: Saying) -> dict[str, Any]:
+    return {"code": said.code, "status": said.status, "text": said.text, "host": said.host}
 
 
 def _reported(told: Reported | None) -> dict[str, Any] | None:
     if told is None:
         return None
     return {"state": told.state, "status": told.status, "text": told.text, "at": to_text(told.at)}
+
+
+def destination(name: str, found: Depth, answered: Recipient | None) -> dict[str, Any]:
+    """`later` of the queued ones are being attempted or wait for another attempt; `answered`: who was answered last."""
+    answer = None if answered is None else _recipient(answered, None, is_held=False)
+    return {
+        "destination": name,
+        "queued": found.queued,
+        "later": found.later,
+        "held": found.held,
+        "oldest": to_text(found.oldest) if found.oldest else "",
+        "not_before": to_text(found.not_before) if found.not_before else "",
+        "failures": found.failures,
+        "reply": answer["reply"] if answer else None,
+        "replied": answer["at"] if answer else "",
+    }
 
 
 def suppression(found: Suppression) -> dict[str, Any]:

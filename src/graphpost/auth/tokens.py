@@ -1,6 +1,6 @@
 """Access tokens checked, and whom they speak for.
 
-`verify` trusts nothing in a token before its signature is right, and takes the algorithm from the kind of the key, not
+The issuer that a token names says which keys may have signed it, so that no issuer can speak for another.  `verify` trusts nothing in a token before its signature is right, and takes the algorithm from the kind of the key, not
 from the token.  It raises Unauthenticated in Graph's words (a challenge without claims: a client would answer one by
 asking for another token).  What was verified is remembered by the SHA-256 of the token until it expires, because
 verifying costs more than the rest of a request.  Standards: RFC 7515, 7519, 6750, and 8725 for what is refused.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -22,11 +22,14 @@ from joserfc.jws import JWSRegistry
 
 from graphpost.auth.access import Principal
 from graphpost.auth.authority import GRAPH
+from graphpost.auth.issuers import NobodyHereError
+from graphpost.auth.jwks import RemoteKeys
 from graphpost.clock import SECOND, Clock, Instant
-from graphpost.errors import Unauthenticated
+from graphpost.errors import Unauthenticated, Unavailable
 from graphpost.store.accounts import GRAPH_APPLICATION
 
 GRAPH_AUDIENCES: Final = frozenset({GRAPH, f"{GRAPH}/", GRAPH_APPLICATION})
+LEEWAY: Final = 300 * SECOND
 MAX_TOKEN: Final = 16_384  # characters
 _REMEMBERED: Final = 8192
 
@@ -36,6 +39,12 @@ _UNREADABLE: Final = "CompactToken parsing failed with error code: 80049217"
 _INVALID: Final = "Access token validation failure."
 _AUDIENCE: Final = "Access token validation failure. Invalid audience."
 _EXPIRED: Final = "Lifetime validation failed, the token is expired."
+_NONCE: Final = (
+    "Access token validation failure. The token was made for Microsoft's own Graph (its header has a nonce), and nobody "
+    "else can check its signature: ask for one with the audience of this server."
+)
+_NOBODY: Final = "Access token validation failure. User account is disabled or does not exist."
+_NO_KEYS: Final = "The keys of the token's issuer cannot be fetched at the moment. Please try again later."
 _NOT_YET: Final = "Access token has expired or is not yet valid."
 
 
@@ -47,45 +56,107 @@ class KeySource(Protocol):
         ...
 
 
+class TrustedIssuer(Protocol):
+    """An issuer whose tokens are believed.  `tenant_id` is what `tid` has to be, or '' when it has none."""
+
+    @property
+    def tenant_id(self) -> str: ...
+
+    @property
+    def keys(self) -> KeySource: ...
+
+    @property
+    def leeway(self) -> Instant:
+        """How far its clock may be from ours."""
+        ...
+
+    def is_issuer(self, text: str) -> bool:
+        """Whether that is its name."""
+        ...
+
+    def is_for_us(self, claims: Mapping[str, Any]) -> bool:
+        """Whether the audience is this server."""
+        ...
+
+    def is_access_token(self, claims: Mapping[str, Any]) -> bool:
+        """Whether the token was made to be shown here."""
+        ...
+
+    def principal(self, claims: Mapping[str, Any]) -> Principal:
+        """Whom the claims speak for; NobodyHereError, or ValueError when they say nothing of it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class TrustedIssuer:
-    """An issuer whose tokens are believed, for one tenant and these audiences."""
-
-    is_issuer: Callable[[str], bool]
-    tenant_id: str
-    keys: KeySource
-    audiences: frozenset[str] = GRAPH_AUDIENCES
-
-
-def own_issuer(tenant_id: str, names: Collection[str], keys: KeySource) -> TrustedIssuer:
+class OwnIssuer:
     """The embedded issuer, under whichever of the server's names (host names, any port) it made the token."""
-    hosts = frozenset(name.casefold() for name in names)
-    path = f"/{tenant_id}/"
 
-    def is_issuer(text: str) -> bool:
+    tenant_id: str
+    hosts: frozenset[str]
+    keys: KeySource
+    leeway: Instant = LEEWAY
+
+    def is_issuer(self, text: str) -> bool:
         try:
             parts = urlsplit(text)
-            return parts.scheme in ("https", "http") and parts.hostname in hosts and parts.path == path
+            path = f"/{self.tenant_id}/"
+            return parts.scheme in ("https", "http") and parts.hostname in self.hosts and parts.path == path
         except ValueError:
             return False
 
-    return TrustedIssuer(is_issuer, tenant_id, keys)
+    def is_for_us(self, claims: Mapping[str, Any]) -> bool:
+        audience = claims.get("aud")
+        return isinstance(audience, str) and audience in GRAPH_AUDIENCES
+
+    def is_access_token(self, claims: Mapping[str, Any]) -> bool:
+        return True  # its other tokens are for other audiences
+
+    def principal(self, claims: Mapping[str, Any]) -> Principal:
+        delegated = "scp" in claims
+        object_id, client_id = claims.get("oid"), claims.get("appid") or claims.get("azp")
+        if not isinstance(object_id, str) or not object_id or not isinstance(client_id, str):
+            raise ValueError("neither user nor application")
+        return Principal(
+            kind="user" if delegated or claims.get("idtyp") == "user" else "application",
+            tenant_id=self.tenant_id,
+            object_id=object_id,
+            client_id=client_id,
+            permissions=_names(claims.get("scp")) if delegated else _names(claims.get("roles")),
+            token_id=str(claims.get("uti", "")),
+        )
+
+
+def own_issuer(tenant_id: str, names: Collection[str], keys: KeySource) -> OwnIssuer:
+    """The embedded issuer of a server with these names."""
+    return OwnIssuer(tenant_id, frozenset(name.casefold() for name in names), keys)
+
+
+class UnknownKeyError(Unauthenticated):
+    """The token names a key that its issuer, `keys`, is not known to have; it may be new."""
+
+    def __init__(self, message: str, headers: dict[str, str], keys: RemoteKeys) -> None:
+        super().__init__(message, headers=headers)
+        self.keys = keys
 
 
 class TokenVerifier:
-    """Checks bearer tokens.  `authorization_uri` goes into the challenge of a 401."""
+    """Checks bearer tokens.  `authorization_uri` goes into the challenge of a 401.
+
+    `people` is asked for the present directory: what is remembered of a token holds while nobody comes, goes, or changes.
+    """
 
     def __init__(
         self,
         issuers: Sequence[TrustedIssuer],
         clock: Clock,
-        leeway_seconds: int = 300,
         *,
         authorization_uri: str = "https://login.microsoftonline.com/common/oauth2/authorize",
+        people: Callable[[], object] = lambda: None,
     ) -> None:
         self._issuers = tuple(issuers)
         self._clock = clock
-        self._leeway = leeway_seconds * SECOND
+        self._people = people
+        self._seen = people()
         self._remembered: dict[bytes, tuple[Principal, Instant]] = {}
         self._challenge = {
             "WWW-Authenticate": f'Bearer realm="", authorization_uri="{authorization_uri}", '
@@ -95,9 +166,22 @@ class TokenVerifier:
     def find_cached(self, token: str) -> Principal | None:
         """Whom a token speaks for, when it was verified before and has not expired."""
         found = self._remembered.get(_digest(token))
-        if found is None or found[1] <= self._clock.now():
+        if found is None or found[1] <= self._clock.now() or self._seen is not self._people():
             return None
         return found[0]
+
+    async def admit(self, token: str) -> Principal:
+        """As `verify`; an issuer whose keys do not have the token's is asked for new ones.
+
+        Raises Unavailable when nothing can be said of an issuer's tokens because it does not answer.
+        """
+        try:
+            return self.verify(token)
+        except UnknownKeyError as unknown:
+            await unknown.keys.refresh()
+            if unknown.keys.is_stale:
+                raise Unavailable(_NO_KEYS, headers={"Retry-After": "60"}) from unknown
+        return self.verify(token)
 
     def verify(self, token: str) -> Principal:
         """Whom a token speaks for; Unauthenticated unless everything about it is right."""
@@ -109,46 +193,58 @@ class TokenVerifier:
             raise self._refused(_UNREADABLE)
         claims, issuer = self._verified(token)
         expires_at = self._check_claims(claims, issuer)
-        principal = self._principal(claims)
+        principal = self._principal(claims, issuer)
         self._remember(_digest(token), principal, expires_at)
         return principal
 
     def _verified(self, token: str) -> tuple[dict[str, Any], TrustedIssuer]:
         try:
-            header = jws.extract_compact(token.encode(), registry=_REGISTRY).headers()
+            parts = jws.extract_compact(token.encode(), registry=_REGISTRY)
+            header, claimed = parts.headers(), json.loads(parts.payload or b"")
         except (JoseError, ValueError, RecursionError) as error:
             raise self._refused(_UNREADABLE) from error
+        if not isinstance(claimed, dict):
+            raise self._refused(_UNREADABLE)
+        issuer = self._issuer(claimed.get("iss"))
         kid = None if "crit" in header else header.get("kid")  # we process no critical header
-        for issuer in self._issuers:
-            key = issuer.keys.find_key(kid) if isinstance(kid, str) else None
-            if key is not None:
-                return self._claims(token, key), issuer
+        if issuer is None or not isinstance(kid, str):
+            raise self._refused(_INVALID)
+        if isinstance(issuer.keys, RemoteKeys) and "nonce" in header:
+            raise self._refused(_NONCE)
+        key = issuer.keys.find_key(kid)
+        if key is not None:
+            return self._claims(token, key), issuer
+        if isinstance(issuer.keys, RemoteKeys):
+            raise UnknownKeyError(_INVALID, self._challenge, issuer.keys)
         raise self._refused(_INVALID)
+
+    def _issuer(self, name: object) -> TrustedIssuer | None:
+        if not isinstance(name, str):
+            return None
+        return next((issuer for issuer in self._issuers if issuer.is_issuer(name)), None)
 
     def _claims(self, token: str, key: RSAKey | ECKey) -> dict[str, Any]:
         try:
             payload = jws.deserialize_compact(token, key, registry=_registry_of(key)).payload
         except (JoseError, ValueError, TypeError, RecursionError) as error:
             raise self._refused(_INVALID) from error
-        try:
-            claims = json.loads(payload or b"")
-        except (ValueError, RecursionError) as error:
-            raise self._refused(_UNREADABLE) from error
-        if not isinstance(claims, dict):
-            raise self._refused(_UNREADABLE)
+        claims: dict[str, Any] = json.loads(
+            payload or b""
+        )  # it was readable before its signature was looked at
         return claims
 
     def _check_claims(self, claims: dict[str, Any], issuer: TrustedIssuer) -> Instant:
-        iss, tid, aud = claims.get("iss"), claims.get("tid"), claims.get("aud")
-        if not isinstance(iss, str) or not issuer.is_issuer(iss) or tid != issuer.tenant_id:
+        if issuer.tenant_id and claims.get("tid") != issuer.tenant_id:
             raise self._refused(_INVALID)
-        if not isinstance(aud, str) or aud not in issuer.audiences:
+        if not issuer.is_for_us(claims):
             raise self._refused(_AUDIENCE)
+        if not issuer.is_access_token(claims):
+            raise self._refused(_INVALID)
         now = self._clock.now()
         expires_at = self._instant(claims, "exp")
-        if expires_at + self._leeway <= now:
+        if expires_at + issuer.leeway <= now:
             raise self._refused(_EXPIRED)
-        if "nbf" in claims and self._instant(claims, "nbf") - self._leeway > now:
+        if "nbf" in claims and self._instant(claims, "nbf") - issuer.leeway > now:
             raise self._refused(_NOT_YET)
         return expires_at
 
@@ -158,22 +254,18 @@ class TokenVerifier:
             raise self._refused(_INVALID)
         return value * SECOND
 
-    def _principal(self, claims: dict[str, Any]) -> Principal:
-        delegated = "scp" in claims
-        names = _names(claims.get("scp")) if delegated else _names(claims.get("roles"))
-        object_id, client_id = claims.get("oid"), claims.get("appid") or claims.get("azp")
-        if not isinstance(object_id, str) or not object_id or not isinstance(client_id, str):
-            raise self._refused(_INVALID)
-        return Principal(
-            kind="user" if delegated or claims.get("idtyp") == "user" else "application",
-            tenant_id=claims["tid"],
-            object_id=object_id,
-            client_id=client_id,
-            permissions=names,
-            token_id=str(claims.get("uti", "")),
-        )
+    def _principal(self, claims: dict[str, Any], issuer: TrustedIssuer) -> Principal:
+        try:
+            return issuer.principal(claims)
+        except NobodyHereError as error:
+            raise self._refused(_NOBODY) from error
+        except ValueError as error:
+            raise self._refused(_INVALID) from error
 
     def _remember(self, digest: bytes, principal: Principal, expires_at: Instant) -> None:
+        if self._seen is not (people := self._people()):
+            self._remembered.clear()
+            self._seen = people
         self._remembered.pop(digest, None)
         while len(self._remembered) >= _REMEMBERED:
             del self._remembered[next(iter(self._remembered))]

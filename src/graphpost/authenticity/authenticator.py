@@ -7,9 +7,9 @@ what has no answer by then is `temperror`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from graphpost.authenticity.dkim import (
     Digest,
@@ -24,13 +24,20 @@ from graphpost.authenticity.results import results_field
 from graphpost.authenticity.spf import SpfResult, check_spf
 from graphpost.clock import SECOND, Clock
 from graphpost.mail.address import domain_of, parse_address_list
-from graphpost.transport.courier import Data
 from graphpost.transport.resolver import Records
 
 SECONDS: Final = 20.0  # for all questions about one message (RFC 7208, 4.6.4, asks for no less)
 SMALL: Final = 65_536  # octets that are hashed on the spot
 _LATE: Final = "no answer in time"
 Found = TypeVar("Found")
+
+
+class Content(Protocol):
+    """A message: `size` octets, which may be read more than once."""
+
+    @property
+    def size(self) -> int: ...
+    def __iter__(self) -> Iterator[bytes]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +64,17 @@ class Authenticator:
         self._clock = clock
         self._seconds = seconds
 
-    async def evaluate(self, peer: str, helo: str, sender: str, data: Data) -> Verdict:
+    async def evaluate(self, peer: str, helo: str, sender: str, data: Content) -> Verdict:
         """About a message of `sender` ('' for the null one) that `peer`, calling itself `helo`, wants to hand over.
 
         `data` is as it came, CRLF line ends and all.  Never raises for what is in it or in DNS.
         """
-        digest = digest_message(data) if data.size <= SMALL else await asyncio.to_thread(digest_message, data)
+        digest, authors = _read(data) if data.size <= SMALL else await asyncio.to_thread(_read, data)
         deadline = asyncio.get_running_loop().time() + self._seconds
         now = self._clock.now() // SECOND
         spf, signatures = await asyncio.gather(
             self._spf(peer, helo, sender, deadline), self._signatures(digest, now, deadline)
         )
-        authors = author_domains(digest)
         dmarc = await _by(
             deadline,
             check_dmarc(self._records, authors, spf, signatures),
@@ -93,6 +99,11 @@ class Authenticator:
         if isinstance(signature, DkimError):
             return await check
         return await _by(deadline, check, described(signature, "temperror", _LATE))
+
+
+def _read(data: Iterable[bytes]) -> tuple[Digest, list[str]]:
+    digest = digest_message(data)
+    return digest, author_domains(digest)
 
 
 def author_domains(digest: Digest) -> list[str]:

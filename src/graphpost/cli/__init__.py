@@ -26,7 +26,7 @@ COMMANDS: Final = {
     "dkim": "Make the keys that sign outgoing mail, and print their DNS records.",
     "tls": "Look at what is known of how domains take mail; forget it.",
     "token": "Print an access token.",
-    "check": "Check settings, data directory, database, certificate, metrics, relays, keys, DNS.",
+    "check": "Check settings, data directory, database, certificate, metrics, relays, issuers, keys, DNS.",
     "migrate": "Bring the database up to date.",
 }
 

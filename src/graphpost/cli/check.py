@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -28,7 +29,7 @@ Job = tuple[str, Callable[[], Awaitable[list["Finding"]]]]
 @click.option("--no-dns", is_flag=True, help="Leave SPF, DKIM, DMARC, MX and PTR out.")
 @json_option
 def command(config: Config, no_dns: bool, as_json: bool) -> int:
-    """Check settings, data directory, database, certificate, metrics, relays, keys, DNS.
+    """Check settings, data directory, database, certificate, metrics, relays, issuers, keys, DNS.
 
     The exit status is 1 when anything is wrong; a warning is not.
     """
@@ -60,7 +61,7 @@ async def _run(config: Config, *, no_dns: bool, show: bool) -> list[Finding]:
 async def _findings(config: Config, *, no_dns: bool) -> AsyncIterator[Finding]:
     for finding in _local(config):
         yield finding
-    jobs = _relays(config)
+    jobs = _relays(config) + _issuers(config)
     if not no_dns:
         jobs += await _dns(config)
     async for finding in _together(jobs):
@@ -83,6 +84,9 @@ def _local(config: Config) -> Iterator[Finding]:
     ]
     for i, entry in enumerate(config.dkim):
         todo.append((f"dkim[{i}]", lambda entry=entry: checks.dkim_key(entry)))  # type: ignore[misc]
+    for i, route in enumerate(config.routes):
+        if route.certificate or route.ca_file:
+            todo.append((f"routes[{i}] TLS", partial(checks.tls_files, route, f"routes[{i}]")))
     for name, check in todo:
         try:
             yield Finding(name, "ok", check())
@@ -104,6 +108,21 @@ def _relays(config: Config) -> list[Job]:
                 return [Finding(name, "ok", await asyncio.to_thread(checks.relay, config, route, host))]
 
             jobs.append((name, ask))
+    return jobs
+
+
+def _issuers(config: Config) -> list[Job]:
+    """Their keys are fetched."""
+    from graphpost.cli import checks
+    from graphpost.cli.finding import Finding
+
+    jobs: list[Job] = []
+    for i, issuer in enumerate(config.issuers):
+
+        async def ask(name=f"issuers[{i}]", issuer=issuer) -> list[Finding]:  # type: ignore[no-untyped-def]
+            return [Finding(name, "ok", await checks.issuer(config, issuer))]
+
+        jobs.append((f"issuers[{i}]", ask))
     return jobs
 
 

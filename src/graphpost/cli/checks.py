@@ -9,6 +9,7 @@ connects, and whom it trusts, is as in delivery.
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import smtplib
 import ssl
@@ -19,8 +20,16 @@ from typing import Final
 from graphpost.admin.access import find_running
 from graphpost.cli.finding import Finding
 from graphpost.clock import SystemClock
-from graphpost.config import Config, DkimSettings, HostSettings, MetricsSettings, RouteSettings
+from graphpost.config import (
+    Config,
+    DkimSettings,
+    HostSettings,
+    MetricsSettings,
+    RouteSettings,
+    TrustedIssuerSettings,
+)
 from graphpost.config.names import is_loopback
+from graphpost.delivery.outlets import check_files, host_name
 from graphpost.delivery.relaying import Relays
 from graphpost.errors import GraphpostError
 from graphpost.store.pending import pending_migrations
@@ -109,6 +118,12 @@ def certificate(config: Config) -> str:
     return f"{chain}, for another {max(days, 0)} days"
 
 
+def tls_files(route: RouteSettings, where: str) -> str:
+    """What the route names for TLS can be read and fits."""
+    check_files(route, where)
+    return ", ".join(file for file in (route.certificate, route.key, route.ca_file) if file)
+
+
 def dkim_key(entry: DkimSettings) -> str:
     """The key can be read, by us alone."""
     key, path = read_key(Path(entry.key), entry.selector), Path(entry.key)
@@ -119,7 +134,8 @@ def dkim_key(entry: DkimSettings) -> str:
 
 def relay(config: Config, route: RouteSettings, host: HostSettings) -> str:
     """The relay answers, does TLS as the route wants it, and takes the credentials."""
-    target = Relays(config.delivery, "", SystemClock().now).target(route, host)
+    hostname = config.delivery.hostname or host_name()
+    target = Relays(config.delivery, hostname, SystemClock().now).target(route, host)
     where = f"{target.host}:{target.port}"
     try:
         with closing(_connected(target)) as smtp:
@@ -135,11 +151,18 @@ def relay(config: Config, route: RouteSettings, host: HostSettings) -> str:
 
 
 def _connected(target: SmtpTarget) -> smtplib.SMTP:
+    """From the address, and under the name, that mail is brought with."""
+    source = (target.source, 0) if target.source else None
     if target.implicit_tls:
         return smtplib.SMTP_SSL(
-            target.host, target.port, timeout=_SECONDS, context=tls_contexts(target).first
+            target.host,
+            target.port,
+            target.hostname,
+            timeout=_SECONDS,
+            source_address=source,
+            context=tls_contexts(target).first,
         )
-    return smtplib.SMTP(target.host, target.port, timeout=_SECONDS)
+    return smtplib.SMTP(target.host, target.port, target.hostname, _SECONDS, source)
 
 
 def _session(smtp: smtplib.SMTP, target: SmtpTarget) -> str:
@@ -169,8 +192,10 @@ def _bear_token(smtp: smtplib.SMTP, target: SmtpTarget) -> None:
     if mechanism is None:
         raise smtplib.SMTPException("it takes no token: it offers neither OAUTHBEARER nor XOAUTH2")
     token = asyncio.run(target.tokens.get()) if target.tokens is not None else target.password
-    (line,) = auth_lines(mechanism, target.username, token, target.host, target.port)
-    code, text = smtp.docmd(line.decode().rstrip())
+    for line in auth_lines(mechanism, target.username, token, target.host, target.port):
+        code, text = smtp.docmd(line.decode().rstrip())
+        if code != 334:
+            break
     if code == 334:
         code, text = smtp.docmd(concession(mechanism).decode().rstrip())
     if code != 235:
@@ -186,3 +211,18 @@ def _reason(error: Exception) -> str:
         )
         return f"{error.smtp_code} {text}"
     return str(error)
+
+
+async def issuer(config: Config, settings: TrustedIssuerSettings) -> str:
+    """Its keys can be fetched."""
+    from graphpost.auth.issuers import foreign_issuer
+    from graphpost.mail.mailbox import Directory
+    from graphpost.maillog import MailLog
+
+    log = MailLog(config.log, io.StringIO(), SystemClock().now)
+    try:
+        keys = foreign_issuer(settings, config.tenant.id, lambda: Directory.of(()), SystemClock(), log).keys
+        found = await keys.fetch()
+    finally:
+        log.close()
+    return f"{keys.issuer}, {len(found)} keys"

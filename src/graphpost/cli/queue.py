@@ -101,13 +101,48 @@ def list_(
 @with_config
 @json_option
 def show(config: Config, queue_id: str, as_json: bool) -> None:
-    """Show a message's way to each recipient, with the last reply in full.
+    """Show a message's way to each recipient, with all replies in full.
 
     ID is Graphpost's number of the message, or Graph's id of it.
     """
     from graphpost.cli.reaching import perform
 
     _print(perform(config, "show_message", queue_id=queue_id), as_json)
+
+
+@command.command()
+@with_config
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@json_option
+def destinations(config: Config, limit: int, as_json: bool) -> None:
+    """List where messages wait or are held, the deepest first, with the last reply.
+
+    Of the QUEUED ones LATER are being attempted, or wait for another attempt.  Nothing is attempted before HELD BACK,
+    because the last FAILURES attempts in a row found the destination itself not working.
+    """
+    from graphpost.cli.reaching import perform
+
+    found = perform(config, "list_destinations", limit=limit)
+    if as_json:
+        print_json(found["value"])
+        return
+    rows = [
+        (
+            e["destination"],
+            e["queued"],
+            e["later"],
+            e["held"],
+            e["oldest"],
+            e["not_before"],
+            e["failures"],
+            reply_text(e),
+        )
+        for e in found["value"]
+    ]
+    headings = ("DESTINATION", "QUEUED", "LATER", "HELD", "OLDEST", "HELD BACK", "FAILURES", "REPLY")
+    print_table(headings, rows, "The queue is empty.")
+    if found["destinations"] > len(rows):
+        click.echo(f"{found['destinations'] - len(rows)} more.")
 
 
 def _acting(action: str, help_: str, *, reports: bool = False) -> None:
@@ -216,6 +251,15 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
     ]
     click.echo()
     print_table(("DESTINATION", "ATTEMPTS", "RECIPIENT", "STATE", "NEXT", "REPLY"), rows, "No recipients.")
+    earlier = [
+        (recipient["address"], answer["at"], reply_text({"reply": answer}))
+        for entry in found["deliveries"]
+        for recipient in entry["recipients"]
+        for answer in recipient.get("earlier", ())
+    ]
+    if earlier:
+        click.echo()
+        print_table(("RECIPIENT", "AT", "EARLIER ANSWER"), earlier, "")
 
 
 for _command in (suppress, unsuppress, suppressed):

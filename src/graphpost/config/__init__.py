@@ -6,6 +6,7 @@ from graphpost.config.loading import load
 from graphpost.config.names import check_domain
 from graphpost.config.settings import (
     ApplicationSettings,
+    CloudName,
     Config,
     CredentialSettings,
     DeliverySettings,
@@ -28,10 +29,12 @@ from graphpost.config.settings import (
     TenantSettings,
     ThrottlingSettings,
     TlsPolicy,
+    TrustedIssuerSettings,
 )
 
 __all__ = [
     "ApplicationSettings",
+    "CloudName",
     "Config",
     "CredentialSettings",
     "Defaults",
@@ -55,6 +58,7 @@ __all__ = [
     "TenantSettings",
     "ThrottlingSettings",
     "TlsPolicy",
+    "TrustedIssuerSettings",
     "check_domain",
     "check_selector",
     "dkim_key_file",

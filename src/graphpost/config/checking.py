@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import asdict, replace
 
+from graphpost.config.issuers import check_client_id, checked_issuers
 from graphpost.config.names import DOMAIN, check_domain, check_host, check_own_name, is_loopback
 from graphpost.config.permissions import find_fault
 from graphpost.config.relays import check_distinct, check_target
@@ -47,11 +48,13 @@ _COUNTED: Final = (
 _ZERO_ALLOWED: Final = {
     "server.port",
     "metrics.port",
+    "metrics.destinations",
     "inbound.port",
     "inbound.lmtp_port",
     "inbound.greet_seconds",
     "delivery.retry_jitter",
     "delivery.delay_warning_seconds",
+    "delivery.messages_per_minute",
     "delivery.queue_deliveries",
     "delivery.free_bytes",
     "store.inline_limit",
@@ -80,6 +83,7 @@ def check(config: Config) -> Config:
     return replace(
         config,
         server=_checked_server(config.server, config.data),
+        issuers=checked_issuers(config.issuers, config.data),
         applications=_checked_applications(config),
         notifications=_checked_notifications(config.notifications, config.data),
         routes=[_checked_route(route, f"routes[{i}]", config.data) for i, route in enumerate(config.routes)],
@@ -146,7 +150,7 @@ def _checked_inbound(settings: InboundSettings, data: Path) -> InboundSettings:
     for key in ("host", "lmtp_host"):
         check_host(getattr(settings, key), f"inbound.{key}")
     if settings.hostname:
-        check_domain(settings.hostname, "inbound.hostname")
+        check_own_name(settings.hostname, "inbound.hostname")
     for i, entry in enumerate(settings.unlimited):
         if not is_network(entry):
             raise ConfigurationError(f"inbound.unlimited[{i}]", f"{entry!r} is not an address or a network")
@@ -238,9 +242,10 @@ def _check_mailboxes(mailboxes: Iterable[MailboxSettings]) -> None:
 def _checked_applications(config: Config) -> list[ApplicationSettings]:
     seen: set[str] = set()
     checked = []
+    has_others = any(issuer.kind == "oidc" for issuer in config.issuers)
     for i, application in enumerate(config.applications):
         where = f"applications[{i}]"
-        _check_guid(application.client_id, f"{where}.client_id")
+        check_client_id(application.client_id, f"{where}.client_id", any_text=has_others)
         if application.client_id.casefold() in seen:
             raise ConfigurationError(f"{where}.client_id", "is already another application's")
         seen.add(application.client_id.casefold())
@@ -280,6 +285,8 @@ def _checked_route(route: RouteSettings, where: str, data: Path) -> RouteSetting
             check_domain(domain.removeprefix("*."), f"{where}.domains[{j}]")
     if route.concurrency < 0:
         raise ConfigurationError(f"{where}.concurrency", "must not be negative")
+    if route.messages_per_minute < 0:
+        raise ConfigurationError(f"{where}.messages_per_minute", "must not be negative")
     if route.hostname:
         check_own_name(route.hostname, f"{where}.hostname")
     if route.source:

@@ -12,6 +12,7 @@ from msgspec import Struct, field, structs
 
 Mechanism = Literal["", "plain", "login", "xoauth2", "oauthbearer"]
 TlsPolicy = Literal["none", "opportunistic", "required", "verified"]
+CloudName = Literal["global", "usgov", "dod", "china"]
 
 
 class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -47,6 +48,23 @@ class IssuerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     device_code_seconds: int = 900
 
 
+class TrustedIssuerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    kind: Literal["entra", "oidc"]
+    tenant_id: str = ""  # of Entra ID
+    cloud: CloudName = "global"
+    issuer: str = ""  # of any other provider: `iss` of its tokens
+    audiences: list[str] = field(default_factory=list)  # of tokens for this server, beside Graph's
+    jwks_uri: str = ""  # https: or file:; "" = where the issuer says
+    ca_file: str = ""
+    user_claim: str = ""  # object id or address; "" = where tokens of its kind have it, dots go into objects
+    client_claim: str = ""
+    scopes_claim: str = ""  # what a user lets the client do
+    roles_claim: str = ""  # what an application may do by itself
+    applications: list[str] = field(default_factory=list)  # client ids that it may speak for; [] = all
+    domains: list[str] = field(default_factory=list)  # domains whose people it may speak for; [] = all
+    leeway_seconds: float = 300.0  # how far its clock may be from ours
+
+
 class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     request_bytes: int = 4 * 1024 * 1024
     expanded_bytes: int = 4 * 1024 * 1024  # of a gzip body
@@ -73,6 +91,7 @@ class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     hostname: str = ""  # EHLO name; "" = the machine's
     concurrency: int = 20  # connections to one destination
     initial_concurrency: int = 5  # deliveries to a destination nothing is known of
+    messages_per_minute: int = 0  # to one destination; 0 = any number
     failed_cohorts: int = 1  # so many times as many failures in a row as deliveries under way: it is dead
     connections: int = 1000  # deliveries under way to all destinations
     active_messages: int = 20_000  # of the queue, in memory
@@ -165,9 +184,11 @@ class InboundSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     command_seconds: float = 300.0  # until the next command, or the next bytes of a message
     data_seconds: float = 1800.0  # a whole message
     greet_seconds: float = 0.0  # wait before the greeting; who speaks before it is refused
+    authentication: Literal["off", "record", "refuse"] = "record"  # SPF, DKIM and DMARC of what comes by SMTP
 
 
 class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    destinations: int = 20  # so many of the deepest destinations have figures of their own
     port: int = 0  # 0: no port of its own; /metrics on the main port needs the administrator's token
     host: str = "127.0.0.1"
 
@@ -241,6 +262,7 @@ class RouteSettings(CredentialSettings, frozen=True, forbid_unknown_fields=True,
     tls_downgrade: Literal["refuse", "warn", "allow"] = "refuse"  # with mx:, clear text where TLS was before
     mta_sts: bool = True  # with mx:, follow the policies that domains publish
     concurrency: int = 0  # 0 = delivery.concurrency
+    messages_per_minute: int = 0  # 0 = delivery.messages_per_minute
     hostname: str = ""  # EHLO name; "" = delivery.hostname
     source: str = ""  # our own address that the other side sees; "" = any
     pipelining: bool = True  # use it when it is offered
@@ -282,6 +304,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     store: StoreSettings = StoreSettings()
     tenant: TenantSettings = TenantSettings()
     issuer: IssuerSettings = IssuerSettings()
+    issuers: list[TrustedIssuerSettings] = field(default_factory=list)
     limits: LimitSettings = LimitSettings()
     idempotency: IdempotencySettings = IdempotencySettings()
     delivery: DeliverySettings = DeliverySettings()

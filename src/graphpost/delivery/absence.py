@@ -17,7 +17,7 @@ from graphpost.delivery.items import new_message_id
 from graphpost.ids import random_bytes
 from graphpost.mail.absence import answers, is_away, reply, words_for
 from graphpost.mail.compose import compose
-from graphpost.mail.mailbox import JUNK, NO_FOLDER, Mailbox
+from graphpost.mail.mailbox import JUNK, NO_FOLDER, Directory, Mailbox
 from graphpost.mail.message import ZonedTime
 from graphpost.mail.preferences import AutomaticReplies
 
@@ -30,10 +30,12 @@ class Absence:
     def __init__(
         self,
         automatic: AutomaticMail,
+        directory: Callable[[], Directory],
         is_internal: Callable[[str], bool],
         instant_of: Callable[[ZonedTime], Instant],
     ) -> None:
         self._automatic = automatic
+        self._directory = directory
         self._is_internal = is_internal
         self._instant_of = instant_of
 
@@ -51,7 +53,7 @@ class Absence:
         if place is None or not is_away(replies, now, self._instant_of):
             return made
         arrived = made[place].item
-        if not answers(mailbox, arrived.message, envelope_sender):
+        if not answers(arrived.message, envelope_sender, lambda address: self._owns(mailbox, address)):
             return made
         words = words_for(replies, internal=self._is_internal(envelope_sender))
         if words is not None:
@@ -62,3 +64,8 @@ class Absence:
             sent = self._automatic.filing(mailbox, data, envelope_sender, now)
             made[place] = replace(made[place], reply=Reply(envelope_sender, sent))
         return made
+
+    def _owns(self, mailbox: Mailbox, address: str) -> bool:
+        """Whether mail to that address comes into the mailbox."""
+        found = self._directory().find_recipient(address)
+        return found is not None and found.mailbox_id == mailbox.mailbox_id

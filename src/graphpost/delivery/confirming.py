@@ -13,7 +13,7 @@ from graphpost.clock import Instant
 from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.filing import Filing
 from graphpost.delivery.reports import Reporter
-from graphpost.mail.answerable import fields_of, suppresses
+from graphpost.mail.answerable import fields_of, is_doubtful, suppresses
 from graphpost.mail.mailbox import NO_FOLDER, Mailbox
 from graphpost.mail.report import RecipientFact
 from graphpost.transport.wire import from_xtext
@@ -48,7 +48,9 @@ class Confirmer:
             ),
             None,
         )
-        if filed is None or not asked.sender or suppresses(fields_of(filed.message.headers), "DR"):
+        if filed is None or not asked.sender or is_doubtful(filed.message):
+            return None
+        if suppresses(fields_of(filed.message.headers), "DR"):
             return None
         facts = tuple(
             RecipientFact(

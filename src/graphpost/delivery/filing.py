@@ -20,7 +20,7 @@ from graphpost.ids import Numbers
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, WELL_KNOWN, Mailbox
 from graphpost.mail.message import Item, Message
 from graphpost.mail.parse import Buffer, ParseLimits, parse, rooted
-from graphpost.mail.thread import conversation_of, conversation_of_topic, new_index
+from graphpost.mail.thread import conversation_named, conversation_of, conversation_of_topic, new_index
 from graphpost.maillog import MailLog
 from graphpost.store import contents, deliveries, folders, messages, preferences
 from graphpost.store.blobs import Blob, Blobs
@@ -154,7 +154,11 @@ def add(tx: Tx, filing: Filing) -> None:
 
 
 def conversation_index(message: Message, now: Instant) -> bytes:
-    """The message's own Thread-Index when it is one, else one whose conversation is its topic's (MS-OXCMSG)."""
+    """The message's own Thread-Index when it is one, else a new one.
+
+    Its conversation is that of the latest message of ours which it answers, and otherwise its topic's (MS-OXCMSG).
+    """
     if conversation_of(message.conversation_index) is not None:
         return message.conversation_index
-    return new_index(now, conversation_of_topic(message.subject))
+    answered = (message.in_reply_to, *reversed(message.references))
+    return new_index(now, conversation_named(answered) or conversation_of_topic(message.subject))

@@ -65,14 +65,21 @@ def completed(mailbox: Mailbox, message: Message, number: int, now: Instant) -> 
     if has_index and message_id and message.date:
         return message
     chance = random_bytes(20)
+    if not has_index:
+        index = new_index(now, chance[:16])
     return replace(
         message,
-        internet_message_id=message_id or new_message_id(number, chance[16:], mailbox.address),
+        internet_message_id=message_id
+        or new_message_id(number, chance[16:], mailbox.address, conversation_of(index) or b""),
         date=message.date or now,
-        conversation_index=index if has_index else new_index(now, chance[:16]),
+        conversation_index=index,
     )
 
 
-def new_message_id(number: int, chance: bytes, address: str) -> str:
-    """A Message-ID in the sender's domain; chance keeps queue numbers from being guessed from it."""
-    return f"<{number:016x}.{chance.hex()}@{domain_of(address)}>"
+def new_message_id(number: int, chance: bytes, address: str, conversation: bytes = b"") -> str:
+    """A Message-ID in the sender's domain; chance keeps queue numbers from being guessed from it.
+
+    The conversation is named in it, so that answers find it that bring no Thread-Index back (`thread.conversation_named`).
+    """
+    named = f".{conversation.hex()}" if conversation else ""
+    return f"<{number:016x}.{chance.hex()}{named}@{domain_of(address)}>"

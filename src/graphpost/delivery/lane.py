@@ -12,6 +12,7 @@ does not hold up what is fresh, and neither starves.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -64,6 +65,8 @@ class Lane:
     failed_cohorts: float = 0.0
     active: int = 0
     retrying: int = 0  # of those under way
+    tickets: int = 0  # with a rate, how many may go
+    is_paced: bool = False  # somebody gives it tickets
     held: int = 0
     is_short: bool = False  # would do more at once, if it were given more
     is_in_line: bool = False
@@ -85,13 +88,19 @@ class Lane:
 
     def room(self) -> int:
         """How many more may be held, if nobody else held anything; little, while it is not known to work."""
-        most = self.window if self.failures else self.limits.most * BACKLOG_PER_DELIVERY
-        return max(0, most - self.held)
+        return max(0, self._most_held() - self.held)
 
     def room_for_stored(self) -> int:
         """The same for what waits in the database: half of the room is for fresh mail."""
-        most = self.window if self.failures else self.limits.most * BACKLOG_PER_DELIVERY // 2
-        return max(0, most - self.held)
+        most = self._most_held()
+        return max(0, (most if self.failures else (most + 1) // 2) - self.held)
+
+    def _most_held(self) -> int:
+        """Little of what goes slowly; and as much as is probed, while it is not known to work."""
+        if self.failures:
+            return self.window
+        most = self.limits.most * BACKLOG_PER_DELIVERY
+        return min(most, max(2, self.limits.per_minute)) if self.limits.per_minute else most
 
     def is_held(self, now: Instant) -> bool:
         return now < self.held_until
@@ -100,12 +109,20 @@ class Lane:
         (self.fresh if job.delivery.attempts <= 1 else self.retries).append(job)
 
     def wants_runner(self) -> bool:
-        return self.active < self.window and bool(
-            self.fresh or (self.retries and self.retrying < self._most_retries())
-        )
+        if self.active >= self.window or (self.limits.per_minute and not self.tickets):
+            return False
+        return bool(self.fresh or (self.retries and self.retrying < self._most_retries()))
 
     def next(self) -> Job | None:
         """The job whose turn it is; None when none may go."""
+        if not self.limits.per_minute:
+            return self._next()
+        if not self.tickets or (job := self._next()) is None:
+            return None
+        self.tickets -= 1
+        return job
+
+    def _next(self) -> Job | None:
         if self.retries and self.retrying < self._most_retries():
             self.turn += 1
             if not self.fresh or self.turn % (FRESH_PER_RETRY + 1) == 0:
@@ -118,11 +135,25 @@ class Lane:
         if job.delivery.attempts > 1:
             self.retrying -= 1
 
+    def withdrawn(self, wanted: Callable[[Delivery], bool]) -> list[Job]:
+        """What waits and is wanted, which no longer waits here."""
+        found: list[Job] = []
+        for jobs in (self.fresh, self.retries):
+            some = [job for job in jobs if wanted(job.delivery)]
+            if some:
+                found += some
+                gone = set(map(id, some))
+                rest = [job for job in jobs if id(job) not in gone]
+                jobs.clear()
+                jobs.extend(rest)
+        return found
+
     def drained(self) -> list[Job]:
         """All that waits, which no longer waits here."""
         jobs = [*self.fresh, *self.retries]
         self.fresh.clear()
         self.retries.clear()
+        self.tickets = 0
         return jobs
 
     def _most_retries(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,14 +27,16 @@ from graphpost.delivery.routing import (
     destination_key,
 )
 from graphpost.delivery.suppressing import SuppressedCourier
+from graphpost.errors import ConfigurationError
 from graphpost.maillog import MailLog
 from graphpost.store.interventions import CANCELLED
 from graphpost.store.store import Store
 from graphpost.transport.capture import CaptureCourier
 from graphpost.transport.courier import Courier, Failed, Reply
+from graphpost.transport.idling import IdleConnections
 from graphpost.transport.reject import RejectCourier, refusal
-from graphpost.transport.security import Security, TlsLevel
-from graphpost.transport.session import SmtpTarget, tls_contexts
+from graphpost.transport.security import Security, TlsLevel, client_context
+from graphpost.transport.session import SmtpTarget
 from graphpost.transport.smtp import SmtpCourier
 
 if TYPE_CHECKING:
@@ -47,7 +50,8 @@ _EXCEEDED: Final = "The mailbox has reached its limit of recipients; the message
 class Outlets:
     """Made once from the routes; `find` knows every key that `Router` can give but `local`.
 
-    `signed` is put around every courier by which mail leaves.
+    `names` are ours beside `hostname` and those of routes: a mail exchanger of such a name is us.  `signed` is put around
+    every courier by which mail leaves.
     """
 
     def __init__(
@@ -63,17 +67,23 @@ class Outlets:
         log: MailLog,
         policy_port: int = HTTPS_PORT,
         signed: Callable[[Courier], Courier] = lambda courier: courier,
+        names: Sequence[str] = (),
     ) -> None:
         self._settings = settings
         self._hostname = hostname
         self._router = router
         self._signed = signed
-        names = [hostname, *(route.hostname for route in routes if route.hostname)]
-        self._own = frozenset(a_label(name).lower() for name in names)
-        self._courier_of = partial(SmtpCourier, when_secured=said_of_tls(log))
+        ours = (hostname, *names, *(route.hostname for route in routes))
+        self._own = frozenset(a_label(name).lower() for name in ours if name)
+        self._courier_of = partial(
+            SmtpCourier,
+            when_secured=said_of_tls(log),
+            idling=IdleConnections(settings.connections),
+        )
+        for i, route in enumerate(routes):
+            check_files(route, f"routes[{i}]")
         self._exchangers: Exchangers | None = None
         if any(destination_key(route) == MX for route in routes):
-            self._check_files(routes)
             self._exchangers = self._asking(dns, store, clock, log, policy_port)
         self._limits: dict[str, Limits] = {}
         unknown = Failed(Reply(550, "5.1.1", "Recipient address rejected: no such mailbox here", hostname))
@@ -93,15 +103,9 @@ class Outlets:
                 continue
             if "://" in key:
                 self._couriers[key] = signed(relays.courier(route))
-                self._limits[key] = self._limits_of(most_connections(route, settings))
+                self._limits[key] = self._limits_of(route, most_connections(route, settings))
             elif key.startswith(REJECT):
                 self._couriers[key] = RejectCourier(refusal(key.partition(":")[2]))
-
-    def _check_files(self, routes: Sequence[RouteSettings]) -> None:
-        """Raise ConfigurationError now for files that no exchanger could be reached with."""
-        for route in routes:
-            if destination_key(route) == MX:
-                tls_contexts(exchanger_target(route, self._settings, self._hostname, "", ""))
 
     def _asking(
         self, dns: DnsSettings, store: Store, clock: Clock, log: MailLog, policy_port: int
@@ -136,17 +140,18 @@ class Outlets:
     def limits(self, destination: str) -> Limits:
         """How many deliveries to a destination may be under way at once; without a host, as many from the beginning."""
         if destination.startswith(MX) and (route := self._router.mx_route(destination.removeprefix(MX))):
-            return self._limits_of(connections_of(route, self._settings))
+            return self._limits_of(route, connections_of(route, self._settings))
         most = self._settings.concurrency
         return self._limits.get(destination) or Limits(most, initial=most, is_remote=False)
 
-    def _limits_of(self, connections: int) -> Limits:
+    def _limits_of(self, route: RouteSettings, connections: int) -> Limits:
         """Over SMTP there are twice as many deliveries under way as connections: the courier sends the commands of
         the next message together with the content of the one before."""
         return Limits(
             DELIVERIES_PER_CONNECTION * connections,
             initial=self._settings.initial_concurrency,
             failed_cohorts=self._settings.failed_cohorts,
+            per_minute=route.messages_per_minute or self._settings.messages_per_minute,
         )
 
     async def run(self) -> None:
@@ -160,10 +165,19 @@ class Outlets:
             self._exchangers.knowledge.forget(domain)
 
     async def close(self) -> None:
-        for courier in self._couriers.values():
-            await courier.close()
+        await asyncio.gather(*(courier.close() for courier in self._couriers.values()))
         if self._exchangers is not None:
             await self._exchangers.close()
+
+
+def check_files(route: RouteSettings, where: str) -> None:
+    """Raise ConfigurationError unless there can be TLS with the files that the route names."""
+    if not route.ca_file and not route.certificate:
+        return
+    try:
+        client_context(is_verifying=True, ca_file=route.ca_file, certificate=route.certificate, key=route.key)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}.{error.key}", error.problem) from error
 
 
 def said_of_tls(log: MailLog) -> Callable[[SmtpTarget, Security], None]:

@@ -17,8 +17,8 @@ from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.filing import Filing
 from graphpost.delivery.items import new_message_id
 from graphpost.ids import random_bytes
-from graphpost.mail.answerable import fields_of
-from graphpost.mail.mailbox import NO_FOLDER, Mailbox
+from graphpost.mail.answerable import fields_of, is_doubtful
+from graphpost.mail.mailbox import JUNK, NO_FOLDER, Mailbox
 from graphpost.mail.message import Address, Item
 from graphpost.mail.receipt import Disposition, ReceiptFacts, asked_by, is_suppressed, receipt
 from graphpost.mail.thread import ancestry, answering_index
@@ -59,7 +59,7 @@ class Receipts:
             return made
         item = made[place].item
         address = asked_by(fields_of(item.message.headers), return_path)
-        if not address or mailbox.owns(address):
+        if not address or mailbox.owns(address) or is_doubtful(item.message):
             return made
         item = replace(item, message=replace(item.message, receipt_to=address))
         if item.is_read:
@@ -72,7 +72,7 @@ class Receipts:
         """The receipt to whom the message names; None when it names nobody, or its author wants none of that kind."""
         message = item.message
         wanted = self._enabled and message.receipt_to and message.is_read_receipt_requested
-        if not wanted or is_suppressed(fields_of(message.headers), disposition):
+        if not wanted or item.folder_id == JUNK or is_suppressed(fields_of(message.headers), disposition):
             return None
         facts = ReceiptFacts(
             message_id=new_message_id(item.message_id, random_bytes(8), mailbox.address),

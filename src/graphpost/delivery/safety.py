@@ -90,12 +90,13 @@ class RouteSafety:
             knowledge.log.tls_downgraded(domain, host, *names, security.flaw)
 
     def refused(self, domain: str, host: str, reason: str) -> None:
-        self._knowledge.log.tls_refused(domain, host, reason)
+        if self._knowledge.is_news("refused", domain, host):
+            self._knowledge.log.tls_refused(domain, host, reason)
 
     def _test(self, domain: str, host: str, policy: Policy, security: Security) -> None:
         """Say what would have failed, were the policy enforced."""
         if not policy.matches(host):
-            reason = "the policy does not name this host"
+            reason = "the domain's MTA-STS policy does not name this host"
         elif security.level is not TlsLevel.VERIFIED:
             reason = security.flaw or "the certificate was not verified"
         else:

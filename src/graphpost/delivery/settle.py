@@ -20,7 +20,7 @@ from graphpost.delivery.filing import Filing
 from graphpost.delivery.routing import CAPTURE
 from graphpost.delivery.schedule import next_attempt
 from graphpost.store import deliveries, forgetting, messages
-from graphpost.store.deliveries import Delivery, Recipient, Saying
+from graphpost.store.deliveries import Answer, Delivery, Recipient, Saying
 from graphpost.store.store import Tx
 from graphpost.transport.courier import Deferred, Delivered, Failed, Outcome, Reply
 
@@ -156,7 +156,11 @@ def _after(
                     f"delivery time expired; last answer: {reply.text}",
                     reply.host,
                 )
-    return Recipient(recipient.address, state, Saying(reply.code, reply.status, reply.text, reply.host), now)
+    said = Saying(reply.code, reply.status, reply.text, reply.host)
+    if recipient.reply is None:
+        return Recipient(recipient.address, state, said, now)
+    earlier = (*recipient.earlier, Answer(recipient.reply, recipient.at))[-deliveries.ANSWERS :]
+    return Recipient(recipient.address, state, said, now, earlier)
 
 
 def _is_captured(delivery: Delivery) -> bool:

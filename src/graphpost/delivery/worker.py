@@ -21,6 +21,7 @@ from graphpost.delivery.gates import Gates
 from graphpost.delivery.lane import Job, Lane, Limits
 from graphpost.delivery.lanes import ALL_BUCKETS, Lanes
 from graphpost.delivery.leases import Leases
+from graphpost.delivery.pacing import Pacer
 from graphpost.delivery.rerouting import Rerouter
 from graphpost.delivery.settler import Settler
 from graphpost.maillog import MailLog
@@ -74,7 +75,9 @@ class Worker:
             clock=clock,
             log=log,
         )
+        self._pacer = Pacer(store, self._start, clock, log)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pacing: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._running = False
 
@@ -87,7 +90,7 @@ class Worker:
         await self._rerouter.open_gates()
         self._running = True
         self._loops = [
-            asyncio.create_task(self._claimer.run(self._look_behind_gates)),
+            asyncio.create_task(self._claimer.run(self._after_look)),
             asyncio.create_task(self._leases.renew_forever()),
         ]
         self._settler.start()
@@ -95,9 +98,10 @@ class Worker:
     async def stop(self, grace_seconds: float = 30.0) -> None:
         """Finish the attempts under way, give back the rest."""
         self._running = False
-        for loop in self._loops:
+        ending = [*self._loops, *self._pacing]
+        for loop in ending:
             loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=grace_seconds)
             for task in late:
@@ -111,6 +115,13 @@ class Worker:
         for lane in self._lanes:
             lane.held_until = 0
         self._claimer.look_now()
+
+    async def relinquish(self, wanted: Callable[[Delivery], bool]) -> None:
+        """Give back what waits in memory and somebody wants to act on; what is being attempted goes on."""
+        for lane in self._lanes:
+            if jobs := lane.withdrawn(wanted):
+                self._lanes.let_go(lane, len(jobs))
+                await self._leases.give_back([job.delivery for job in jobs])
 
     # Fresh submissions
 
@@ -145,17 +156,20 @@ class Worker:
         lane = self._lanes.lane(delivery.destination)
         self._leases.add(delivery)
         lane.add(job)
+        if lane.limits.per_minute and not lane.is_paced:
+            lane.is_paced = True
+            self._begin(self._pacer.run(lane), self._pacing)
         self._start(lane)
 
     def _start(self, lane: Lane) -> None:
         """Let one more delivery be under way, if there is one and may be."""
         if self._running and lane.wants_runner() and self._lanes.begin(lane):
-            self._begin(self._run(lane))
+            self._begin(self._run(lane), self._tasks)
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        among.add(task)
+        task.add_done_callback(among.discard)
 
     async def _run(self, lane: Lane) -> None:
         """Deliver what waits in a lane, one after the other, for as long as we may."""
@@ -199,6 +213,10 @@ class Worker:
         elif not lane.is_held(self._clock.now()) and lane.failed():
             await self._gates.close(lane, said)
 
-    def _look_behind_gates(self) -> None:
+    def _after_look(self) -> None:
+        now, metrics = self._clock.now(), self._log.metrics
+        metrics.deliveries_under_way = sum(lane.active for lane in self._lanes)
+        metrics.deliveries_in_memory = sum(lane.held for lane in self._lanes)
+        metrics.destinations_held = sum(lane.is_held(now) for lane in self._lanes)
         if (looking := self._gates.look_behind()) is not None:
-            self._begin(looking)
+            self._begin(looking, self._tasks)

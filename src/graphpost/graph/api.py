@@ -69,14 +69,16 @@ class GraphApi:
 
         A principal comes with the requests of a batch, whose token was looked at when the batch came.
         """
-        headers = _standard_headers(request)
+        headers, verifier = _standard_headers(request), self._services.verifier
         try:
             place = self._places.get((request.method, request.path))
             api = self if principal is None else None
             if principal is None:
                 if place is None and request.method == "GET":
                     place = self._find_open(request)
-                principal = NOBODY if place and place.route.is_open else self._authenticate(request)
+                is_open = place is not None and place.route.is_open
+                token = "" if is_open else _bearer(request.headers)
+                principal = NOBODY if is_open else verifier.find_cached(token) or await verifier.admit(token)
             place = place or self._find_place(request)
             call = self._call(request, principal, place, api)
             throttle = self._services.throttle
@@ -93,23 +95,16 @@ class GraphApi:
             _log.exception("request %s: unexpected", request.request_id)
             return self._refused(unexpected(), headers)
 
-    def stranger(self, headers: Mapping[str, str]) -> GraphError | None:
+    async def stranger(self, headers: Mapping[str, str]) -> GraphError | None:
         """Why a request with these headers is nobody's; None when it is somebody's."""
+        verifier = self._services.verifier
         try:
-            self._verified(headers)
+            token = _bearer(headers)
+            if verifier.find_cached(token) is None:
+                await verifier.admit(token)
         except GraphError as error:
             return error
         return None
-
-    def _authenticate(self, request: Request) -> Principal:
-        return self._verified(request.headers)
-
-    def _verified(self, headers: Mapping[str, str]) -> Principal:
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme != "Bearer" and scheme.lower() != "bearer":
-            token = ""
-        verifier, token = self._services.verifier, token.strip()
-        return verifier.find_cached(token) or verifier.verify(token)
 
     def _call(self, request: Request, principal: Principal, place: Place, api: GraphApi | None) -> Call:
         permission = place.route.permission
@@ -226,6 +221,12 @@ def read_query(query_string: str, version: str) -> dict[str, str]:
 def _user_key(first: str, captures: Mapping[str, str]) -> str:
     # A route may pass through one user to another (managedDevices/…/users/…): the last one is whose mailbox it is.
     return captures.get("user") or ("me" if first.lower() == "me" else "")
+
+
+def _bearer(headers: Mapping[str, str]) -> str:
+    """The token; '' when there is none."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme == "Bearer" or scheme.lower() == "bearer" else ""
 
 
 def _standard_headers(request: Request) -> dict[str, str]:

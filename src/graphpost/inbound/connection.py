@@ -1,8 +1,7 @@
 """One client's connection: lines and octets in, replies out, bounded.
 
 While more is waiting than is asked for, nothing is read from the network.  Replies are held as long as there are further
-commands at hand, and leave together (PIPELINING, RFC 2920).  `closed` is what ends everything: the client is gone, or
-has been told to go.
+commands at hand, and leave together (PIPELINING, RFC 2920).
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from graphpost.inbound.replies import Reply, refusal
 
 HIGH: Final = 65_536  # octets that wait to be asked for; then reading pauses
 LOW: Final = 16_384
+LINGER_SECONDS: Final = 5.0
 
 
 class ClientGone(Exception):
@@ -34,6 +34,7 @@ class Connection(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self._is_paused = False
         self._ended = False
+        self._alarm: asyncio.TimerHandle | None = None
         self.peer = ""
         self.is_secure = False
         self.tls = ""
@@ -58,6 +59,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
         self._ended = True
+        if self._alarm is not None:
+            self._alarm.cancel()
         self._tell()
         self.resume_writing()
 
@@ -204,12 +207,13 @@ class Connection(asyncio.Protocol):
         self.tls = f"{cipher[1]} with cipher {cipher[0]} ({cipher[2]} bits)" if cipher else "TLS"
 
     def close(self) -> None:
-        """Send what there is to say, and end."""
+        """Send what there is to say, and end; who does not take it in LINGER_SECONDS is cut off."""
         if self._transport is not None:
             if self._replies:
                 self._transport.write(b"".join(self._replies))
                 self._replies.clear()
             self._transport.close()
+            self._alarm = self._loop.call_later(LINGER_SECONDS, self.abort)
 
     def abort(self) -> None:
         """End at once."""

@@ -7,7 +7,7 @@ counted by address.  Over a Unix socket nobody is counted.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from graphpost.auth.throttle import network_of
@@ -17,28 +17,34 @@ _MINUTE: Final = 60.0
 _KEYS: Final = 10_000
 
 
+class Networks:
+    """The addresses of a list of addresses and networks; what is no address, as over a Unix socket, is in it too."""
+
+    def __init__(self, entries: Iterable[str]) -> None:
+        self._networks = [ipaddress.ip_network(entry.strip("[]"), strict=False) for entry in entries]
+
+    def __contains__(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address.partition("%")[0])
+        except ValueError:
+            return True
+        return any(parsed in network for network in self._networks)
+
+
 class Gate:
     """`now` gives seconds of any clock that only goes forward."""
 
     def __init__(self, settings: InboundSettings, now: Callable[[], float]) -> None:
         self._settings = settings
         self._now = now
-        self._unlimited = [
-            ipaddress.ip_network(entry.strip("[]"), strict=False) for entry in settings.unlimited
-        ]
+        self._unlimited = Networks(settings.unlimited)
         self._total = 0
         self._open: dict[str, int] = {}
         self._rates: dict[tuple[str, str], tuple[int, float]] = {}  # how many since when
 
     def key(self, address: str) -> str:
         """What an address is counted as; '' when it is not."""
-        try:
-            parsed = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return ""
-        if any(parsed in network for network in self._unlimited):
-            return ""
-        return network_of(address)
+        return "" if address in self._unlimited else network_of(address)
 
     def enter(self, key: str) -> str:
         """Count a connection; why it is not let in, or ''.  Whoever is let in has to `leave`."""

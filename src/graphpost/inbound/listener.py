@@ -17,8 +17,9 @@ from typing import Final
 
 from graphpost.errors import ConfigurationError
 from graphpost.inbound.connection import Connection
+from graphpost.inbound.house import House, Kind
 from graphpost.inbound.replies import Reply
-from graphpost.inbound.session import House, Session
+from graphpost.inbound.session import Session
 
 GRACE_SECONDS: Final = 30
 BACKLOG: Final = 512
@@ -32,29 +33,29 @@ class Listener:
         self._servers: list[asyncio.Server] = []
         self._sessions: dict[asyncio.Task[None], Session] = {}
 
-    async def start(self, listening: socket.socket, *, lmtp: bool) -> None:
+    async def start(self, listening: socket.socket, kind: Kind) -> None:
         """Serve one more socket."""
         loop = asyncio.get_running_loop()
 
         def connect() -> Connection:
-            return _Served(loop, self, lmtp=lmtp)
+            return _Served(loop, self, kind)
 
         if listening.family == socket.AF_UNIX:
             self._servers.append(await loop.create_unix_server(connect, sock=listening, backlog=BACKLOG))
         else:
             self._servers.append(await loop.create_server(connect, sock=listening, backlog=BACKLOG))
 
-    def begin(self, connection: Connection, address: str, *, lmtp: bool) -> None:
+    def begin(self, connection: Connection, address: str, kind: Kind) -> None:
         """A client has come."""
         house, gate = self._house, self._house.gate
         key = gate.key(address)
         why = gate.enter(key)
         if why:
-            house.log.turned_away(address, "connect", 421, why, "limit", "", "")
+            house.log.turned_away(address, "connect", 421, why, "limit")
             connection.say(Reply(421, "4.7.0", f"{house.hostname} Error: {why}"))
             connection.close()
             return
-        session = Session(house, connection, address, lmtp=lmtp)
+        session = Session(house, connection, address, kind)
         task = asyncio.get_running_loop().create_task(session.run())
         self._sessions[task] = session
 
@@ -72,9 +73,8 @@ class Listener:
         self._house.is_stopping = True
         for server in self._servers:
             server.close()
-        for task, session in list(self._sessions.items()):
-            if session.is_idle:
-                task.cancel()
+        for session in list(self._sessions.values()):
+            session.shut()
         if self._sessions:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(GRACE_SECONDS):
@@ -87,16 +87,16 @@ class Listener:
 class _Served(Connection):
     """A connection that begins a session when it is there."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, listener: Listener, *, lmtp: bool) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, listener: Listener, kind: Kind) -> None:
         super().__init__(loop)
         self._listener: Listener | None = listener
-        self._lmtp = lmtp
+        self._kind: Kind = kind
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         listener, self._listener = self._listener, None
         if listener is not None:  # else it is the same one, encrypted now
-            listener.begin(self, _address(transport), lmtp=self._lmtp)
+            listener.begin(self, _address(transport), self._kind)
 
 
 def _address(transport: asyncio.BaseTransport) -> str:

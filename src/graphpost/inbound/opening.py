@@ -10,6 +10,7 @@ from typing import Protocol
 
 from graphpost.clock import Clock
 from graphpost.config import Config
+from graphpost.config.names import a_label
 from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.confirming import Confirmer
 from graphpost.delivery.filing import Filer
@@ -17,9 +18,9 @@ from graphpost.delivery.routing import Router
 from graphpost.errors import ConfigurationError
 from graphpost.files import make_directory
 from graphpost.inbound.gate import Gate
+from graphpost.inbound.house import House, Kind
 from graphpost.inbound.listener import Listener, listen_unix, tls_context
 from graphpost.inbound.reception import Evaluate, Reception, no_results
-from graphpost.inbound.session import House
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
 from graphpost.store.store import Store
@@ -51,7 +52,7 @@ def open_inbound(
 ) -> Inbound:
     """Everything but the sockets."""
     settings = config.inbound
-    own_name = settings.hostname or hostname
+    own_name = a_label(settings.hostname) or hostname
     reception = Reception(
         store=store,
         filer=filer,
@@ -93,15 +94,15 @@ class Inbound:
         elif settings.tls and own is not None:
             house.tls = tls_context(own.certificate, own.key)
         if settings.port:
-            await self.serve(listen_tcp("port", settings.host, settings.port), lmtp=False)
+            await self.serve(listen_tcp("port", settings.host, settings.port), "smtp")
         if settings.lmtp_port:
-            await self.serve(listen_tcp("lmtp_port", settings.lmtp_host, settings.lmtp_port), lmtp=True)
+            await self.serve(listen_tcp("lmtp_port", settings.lmtp_host, settings.lmtp_port), "lmtp")
         if settings.lmtp_socket:
-            await self.serve(listen_unix(Path(settings.lmtp_socket)), lmtp=True)
+            await self.serve(listen_unix(Path(settings.lmtp_socket)), "lmtp")
 
-    async def serve(self, listening: socket.socket, *, lmtp: bool) -> None:
+    async def serve(self, listening: socket.socket, kind: Kind) -> None:
         """Serve one socket that listens."""
-        await self._listener.start(listening, lmtp=lmtp)
+        await self._listener.start(listening, kind)
 
     async def stop(self) -> None:
         """End: messages under way are taken, all else is told to come back later."""

@@ -59,11 +59,11 @@ class Letter(Struct, frozen=True):
         return list({taker.mailbox.mailbox_id: taker.mailbox for taker in self.takers}.values())
 
 
-Evaluate = Callable[[Letter, Iterable[bytes]], Awaitable[bytes]]
-"""Of an envelope and a message: the Authentication-Results fields to put on top, each with its CRLF."""
+Evaluate = Callable[[Letter, Spool], Awaitable[bytes]]
+"""Of an envelope and a message: the Authentication-Results fields to put on top, each with its CRLF.  It may raise Refusal."""
 
 
-async def no_results(letter: Letter, data: Iterable[bytes]) -> bytes:
+async def no_results(letter: Letter, data: Spool) -> bytes:
     """An Evaluate that looks at nothing."""
     return b""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from graphpost.clock import Instant
-from graphpost.mail.answerable import fields_of, is_automatic, is_read_by_nobody, suppresses
+from graphpost.mail.answerable import fields_of, is_automatic, is_doubtful, is_read_by_nobody, suppresses
 from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.message import Address, Body, Header, Item, Message, ZonedTime
 from graphpost.mail.preferences import AutomaticReplies
@@ -25,20 +25,21 @@ def is_away(replies: AutomaticReplies, now: Instant, instant_of: Callable[[Zoned
     return replies.status == "alwaysEnabled"
 
 
-def answers(mailbox: Mailbox, message: Message, envelope_sender: str) -> bool:
+def answers(message: Message, envelope_sender: str, owns: Callable[[str], bool]) -> bool:
     """Whether this message is one to be answered: a person's, to this mailbox by name (RFC 3834 §2).
 
-    Never its own mail, what is automatic or from a list, what nobody would read, or what asks for no answer.
+    Never its own mail, what is automatic, forged or from a list, what nobody would read, or what asks for no answer;
+    `owns` says which addresses are the mailbox's.
     """
     author = message.from_ or message.sender
-    if not envelope_sender or mailbox.owns(envelope_sender) or is_read_by_nobody(envelope_sender):
+    if not envelope_sender or owns(envelope_sender) or is_read_by_nobody(envelope_sender):
         return False
-    if author is None or is_read_by_nobody(author.address):
+    if author is None or is_read_by_nobody(author.address) or is_doubtful(message):
         return False
     fields = fields_of(message.headers)
     if is_automatic(fields) or suppresses(fields, "OOF"):
         return False
-    return any(mailbox.owns(each.address) for each in message.to + message.cc)
+    return any(owns(each.address) for each in message.to + message.cc)
 
 
 def words_for(replies: AutomaticReplies, *, internal: bool) -> Body | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from graphpost.mail.contenttype import parse_parametrised
-from graphpost.mail.message import Header
+from graphpost.mail.message import Header, Message
 from graphpost.mail.traits import LOOP
 
 _SUPPRESS: Final = "x-auto-response-suppress"
@@ -22,6 +22,10 @@ _NOBODY: Final = re.compile(
     r"|bounces?|owner-.*|.*-(?:request|owner|bounces?|relay)|bounces?[-+].*|prvs=.*|srs[01]=.*)",
     re.IGNORECASE,
 )
+
+_ASIDE: Final = re.compile(r'"[^"]*"|\([^()]*\)')
+_FAILS: Final = re.compile(r";\s*(?:spf|dmarc)\s*=\s*fail\b", re.IGNORECASE)
+_PASSES: Final = re.compile(r";\s*dmarc\s*=\s*pass\b", re.IGNORECASE)
 
 Fields = Mapping[str, str]
 
@@ -49,6 +53,18 @@ def is_automatic(fields: Fields) -> bool:
     if any(mark in fields for mark in _MARKS) or any(name.startswith("list-") for name in fields):
         return True
     return is_report(fields) or fields.get("return-path", "").strip() == "<>"
+
+
+def is_doubtful(message: Message) -> bool:
+    """Whether the host that took it has found that it is not from whom its envelope or author says (RFC 8601).
+
+    An answer would go to somebody who has nothing to do with it.  The first of the fields is that host's.
+    """
+    if not message.is_foreign:
+        return False
+    results = (each.value for each in message.headers if each.name.lower() == "authentication-results")
+    said = _ASIDE.sub("", next(results, ""))
+    return _FAILS.search(said) is not None and _PASSES.search(said) is None
 
 
 def is_report(fields: Fields) -> bool:

@@ -20,6 +20,7 @@ CHILD_LENGTH: Final = 5
 _LONGEST_INDEX: Final = HEADER_LENGTH + 100 * CHILD_LENGTH
 _MOST_REFERENCES: Final = 50
 _ID: Final = re.compile(r"<[!-;=?-~]{1,900}>")
+_NAMING: Final = re.compile(r"<[0-9a-f]{16}\.[0-9a-f]{8}\.([0-9a-f]{32})@[^<>@\s]{1,255}>")
 _FILETIME_EPOCH: Final = 116_444_736_000_000_000  # 1970 in units of 100 ns since 1601
 _PREFIX: Final = re.compile(r"(?:[^\W\d_]{1,3}:(?:\s++|$)|(?:re|fwd?):)\s*+", re.IGNORECASE)
 
@@ -99,6 +100,14 @@ def topic(subject: str) -> str:
 def conversation_of_topic(subject: str) -> bytes:
     """The conversation of a message without an index: messages of one topic belong together (MS-OXCMSG)."""
     return md5(topic(subject).upper().encode("utf-16-le", "replace"), usedforsecurity=False).digest()
+
+
+def conversation_named(message_ids: Iterable[str]) -> bytes | None:
+    """The conversation that is named in the first Message-ID that names one: those of Graphpost's messages do."""
+    for each in message_ids:
+        if found := _NAMING.fullmatch(each):
+            return bytes.fromhex(found[1])
+    return None
 
 
 def _filetime(now: Instant) -> int:

@@ -8,8 +8,9 @@ from graphpost.admin.access import administrator_token
 from graphpost.admin.http import AdminApi
 from graphpost.admin.operations import Operations
 from graphpost.auth.issuer import Issuer
+from graphpost.auth.issuers import authorization_uri, foreign_issuer
 from graphpost.auth.keys import SigningKeys
-from graphpost.auth.tokens import TokenVerifier, own_issuer
+from graphpost.auth.tokens import OwnIssuer, TokenVerifier, own_issuer
 from graphpost.graph.api import GraphApi
 from graphpost.graph.attachments.uploading import Uploads
 from graphpost.graph.call import Services
@@ -37,11 +38,7 @@ def make_application(
         store=store,
         blobs=base.blobs,
         directory=people.directory,
-        verifier=TokenVerifier(
-            [own_issuer(tenant, names, keys)],
-            clock,
-            authorization_uri=f"{url}/common/oauth2/authorize",
-        ),
+        verifier=_verifier(base, own_issuer(tenant, names, keys), url),
         submitter=delivery.submitter,
         numbers=base.numbers,
         clock=clock,
@@ -73,6 +70,7 @@ def make_application(
         base.numbers,
         clock,
         queue_changed=delivery.worker.forget_holds,
+        relinquish=delivery.worker.relinquish,
         accounts_changed=people.refresh,
         suppressions_changed=delivery.suppressions.refresh,
         tls_forgotten=delivery.outlets.forget,
@@ -82,6 +80,7 @@ def make_application(
         administrator_token(config.data),
         base.log,
         why_not_ready,
+        config.metrics.destinations,
     )
     return Application(
         graph=GraphApi(services),
@@ -92,3 +91,16 @@ def make_application(
         log=base.log,
         hosts=frozenset(names),
     )
+
+
+def _verifier(base: Foundation, own: OwnIssuer, url: str) -> TokenVerifier:
+    """Who is not let in is told of the first issuer that the settings name, or of our own."""
+    config, people = base.config, base.people
+    foreign = [
+        foreign_issuer(each, config.tenant.id, people.directory, base.clock, base.log)
+        for each in config.issuers
+    ]
+    for issuer in foreign:
+        base.background(issuer.keys.watch())
+    where = authorization_uri(config.issuers[0]) if config.issuers else f"{url}/common/oauth2/authorize"
+    return TokenVerifier([own, *foreign], base.clock, authorization_uri=where, people=people.directory)

@@ -73,6 +73,7 @@ async def start_delivery(base: Foundation, policy_port: int, ration: Ration | No
         log=log,
         policy_port=policy_port,
         signed=signing(config.dkim, clock),
+        names=[config.inbound.hostname],
     )
     base.stack.push_async_callback(outlets.close)
     base.background(outlets.run())
@@ -85,7 +86,7 @@ async def start_delivery(base: Foundation, policy_port: int, ration: Ration | No
     reporter = Reporter(filer, hostname)
     automatic = AutomaticMail(filer, router.destination, config.delivery)
     receipts = Receipts.by_settings(config, automatic, hostname)
-    absence = Absence(automatic, router.is_ours, instant_of)
+    absence = Absence(automatic, people.directory, router.is_ours, instant_of)
     ruler = Ruler(filer, router.destination, config.delivery, receipts, absence)
     arrivals = Arrivals(store, filer, ruler, Noticing(store, log))
     attempts = Attempts(

@@ -7,6 +7,7 @@ ConfigurationError, whose key says what was wrong.
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -24,6 +25,9 @@ GRAPH_APPLICATION: Final = "00000003-0000-0000-c000-000000000000"
 _UNSAFE_SCHEMES: Final = frozenset(
     {"", "javascript", "data", "vbscript", "file", "blob", "about", "view-source"}
 )
+
+
+_CLIENT_ID: Final = re.compile(r"[a-z0-9_.:/@-]{1,128}")
 
 
 class Credential(Struct, frozen=True, kw_only=True):
@@ -136,16 +140,27 @@ def put_application(tx: Tx, application: Application) -> None:
 
 
 def check_application(application: Application) -> None:
-    """Raise ConfigurationError for a client id that is no GUID or Graph's own, or a redirect URI that is unsafe."""
-    try:
-        canonical = str(uuid.UUID(application.client_id))
-    except ValueError as error:
-        raise ConfigurationError("client_id", f"{application.client_id!r} is not a GUID") from error
-    if canonical != application.client_id or canonical == GRAPH_APPLICATION:
+    """Raise ConfigurationError for a client id that is unusual or Graph's own, or a redirect URI that is unsafe.
+
+    A client id is a GUID in its usual form, or another provider's lower-case name for the client.
+    """
+    if (
+        not _CLIENT_ID.fullmatch(application.client_id)
+        or _usual(application.client_id) != application.client_id
+    ):
+        raise ConfigurationError("client_id", f"{application.client_id!r} cannot be a client id")
+    if application.client_id == GRAPH_APPLICATION:
         raise ConfigurationError("client_id", f"{application.client_id!r} cannot be a client id")
     for uri in application.redirect_uris:
         if not is_safe_redirect(uri):
             raise ConfigurationError("redirect_uris", f"{uri!r} cannot be a redirect URI")
+
+
+def _usual(client_id: str) -> str:
+    try:
+        return str(uuid.UUID(client_id))
+    except ValueError:
+        return client_id
 
 
 def is_safe_redirect(uri: str) -> bool:

@@ -22,6 +22,7 @@ BUCKETS: Final = 16
 QUEUED: Final = 0
 DONE: Final = 1
 HELD: Final = 2
+ANSWERS: Final = 10
 _ROWS: Final = 32  # to a statement, at most
 
 OPEN: Final = frozenset({"queued", "deferred"})  # the states of a recipient that still waits
@@ -38,13 +39,24 @@ class Saying(Struct, frozen=True, array_like=True):
     host: str = ""
 
 
+class Answer(Struct, frozen=True, array_like=True):
+    """What was said at an attempt, and when."""
+
+    reply: Saying
+    at: Instant
+
+
 class Recipient(Struct, frozen=True, array_like=True):
-    """One recipient and how far the message is on the way there; `at` is when that became so."""
+    """One recipient and how far the message is on the way there; `at` is when that became so.
+
+    `earlier` are the answers before `reply`, the last ANSWERS of them.  Fields are only ever added, at the end.
+    """
 
     address: str
     state: RecipientState = "queued"
     reply: Saying | None = None
     at: Instant = 0
+    earlier: tuple[Answer, ...] = ()
 
 
 class Delivery(Struct, frozen=True):

@@ -6,8 +6,9 @@ A destination that refuses everybody is held back as a whole, in every bucket.
 from __future__ import annotations
 
 from typing import Final
+from zlib import crc32
 
-from graphpost.clock import Instant
+from graphpost.clock import SECOND, Instant
 from graphpost.store.deliveries import BUCKETS
 from graphpost.store.store import Tx
 
@@ -28,6 +29,11 @@ _HOLD: Final = (
     "INSERT INTO destinations (bucket, destination, not_before, failures) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (bucket, destination) DO UPDATE SET not_before = excluded.not_before, failures = excluded.failures"
 )
+_PACE: Final = (
+    "INSERT INTO paces (bucket, destination, next_at) VALUES (?, ?, ?) ON CONFLICT (bucket, destination) DO UPDATE"
+    " SET next_at = CASE WHEN paces.next_at BETWEEN ? AND ? THEN paces.next_at ELSE ? END + ? RETURNING next_at"
+)
+FARTHEST: Final = 3600 * SECOND  # a time further ahead was taken by a clock that was wrong
 
 
 def due_in(tx: Tx, bucket: int, now: Instant) -> list[str]:
@@ -50,8 +56,17 @@ def hold(tx: Tx, destination: str, not_before: Instant, failures: int) -> None:
 
 
 def forget(tx: Tx, before: Instant) -> int:
-    """Forget those that were not held back since; how many rows that were."""
+    """Forget those that were not held back since, nor had a time taken; how many rows that were."""
     return sum(
         tx.execute("DELETE FROM destinations WHERE bucket = ? AND not_before < ?", (bucket, before))
+        + tx.execute("DELETE FROM paces WHERE bucket = ? AND next_at < ?", (bucket, before))
         for bucket in range(BUCKETS)
     )
+
+
+def take_times(tx: Tx, destination: str, now: Instant, number: int, interval: Instant) -> Instant:
+    """Take so many times, `interval` apart, at which a message may go to a destination; the first of them."""
+    taken, bucket = number * interval, crc32(destination.encode()) % BUCKETS
+    row = tx.one(_PACE, (bucket, destination, now + taken, now, now + FARTHEST, now, taken))
+    assert row is not None, "an INSERT with RETURNING gives a row"
+    return int(row[0]) - taken

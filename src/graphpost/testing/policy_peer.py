@@ -17,12 +17,12 @@ PATH = "/.well-known/mta-sts.txt"
 
 
 class PolicyPeer:
-    """On a free port of the loopback.  `asked` are the hosts that a policy was asked of, in order."""
+    """On a free port of the loopback, unless it is told otherwise.  `asked` are the hosts that a policy was asked of, in order."""
 
-    def __init__(self, context: ssl.SSLContext, host: str = "127.0.0.1") -> None:
+    def __init__(self, context: ssl.SSLContext, host: str = "127.0.0.1", port: int = 0) -> None:
         self.asked: list[str] = []
         self._answers: dict[str, tuple[int, dict[str, str], bytes]] = {}
-        self._server = _Server((host, 0), self._handler(), context)
+        self._server = _Server((host, port), self._handler(), context)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     @property

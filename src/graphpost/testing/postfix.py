@@ -124,6 +124,16 @@ class Postfix:
         until(lambda: len(self.mailbox(user)) >= number, lambda: self.log)
         return self.mailbox(user)
 
+    def find_mail(self, user: str, *parts: bytes) -> bytes:
+        """The one message of a user's with these octets in it, once it is there."""
+
+        def found() -> list[bytes]:
+            return [each for each in self.mailbox(user) if all(part in each for part in parts)]
+
+        until(lambda: bool(found()), lambda: self.log)
+        (message,) = found()
+        return message
+
     def wait_for_log(self, text: str) -> None:
         until(lambda: text in self.log, lambda: self.log)
 

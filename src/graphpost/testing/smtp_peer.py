@@ -338,9 +338,11 @@ class SmtpPeer:
             )
             password = await self._challenge(lines, "UGFzc3dvcmQ6")
         elif mechanism.upper() in ("XOAUTH2", "OAUTHBEARER"):
-            username, password = bearer_of(b64decode(initial).decode())
+            given = b64decode(initial).decode() if initial else await self._challenge(lines, "")
+            username, password = bearer_of(given)
         else:
-            _, username, password = b64decode(initial).decode().split("\0")
+            given = b64decode(initial).decode() if initial else await self._challenge(lines, "")
+            _, username, password = given.split("\0")
         if self._users.get(username) == password:
             state.username = username
             await lines.write("235 2.7.0 welcome")

@@ -94,7 +94,13 @@ class MxCourier:
         except _Hopeless as reason:
             return (reason.outcome,) * len(envelope.recipients)
         demand = await self._safety.demand(self._domain)
-        outcomes = await self._deliver(envelope, exchangers, demand)
+        admitted = [each for each in exchangers if self._is_admitted(each.host, demand)]
+        if not admitted:
+            text = (
+                f"the MTA-STS policy of {self._domain} names none of its mail servers: {_listed(exchangers)}"
+            )
+            return (_held("4.7.5", text),) * len(envelope.recipients)
+        outcomes = await self._deliver(envelope, admitted, demand)
         if outcomes is not None:
             return outcomes
         text = f"none of the mail servers of {self._domain} has an address: {_listed(exchangers)}"
@@ -114,9 +120,6 @@ class MxCourier:
         for exchanger in exchangers[:HOSTS]:
             if not left:
                 break
-            if not demand.admits(exchanger.host):
-                unsafe = self._pass_over(exchanger.host, demand)
-                continue
             try:
                 addresses = await self._resolver.addresses(exchanger.host)
             except NoSuchDomainError:
@@ -146,10 +149,11 @@ class MxCourier:
             return (_failed("5.4.4", refused),) * everybody
         return outcomes
 
-    def _pass_over(self, host: str, demand: Demand) -> str:
-        reason = f"{host} is not among the mail servers of {self._domain} that its MTA-STS policy names"
-        self._safety.refused(self._domain, host, reason)
-        return reason
+    def _is_admitted(self, host: str, demand: Demand) -> bool:
+        if not demand.admits(host):
+            self._safety.refused(self._domain, host, "the domain's MTA-STS policy does not name this host")
+            return False
+        return True
 
     def _note_unsafe(self, host: str, outcome: Outcome, demand: Demand) -> str:
         """Why mail was not given to a host, when it was for lack of TLS that we insist on; else ''."""

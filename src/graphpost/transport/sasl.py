@@ -10,6 +10,7 @@ from typing import Final
 
 from graphpost.config import Mechanism
 
+COMMAND_LINE: Final = 512  # octets (RFC 5321, 4.5.3.1.4)
 BY_PASSWORD: Final[tuple[Mechanism, ...]] = ("plain", "login")
 BY_TOKEN: Final[tuple[Mechanism, ...]] = ("oauthbearer", "xoauth2")
 # What a client says to the challenge in which a server hides an error; the verdict comes after it.
@@ -22,16 +23,25 @@ def choose(wanted: Mechanism, offered: frozenset[str], candidates: tuple[Mechani
 
 
 def auth_lines(mechanism: Mechanism, username: str, secret: str, host: str, port: int) -> list[bytes]:
-    """The client's lines, one per reply; all base64, so nothing in a secret can end a line."""
+    """The client's lines, one per reply; all base64, so nothing in a secret can end a line.
+
+    What is too long for a command line, as tokens often are, waits for the server's go-ahead (RFC 4954, 4).
+    """
+    begun = f"AUTH {mechanism.upper()}".encode()
     if mechanism == "login":
-        return [b"AUTH LOGIN\r\n", _encoded(username), _encoded(secret)]
+        return [begun + b"\r\n", _encoded(username), _encoded(secret)]
+    response = _encoded(_response(mechanism, username, secret, host, port))
+    together = begun + b" " + response
+    return [together] if len(together) <= COMMAND_LINE else [begun + b"\r\n", response]
+
+
+def _response(mechanism: Mechanism, username: str, secret: str, host: str, port: int) -> str:
     if mechanism == "xoauth2":
-        return [b"AUTH XOAUTH2 " + _encoded(f"user={username}\x01auth=Bearer {secret}\x01\x01")]
+        return f"user={username}\x01auth=Bearer {secret}\x01\x01"
     if mechanism == "oauthbearer":
         name = username.replace("=", "=3D").replace(",", "=2C")
-        fields = f"n,a={name},\x01host={host}\x01port={port}\x01auth=Bearer {secret}\x01\x01"
-        return [b"AUTH OAUTHBEARER " + _encoded(fields)]
-    return [b"AUTH PLAIN " + _encoded(f"\0{username}\0{secret}")]
+        return f"n,a={name},\x01host={host}\x01port={port}\x01auth=Bearer {secret}\x01\x01"
+    return f"\0{username}\0{secret}"
 
 
 def concession(mechanism: Mechanism) -> bytes:

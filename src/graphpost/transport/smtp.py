@@ -1,7 +1,7 @@
 """The courier that speaks SMTP to one host.
 
 Every envelope is a transaction.  There are at most `connections` connections, reused newest first, closed after
-`messages_per_connection` messages or `idle_seconds` without one.  Envelopes beyond that wait here in their order.  A
+`messages_per_connection` messages or `idle_seconds` without one, or sooner when too many are idle everywhere.  Envelopes beyond that wait here in their order.  A
 peer with PIPELINING gets the commands of the next one that waits together with the content before it, which is what
 makes twice as many deliveries under way as connections the best use of them.  So envelopes wait for as long as
 `patience_seconds`, two for each connection under way, before they get a connection of their own.
@@ -20,13 +20,13 @@ from collections.abc import Callable
 
 from graphpost.transport.connection import Connection
 from graphpost.transport.courier import Deferred, Envelope, Outcome, Reply
+from graphpost.transport.idling import QUIT_SECONDS, IdleConnections
 from graphpost.transport.security import IN_CLEAR, Security, TlsLevel
 from graphpost.transport.session import Contexts, SessionError, SmtpTarget, open_session, tls_contexts
 from graphpost.transport.transaction import Transaction
 
 __all__ = ["SmtpCourier", "SmtpTarget"]
 
-_QUIT_SECONDS = 2.0
 _LENIENT_SECONDS = 3600.0
 _COMPANY = 2  # envelopes that may wait for one connection
 _CLOSING = Deferred(Reply(0, "4.3.2", "we are closing"))
@@ -42,9 +42,13 @@ class SmtpCourier:
     """
 
     def __init__(
-        self, target: SmtpTarget, when_secured: Callable[[SmtpTarget, Security], None] = lambda *_: None
+        self,
+        target: SmtpTarget,
+        when_secured: Callable[[SmtpTarget, Security], None] = lambda *_: None,
+        idling: IdleConnections | None = None,
     ) -> None:
         self._target = target
+        self._idling = IdleConnections(target.connections) if idling is None else idling
         self._contexts = tls_contexts(target)
         self._when_secured = when_secured
         self._lenient_until = 0.0
@@ -86,11 +90,11 @@ class SmtpCourier:
         connections = list(self._connections)
         for connection in connections:
             if connection in idle:
-                connection.quit(_QUIT_SECONDS)
+                connection.quit(QUIT_SECONDS)
             else:
                 connection.fail(ConnectionAbortedError("we are closing"))
         if connections:
-            await asyncio.wait([connection.lost for connection in connections], timeout=2 * _QUIT_SECONDS)
+            await asyncio.wait([connection.lost for connection in connections], timeout=2 * QUIT_SECONDS)
 
     @property
     def is_idle(self) -> bool:
@@ -119,10 +123,10 @@ class SmtpCourier:
         if not connection.is_open:
             return
         if connection.messages >= self._target.messages_per_connection:
-            connection.quit(_QUIT_SECONDS)
+            connection.quit(QUIT_SECONDS)
             return
         connection.expect(self._target.idle_seconds)
-        self._idle.append(connection)
+        self._keep(connection)
         if self._waiting:
             # Not now: were there another reply in this segment, it would pass for one to the next message.
             connection.loop.call_soon(self._serve)
@@ -148,7 +152,7 @@ class SmtpCourier:
             elif (connection := self._find_idle()) is not None:
                 transaction = self.next_for(connection)
                 if transaction is None:
-                    self._idle.append(connection)
+                    self._keep(connection)
                 else:
                     transaction.start()
             elif self._opening + len(self._connections) < self._target.connections:
@@ -191,7 +195,7 @@ class SmtpCourier:
         self._note(connection.security)
         self._follows = connection.extensions.pipelining
         if self._is_closed:
-            connection.quit(_QUIT_SECONDS)
+            connection.quit(QUIT_SECONDS)
             return (_CLOSING,) * len(envelope.recipients)
         transaction = self._transaction(envelope)
         if transaction.suits(connection):
@@ -242,9 +246,14 @@ class SmtpCourier:
         self._opening -= 1
         self._serve()
 
+    def _keep(self, connection: Connection) -> None:
+        self._idle.append(connection)
+        self._idling.add(connection)
+
     def _find_idle(self) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
+            self._idling.discard(connection)
             if connection.is_open:
                 return connection
         return None
@@ -255,6 +264,7 @@ class SmtpCourier:
         self._connections.remove(connection)
         if connection in self._idle:
             self._idle.remove(connection)
+        self._idling.discard(connection)
         self._serve()
 
     def _transaction(self, envelope: Envelope) -> Transaction:

@@ -143,7 +143,7 @@ class Application:
         if exchange.is_whole:
             return await self._bodies.read(exchange)
         is_graph = _mount(exchange.target) in GRAPH_MOUNTS
-        stranger = self._graph.stranger(exchange.headers) if is_graph else None
+        stranger = await self._graph.stranger(exchange.headers) if is_graph else None
         if is_graph and stranger is None:
             return await self._bodies.read(exchange)
         try:

@@ -205,6 +205,35 @@ async def test_nobody_is_told_when_it_is_not_wanted_or_not_safe(
     assert [each.mailbox_id for each in await post.office.queue()] == [ADELE.mailbox_id]
 
 
+async def test_what_is_junk_is_not_told_to_be_read(post: Study) -> None:
+    moved = await post.post(f"{await send(post)}/move", {"destinationId": "junkemail"}, token=APP)
+    await mark(post, f"{THEIRS}/messages/{moved.id}")
+    assert [each.mailbox_id for each in await post.office.queue()] == [ADELE.mailbox_id]
+
+
+async def test_a_delivery_receipt_is_a_report_in_the_inbox(post: Study) -> None:
+    message = {
+        "subject": "Lunch",
+        "toRecipients": to(ALEX.address, "zoe@one.test"),
+        "isDeliveryReceiptRequested": True,
+    }
+    await post.post("sendMail", {"message": message})
+    await post.office.until_done(2)
+    assert sorted(item.message.subject for item in await found(post)) == [
+        "Delivered: Lunch",
+        "Relayed: Lunch",
+    ]
+    for item in await found(post):
+        parsed = email.message_from_bytes(await post.office.bytes_of(item), policy=email.policy.default)
+        assert parsed.get_param("report-type") == "delivery-status"
+    shown = (await post.get("mailFolders/inbox/messages", query="$select=subject,body,conversationId")).json[
+        "value"
+    ]
+    assert all("Your message was" in each["body"]["content"] for each in shown)
+    sent = (await post.get("mailFolders/sentitems/messages")).json["value"][0]
+    assert {each["conversationId"] for each in shown} == {sent["conversationId"]}
+
+
 async def test_an_unread_receipt_is_suppressed_by_itself(post: Study) -> None:
     suppressed = [{"name": "X-Auto-Response-Suppress", "value": "NRN"}]
     path = await send(post, internetMessageHeaders=suppressed)

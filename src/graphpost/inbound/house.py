@@ -1,0 +1,105 @@
+"""What sessions have in common, and what one of them knows so far."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from graphpost.config import InboundSettings
+from graphpost.inbound.commands import Mail
+from graphpost.inbound.connection import Connection
+from graphpost.inbound.gate import Gate
+from graphpost.inbound.reception import Reception, Taker
+from graphpost.inbound.replies import Reply
+from graphpost.inbound.trace import Peer
+from graphpost.inbound.transfer import Transfer
+from graphpost.mail.mailbox import Directory
+from graphpost.maillog import MailLog
+
+CROWDED_SECONDS: Final = 10.0
+Kind = Literal["smtp", "lmtp"]
+
+
+@dataclass(slots=True)
+class House:
+    """The server."""
+
+    settings: InboundSettings
+    hostname: str
+    directory: Callable[[], Directory]
+    destination_of: Callable[[str], str]
+    reception: Reception
+    gate: Gate
+    spool: Path
+    log: MailLog
+    tls: ssl.SSLContext | None = None
+    is_stopping: bool = False
+
+
+@dataclass(slots=True)
+class Transaction:
+    """A message under way: its envelope, and what of it has come."""
+
+    mail: Mail
+    takers: list[Taker] = field(default_factory=list)
+    transfer: Transfer | None = None
+
+    def close(self) -> None:
+        if self.transfer is not None:
+            self.transfer.close()
+
+
+@dataclass(slots=True)
+class Talk:
+    """One client: who it is, what it has said.  `key` is what its address is counted as."""
+
+    house: House
+    connection: Connection
+    address: str
+    kind: Kind
+    key: str
+    helo: str = ""
+    is_extended: bool = False  # it said EHLO or LHLO
+    transaction: Transaction | None = None
+    messages: int = 0
+    commands: int = 0  # since the last message
+    is_over: bool = False
+
+    @property
+    def is_lmtp(self) -> bool:
+        return self.kind == "lmtp"
+
+    def say(self, reply: Reply) -> None:
+        self.connection.say(reply)
+
+    def end(self, reply: Reply) -> None:
+        """Say it, and nothing more."""
+        self.connection.say(reply)
+        self.is_over = True
+
+    def forget(self) -> None:
+        """Throw away the message under way."""
+        if self.transaction is not None:
+            self.transaction.close()
+            self.transaction = None
+
+    def seconds(self) -> float:
+        """How long to wait for the client."""
+        seconds = self.house.settings.command_seconds
+        return min(seconds, CROWDED_SECONDS) if self.house.gate.is_crowded else seconds
+
+    def transfer(self) -> Transfer:
+        """For a message that begins to come."""
+        house = self.house
+        return Transfer(house.settings, house.spool, house.reception.in_memory, self.seconds)
+
+    def peer(self, mail: Mail) -> Peer:
+        """Who brings a message, for its Received field (RFC 3848, RFC 6531 §3.7.3)."""
+        base = "LMTP" if self.is_lmtp else "ESMTP" if self.is_extended else "SMTP"
+        if mail.is_utf8:
+            base = "UTF8LMTP" if self.is_lmtp else "UTF8SMTP"
+        secure = "S" if self.connection.is_secure else ""
+        return Peer(self.address, self.helo, base + secure, self.connection.tls)

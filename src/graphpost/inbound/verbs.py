@@ -1,0 +1,158 @@
+"""What each command does, but for those that bring a message.
+
+Each raises Refusal for what it does not do.  `VERBS` is the table of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from graphpost.delivery.routing import LOCAL, UNKNOWN
+from graphpost.inbound import replies
+from graphpost.inbound.bringing import bdat, data
+from graphpost.inbound.commands import Rcpt, read_host, read_mail, read_rcpt
+from graphpost.inbound.house import Talk, Transaction
+from graphpost.inbound.reception import Taker
+from graphpost.inbound.replies import Reply, refusal
+from graphpost.mail.mailbox import Mailbox
+
+
+async def helo(talk: Talk, argument: str) -> None:
+    _meet(talk, argument, extended=False, lmtp=False)
+    talk.say(Reply(250, "", talk.house.hostname))
+
+
+async def ehlo(talk: Talk, argument: str) -> None:
+    _meet(talk, argument, extended=True, lmtp=False)
+    _offer(talk)
+
+
+async def lhlo(talk: Talk, argument: str) -> None:
+    _meet(talk, argument, extended=True, lmtp=True)
+    _offer(talk)
+
+
+def _meet(talk: Talk, argument: str, *, extended: bool, lmtp: bool) -> None:
+    if lmtp != talk.is_lmtp:
+        wanted = "LHLO" if talk.is_lmtp else "EHLO"
+        raise refusal(500, "5.5.1", f"Error: say {wanted}")
+    name = read_host(argument)
+    talk.forget()
+    talk.helo, talk.is_extended = name, extended
+
+
+def _offer(talk: Talk) -> None:
+    house = talk.house
+    lines = [
+        house.hostname,
+        "PIPELINING",
+        f"SIZE {house.settings.message_bytes}",
+        *(["STARTTLS"] if house.tls is not None and not talk.connection.is_secure else []),
+        "ENHANCEDSTATUSCODES",
+        "8BITMIME",
+        "SMTPUTF8",
+        "DSN",
+        "CHUNKING",
+    ]
+    said = [f"250-{line}\r\n" for line in lines[:-1]] + [f"250 {lines[-1]}\r\n"]
+    talk.connection.say_lines("".join(said).encode())
+
+
+async def starttls(talk: Talk, argument: str) -> None:
+    house, connection = talk.house, talk.connection
+    if house.tls is None or connection.is_secure:
+        raise refusal(503, "5.5.1", "Error: TLS is not available, or there already")
+    if argument:
+        raise refusal(501, "5.5.4", "Syntax: STARTTLS")
+    connection.say(replies.READY_FOR_TLS)
+    talk.forget()
+    talk.helo = ""  # RFC 3207 §4.2: nothing that was said in clear text counts
+    await connection.start_tls(house.tls, talk.seconds())
+
+
+async def mail(talk: Talk, argument: str) -> None:
+    house = talk.house
+    if not talk.helo:
+        raise refusal(503, "5.5.1", f"Error: send {'LHLO' if talk.is_lmtp else 'HELO/EHLO'} first")
+    if talk.transaction is not None:
+        raise refusal(503, "5.5.1", "Error: nested MAIL command")
+    mail = read_mail(argument)
+    if mail.size > house.settings.message_bytes:
+        raise refusal(552, "5.3.4", "Message size exceeds fixed limit", "size")
+    if talk.messages >= house.settings.messages_per_connection:
+        raise refusal(421, "4.7.0", "Too many messages in one connection", "limit", ends=True)
+    if not house.gate.may_send(talk.key):
+        raise refusal(450, "4.7.1", "Too many messages from your address in a minute", "limit")
+    talk.transaction = Transaction(mail)
+    talk.say(replies.SENDER_OK)
+
+
+async def rcpt(talk: Talk, argument: str) -> None:
+    transaction = talk.transaction
+    if transaction is None:
+        raise refusal(503, "5.5.1", "Error: need MAIL command")
+    if transaction.transfer is not None:
+        raise refusal(503, "5.5.1", "Error: the message has begun")
+    rcpt = read_rcpt(argument, is_utf8=transaction.mail.is_utf8)
+    if len(transaction.takers) >= talk.house.settings.recipients:
+        raise refusal(452, "4.5.3", "Error: too many recipients", "limit")
+    transaction.takers.append(Taker(rcpt, _mailbox(talk, rcpt)))
+    talk.say(replies.RECIPIENT_OK)
+
+
+def _mailbox(talk: Talk, rcpt: Rcpt) -> Mailbox:
+    directory, address = talk.house.directory(), rcpt.address
+    found = directory.find_recipient(address) if "@" in address else directory.postmaster
+    if found is not None:
+        return found
+    destination = talk.house.destination_of(address) if "@" in address else UNKNOWN
+    if destination in (LOCAL, UNKNOWN):
+        raise refusal(550, "5.1.1", f"<{address}>: no such mailbox here", "unknown-recipient")
+    raise refusal(550, "5.7.1", f"<{address}>: relaying denied", "relay")
+
+
+async def vrfy(talk: Talk, argument: str) -> None:
+    if not argument:
+        raise refusal(501, "5.5.4", "Syntax: VRFY address")
+    talk.say(replies.NOT_VERIFIED)
+
+
+async def rset(talk: Talk, argument: str) -> None:
+    talk.forget()
+    talk.say(replies.OK)
+
+
+async def noop(talk: Talk, argument: str) -> None:
+    talk.say(replies.OK)
+
+
+async def help_(talk: Talk, argument: str) -> None:
+    talk.say(Reply(214, "2.0.0", "See RFC 5321"))
+
+
+async def expn(talk: Talk, argument: str) -> None:
+    raise refusal(502, "5.5.1", "Error: not implemented here")
+
+
+async def quit_(talk: Talk, argument: str) -> None:
+    talk.end(replies.BYE)
+
+
+Verb = Callable[[Talk, str], Awaitable[None]]
+VERBS: Final[dict[str, Verb]] = {
+    "HELO": helo,
+    "EHLO": ehlo,
+    "LHLO": lhlo,
+    "STARTTLS": starttls,
+    "MAIL": mail,
+    "RCPT": rcpt,
+    "DATA": data,
+    "BDAT": bdat,
+    "RSET": rset,
+    "NOOP": noop,
+    "VRFY": vrfy,
+    "EXPN": expn,
+    "HELP": help_,
+    "QUIT": quit_,
+}

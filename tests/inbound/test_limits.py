@@ -1,0 +1,236 @@
+"""What one client, or all of them, may do at most: connections, commands, errors, time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from anyio.lowlevel import checkpoint
+from tests.delivery.post import ADELE
+from tests.inbound.room import LETTER, MakeRoom, Room, Wire
+
+from graphpost.config import InboundSettings
+from graphpost.inbound.gate import Gate
+
+pytestmark = pytest.mark.anyio
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock can be put forward."""
+
+    ahead = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead
+
+
+def let_pass(seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, JumpingLoop)
+    loop.ahead += seconds
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    return "asyncio", {"loop_factory": JumpingLoop}
+
+
+async def test_who_says_nothing_is_let_go(room: Room) -> None:
+    wire = await room.wire()
+    let_pass(299)
+    assert (await wire.ask("NOOP"))[0] == 250
+    let_pass(301)
+    assert await wire.reply() == (421, "4.4.2 Timeout exceeded")
+    assert await wire.is_at_end()
+
+
+async def test_who_sends_a_line_drop_by_drop_is_let_go(room: Room) -> None:
+    wire = await room.wire()
+    wire.send(b"NOOP")
+    await wire.writer.drain()
+    let_pass(301)
+    assert (await wire.reply())[0] == 421
+
+
+async def test_who_sends_a_message_drop_by_drop_is_let_go(room: Room) -> None:
+    """However often a few octets come: the whole has its time."""
+    wire = await room.wire()
+    await wire.begin()
+    await wire.ask("DATA")
+    for _ in range(10):
+        wire.send(b"x")
+        await wire.writer.drain()
+        let_pass(190)
+    assert (await wire.reply())[0] == 421
+    assert await wire.is_at_end()
+    assert await room.inbox() == []
+
+
+async def test_too_many_connections_are_refused(make_room: MakeRoom) -> None:
+    room = make_room(connections=2)
+    await room.open()
+    first, _ = await room.wire(), await room.wire()
+    third = Wire(*await asyncio.open_connection("127.0.0.1", room.port))
+    room.wires.append(third)
+    assert await third.reply() == (421, "4.7.0 mx.contoso.test Error: too many connections")
+    assert await third.is_at_end()
+    await first.ask("QUIT")
+    assert await first.is_at_end()
+    assert (await (await room.wire()).deliver())[0] == 250
+    assert "turned-away client=127.0.0.1 command=connect code=421" in room.said()
+
+
+async def test_one_address_does_not_take_all_connections(make_room: MakeRoom) -> None:
+    room = make_room(connections_per_address=1, unlimited=[])
+    await room.open()
+    await room.wire()
+    second = Wire(*await asyncio.open_connection("127.0.0.1", room.port))
+    room.wires.append(second)
+    assert (await second.reply())[0] == 421
+
+
+async def test_nobody_is_waited_for_long_when_it_is_crowded(make_room: MakeRoom) -> None:
+    room = make_room(connections=4)
+    await room.open()
+    wires = [await room.wire() for _ in range(3)]
+    for wire in wires:
+        assert (await wire.ask("NOOP"))[0] == 250
+    let_pass(11)
+    assert (await wires[0].reply())[0] == 421
+
+
+async def test_messages_of_an_address_are_counted_by_the_minute(make_room: MakeRoom) -> None:
+    room = make_room(messages_per_minute=2, unlimited=[])
+    await room.open()
+    wire = await room.wire()
+    for _ in range(2):
+        assert (await wire.deliver())[0] == 250
+    assert await wire.ask("MAIL FROM:<>") == (450, "4.7.1 Too many messages from your address in a minute")
+    let_pass(60)
+    assert (await wire.deliver())[0] == 250
+
+
+async def test_a_connection_has_so_many_messages(make_room: MakeRoom) -> None:
+    room = make_room(messages_per_connection=1)
+    await room.open()
+    wire = await room.wire()
+    assert (await wire.deliver())[0] == 250
+    assert (await wire.ask("MAIL FROM:<>"))[0] == 421
+    assert await wire.is_at_end()
+
+
+async def test_a_message_has_so_many_recipients(make_room: MakeRoom) -> None:
+    room = make_room(recipients=1)
+    await room.open()
+    wire = await room.wire()
+    await wire.begin()
+    assert (await wire.ask("RCPT TO:<alex@contoso.test>"))[0] == 452
+    assert (await wire.data(LETTER.removesuffix(b"\r\n")))[0] == 250
+
+
+async def test_too_many_errors_end_the_session(make_room: MakeRoom) -> None:
+    room = make_room(errors=3)
+    await room.open()
+    wire = await room.wire()
+    await wire.ask("MAIL FROM:<>")
+    wire.send(b"".join(b"RCPT TO:<guess%d@contoso.test>\r\n" % n for n in range(10)))
+    assert [(await wire.reply())[0] for _ in range(5)] == [550, 550, 550, 421, 0]
+
+
+async def test_commands_that_lead_to_nothing_end_the_session(make_room: MakeRoom) -> None:
+    room = make_room(commands=5)
+    await room.open()
+    wire = await room.wire()
+    for _ in range(3):
+        assert (await wire.deliver())[0] == 250
+    for _ in range(5):
+        assert (await wire.ask("NOOP"))[0] == 250
+    assert (await wire.ask("NOOP"))[0] == 421
+    assert await wire.is_at_end()
+
+
+async def test_who_speaks_before_the_greeting_is_refused(make_room: MakeRoom) -> None:
+    room = make_room(greet_seconds=5.0)
+    await room.open()
+    early = Wire(*await asyncio.open_connection("127.0.0.1", room.port))
+    room.wires.append(early)
+    early.send(b"EHLO spam.test\r\n")
+    assert (await early.reply())[0] == 554
+    assert await early.is_at_end()
+    patient = Wire(*await asyncio.open_connection("127.0.0.1", room.port))
+    room.wires.append(patient)
+    await asyncio.sleep(0)
+    while "ESMTP" not in (greeting := (await _soon(patient))):
+        pass
+    assert greeting.startswith("mx.contoso.test")
+
+
+async def _soon(wire: Wire) -> str:
+    """Let the time of the greeting pass as soon as it is waited for."""
+    task = asyncio.ensure_future(wire.reply())
+    while not task.done():
+        let_pass(1)
+        await asyncio.sleep(0)
+    return task.result()[1]
+
+
+async def test_who_never_reads_is_let_go(make_room: MakeRoom) -> None:
+    room = make_room(commands=10**9, errors=10**9)
+    await room.open()
+    wire = await room.wire()
+    wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    wire.send(b"NOOP\r\n" * 3_000_000)
+    session = next(iter(room.inbound._listener._sessions.values()))
+    await _until(lambda: session.talk.connection._writable is not None)
+    let_pass(301)
+    await _until(lambda: not room.inbound._listener._sessions)
+    assert session.talk.connection._transport is not None, "what was said is still to be taken"
+    let_pass(6)
+    await _until(lambda: session.talk.connection._transport is None)
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(1000):
+        while not is_so():
+            await checkpoint()
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
+def test_a_network_counts_as_one_address(address: str) -> None:
+    now = 0.0
+    gate = Gate(InboundSettings(connections_per_minute=2, unlimited=["10.0.0.0/8"]), lambda: now)
+    key = gate.key(address)
+    assert key
+    assert (gate.key("2001:db8::ffff") == key) == (":" in address)
+    assert gate.key("10.1.2.3") == gate.key("") == ""
+    for _ in range(2):
+        assert gate.enter(key) == ""
+        gate.leave(key)
+    assert gate.enter(key) == "too many connections from your address in a minute"
+    now = 60.0
+    assert gate.enter(key) == ""
+    gate.leave(key)
+    assert gate._open == {}
+
+
+async def test_a_session_that_waits_is_told_that_the_server_stops(room: Room) -> None:
+    wire = await room.wire()
+    await wire.ask("MAIL FROM:<>")
+    await room.inbound.stop()
+    assert await wire.reply() == (421, "4.3.2 The server is shutting down; try again later")
+    assert await wire.is_at_end()
+
+
+async def test_a_message_under_way_is_taken_before_the_server_stops(room: Room) -> None:
+    wire = await room.wire()
+    await wire.begin()
+    await wire.ask("DATA")
+    wire.send(LETTER)
+    await wire.writer.drain()
+    stopping = asyncio.ensure_future(room.inbound.stop())
+    await asyncio.sleep(0)
+    wire.send(b".\r\n")
+    assert [(await wire.reply())[0] for _ in range(2)] == [250, 421]
+    await stopping
+    assert len(await room.inbox(ADELE)) == 1
