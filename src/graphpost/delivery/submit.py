@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import DeliverySettings
-from graphpost.delivery.accepting import Source, adding, deferring, keeping, sending, unless_done
+from graphpost.delivery.accepting import Source, adding, deferring, keeping, noted, sending
 from graphpost.delivery.capacity import Capacity
 from graphpost.delivery.items import completed, new_item
 from graphpost.delivery.lane import Job
@@ -29,6 +29,7 @@ from graphpost.mail.mailbox import DRAFTS, NO_FOLDER, SENT_ITEMS, Mailbox
 from graphpost.mail.message import Item, Message
 from graphpost.maillog import MailLog
 from graphpost.store import contents
+from graphpost.store.audit import Actor, Record
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
 from graphpost.store.deferrals import NOBODY as UNKNOWN
@@ -60,6 +61,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     source: Source | None = None
     requester: Requester = UNKNOWN
     once: Once | None = None
+    actor: Actor | None = None  # whom the audit log shall name
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -90,6 +92,7 @@ class Submitter:
         log: MailLog,
         ration: Ration | None = None,
         capacity: Capacity | None = None,
+        audited: Callable[[Record], None] = lambda record: None,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -102,6 +105,7 @@ class Submitter:
         self._log = log
         self._ration = ration
         self._capacity = capacity
+        self._audited = audited
 
     def destination_of(self, address: str) -> str:
         """The destination key for a valid address (`delivery.routing`)."""
@@ -129,8 +133,11 @@ class Submitter:
             await self._ration(item.mailbox_id, len(item.message.recipients), now) if self._ration else 0
         )
         queued = self._deliveries(item, now, not_before, hidden=not submission.save)
+        record = _record(submission.actor, submission.mailbox, item, number, now)
         fn = adding(item, kept, queued, source)
-        await self._write(unless_done(fn, item, submission.once, now), queued)
+        await self._write(noted(fn, item, now, submission.once, record), queued)
+        if record is not None:
+            self._audited(record)
         is_whole = item.size <= KEPT_IN_MEMORY and source is None
         held = {content.content_id: content for content in kept} if is_whole else None
         self._accepted(submission.mailbox, item, queued, held, submission.request_id)
@@ -144,6 +151,7 @@ class Submitter:
         request_id: str,
         requester: Requester = UNKNOWN,
         once: Once | None = None,
+        actor: Actor | None = None,
     ) -> Item:
         """Send a stored draft as `message`: it moves to Sent Items, and into the queue; or it stays, when it is to wait.
 
@@ -161,11 +169,15 @@ class Submitter:
                 request_id=request_id,
             )
             after = replace(draft, message=settled(draft.message, now), modified_at=now)
-            item = await self._store.write(unless_done(deferring(draft, after, row), after, once, now))
+            record = _record(actor, mailbox, after, self._numbers.next(), now)
+            fn = noted(deferring(draft, after, row), after, now, once, record)
+            item = await self._store.write(fn)
+            if record is not None:
+                self._audited(record)
             self._log.scheduled(request_id, mailbox.address, item.message_id, until)
             return item
         self._check_capacity(message)
-        return await self._send_draft(mailbox, draft, message, request_id, once=once)
+        return await self._send_draft(mailbox, draft, message, request_id, once=once, actor=actor)
 
     async def send_deferred(self, mailbox: Mailbox, row: Deferral, draft: Item, message: Message) -> Item:
         """Send a draft whose time has come, as `submit_draft` does.
@@ -182,6 +194,7 @@ class Submitter:
         request_id: str,
         row: Deferral | None = None,
         once: Once | None = None,
+        actor: Actor | None = None,
     ) -> Item:
         now, saves = self._clock.now(), row is None or row.saves
         dated = message if message.raw is not None else replace(message, date=now)
@@ -197,8 +210,11 @@ class Submitter:
         )
         not_before = await self._ration(sent.mailbox_id, len(message.recipients), now) if self._ration else 0
         queued = self._deliveries(sent, now, not_before, hidden=not saves)
-        fn = sending(draft, sent, queued, row)
-        item = await self._write(unless_done(fn, sent, once, now), queued)
+        record = _record(actor, mailbox, sent, self._numbers.next(), now)
+        fn = noted(sending(draft, sent, queued, row), sent, now, once, record)
+        item = await self._write(fn, queued)
+        if record is not None:
+            self._audited(record)
         plain = message.raw is None and not message.attachments and item.size <= KEPT_IN_MEMORY
         self._accepted(mailbox, item, queued, {} if plain else None, request_id)
         return item
@@ -225,12 +241,17 @@ class Submitter:
             saves=submission.save,
             request_id=submission.request_id,
         )
-        item = await self._keep(draft, now, row, submission.once)
+        item = await self._keep(draft, now, row, submission.once, submission.actor)
         self._log.scheduled(submission.request_id, submission.mailbox.address, item.message_id, until)
         return item
 
     async def _keep(
-        self, draft: Draft, now: Instant, row: Deferral | None = None, once: Once | None = None
+        self,
+        draft: Draft,
+        now: Instant,
+        row: Deferral | None = None,
+        once: Once | None = None,
+        actor: Actor | None = None,
     ) -> Item:
         """Make a draft durable; with a row, it waits as that says."""
         number = self._numbers.next()
@@ -239,7 +260,10 @@ class Submitter:
         item = replace(item, is_draft=True, is_read=draft.is_read, size=size)
         kept = await self._prepare(draft.contents) if draft.contents else []
         row = None if row is None else replace(row, message_id=number)
-        await self._store.write(unless_done(keeping(item, kept, draft.source, row), item, once, now))
+        record = _record(actor, draft.mailbox, item, number, now)
+        await self._store.write(noted(keeping(item, kept, draft.source, row), item, now, once, record))
+        if record is not None:
+            self._audited(record)
         return item
 
     def _check_capacity(self, message: Message) -> None:
@@ -305,3 +329,11 @@ class Submitter:
             hidden=hidden,
             not_before=not_before,
         )
+
+
+def _record(actor: Actor | None, mailbox: Mailbox, item: Item, number: int, now: Instant) -> Record | None:
+    """The record of a message that is sent; a fresh one's has its number."""
+    if actor is None:
+        return None
+    recipients = tuple([each.address for each in item.message.recipients])
+    return Record(mailbox.mailbox_id, number, now, actor, mailbox.address, item.message_id, recipients, 202)
