@@ -83,6 +83,9 @@ class Metrics:
         self.queue_states: dict[str, int] = {}  # what is queued, by whether it is due, and what is held
         self.destinations: list[tuple[str, int, float, int]] = []  # name, depth, age of the oldest, failures
         self.queue_oldest_seconds = 0.0
+        self.deliveries_under_way = 0
+        self.deliveries_in_memory = 0
+        self.destinations_held = 0
         self.accept_seconds = Times(_QUICK)
         self.delivery_seconds = Times(_SLOW)
         self.notification_seconds = Times(_QUICK)
@@ -171,6 +174,9 @@ _COUNTERS: Final = {
 }
 _GAUGES: Final = {
     "queue_depth": "Deliveries waiting",
+    "deliveries_under_way": "Deliveries being attempted by this server",
+    "deliveries_in_memory": "Deliveries that this server has claimed, those under way included",
+    "destinations_held": "Destinations that do not work, and are left alone by this server",
     "queue_oldest_seconds": "Age of the oldest waiting delivery",
 }
 _TIMES: Final = {

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.authenticity.zone import Zone
 
-from graphpost.cli import sending
+from graphpost.cli import published, sending
 from graphpost.testing.dns_peer import DnsPeer
 from graphpost.transport.dkim_keys import make_key, read_key, record_text
+from graphpost.transport.mta_sts import Policy
 
 OURS = "20.1.2.3"  # an address of the Internet, to which nothing is sent
 HELLO = "mail.contoso.test"
@@ -139,9 +142,10 @@ def replaced(name: str, kind: str, *values: str) -> Callable[[DnsPeer], None]:
         (replaced("3.2.1.20.in-addr.arpa", "PTR"), "routes[0] PTR", "FAIL", f"{OURS} has no name; publish: 3.2.1.20.in-addr.arpa. PTR {HELLO}."),
         (replaced("3.2.1.20.in-addr.arpa", "PTR", "dynamic.isp.test."), "routes[0] PTR", "FAIL", f"which is not {OURS}"),
         (lambda dns: dns.fail("contoso.test"), "contoso.test", "FAIL", "were not to be had"),
-        (lambda dns: dns.add("_mta-sts.contoso.test", "TXT", '"v=STSv1; id=1"'), "MTA-STS", "ok", "is published"),
-        (lambda dns: dns.add("_mta-sts.contoso.test", "TXT", '"v=STSv1;"'), "MTA-STS", "FAIL", "has no id="),
-        (lambda dns: dns.add("_smtp._tls.contoso.test", "TXT", '"v=TLSRPTv1; rua=mailto:x@y.test"'), "TLSRPT", "ok", "is published"),
+        (lambda dns: dns.add("_mta-sts.contoso.test", "TXT", '"v=STSv1; id=1"'), "MTA-STS", "FAIL", "the policy is not to be had: mta-sts.contoso.test: DNS knows no"),
+        (lambda dns: dns.add("_mta-sts.contoso.test", "TXT", '"v=STSv1;"'), "MTA-STS", "FAIL", "_mta-sts.contoso.test cannot be read"),
+        (lambda dns: dns.add("_smtp._tls.contoso.test", "TXT", '"v=TLSRPTv1; rua=mailto:x@y.test"'), "TLSRPT", "ok", "mailto:x@y.test"),
+        (lambda dns: dns.add("_smtp._tls.contoso.test", "TXT", '"v=TLSRPTv1"'), "TLSRPT", "FAIL", "has no rua="),
         (lambda dns: dns.add("_smtp._tls.contoso.test", "TXT", '"v=TLSRPTv1; nonsense"'), "TLSRPT", "FAIL", "no list of tags"),
     ],
 )  # fmt: skip
@@ -153,6 +157,28 @@ def test_what_is_wrong_is_said_and_what_to_publish(
     (key,) = [each for each in found if each.startswith(name)]
     assert found[key][0] == state
     assert said in found[key][1]
+
+
+@pytest.mark.parametrize(
+    ("policy", "state", "said"),
+    [
+        (Policy("enforce", 1, ("mail.contoso.test",)), "ok", "mode: enforce"),
+        (Policy("enforce", 1, ("*.contoso.test",)), "ok", "mode: enforce"),
+        (Policy("enforce", 1, ("mx.contoso.test",)), "FAIL", "leaves mail exchangers out; add mx: mail.contoso.test"),
+        (Policy("testing", 1, ("mx.contoso.test",)), "warn", "leaves mail exchangers out; add mx: mail.contoso.test"),
+    ],
+)  # fmt: skip
+def test_a_policy_names_the_mail_exchangers(policy: Policy, state: str, said: str) -> None:
+    zone = Zone(
+        {"contoso.test": {"MX": [f"10 {HELLO}"]}, "_mta-sts.contoso.test": {"TXT": ["v=STSv1; id=1"]}}
+    )
+
+    async def fetch(domain: str) -> Policy:
+        return policy
+
+    (found,) = asyncio.run(published.check_transport_policy(zone, "contoso.test", fetch))
+    assert found.state == state
+    assert found.detail.endswith(said)
 
 
 def test_a_key_that_is_published_as_a_test_is_warned_of(check: Check, dns: DnsPeer, key: str) -> None:

@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -17,7 +17,16 @@ from graphpost.web.certificates import CertificateFiles, server_certificate
 
 
 class Sink:
-    """Takes everything."""
+    """Takes everything; `callers` are the addresses and names of who said EHLO."""
+
+    callers: ClassVar[list[tuple[str, str]]] = []
+
+    async def handle_EHLO(  # noqa: N802
+        self, server: Any, session: Any, envelope: Any, hostname: str, responses: Any
+    ) -> Any:
+        self.callers.append((session.peer[0], hostname))
+        session.host_name = hostname
+        return responses
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         return "250 OK"
@@ -154,3 +163,9 @@ def test_each_of_several_hosts_is_asked(start: Any, check: Any) -> None:
     one, two = start(), free_port()
     status, line = check(f'hosts = [{{to = "smtp://127.0.0.1:{one}"}}, {{to = "smtp://127.0.0.1:{two}"}}]')
     assert (status, line) == (1, f"FAIL  routes[0].hosts[1] 127.0.0.1:{two}: Connection refused")
+
+
+def test_a_relay_is_asked_from_where_mail_comes_and_under_that_name(start: Any, check: Any) -> None:
+    route = f'to = "smtp://127.0.0.1:{start()}"\nsource = "127.0.0.3"\nhostname = "mail.contoso.test"'
+    assert check(route)[0] == 0
+    assert Sink.callers[-1] == ("127.0.0.3", "mail.contoso.test")

@@ -6,10 +6,12 @@ import asyncio
 from email import message_from_bytes
 from email.policy import default
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
-from tests.delivery.post import ADELE, ALEX, NEVER, Office, settling
+from tests.delivery.post import ADELE, ALEX, HOUR, NEVER, Office, settling
 
+from graphpost.clock import SECOND, to_datetime
 from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.message import Address, Header, Item, ZonedTime
 from graphpost.mail.preferences import AutomaticReplies, PersonalSettings
@@ -116,6 +118,25 @@ async def test_nobody_is_answered_before_and_after_a_schedule(office: Office) ->
     await leave(office, replies=AutomaticReplies("scheduled", "all", "Away", "Away", start, end))
     await deliver(office, 1)
     assert await replies(office) == []
+
+
+async def test_a_schedule_is_in_its_own_time_zone(office: Office) -> None:
+    def local(hours: float) -> ZonedTime:
+        at = to_datetime(office.clock.now() + int(hours * HOUR) * SECOND)
+        return ZonedTime(
+            at.astimezone(ZoneInfo("Asia/Tokyo")).strftime("%Y-%m-%dT%H:%M:%S"), "Tokyo Standard Time"
+        )
+
+    await leave(office, replies=AutomaticReplies("scheduled", "all", "Away", "Away", local(1), local(2)))
+    await deliver(office, 1)
+    assert await replies(office) == []
+    await office.clock.advance(HOUR)
+    await deliver(office, 3)
+    assert len(await replies(office)) == 1
+    await office.clock.advance(HOUR)
+    await office.store.write(lambda tx: preferences.forget_answers(tx, ALEX.mailbox_id))
+    await deliver(office, 4)
+    assert len(await replies(office)) == 1
 
 
 async def test_two_who_are_away_and_forward_to_each_other_come_to_rest(office: Office) -> None:

@@ -129,7 +129,8 @@ async def test_healthy_destinations_do_not_notice_and_nothing_is_lost(make_offic
     subjects = Counter(item.message.subject for item in await office.inbox())
     assert subjects["Undeliverable: Lunch"] == DEAD_ONES * EACH
     assert subjects["Delivery delayed: Lunch"] == DEAD_ONES * EACH
-    assert office.worker._lanes._under_way.used == office.worker._lanes._in_memory.used == 0
+    lanes = office.worker._lanes
+    await office.until(lambda: lanes._under_way.used == lanes._in_memory.used == 0)
 
 
 async def test_a_dead_destination_is_tried_by_one_at_a_time_and_seldom(make_office: MakeOffice) -> None:
@@ -155,3 +156,16 @@ async def test_lanes_of_long_ago_are_forgotten(make_office: MakeOffice) -> None:
         await office.clock.advance(61.0)
         await look_again(office)
     assert len(office.worker._lanes) == 0
+
+
+async def test_the_metrics_tell_what_is_under_way_and_what_is_held(make_office: MakeOffice) -> None:
+    office, couriers = make(make_office)
+    await office.worker.start()
+    for number in range(5):
+        await asyncio.gather(office.send(f"{number}@dead0.test"), office.send(f"{number}@slow0.test"))
+    metrics = office.log.metrics
+    await office.until(lambda: (metrics.destinations_held, metrics.deliveries_under_way) == (1, 5))
+    assert metrics.deliveries_in_memory == 5
+    await office.clock.advance(SLOW_SECONDS)
+    await office.until(lambda: metrics.deliveries_in_memory == 0)
+    assert len(couriers["slow0.test"].taken) == 5

@@ -58,3 +58,15 @@ def test_no_answer_and_no_name_are_different() -> None:
             ask(peer, lambda dns: dns.texts("broken.test"))
         with pytest.raises(NoSuchDomainError):
             ask(peer, lambda dns: dns.texts("nobody.test"))
+
+
+@pytest.mark.parametrize(("length", "questions"), [(200, 1), (2200, 2)])
+def test_long_answers_are_not_remembered(length: int, questions: int) -> None:
+    async def twice(resolver: DnsResolver) -> None:
+        for _ in range(2):
+            assert sum(map(len, await resolver.texts("contoso.test"))) == length
+
+    with DnsPeer() as peer:
+        peer.add("contoso.test", "TXT", " ".join(f'"{"x" * 200}"' for _ in range(length // 200)))
+        ask(peer, twice)
+        assert len(peer.questions) == questions

@@ -29,7 +29,7 @@ from graphpost.config import (
     TrustedIssuerSettings,
 )
 from graphpost.config.names import is_loopback
-from graphpost.delivery.outlets import check_files
+from graphpost.delivery.outlets import check_files, host_name
 from graphpost.delivery.relaying import Relays
 from graphpost.errors import GraphpostError
 from graphpost.store.pending import pending_migrations
@@ -134,7 +134,8 @@ def dkim_key(entry: DkimSettings) -> str:
 
 def relay(config: Config, route: RouteSettings, host: HostSettings) -> str:
     """The relay answers, does TLS as the route wants it, and takes the credentials."""
-    target = Relays(config.delivery, "", SystemClock().now).target(route, host)
+    hostname = config.delivery.hostname or host_name()
+    target = Relays(config.delivery, hostname, SystemClock().now).target(route, host)
     where = f"{target.host}:{target.port}"
     try:
         with closing(_connected(target)) as smtp:
@@ -150,11 +151,18 @@ def relay(config: Config, route: RouteSettings, host: HostSettings) -> str:
 
 
 def _connected(target: SmtpTarget) -> smtplib.SMTP:
+    """From the address, and under the name, that mail is brought with."""
+    source = (target.source, 0) if target.source else None
     if target.implicit_tls:
         return smtplib.SMTP_SSL(
-            target.host, target.port, timeout=_SECONDS, context=tls_contexts(target).first
+            target.host,
+            target.port,
+            target.hostname,
+            timeout=_SECONDS,
+            source_address=source,
+            context=tls_contexts(target).first,
         )
-    return smtplib.SMTP(target.host, target.port, timeout=_SECONDS)
+    return smtplib.SMTP(target.host, target.port, target.hostname, _SECONDS, source)
 
 
 def _session(smtp: smtplib.SMTP, target: SmtpTarget) -> str:

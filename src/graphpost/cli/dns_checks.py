@@ -14,9 +14,12 @@ from graphpost.config import Config
 from graphpost.delivery.outlets import host_name
 from graphpost.mail.address import domain_of
 from graphpost.transport.dkim_keys import read_key
+from graphpost.transport.mta_sts import Policy
+from graphpost.transport.policy_host import PolicyHost
 from graphpost.transport.resolver import Records
 
 RESERVED: Final = frozenset(("test", "example", "invalid", "localhost"))  # RFC 6761
+HTTPS_PORT: Final = 443
 Job = tuple[str, Callable[[], Awaitable[list[Finding]]]]
 
 
@@ -83,7 +86,14 @@ async def _domain(config: Config, records: Records, domain: str, origins: list[O
     if _sends(config):
         found.append(await published.check_sender_policy(records, domain, origins))
         found.append(await published.check_policy(records, domain, _signer(config, domain)))
-    return found + await published.check_reports(records, domain)
+    found += await published.check_transport_policy(records, domain, partial(_fetch, records))
+    return found + await published.check_report_address(records, domain)
+
+
+async def _fetch(records: Records, domain: str) -> Policy:
+    """Our own policy may be on our own network."""
+    policy, _ = await PolicyHost(records, HTTPS_PORT).fetch(domain, ca_file="", allow_local=True)
+    return policy
 
 
 def _signer(config: Config, domain: str) -> str:

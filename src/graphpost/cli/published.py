@@ -5,7 +5,7 @@ Each check gives one finding, whose line says what to publish.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from graphpost.authenticity.dkim_signature import DkimError, parse_key
@@ -24,8 +24,10 @@ from graphpost.cli.finding import Finding, State, worst
 from graphpost.cli.sending import Origin
 from graphpost.transport.dkim import Key
 from graphpost.transport.dkim_keys import public_bytes, record_name, zone_line
+from graphpost.transport.mta_sts import Policy, PolicyError, parse_records
 from graphpost.transport.resolver import NoSuchDomainError, Records
 
+Fetch = Callable[[str], Awaitable[Policy]]  # the MTA-STS policy of a domain; raises PolicyError
 _NOBODY: Final = "0.0.0.0"  # noqa: S104 - an address that nobody sends from
 
 
@@ -191,19 +193,32 @@ async def _check_exchanger(records: Records, host: str) -> Finding:
     return Finding("", "ok", host) if addresses else Finding("", "FAIL", f"{host} has no address")
 
 
-async def check_reports(records: Records, domain: str) -> list[Finding]:
-    """MTA-STS (RFC 8461) and TLS reports (RFC 8460); nothing of a domain that does not publish them."""
-    return [
-        *await _check_published(records, f"MTA-STS {domain}", f"_mta-sts.{domain}", "STSv1", "id"),
-        *await _check_published(records, f"TLSRPT {domain}", f"_smtp._tls.{domain}", "TLSRPTv1", "rua"),
-    ]
+async def check_transport_policy(records: Records, domain: str, fetch: Fetch) -> list[Finding]:
+    """MTA-STS (RFC 8461): record and policy can be had, and name our mail exchangers; nothing where there is no record."""
+    name, where = f"MTA-STS {domain}", f"_mta-sts.{domain}"
+    texts = [text for text in await texts_of(records, where) if text.startswith(b"v=STSv1")]
+    if not texts:
+        return []
+    if parse_records(texts) is None:
+        return [Finding(name, "FAIL", f'{where} cannot be read; publish one: {where}. TXT "v=STSv1; id=1"')]
+    try:
+        policy = await fetch(domain)
+        hosts = [each.host for each in await records.exchangers(domain)]
+    except (PolicyError, NoSuchDomainError) as error:
+        return [Finding(name, "FAIL", f"the policy is not to be had: {error}")]
+    if left_out := [host for host in hosts if not policy.matches(host)]:
+        state: State = "FAIL" if policy.mode == "enforce" else "warn"
+        lines = ", ".join(f"mx: {host}" for host in left_out)
+        return [
+            Finding(name, state, f"the policy (mode: {policy.mode}) leaves mail exchangers out; add {lines}")
+        ]
+    return [Finding(name, "ok", f"mode: {policy.mode}")]
 
 
-async def _check_published(
-    records: Records, name: str, where: str, version: str, needed: str
-) -> list[Finding]:
-    texts = await texts_of(records, where)
-    found = [text for text in texts if text.startswith(f"v={version}".encode())]
+async def check_report_address(records: Records, domain: str) -> list[Finding]:
+    """TLS reports (RFC 8460); nothing where there is no record."""
+    name, where = f"TLSRPT {domain}", f"_smtp._tls.{domain}"
+    found = [text for text in await texts_of(records, where) if text.startswith(b"v=TLSRPTv1")]
     if not found:
         return []
     if len(found) > 1:
@@ -212,6 +227,6 @@ async def _check_published(
         tags = parse_tags(found[0].decode("utf-8", "replace"))
     except TagError as error:
         return [Finding(name, "FAIL", f"{where}: {error}")]
-    if not tags.get(needed):
-        return [Finding(name, "FAIL", f"{where} has no {needed}=")]
-    return [Finding(name, "ok", f"{where} is published")]
+    if not tags.get("rua"):
+        return [Finding(name, "FAIL", f"{where} has no rua=")]
+    return [Finding(name, "ok", tags["rua"])]

@@ -78,7 +78,7 @@ class Attempt(Struct, frozen=True):
             log.failed(number, recipient.address, destination, said.code, text, said.host if is_open else "")
         for filing in self.filings:
             say(filing, log)
-        if conclusion.delayed:
+        if conclusion.delayed and conclusion.delivery.sender:
             log.warned(number, conclusion.delivery.sender)
         if conclusion.failed and conclusion.delivery.sender:
             log.bounced(number, conclusion.delivery.sender)

@@ -72,14 +72,14 @@ class Claimer:
         self._wake.set()
 
     async def run(self, after_look: Callable[[], None]) -> None:
-        """For ever; `after_look` is called in each round."""
+        """For ever; `after_look` is called after each look at all that is due."""
         loop = asyncio.get_running_loop()
         while True:
             try:
                 await self._fetch_for_hungry()
                 if loop.time() >= self._look_at:
                     await self._look_in_time(loop)
-                after_look()
+                    after_look()
             except Exception as error:  # the next round may succeed
                 self._log.problem("queue", error)
             try:
@@ -121,13 +121,14 @@ class Claimer:
                 self._log.problem("queue", error)
 
     def _asks(self, lanes: Iterable[Lane]) -> Iterator[list[tuple[Lane, Ask]]]:
-        """What to ask for, as much together as one transaction is to claim."""
+        """What to ask for, as much together as one transaction is to claim; its room is taken."""
         asks: list[tuple[Lane, Ask]] = []
         total = 0
         for lane in lanes:
             room = _step(self._lanes.room_for_stored(lane))
             if not room or not lane.left or lane.is_held(self._clock.now()):
                 continue
+            self._lanes.hold(lane, room)
             asks.append((lane, Ask(lane.destination, lane.left, room)))
             total += room
             if total >= AT_ONCE:
@@ -137,9 +138,7 @@ class Claimer:
             yield asks
 
     async def _claim(self, asks: list[tuple[Lane, Ask]]) -> None:
-        """Ask, while the room is kept; what is found has its place from then on."""
-        for lane, ask in asks:
-            self._lanes.hold(lane, ask.room)
+        """Ask.  What is found keeps its room, the rest is let go."""
         found = [Found([], ask.buckets) for _, ask in asks]
         try:
             found = await self._leases.claim([ask for _, ask in asks])
@@ -148,8 +147,9 @@ class Claimer:
         except Exception as error:  # a row that cannot be read is no reason to stop the others
             self._log.problem(f"queue for {asks[0][1].destination}", error)
             if len(asks) > 1:
-                for alone in asks:
-                    await self._claim([alone])
+                for lane, ask in asks:
+                    self._lanes.hold(lane, ask.room)
+                    await self._claim([(lane, ask)])
                 return
         finally:
             for (lane, ask), one in zip(asks, found, strict=True):

@@ -28,6 +28,7 @@ from graphpost.transport.session import SmtpTarget
 from graphpost.transport.smtp import SmtpCourier
 
 KEPT: Final = 2000  # hosts without a connection
+_Key = tuple[int, str, str, TlsPolicy]  # route, host, address
 
 
 class Exchangers:
@@ -56,7 +57,7 @@ class Exchangers:
         self._target_of = target_of
         self._own = own
         self._random = Random()  # noqa: S311 - spreads load, keeps no secret
-        self._couriers: OrderedDict[SmtpTarget, SmtpCourier] = OrderedDict()
+        self._couriers: OrderedDict[_Key, SmtpCourier] = OrderedDict()
 
     def courier(self, domain: str, route: RouteSettings) -> Courier:
         """To a domain's exchangers, as that route says."""
@@ -71,19 +72,20 @@ class Exchangers:
         )
 
     def _host(self, route: RouteSettings, host: str, address: str, tls: TlsPolicy) -> SmtpCourier:
-        target = replace(self._target_of(route, host, address), tls=tls, looks_at_certificate=True)
-        courier = self._couriers.get(target)
+        key = (id(route), host, address, tls)  # a route is there for as long as we are
+        courier = self._couriers.get(key)
         if courier is None:
-            courier = self._couriers[target] = self._courier_of(target)
+            target = replace(self._target_of(route, host, address), tls=tls, looks_at_certificate=True)
+            courier = self._couriers[key] = self._courier_of(target)
             self._forget_some()
-        self._couriers.move_to_end(target)
+        self._couriers.move_to_end(key)
         return courier
 
     def _forget_some(self) -> None:
         """Let go of those that were not used for the longest time, as far as they do nothing."""
-        for target in list(self._couriers)[: max(0, len(self._couriers) - KEPT)]:
-            if self._couriers[target].is_idle:
-                del self._couriers[target]
+        for key in list(self._couriers)[: max(0, len(self._couriers) - KEPT)]:
+            if self._couriers[key].is_idle:
+                del self._couriers[key]
 
     async def close(self) -> None:
         await self.knowledge.close()

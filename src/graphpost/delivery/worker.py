@@ -90,7 +90,7 @@ class Worker:
         await self._rerouter.open_gates()
         self._running = True
         self._loops = [
-            asyncio.create_task(self._claimer.run(self._look_behind_gates)),
+            asyncio.create_task(self._claimer.run(self._after_look)),
             asyncio.create_task(self._leases.renew_forever()),
         ]
         self._settler.start()
@@ -206,6 +206,10 @@ class Worker:
         elif not lane.is_held(self._clock.now()) and lane.failed():
             await self._gates.close(lane, said)
 
-    def _look_behind_gates(self) -> None:
+    def _after_look(self) -> None:
+        now, metrics = self._clock.now(), self._log.metrics
+        metrics.deliveries_under_way = sum(lane.active for lane in self._lanes)
+        metrics.deliveries_in_memory = sum(lane.held for lane in self._lanes)
+        metrics.destinations_held = sum(lane.is_held(now) for lane in self._lanes)
         if (looking := self._gates.look_behind()) is not None:
             self._begin(looking, self._tasks)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from graphpost.inbound.opening import open_inbound
 from graphpost.inbound.reception import Evaluate, no_results
 from graphpost.server.delivery import Delivery
 from graphpost.server.foundation import Foundation
 from graphpost.web.certificates import CertificateFiles
+
+ANSWERS: Final = 2000  # of DNS that are remembered: whoever brings mail says what is asked
 
 
 async def start_inbound(base: Foundation, delivery: Delivery, own: CertificateFiles | None) -> None:
@@ -38,5 +42,5 @@ def _evaluation(base: Foundation, hostname: str) -> Evaluate:
     from graphpost.inbound.judging import Judge
     from graphpost.transport.resolver import DnsResolver
 
-    authenticator = Authenticator(DnsResolver(base.config.dns), hostname, base.clock)
+    authenticator = Authenticator(DnsResolver(base.config.dns, ANSWERS), hostname, base.clock)
     return Judge(authenticator, settings, base.log).evaluate

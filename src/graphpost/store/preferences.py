@@ -47,6 +47,8 @@ _ADD: Final = (
     "INSERT INTO preferences (mailbox_id, kind, entry_id, name_key, document) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT DO NOTHING"
 )
+_ON_ARRIVAL: Final = "SELECT kind, name_key, document FROM preferences WHERE mailbox_id = ? AND kind IN (?, ?, ?) ORDER BY entry_id"
+_FOLLOWED: Final = (int(Kind.SETTINGS), int(Kind.RULE), int(Kind.OVERRIDE))
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decoders: Final = {kind: msgspec.msgpack.Decoder(type_).decode for kind, type_ in _TYPES.items()}
 
@@ -122,11 +124,8 @@ def on_arrival(
     tx: Tx, mailbox_id: int
 ) -> tuple[list[Rule], dict[str, SenderOverride], AutomaticReplies | None]:
     """What is followed when mail arrives: rules in the order of their ids, overrides by key, replies if they are on."""
-    rows = tx.all(
-        "SELECT kind, name_key, document FROM preferences WHERE mailbox_id = ? AND kind IN (?, ?, ?) ORDER BY entry_id",
-        (mailbox_id, int(Kind.SETTINGS), int(Kind.RULE), int(Kind.OVERRIDE)),
-    )
     rules, overrides, replies = [], {}, None
+    rows = tx.all(_ON_ARRIVAL, (mailbox_id, *_FOLLOWED))
     for kind, key, document in rows:
         value = _decoders[kind](document)
         if kind == Kind.RULE:

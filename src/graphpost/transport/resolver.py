@@ -19,6 +19,7 @@ from graphpost.config import DnsSettings
 from graphpost.errors import ConfigurationError, GraphpostError
 
 CACHED: Final = 10_000  # answers
+CACHED_OCTETS: Final = 2048  # of an answer that is remembered; in memory it takes sixteen times as much
 Kind = Literal["A", "AAAA"]
 BOTH: Final[tuple[Kind, ...]] = ("A", "AAAA")
 
@@ -73,9 +74,9 @@ class Records(Protocol):
 
 
 class DnsResolver:
-    """Asks the given servers, or those of the machine, and remembers answers as long as they last."""
+    """Asks the given servers, or those of the machine, and remembers so many answers, as long as they last."""
 
-    def __init__(self, settings: DnsSettings) -> None:
+    def __init__(self, settings: DnsSettings, cached: int = CACHED) -> None:
         try:
             self._resolver = dns.asyncresolver.Resolver(configure=not settings.servers)
         except dns.exception.DNSException as error:
@@ -83,7 +84,7 @@ class DnsResolver:
         if settings.servers:
             self._resolver.nameservers = [_server(server) for server in settings.servers]
         self._resolver.lifetime = settings.seconds
-        self._resolver.cache = dns.resolver.LRUCache(CACHED)
+        self._resolver.cache = _Cache(cached)
 
     async def exchangers(self, domain: str) -> tuple[Exchanger, ...]:
         found = await self._ask(domain, "MX")
@@ -130,6 +131,14 @@ class DnsResolver:
         except OSError as error:
             raise LookupFailedError(f"the {kind} records of {name} were not to be had: {error}") from error
         return list(answer.rrset or ())
+
+
+class _Cache(dns.resolver.LRUCache):
+    """Not for long answers: what they say is a stranger's choice."""
+
+    def put(self, key: dns.resolver.CacheKey, value: dns.resolver.Answer) -> None:
+        if len(value.response.wire or b"") <= CACHED_OCTETS:
+            super().put(key, value)
 
 
 def _words(error: dns.exception.DNSException) -> str:

@@ -186,6 +186,8 @@ def is_path(address: str) -> bool:
 
 def xtext(text: str) -> str:
     """RFC 3461 §4: for ENVID and ORCPT; octets outside of printable ASCII, `+` and `=` as +XX."""
+    if text.isascii() and text.isalnum():
+        return text
     return _NOT_XTEXT.sub(lambda found: "".join(f"+{octet:02X}" for octet in found[0].encode()), text)
 
 
