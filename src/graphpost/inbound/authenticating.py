@@ -1,6 +1,6 @@
-"""AUTH: who a client of the submission port is (RFC 4954, PLAIN of RFC 4616, and LOGIN, which old devices have).
+"""AUTH: who a client of the submission port is.
 
-Only under TLS.  Whoever gives up with `*`, or says something that is no base64, is told so and may go on.
+RFC 4954, with PLAIN (RFC 4616) and LOGIN, which old devices have; only under TLS.  Whoever gives up with `*`, or says something that is no base64, is told so and may go on.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Submission: what somebody signed in sends by SMTP goes the way of what is sent by Graph (RFC 6409).
+"""Submission: what somebody signed in sends goes the way of what Graph sends.
 
-It is kept in Sent Items, and queued for the envelope's recipients, whoever the header names.  From and Sender have to be
+RFC 6409.  It is kept in Sent Items, and queued for the envelope's recipients, whoever the header names.  From and Sender have to be
 the mailbox's own; a missing Date or Message-ID is added.
 """
 
