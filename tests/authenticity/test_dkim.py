@@ -12,8 +12,12 @@ from hashlib import sha256
 import dkim
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric.rsa import (
+    RSAPrivateKey,
+    RSAPublicNumbers,
+    generate_private_key,
+)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from dkim.canonicalization import Simple
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -225,6 +229,14 @@ def test_a_weak_key_is_not_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("graphpost.authenticity.dkim_signature.LEAST_BITS", 1025)
     (found,) = verify(ours(MESSAGE, WEAK))
     assert (found.result, found.reason) == ("policy", "a key of 1024 bits is not accepted")
+
+
+def test_a_key_that_makes_verification_slow_is_not_accepted() -> None:
+    numbers = RSA.private.private_numbers().public_numbers  # type: ignore[union-attr]
+    slow = RSAPublicNumbers(numbers.n - 2, numbers.n).public_key()
+    text = b64encode(slow.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+    (found,) = verify(ours(MESSAGE, RSA), {"r1._domainkey.example.test": {"TXT": [f"v=DKIM1; p={text}"]}})
+    assert (found.result, found.reason) == ("policy", "a key with so long an exponent is not accepted")
 
 
 def test_of_many_signatures_the_first_are_looked_at() -> None:
