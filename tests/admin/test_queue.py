@@ -76,6 +76,7 @@ def test_a_message_is_found_by_graphs_id(admin: Any, immutable: bool) -> None:
         ("recipient=C@B.test", 1),
         ("recipient=d@b.test", 0),
         ("destination=b.test", 1),
+        ("destination=B.TEST", 1),
         ("destination=mx:b.test", 1),
         ("destination=mx:c.test", 0),
         (f"message_id=%3C{0xABC << 12}@a.test%3E", 1),

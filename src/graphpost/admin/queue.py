@@ -16,6 +16,7 @@ from graphpost.admin import shown
 from graphpost.clock import Clock, Instant
 from graphpost.errors import ConfigurationError, GraphpostError
 from graphpost.ids import Numbers, parse_item_id
+from graphpost.mail.address import domain_of
 from graphpost.mail.mailbox import Mailbox
 from graphpost.store import (
     accounts,
@@ -285,7 +286,7 @@ class QueueOperations:
 
 def destination_of(text: str) -> str:
     """A destination key; a bare domain means its mail exchangers."""
-    return f"mx:{text.lower()}" if "." in text and ":" not in text else text
+    return f"mx:{domain_of(f'a@{text}')}" if "." in text and ":" not in text else text
 
 
 def _in_brackets(message_id: str) -> str:
