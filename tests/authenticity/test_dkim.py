@@ -310,7 +310,7 @@ def test_any_change_of_a_signed_message_is_seen_as_dkimpy_sees_it(data: st.DataO
     forged = signed[:at] + what + signed[at + data.draw(st.integers(0, 2)) :]
     assume(not re.search(rb"(?<!\r)\n|\r(?!\n)", forged))  # no such message comes in
     assume(forged.endswith(b"\r\n"))
-    assume(not forged.startswith(b"DKIM-Signature :"))  # dkimpy sees no field there
+    assume(not re.search(rb"^[!-9;-~]+[ \t]+:", forged, re.MULTILINE))  # dkimpy reads no such field
     if results(forged)[:1] == ["pass"]:
         assert dkimpy_holds(forged)
 

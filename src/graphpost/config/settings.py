@@ -248,7 +248,7 @@ class CredentialSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     @property
     def has_credentials(self) -> bool:
-        return bool(self.username or self.password or self.auth or self.client_id or self.has_token_source)
+        return _credentials(self) != _credentials(CredentialSettings())
 
 
 class HostSettings(CredentialSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
