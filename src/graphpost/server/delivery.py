@@ -31,7 +31,6 @@ from graphpost.delivery.worker import Worker
 from graphpost.graph.bodies.zones import instant_of
 from graphpost.graph.sending.due import due_check
 from graphpost.server.foundation import Foundation
-from graphpost.store.audit import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ async def start_delivery(base: Foundation, policy_port: int, ration: Ration | No
         log=log,
         ration=ration,
         capacity=capacity,
-        audited=_nothing if base.auditor is None else base.auditor.sent,
+        audited=None if base.auditor is None else base.auditor.sent,
     )
     dispatcher = Dispatcher(
         store=store,
@@ -181,10 +180,6 @@ async def _watched_capacity(base: Foundation) -> Capacity | None:
     await capacity.look()
     base.background(capacity.watch())
     return capacity
-
-
-def _nothing(record: Record) -> None:
-    """There is no audit log."""
 
 
 async def _rest() -> None:
