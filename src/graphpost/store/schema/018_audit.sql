@@ -1,4 +1,4 @@
--- Who did what, to which mailbox, by which right. Rows are added, and deleted when they are old; never changed.
+-- Who did what, to which mailbox, by which right. Rows are added, and deleted when they are old, and never changed.
 -- A message that was sent has the record with its own number; records of no mailbox are under mailbox 0.
 CREATE TABLE audit (
     mailbox_id {bigint} NOT NULL,
