@@ -9,6 +9,7 @@
     delta       7  delta rounds in 1M messages against 10k
     queue       8  claims and draining: 1M queued deliveries to 1,000 destinations against 10k
     sick        -  healthy destinations beside dead, slow and flaky ones
+    throttled   -  durable accept with limits against without: processor time a request
     stages      -  where the time of an accepted message goes
 
 Peers run on the same machine in the same run; Postfix's are left out where it is not installed.  Beside these are
@@ -20,7 +21,19 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-LINES = ("accept", "latency", "delivered", "memory", "listing", "search", "delta", "queue", "sick", "stages")
+LINES = (
+    "accept",
+    "latency",
+    "delivered",
+    "memory",
+    "listing",
+    "search",
+    "delta",
+    "queue",
+    "sick",
+    "throttled",
+    "stages",
+)
 
 
 def main(names: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,6 +76,7 @@ def test_a_message_is_found_by_graphs_id(admin: Any, immutable: bool) -> None:
         ("recipient=C@B.test", 1),
         ("recipient=d@b.test", 0),
         ("destination=b.test", 1),
+        ("destination=B.TEST", 1),
         ("destination=mx:b.test", 1),
         ("destination=mx:c.test", 0),
         (f"message_id=%3C{0xABC << 12}@a.test%3E", 1),
@@ -138,3 +140,19 @@ def test_what_was_done_is_in_the_log(admin: Any) -> None:
     admin.log.flush()
     line = admin.log._lines._stream.getvalue()
     assert "queue action=hold recipient=@b.test deliveries=1" in line
+
+
+@pytest.mark.parametrize("action", ["hold", "cancel", "retry"])
+def test_the_server_is_asked_to_give_back_what_is_to_be_stopped(admin: Any, action: Any) -> None:
+    asked: list[list[bool]] = []
+    mine, other = delivery(), delivery(5 << 12, sender="else@a.test")
+
+    async def act(api: AdminApi) -> None:
+        async def relinquish(wanted: Any) -> None:
+            asked.append([wanted(each) for each in (mine, other)])
+
+        operations = replace(api.operations, relinquish=relinquish)
+        await operations.act_on_queue(action=action, sender="adele@a.test")
+
+    admin.run(act, mine, other)
+    assert asked == ([] if action == "retry" else [[True, False]])

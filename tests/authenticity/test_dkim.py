@@ -12,8 +12,12 @@ from hashlib import sha256
 import dkim
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric.rsa import (
+    RSAPrivateKey,
+    RSAPublicNumbers,
+    generate_private_key,
+)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from dkim.canonicalization import Simple
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -227,6 +231,14 @@ def test_a_weak_key_is_not_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found.result, found.reason) == ("policy", "a key of 1024 bits is not accepted")
 
 
+def test_a_key_that_makes_verification_slow_is_not_accepted() -> None:
+    numbers = RSA.private.private_numbers().public_numbers  # type: ignore[union-attr]
+    slow = RSAPublicNumbers(numbers.n - 2, numbers.n).public_key()
+    text = b64encode(slow.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+    (found,) = verify(ours(MESSAGE, RSA), {"r1._domainkey.example.test": {"TXT": [f"v=DKIM1; p={text}"]}})
+    assert (found.result, found.reason) == ("policy", "a key with so long an exponent is not accepted")
+
+
 def test_of_many_signatures_the_first_are_looked_at() -> None:
     signed = ours(MESSAGE, EDWARDS)
     field = raw_fields(signed)[0][1]
@@ -298,7 +310,7 @@ def test_any_change_of_a_signed_message_is_seen_as_dkimpy_sees_it(data: st.DataO
     forged = signed[:at] + what + signed[at + data.draw(st.integers(0, 2)) :]
     assume(not re.search(rb"(?<!\r)\n|\r(?!\n)", forged))  # no such message comes in
     assume(forged.endswith(b"\r\n"))
-    assume(not forged.startswith(b"DKIM-Signature :"))  # dkimpy sees no field there
+    assume(not re.search(rb"^[!-9;-~]+[ \t]+:", forged, re.MULTILINE))  # dkimpy reads no such field
     if results(forged)[:1] == ["pass"]:
         assert dkimpy_holds(forged)
 

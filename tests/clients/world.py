@@ -166,11 +166,11 @@ def python_script(name: str) -> list[str]:
 
 
 @contextmanager
-def running_world(directory: Path, relay: Relay) -> Iterator[World]:
-    """A server with two people and two applications; mail for others goes to the relay."""
+def running_world(directory: Path, relay: Relay, more: str = "") -> Iterator[World]:
+    """A server with two people, two applications, and more settings; mail for others goes to the relay."""
     certificate = make_certificate(directory / "client.pem")
     file = directory / "graphpost.toml"
-    file.write_text(settings(certificate, relay.port), "utf-8")
+    file.write_text(settings(certificate, relay.port) + more, "utf-8")
     with running_server(directory / "data", file=file) as server:
         variables = environment(server.config)
         yield World(server, relay, certificate, variables)

@@ -106,6 +106,38 @@ def test_a_token_from_a_command_opens_the_door_and_is_in_no_log(run: Run, tmp_pa
     assert {message.username for message in peer.messages} == {"us@far.test"}
 
 
+def test_nothing_is_lost_when_a_host_goes_in_the_middle_of_it(run: Run) -> None:
+    with SmtpPeer() as first, SmtpPeer() as second:
+        hosts = [HostSettings(to=to(first)), HostSettings(to=to(second))]
+        with run(hosts=hosts, concurrency=4) as (client, _):
+            sent = [client.send(f"u{number}@far.test") for number in range(30)]
+            first.wait_for_messages(1)
+            first.stop()
+            sent += [client.send(f"u{number}@far.test") for number in range(30, 60)]
+            for number, queue_id in enumerate(sent):
+                assert client.outcome(queue_id) == {f"u{number}@far.test": "delivered"}
+    came = {message.recipients[0] for peer in (first, second) for message in peer.messages}
+    assert came == {f"u{number}@far.test" for number in range(60)}
+
+
+def test_two_routes_to_one_relay_introduce_themselves_each_by_its_own_name(tmp_path: Path) -> None:
+    with SmtpPeer() as peer:
+        routes = [
+            RouteSettings(domains=[domain], to=to(peer), hostname=f"{name}.example.test", source="127.0.0.1")
+            for domain, name in (("far.test", "one"), ("*", "two"))
+        ]
+
+        def change(config: Config) -> Config:
+            return replace(config, routes=routes)
+
+        with running_server(tmp_path / "data", flags={"server.tls": False}, change=change) as server:
+            client = Client(server.port, tmp_path / "data")
+            assert client.outcome(client.send(TO)) == {TO: "delivered"}
+            assert client.outcome(client.send("x@other.test")) == {"x@other.test": "delivered"}
+        names = [command for command in peer.commands if command.startswith("EHLO")]
+        assert names == ["EHLO one.example.test", "EHLO two.example.test"]
+
+
 def test_a_refusal_in_the_operators_words_comes_back_in_the_report(run: Run) -> None:
     with run(to="reject:5.7.1 we do not write to them") as (client, _):
         assert client.outcome(client.send(TO)) == {TO: "failed"}

@@ -677,3 +677,26 @@ async def test_the_time_of_a_delivery_counts_from_its_acceptance(office: Office)
     await office.until_done()
     assert f"seconds={SETTINGS.retry_seconds[0]:.3f}" in office.said()
     assert office.log.metrics.delivery_seconds.total == SETTINGS.retry_seconds[0]
+
+
+async def test_what_waits_in_memory_is_given_back_and_can_be_held(make_office: MakeOffice) -> None:
+    office = make_office(limit=1)
+    await office.worker.start()
+    office.one.gate.clear()
+    items = [await office.send(f"a{number}@one.test") for number in range(5)]
+    numbers = {item.message_id for item in items[3:]}
+    assert all(d.owner for d in await office.queue())
+    here = [(number, 0) for number in sorted(numbers)]
+
+    async def are_held() -> bool:
+        """The worker may have looked at the queue between the two."""
+        await office.worker.relinquish(lambda each: each.message_id in numbers)
+        now = office.clock.now()
+        await office.store.write(lambda tx: interventions.act(tx, "hold", 7, here, ANY, now))
+        return len(await office.queue(state=HELD)) == 2
+
+    await office.until(are_held)
+    office.one.gate.set()
+    await office.until_done(3)
+    assert office.one.addresses == ["a0@one.test", "a1@one.test", "a2@one.test"]
+    assert len(await office.queue(state=HELD)) == 2

@@ -16,6 +16,7 @@ from tests.peers.world import BOB, graphpost, needs_postfix, route, settings
 
 from graphpost.testing.postfix import Postfix, free_port
 from graphpost.testing.server import ServerThread
+from graphpost.testing.smtp_peer import SmtpPeer
 
 pytestmark = [needs_postfix, pytest.mark.slow]
 
@@ -54,14 +55,15 @@ class Post:
         return message_from_bytes(answer.body, policy=policy.default)  # type: ignore[return-value]
 
 
-def ways(inbound: int, nexthop: str) -> dict[str, str]:
+def ways(inbound: int, nexthop: str, old: int = 25) -> dict[str, str]:
     """Postfix's settings: our domain goes to Graphpost, and what never works fails or waits."""
     return {
         "transport_maps": (
-            f"inline:{{ {{ example.test = {nexthop}:{inbound} }},"
+            f"inline:{{ {{ example.test = {nexthop}:{inbound} }}, {{ old.test = smtp:[127.0.0.1]:{old} }},"
             " { slow.test = retry:4.3.2 the road is closed }, { gone.test = error:5.1.2 there is no such place } }"
         ),
         "smtpd_reject_unlisted_recipient": "no",
+        "virtual_alias_maps": "inline:{ round@far.test=adele@example.test }",
         "delay_warning_time": "1s",
         "minimal_backoff_time": "1s",
         "queue_run_delay": "1s",
@@ -72,11 +74,13 @@ def ways(inbound: int, nexthop: str) -> dict[str, str]:
 def post(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
     data, inbound = tmp_path_factory.mktemp("post") / "data", free_port()
     with contextlib.ExitStack() as stack:
-        postfix = stack.enter_context(Postfix(users=[BOB], **ways(inbound, request.param)))
+        old = stack.enter_context(SmtpPeer(extensions=["PIPELINING", "8BITMIME"]))
+        postfix = stack.enter_context(Postfix(users=[BOB], **ways(inbound, request.param, old.port)))
         key = "port" if request.param.startswith("smtp") else "lmtp_port"
         more = f"[inbound]\n{key} = {inbound}"
         client, server = stack.enter_context(graphpost(data, settings(data, route(postfix.port), more)))
         yield Post(client, postfix, server)
+        print(postfix.log, server.output.getvalue())
 
 
 def test_a_message_arrives_and_its_answer_is_in_the_same_conversation(post: Post) -> None:
@@ -159,6 +163,65 @@ def test_addresses_that_are_not_ascii_arrive(post: Post) -> None:
     message = f"From: {sender}\nTo: {ADELE}\nSubject: Grüße\nMIME-Version: 1.0\n\nhello\n".encode()
     post.postfix.sendmail(sender, message, ADELE)
     assert post.arrived("Grüße")["from"]["emailAddress"]["address"] == sender
+
+
+def test_an_address_that_cannot_go_further_comes_back_as_an_international_report(post: Post) -> None:
+    """RFC 6533: Postfix reports it with SMTPUTF8, in message/global-delivery-status."""
+    queue_id = post.client.send("jürgen@old.test", subject="An die alte Welt")
+    assert post.client.outcome(queue_id) == {"jürgen@old.test": "delivered"}
+    eventually(lambda: post.client.message(queue_id)["recipients"][0]["reported"] is not None)
+    (recipient,) = post.client.message(queue_id)["recipients"]
+    assert (recipient["reported"]["state"], recipient["reported"]["status"]) == ("bounced", "5.6.7")
+
+
+def test_a_read_receipt_goes_to_who_asked_for_it(post: Post) -> None:
+    message = (
+        f"From: {BOB}\nTo: {ADELE}\nSubject: Read this\nMessage-ID: <asks@far.test>\n"
+        f"Disposition-Notification-To: {BOB}\n\nhello\n"
+    )
+    post.postfix.sendmail(BOB, message.encode(), ADELE)
+    arrived = post.arrived("Read this")
+    answer = post.client.graph("PATCH", f"/users/{ADELE}/messages/{arrived['id']}", {"isRead": True})
+    assert answer.status == 200, answer.body
+    receipt = post.postfix.find_mail(BOB, b"Subject: Read: Read this")
+    assert b"Original-Message-ID: <asks@far.test>" in receipt
+    assert b"Disposition: manual-action/MDN-sent-automatically; displayed" in receipt
+
+
+def test_an_automatic_reply_goes_to_who_wrote_and_not_to_reports(post: Post) -> None:
+    away = {"status": "alwaysEnabled", "externalAudience": "all", "externalReplyMessage": "On holiday."}
+    answer = post.client.graph("PATCH", f"/users/{ALEX}/mailboxSettings", {"automaticRepliesSetting": away})
+    assert answer.status == 200, answer.body
+    post.postfix.sendmail(
+        "", b"From: bob@far.test\nTo: alex@example.test\nSubject: a report\n\nhello\n", ALEX
+    )
+    post.arrived("a report", ALEX)
+    message = b"From: bob@far.test\nTo: alex@example.test\nSubject: Are you there\n\nhello\n"
+    post.postfix.sendmail(BOB, message, ALEX)
+    reply = post.postfix.find_mail(BOB, b"On holiday.")
+    assert b"Automatic reply: Are you there" in reply
+    assert not [each for each in post.postfix.mailbox(BOB) if b"Automatic reply: a report" in each]
+
+
+def test_a_loop_through_postfix_ends(post: Post) -> None:
+    """Adele's rule redirects to an address that Postfix redirects to Adele."""
+    rule = {
+        "displayName": "round",
+        "sequence": 1,
+        "isEnabled": True,
+        "conditions": {"subjectContains": ["In circles"]},
+        "actions": {"redirectTo": [{"emailAddress": {"address": "round@far.test"}}]},
+    }
+    made = post.client.graph("POST", f"/users/{ADELE}/mailFolders/inbox/messageRules", rule)
+    assert made.status == 201, made.body
+    post.postfix.sendmail(BOB, b"From: bob@far.test\nSubject: In circles\n\nhello\n", ADELE)
+    eventually(lambda: len(post.found("In circles")) == 2)
+    queue_id = post.client.send(
+        ALEX, subject="After it"
+    )  # what would have been redirected again is queued by now
+    assert post.client.outcome(queue_id) == {ALEX: "delivered"}
+    waiting = post.client.administer("/admin/queue")
+    assert len(post.found("In circles")) == 2, waiting
 
 
 def test_postfix_verifies_our_certificate(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 from msgspec.structs import replace
 
 from graphpost.admin import shown
-from graphpost.admin.queue import OperationError, find_mailbox
-from graphpost.admin.suppression import SuppressionOperations, nothing
+from graphpost.admin.queue import OperationError, find_mailbox, nothing
+from graphpost.admin.suppression import SuppressionOperations
 from graphpost.config.checking import check_address
 from graphpost.config.permissions import find_fault
 from graphpost.errors import ConfigurationError

@@ -7,7 +7,7 @@ short transactions, and says where the next one begins, so that a queue of any s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
@@ -16,6 +16,7 @@ from graphpost.admin import shown
 from graphpost.clock import Clock, Instant
 from graphpost.errors import ConfigurationError, GraphpostError
 from graphpost.ids import Numbers, parse_item_id
+from graphpost.mail.address import domain_of
 from graphpost.mail.mailbox import Mailbox
 from graphpost.store import (
     accounts,
@@ -91,14 +92,19 @@ class Cursor:
         return Cursor(later[0], 0, (0, 0)) if later else None
 
 
+async def nothing(*_: object) -> None:
+    """Nobody has to be told."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueueOperations:
-    """`queue_changed` tells the server that something is due."""
+    """`queue_changed` tells the server that something is due; `relinquish` has it give back what it does not attempt yet."""
 
     store: Store
     numbers: Numbers
     clock: Clock
     queue_changed: Callable[[], object] = lambda: None
+    relinquish: Callable[[Callable[[Delivery], bool]], Awaitable[None]] = nothing
 
     async def list_queue(
         self,
@@ -204,6 +210,8 @@ class QueueOperations:
             mailbox_id=box, destination=destination_of(destination), sender=sender, recipient=recipient
         )
         cursor: Cursor | None = Cursor.parse(after, STATES[action])
+        if not after and action in ("hold", "cancel"):
+            await self.relinquish(choice.means)
         tally, looked_at = Tally(), 0
         while cursor is not None and looked_at < STEP:
             done, seen, cursor = await self._step(cursor, action, choice, STEP - looked_at, report=report)
@@ -249,7 +257,9 @@ class QueueOperations:
         *,
         report: bool = False,
     ) -> dict[str, Any]:
-        now, choice = self.clock.now(), Choice(recipient=recipient)
+        now, choice, number = self.clock.now(), Choice(recipient=recipient), _number(queue_id)
+        if action in ("hold", "cancel"):
+            await self.relinquish(lambda each: each.message_id == number)
 
         def run(tx: Tx) -> dict[str, Any]:
             found, row = _find(tx, queue_id)
@@ -276,7 +286,7 @@ class QueueOperations:
 
 def destination_of(text: str) -> str:
     """A destination key; a bare domain means its mail exchangers."""
-    return f"mx:{text.lower()}" if "." in text and ":" not in text else text
+    return f"mx:{domain_of(f'a@{text}')}" if "." in text and ":" not in text else text
 
 
 def _in_brackets(message_id: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from graphpost.admin import shown
-from graphpost.admin.queue import OperationError, QueueOperations
+from graphpost.admin.queue import OperationError, QueueOperations, nothing
 from graphpost.clock import Instant, from_datetime
 from graphpost.config import check_domain
 from graphpost.config.checking import check_address
@@ -37,10 +37,6 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     status: str = ""
     origin: str = ""
     created: str = ""
-
-
-async def nothing() -> None:
-    """Nobody has to be told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ what has no answer by then is `temperror`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
@@ -69,13 +69,12 @@ class Authenticator:
 
         `data` is as it came, CRLF line ends and all.  Never raises for what is in it or in DNS.
         """
-        digest = digest_message(data) if data.size <= SMALL else await asyncio.to_thread(digest_message, data)
+        digest, authors = _read(data) if data.size <= SMALL else await asyncio.to_thread(_read, data)
         deadline = asyncio.get_running_loop().time() + self._seconds
         now = self._clock.now() // SECOND
         spf, signatures = await asyncio.gather(
             self._spf(peer, helo, sender, deadline), self._signatures(digest, now, deadline)
         )
-        authors = author_domains(digest)
         dmarc = await _by(
             deadline,
             check_dmarc(self._records, authors, spf, signatures),
@@ -100,6 +99,11 @@ class Authenticator:
         if isinstance(signature, DkimError):
             return await check
         return await _by(deadline, check, described(signature, "temperror", _LATE))
+
+
+def _read(data: Iterable[bytes]) -> tuple[Digest, list[str]]:
+    digest = digest_message(data)
+    return digest, author_domains(digest)
 
 
 def author_domains(digest: Digest) -> list[str]:

@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from typing import Final
 
 from graphpost.authenticity.dkim_signature import (
@@ -56,7 +57,8 @@ def digest_message(data: Iterable[bytes]) -> Digest:
     except MimeError:
         header, rest = _unended(data), iter(())
     fields = tuple(raw_fields(header))
-    found = tuple(_read(field) for name, field in fields if name == "dkim-signature")[:SIGNATURES]
+    signatures = (field for name, field in fields if name == "dkim-signature")
+    found = tuple(map(_read, islice(signatures, SIGNATURES)))
     wanted = {each.body_is_relaxed for each in found if isinstance(each, Signature)}
     bodies = {is_relaxed: RelaxedBody() if is_relaxed else SimpleBody() for is_relaxed in wanted}
     if bodies:

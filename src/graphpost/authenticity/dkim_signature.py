@@ -28,6 +28,7 @@ Result = Literal["none", "pass", "fail", "policy", "neutral", "temperror", "perm
 FIELD_BYTES: Final = 32_768  # of a signature
 KEY_BYTES: Final = 8192  # of a key record
 MOST_BITS: Final = 8192
+EXPONENT_BITS: Final = 64  # a longer one makes verification slow, and is of use to nobody else
 _NUMBER: Final = re.compile(r"[0-9]{1,20}")
 _CANON: Final = ("simple", "relaxed")
 
@@ -160,8 +161,11 @@ class KeyRecord:
             raise DkimError("permerror", "the key is for another algorithm")
         if self.only_itself and domain_of(signature.identity) != signature.domain:
             raise DkimError("permerror", "the key is not for domains below its own")
-        if isinstance(self.public, RSAPublicKey) and not LEAST_BITS <= self.public.key_size <= MOST_BITS:
-            raise DkimError("policy", f"a key of {self.public.key_size} bits is not accepted")
+        if isinstance(self.public, RSAPublicKey):
+            if not LEAST_BITS <= self.public.key_size <= MOST_BITS:
+                raise DkimError("policy", f"a key of {self.public.key_size} bits is not accepted")
+            if self.public.public_numbers().e.bit_length() > EXPONENT_BITS:
+                raise DkimError("policy", "a key with so long an exponent is not accepted")
 
     def verifies(self, signature: bytes, data: bytes, digest: bytes) -> bool:
         """Whether the signature is that of the data; `digest` is its SHA-256."""

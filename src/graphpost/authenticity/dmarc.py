@@ -19,8 +19,10 @@ from graphpost.transport.resolver import LookupFailedError, NoSuchDomainError, R
 
 Result = Literal["none", "pass", "fail", "temperror", "permerror"]
 Policy = Literal["none", "quarantine", "reject"]
+AUTHORS: Final = 4  # domains of one message that are looked at
 LABELS: Final = 8  # names of a walk
 RECORD_BYTES: Final = 4096
+_BADNESS: Final = ("pass", "none", "permerror", "temperror", "fail")
 _POLICIES: Final[dict[str, Policy]] = {"none": "none", "quarantine": "quarantine", "reject": "reject"}
 _MILDER: Final[dict[Policy, Policy]] = {"none": "none", "quarantine": "none", "reject": "quarantine"}
 
@@ -139,10 +141,6 @@ async def check_dmarc(
         )
     checks = (_check_author(records, domain, spf, signatures) for domain in domains)
     return max(await asyncio.gather(*checks), key=_severity)
-
-
-AUTHORS: Final = 4  # domains of one message that are looked at
-_BADNESS: Final = ("pass", "none", "permerror", "temperror", "fail")
 
 
 def _severity(result: DmarcResult) -> tuple[int, int]:

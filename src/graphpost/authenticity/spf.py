@@ -213,8 +213,8 @@ class _Check:
         """The domain that a domain-spec stands for, cut from the left to what a name may be (7.3)."""
         parts = [part if isinstance(part, str) else await self._value(part, domain) for part in spec]
         name = "".join(parts).rstrip(".").lower()
-        while len(name) > _NAME_BYTES and "." in name:
-            name = name.partition(".")[2]
+        if len(name) > _NAME_BYTES:
+            name = name[name.find(".", len(name) - _NAME_BYTES - 1) + 1 :]
         return name
 
     async def _value(self, macro: Macro, domain: str) -> str:

@@ -36,7 +36,7 @@ async def dns_jobs(config: Config, records: Records) -> list[Job]:
     return [
         *((f"{origin.route} PTR", partial(_origin, records, origin)) for origin in ours.values()),
         *((f"dkim[{i}] DNS", partial(_key, config, records, i)) for i in keys),
-        *((domain, partial(_domain, config, records, domain, origins)) for domain in our_domains(config)),
+        *(job for domain in our_domains(config) for job in _of_domain(config, records, domain, origins)),
     ]
 
 
@@ -74,20 +74,29 @@ async def _origin(records: Records, origin: Origin) -> list[Finding]:
 async def _key(config: Config, records: Records, i: int) -> list[Finding]:
     entry = config.dkim[i]
     key = read_key(Path(entry.key), entry.selector)
-    return [await published.check_key(records, f"dkim[{i}] DNS", domain_of(f"@{entry.domain}"), key)]
+    return await published.check_key(records, f"dkim[{i}] DNS", domain_of(f"@{entry.domain}"), key)
 
 
-async def _domain(config: Config, records: Records, domain: str, origins: list[Origin]) -> list[Finding]:
+def _of_domain(config: Config, records: Records, domain: str, origins: list[Origin]) -> list[Job]:
     if _is_reserved(config, domain):
-        return [Finding(domain, "ok", "a name for tests, of which there is nothing in DNS")]
+        return [(domain, partial(_nothing, domain))]
     name = config.inbound.hostname or config.delivery.hostname or host_name()
-    here = bool(config.inbound.port)
-    found = [await published.check_exchangers(records, domain, frozenset({name.lower()}), inbound=here)]
-    if _sends(config):
-        found.append(await published.check_sender_policy(records, domain, origins))
-        found.append(await published.check_policy(records, domain, _signer(config, domain)))
-    found += await published.check_transport_policy(records, domain, partial(_fetch, records))
-    return found + await published.check_report_address(records, domain)
+    own, here = frozenset({name.lower()}), bool(config.inbound.port)
+    signer, fetch = _signer(config, domain), partial(_fetch, records)
+    sent: list[Job] = [
+        (f"SPF {domain}", partial(published.check_sender_policy, records, domain, origins)),
+        (f"DMARC {domain}", partial(published.check_policy, records, domain, signer)),
+    ]
+    return [
+        (f"MX {domain}", partial(published.check_exchangers, records, domain, own, inbound=here)),
+        *(sent if _sends(config) else ()),
+        (f"MTA-STS {domain}", partial(published.check_transport_policy, records, domain, fetch)),
+        (f"TLSRPT {domain}", partial(published.check_report_address, records, domain)),
+    ]
+
+
+async def _nothing(domain: str) -> list[Finding]:
+    return [Finding(domain, "ok", "a name for tests, of which there is nothing in DNS")]
 
 
 async def _fetch(records: Records, domain: str) -> Policy:

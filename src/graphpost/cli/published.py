@@ -1,6 +1,6 @@
 """What our domains publish in DNS, against what others look for.
 
-Each check gives one finding, whose line says what to publish.
+Each check gives a finding, whose line says what to publish, or none where there is nothing to say.
 """
 
 from __future__ import annotations
@@ -39,26 +39,26 @@ async def texts_of(records: Records, name: str) -> tuple[bytes, ...]:
         return ()
 
 
-async def check_sender_policy(records: Records, domain: str, origins: Sequence[Origin]) -> Finding:
+async def check_sender_policy(records: Records, domain: str, origins: Sequence[Origin]) -> list[Finding]:
     """SPF (RFC 7208): there is one record, it can be read and followed, and lets our mail through."""
     name = f"SPF {domain}"
     found = spf_texts(await texts_of(records, domain))
     if not found:
-        return Finding(name, "FAIL", f"no record; publish: {_proposed(domain, origins)}")
+        return [Finding(name, "FAIL", f"no record; publish: {_proposed(domain, origins)}")]
     if len(found) > 1:
-        return Finding(name, "FAIL", f"{len(found)} records, which is none; publish one")
+        return [Finding(name, "FAIL", f"{len(found)} records, which is none; publish one")]
     try:
         parse_record(found[0])
     except SpfSyntaxError as error:
-        return Finding(name, "FAIL", f"receivers cannot read the record: {error}")
+        return [Finding(name, "FAIL", f"receivers cannot read the record: {error}")]
     nobody = await check_spf(records, _NOBODY, domain, f"postmaster@{domain}")
     if nobody.result in ("permerror", "temperror"):
-        return Finding(name, "FAIL", f"receivers cannot follow the record: {nobody.reason}")
+        return [Finding(name, "FAIL", f"receivers cannot follow the record: {nobody.reason}")]
     findings = [await _check_origin(records, domain, origin) for origin in origins]
     if nobody.result == "pass":
         findings.append(Finding(name, "warn", "the record lets everybody send: end it with -all or ~all"))
     findings.append(Finding(name, "ok", f"{nobody.lookups} of {LOOKUPS} lookups"))
-    return worst(name, findings)
+    return [worst(name, findings)]
 
 
 def _proposed(domain: str, origins: Sequence[Origin]) -> str:
@@ -83,16 +83,15 @@ async def _check_origin(records: Records, domain: str, origin: Origin) -> Findin
         text = f"whether it covers what {origin.relay} sends from is not known here; its provider says what to include"
         return Finding("", "warn", text)
     if not results:
-        return Finding(
-            "", "warn", f"the address that {origin.route} sends from is not known here: set its source"
-        )
+        text = f"the address that {origin.route} sends from is not known here: set its source"
+        return Finding("", "warn", text)
     terms = " ".join(f"ip{6 if ':' in address else 4}:{address}" for address in missing)
     return Finding(
         "", "FAIL", f"{origin.route} sends from {', '.join(missing)}, which it does not cover; add {terms}"
     )
 
 
-async def check_policy(records: Records, domain: str, signer: str) -> Finding:
+async def check_policy(records: Records, domain: str, signer: str) -> list[Finding]:
     """DMARC (RFC 9989): there is one record, it can be read, and our signatures are aligned with it.
 
     `signer` is the domain that signs mail of this one, '' when nobody does.
@@ -101,24 +100,23 @@ async def check_policy(records: Records, domain: str, signer: str) -> Finding:
     found = await walk(records, domain)
     fault = await _find_fault(records, domain)
     if fault:
-        return Finding(name, "FAIL", fault)
+        return [Finding(name, "FAIL", fault)]
     above = organisation(domain, found)
     record = dict(found).get(domain) or dict(found).get(above)
     if record is None:
         text = f'no record; publish: _dmarc.{domain}. TXT "v=DMARC1; p=none; rua=mailto:postmaster@{domain}"'
-        return Finding(name, "warn", text)
+        return [Finding(name, "warn", text)]
     if signer and signer != domain and record.strict_dkim:
-        return Finding(
-            name, "FAIL", f"adkim=s wants signatures of {domain}, and {signer} signs; make it a key"
-        )
+        text = f"adkim=s wants signatures of {domain}, and {signer} signs; make it a key"
+        return [Finding(name, "FAIL", text)]
     policy = record.policy if domain in dict(found) else record.below
     said = f"{policy}, by {domain if domain in dict(found) else above}"
     if not signer:
         text = f"{said}; no key of ours signs for {domain}, and what is forwarded fails: `graphpost dkim create {domain}`"
-        return Finding(name, "warn", text)
+        return [Finding(name, "warn", text)]
     if policy == "none" and not record.reports:
-        return Finding(name, "warn", f"{said}, and nobody gets its reports: add rua=mailto:…, or a policy")
-    return Finding(name, "ok", said)
+        return [Finding(name, "warn", f"{said}, and nobody gets its reports: add rua=mailto:…, or a policy")]
+    return [Finding(name, "ok", said)]
 
 
 async def _find_fault(records: Records, domain: str) -> str:
@@ -137,28 +135,29 @@ async def _find_fault(records: Records, domain: str) -> str:
     return ""
 
 
-async def check_key(records: Records, name: str, domain: str, key: Key) -> Finding:
+async def check_key(records: Records, name: str, domain: str, key: Key) -> list[Finding]:
     """DKIM (RFC 6376): the public half of the key is published under its selector."""
     where = record_name(domain, key.selector)
     texts = await texts_of(records, where)
     if not texts:
-        return Finding(name, "FAIL", f"not published; publish: {zone_line(domain, key)}")
+        return [Finding(name, "FAIL", f"not published; publish: {zone_line(domain, key)}")]
     if len(texts) > 1:
-        return Finding(name, "FAIL", f"{where} has {len(texts)} TXT records; publish one")
+        return [Finding(name, "FAIL", f"{where} has {len(texts)} TXT records; publish one")]
     try:
         record = parse_key(texts[0])
     except DkimError as error:
-        return Finding(name, "FAIL", f"{where}: {error}; publish: {zone_line(domain, key)}")
+        return [Finding(name, "FAIL", f"{where}: {error}; publish: {zone_line(domain, key)}")]
     if public_bytes(record.public) != public_bytes(key.private.public_key()):
-        return Finding(
-            name, "FAIL", f"{where} is the record of another key; publish: {zone_line(domain, key)}"
-        )
+        text = f"{where} is the record of another key; publish: {zone_line(domain, key)}"
+        return [Finding(name, "FAIL", text)]
     if record.is_test:
-        return Finding(name, "warn", f"{where} says t=y: receivers need not believe it; take that out")
-    return Finding(name, "ok", f"{where} is published")
+        return [Finding(name, "warn", f"{where} says t=y: receivers need not believe it; take that out")]
+    return [Finding(name, "ok", f"{where} is published")]
 
 
-async def check_exchangers(records: Records, domain: str, own: frozenset[str], *, inbound: bool) -> Finding:
+async def check_exchangers(
+    records: Records, domain: str, own: frozenset[str], *, inbound: bool
+) -> list[Finding]:
     """MX (RFC 5321, 5.1): replies have somewhere to go, which is here if mail comes in here.
 
     `own` are names of ours.
@@ -168,17 +167,17 @@ async def check_exchangers(records: Records, domain: str, own: frozenset[str], *
     try:
         found = await records.exchangers(domain)
     except NoSuchDomainError:
-        return Finding(name, "FAIL", f"there is no domain {domain}")
+        return [Finding(name, "FAIL", f"there is no domain {domain}")]
     if not found:
         text = f"no record; publish: {domain}. MX 10 {min(own, default='YOUR-MAIL-SERVER')}."
-        return Finding(name, bad, text)
+        return [Finding(name, bad, text)]
     if any(not each.host for each in found):
-        return Finding(name, bad, "the record says that it takes no mail: replies bounce")
+        return [Finding(name, bad, "the record says that it takes no mail: replies bounce")]
     findings = [await _check_exchanger(records, each.host) for each in found]
     if inbound and not own & {each.host for each in found}:
         text = f"none of {', '.join(each.host for each in found)} is this server ({', '.join(sorted(own))})"
         findings.append(Finding("", "warn", text))
-    return worst(name, findings)
+    return [worst(name, findings)]
 
 
 async def _check_exchanger(records: Records, host: str) -> Finding:

@@ -51,7 +51,9 @@ _ZERO_ALLOWED: Final = {
     "metrics.destinations",
     "inbound.port",
     "inbound.lmtp_port",
+    "inbound.submission_port",
     "inbound.greet_seconds",
+    "inbound.free_bytes",
     "delivery.retry_jitter",
     "delivery.delay_warning_seconds",
     "delivery.messages_per_minute",
@@ -105,6 +107,7 @@ def _check_numbers(config: Config) -> None:
         ("metrics", "port"),
         ("inbound", "port"),
         ("inbound", "lmtp_port"),
+        ("inbound", "submission_port"),
     ):
         if not 0 <= getattr(getattr(config, section), port) <= 65535:
             raise ConfigurationError(f"{section}.{port}", "must be between 0 and 65535")
@@ -157,6 +160,10 @@ def _checked_inbound(settings: InboundSettings, data: Path) -> InboundSettings:
     if bool(settings.certificate) != bool(settings.key):
         missing = "key" if settings.certificate else "certificate"
         raise ConfigurationError(f"inbound.{missing}", "certificate and key go together")
+    if settings.submission_port and not settings.tls:
+        raise ConfigurationError(
+            "inbound.submission_port", "needs inbound.tls: passwords are not sent in clear text"
+        )
     if settings.lmtp_socket:
         settings = replace(settings, lmtp_socket=str(data / settings.lmtp_socket))
     if not settings.certificate:

@@ -12,6 +12,7 @@ does not hold up what is fresh, and neither starves.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -133,6 +134,19 @@ class Lane:
         """Whatever came of it, it is under way no longer."""
         if job.delivery.attempts > 1:
             self.retrying -= 1
+
+    def withdrawn(self, wanted: Callable[[Delivery], bool]) -> list[Job]:
+        """What waits and is wanted, which no longer waits here."""
+        found: list[Job] = []
+        for jobs in (self.fresh, self.retries):
+            some = [job for job in jobs if wanted(job.delivery)]
+            if some:
+                found += some
+                gone = set(map(id, some))
+                rest = [job for job in jobs if id(job) not in gone]
+                jobs.clear()
+                jobs.extend(rest)
+        return found
 
     def drained(self) -> list[Job]:
         """All that waits, which no longer waits here."""

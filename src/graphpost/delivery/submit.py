@@ -26,7 +26,7 @@ from graphpost.delivery.worker import Worker
 from graphpost.ids import Numbers
 from graphpost.mail.deferral import send_time, settled
 from graphpost.mail.mailbox import DRAFTS, NO_FOLDER, SENT_ITEMS, Mailbox
-from graphpost.mail.message import Item, Message
+from graphpost.mail.message import Address, Item, Message
 from graphpost.maillog import MailLog
 from graphpost.store import contents
 from graphpost.store.blobs import Blobs
@@ -60,6 +60,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     source: Source | None = None
     requester: Requester = UNKNOWN
     once: Once | None = None
+    recipients: tuple[Address, ...] | None = None  # when they are not those that the message names
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -125,10 +126,9 @@ class Submitter:
         if source is not None:
             item = replace(item, size=item.size + source.size)
         kept = await self._prepare(submission.contents) if submission.contents else []
-        not_before = (
-            await self._ration(item.mailbox_id, len(item.message.recipients), now) if self._ration else 0
-        )
-        queued = self._deliveries(item, now, not_before, hidden=not submission.save)
+        to = submission.recipients or item.message.recipients
+        not_before = await self._ration(item.mailbox_id, len(to), now) if self._ration else 0
+        queued = self._deliveries(item, to, now, not_before, hidden=not submission.save)
         fn = adding(item, kept, queued, source)
         await self._write(unless_done(fn, item, submission.once, now), queued)
         is_whole = item.size <= KEPT_IN_MEMORY and source is None
@@ -196,7 +196,7 @@ class Submitter:
             sent_at=now,
         )
         not_before = await self._ration(sent.mailbox_id, len(message.recipients), now) if self._ration else 0
-        queued = self._deliveries(sent, now, not_before, hidden=not saves)
+        queued = self._deliveries(sent, message.recipients, now, not_before, hidden=not saves)
         fn = sending(draft, sent, queued, row)
         item = await self._write(unless_done(fn, sent, once, now), queued)
         plain = message.raw is None and not message.attachments and item.size <= KEPT_IN_MEMORY
@@ -291,12 +291,18 @@ class Submitter:
         ]
 
     def _deliveries(
-        self, item: Item, now: Instant, not_before: Instant | None, *, hidden: bool
+        self,
+        item: Item,
+        to: tuple[Address, ...],
+        now: Instant,
+        not_before: Instant | None,
+        *,
+        hidden: bool,
     ) -> list[Delivery]:
         """One delivery per destination, leased to the worker where it has room."""
         return deliveries_of(
             item,
-            item.message.recipients,
+            to,
             item.message.sender or item.message.from_,
             self._router.destination,
             self._worker.reserve,

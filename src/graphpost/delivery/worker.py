@@ -116,6 +116,13 @@ class Worker:
             lane.held_until = 0
         self._claimer.look_now()
 
+    async def relinquish(self, wanted: Callable[[Delivery], bool]) -> None:
+        """Give back what waits in memory and somebody wants to act on; what is being attempted goes on."""
+        for lane in self._lanes:
+            if jobs := lane.withdrawn(wanted):
+                self._lanes.let_go(lane, len(jobs))
+                await self._leases.give_back([job.delivery for job in jobs])
+
     # Fresh submissions
 
     def reserve(self, destination: str, now: Instant) -> tuple[int, int, Instant]:

@@ -70,6 +70,7 @@ def make_application(
         base.numbers,
         clock,
         queue_changed=delivery.worker.forget_holds,
+        relinquish=delivery.worker.relinquish,
         accounts_changed=people.refresh,
         suppressions_changed=delivery.suppressions.refresh,
         tls_forgotten=delivery.outlets.forget,

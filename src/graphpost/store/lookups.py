@@ -52,6 +52,15 @@ class Choice(Struct, frozen=True, kw_only=True):
             self.outcome is None or self.outcome == recipient.state
         )
 
+    def means(self, delivery: Delivery) -> bool:
+        """Whether it is a delivery that is meant, or one of its recipients is."""
+        return (
+            self.destination in ("", delivery.destination)
+            and self.mailbox_id in (None, delivery.mailbox_id)
+            and self.is_of(delivery)
+            and (not (self.recipient or self.outcome) or any(map(self.wants, delivery.recipients)))
+        )
+
     def looks_inside(self) -> bool:
         """Whether a delivery has to be read to know."""
         return bool(self.sender or self.recipient or self.internet_message_id or self.outcome)
@@ -82,7 +91,7 @@ def page(
     messages = 0
     for start in range(0, min(len(numbers), at_most), _AT_ONCE):
         for some in _read(tx, numbers[start : start + _AT_ONCE]):
-            meant = [each for each in some if _is_among(choice, state, each)]
+            meant = [each for each in some if state in (None, each.state) and choice.means(each)]
             found += meant
             messages += bool(meant)
             if messages == limit:
@@ -117,15 +126,6 @@ def _read(tx: Tx, numbers: Sequence[tuple[int, int]]) -> list[list[Delivery]]:
 def _of_messages(count: int) -> str:
     marks = ", ".join("?" * count)
     return f"{deliveries.READ} AND message_id IN ({marks}) ORDER BY message_id, position"
-
-
-def _is_among(choice: Choice, state: int | None, delivery: Delivery) -> bool:
-    return (
-        state in (None, delivery.state)
-        and choice.destination in ("", delivery.destination)
-        and choice.is_of(delivery)
-        and (not (choice.recipient or choice.outcome) or any(map(choice.wants, delivery.recipients)))
-    )
 
 
 def _is_meant(pattern: str, address: str) -> bool:

@@ -17,7 +17,7 @@ from graphpost.throttling.sharing import Sharing
 from graphpost.throttling.window import UNBOUND, Window
 
 Key = tuple[str, int]
-BUSY_SECONDS: Final = 1  # after that another request of the mailbox may be done
+TURNS: Final = 3  # seconds over which those are spread who come while others are under way
 NO_MAILBOX: Final = 0
 
 
@@ -31,13 +31,19 @@ class RateExceeded(TooManyRequests):
 class Meter:
     """What one application does in one mailbox; `most` requests at a time."""
 
-    __slots__ = ("incoming", "most", "rates", "running")
+    __slots__ = ("_refused", "incoming", "most", "rates", "running")
 
     def __init__(self, rates: tuple[Window, ...], incoming: Window | None, most: int) -> None:
         self.rates = rates
         self.incoming = incoming  # bytes
         self.most = most
         self.running = 0
+        self._refused = 0
+
+    def turn(self) -> int:
+        """The seconds that one more has to wait: as many are told the same as can come at a time."""
+        self._refused += 1
+        return 1 + (self._refused - 1) // self.most % TURNS
 
     def windows(self) -> tuple[Window, ...]:
         return self.rates if self.incoming is None else (self.incoming, *self.rates)
@@ -65,7 +71,7 @@ class Throttle:
     def try_enter(self, meter: Meter, size: int) -> bool:
         """The same; False when the store is to be asked first."""
         if meter.running >= meter.most:
-            raise _over("MailboxConcurrency", BUSY_SECONDS)
+            raise _over("MailboxConcurrency", meter.turn())
         now, rates, incoming = self._now(), meter.rates, meter.incoming
         for window in rates:
             if window.fresh >= window.bound:

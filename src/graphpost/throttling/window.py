@@ -1,7 +1,8 @@
 """A window: at most so many in any stretch of time of some length.
 
-A window has `CELLS` cells of time.  What happened in a cell counts until the whole cell is older than the window, so that no stretch
-of that length ever has more than the limit, and something counts for a sixtieth of the window longer than it had to.
+A window has cells of time: sixty, or fewer of a second each, because who is told to wait is told whole seconds.  What
+happened in a cell counts until the whole cell is older than the window, so that no stretch of that length ever has more
+than the limit, and something counts for a cell longer than it had to.
 
 Windows that several processes share are added up in the store (`throttling.sharing`).  `fresh` is what this process has
 counted and the store not: when it reaches `bound`, the store is to be asked first.
@@ -9,13 +10,15 @@ counted and the store not: when it reaches `bound`, the store is to be asked fir
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from graphpost.clock import SECOND, Instant
 
-CELLS: Final = 60
+MOST_CELLS: Final = 60
+SHARE: Final = 4  # of a limit is free when those who were told to wait come back
 UNBOUND: Final = 2**62
 
 
@@ -31,6 +34,7 @@ class Window:
         "_cells",
         "_newest",
         "bound",
+        "cells",
         "fresh",
         "limit",
         "notice",
@@ -42,7 +46,8 @@ class Window:
 
     def __init__(self, limit: int, seconds: float) -> None:
         self.limit = limit
-        self.width = max(1, round(seconds * SECOND / CELLS))  # of a cell, in microseconds
+        self.width = max(SECOND, math.ceil(seconds * SECOND / MOST_CELLS))  # of a cell, in microseconds
+        self.cells = math.ceil(seconds * SECOND / self.width)
         self.total = 0
         self.fresh = 0
         self.bound = UNBOUND
@@ -71,12 +76,15 @@ class Window:
         self.fresh -= amount
 
     def wait(self, now: Instant, amount: int = 1) -> int:
-        """Whole seconds, one at least, until there is room for an amount up to the limit, if nobody else takes it."""
-        over = self.total + amount - self.limit
+        """Whole seconds, one at least, until there is room for an amount up to the limit, if nobody else takes it.
+
+        And for others: whoever came back for the first place that is free would find the next client there.
+        """
+        over = self.total + max(amount, self.limit // SHARE) - self.limit
         for slot, count, _ in self._cells:
             over -= count
             if over <= 0:
-                return max(1, -(-((slot + CELLS + 1) * self.width - now) // SECOND))
+                return max(1, -(-((slot + self.cells + 1) * self.width - now) // SECOND))
         return 1
 
     def reserve(self, now: Instant) -> Instant:
@@ -85,13 +93,13 @@ class Window:
         if slot > self._newest:
             self._advance(slot)
         while self.total >= self.limit:
-            self._advance(self._cells[0][0] + CELLS + 1)
+            self._advance(self._cells[0][0] + self.cells + 1)
         self._add(1, self.total + 1)
         return max(now, self._newest * self.width)
 
     def is_idle(self, now: Instant) -> bool:
         """Whether nothing is left in it that counts, or that the store has to be told."""
-        return self._newest < now // self.width - CELLS
+        return self._newest < now // self.width - self.cells
 
     def unpublished(self) -> list[tuple[Instant, int]]:
         """What the store has not: the beginnings of cells, and the counts."""
@@ -120,11 +128,11 @@ class Window:
 
     def since(self, now: Instant) -> Instant:
         """The beginning of the oldest cell that counts."""
-        return (now // self.width - CELLS) * self.width
+        return (now // self.width - self.cells) * self.width
 
     def expires(self, began: Instant) -> Instant:
         """When the cell that began then does not count any more."""
-        return began + (CELLS + 1) * self.width
+        return began + (self.cells + 1) * self.width
 
     def _add(self, amount: int, total: int) -> None:
         self.total = total
@@ -137,7 +145,7 @@ class Window:
         """Go on to a slot; a clock that is a little behind counts in the newest one, one that was set back begins anew."""
         if slot > self._newest:
             self._advance(slot)
-        elif slot < self._newest - CELLS:
+        elif slot < self._newest - self.cells:
             self._cells.clear()
             self.total = self.fresh = 0
             self._advance(slot)
@@ -149,7 +157,7 @@ class Window:
         self._newest = slot
 
     def _drop(self, slot: int) -> None:
-        cells, oldest = self._cells, slot - CELLS
+        cells, oldest = self._cells, slot - self.cells
         while cells and cells[0][0] < oldest:
             self.total -= cells.popleft()[1]
 

@@ -25,9 +25,7 @@ class TokenCommand:
 
     async def __call__(self) -> Granted:
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=DEVNULL, stdout=PIPE, start_new_session=True
-            )
+            process = await _start(self._command)
         except OSError as error:
             raise TokenError(f"the token command cannot be run: {error.strerror}") from error
         try:
@@ -47,6 +45,18 @@ def parse_output(output: bytes) -> Granted:
     """What a command printed: a token alone, or JSON."""
     text = output.strip()
     return parse_grant(text) if text.startswith(b"{") else Granted(text.decode("ascii", "replace"))
+
+
+async def _start(command: Sequence[str]) -> Process:
+    """The process; who is cancelled while it begins leaves none behind."""
+    beginning = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, start_new_session=True)
+    )
+    try:
+        return await asyncio.shield(beginning)
+    except asyncio.CancelledError:
+        await _end(await beginning)
+        raise
 
 
 async def _read(process: Process) -> bytes:

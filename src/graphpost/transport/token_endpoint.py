@@ -16,6 +16,7 @@ import msgspec
 
 from graphpost.transport.tokens import OUTPUT_LIMIT, SECONDS, Granted, TokenError, parse_grant
 
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 _ERROR: Final = re.compile(r"[a-z_]{1,60}")
 
 
@@ -39,9 +40,9 @@ async def _post(url: str, fields: dict[str, str], seconds: float) -> tuple[int, 
     body = bytearray()
     async with (
         httpx2.AsyncClient(verify=context, trust_env=False, timeout=seconds) as client,
-        client.stream("POST", url, data=fields, headers={"Accept": "application/json"}) as answer,
+        client.stream("POST", url, data=fields, headers=_HEADERS) as answer,
     ):
-        async for block in answer.aiter_bytes():
+        async for block in answer.aiter_raw():
             body += block
             if len(body) > OUTPUT_LIMIT:
                 raise TokenError(f"{answer.url.host} answers too much")

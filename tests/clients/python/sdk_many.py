@@ -1,6 +1,6 @@
-"""msgraph-sdk: many messages at once through one client.
+"""msgraph-sdk: many messages through one client, all at once or so many at a time.
 
-python sdk_many.py SUBJECT COUNT       the subject gets the number appended
+python sdk_many.py SUBJECT COUNT [AT_A_TIME]       the subject gets the number appended
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from msgraph.generated.models.recipient import Recipient
 from msgraph.generated.users.item.send_mail.send_mail_post_request_body import SendMailPostRequestBody
 
 
-async def main(subject, count):
+async def main(subject, count, at_a_time):
     send_mail = client_of().users.by_user_id(env["MAILBOX"]).send_mail
 
     def body(number):
@@ -27,8 +27,15 @@ async def main(subject, count):
         )
         return SendMailPostRequestBody(message=message, save_to_sent_items=False)
 
-    await asyncio.gather(*(send_mail.post(body(number)) for number in range(count)))
+    numbers = iter(range(count))
+
+    async def work():
+        for number in numbers:
+            await send_mail.post(body(number))
+
+    await asyncio.gather(*(work() for _ in range(at_a_time)))
     print(json.dumps("done"))
 
 
-asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+many = int(sys.argv[2])
+asyncio.run(main(sys.argv[1], many, int(sys.argv[3]) if len(sys.argv) > 3 else many))
