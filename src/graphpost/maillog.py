@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TextIO
 
 import msgspec
@@ -21,6 +21,7 @@ from graphpost.metrics import Metrics
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _DEBUG, _INFO, _WARNING, _ERROR = _LEVELS.values()
+_NAMED: Final = 10  # messages that a line names
 
 _SYSTEM: Final = SystemClock()
 
@@ -76,12 +77,14 @@ class MailLog:
         recipients: int,
         size: int,
         seconds: float,
+        messages: Sequence[int],
     ) -> None:
-        """A message that another host brought is filed, durable; `seconds` since it had come whole."""
+        """A message that another host brought is filed as these, durable; `seconds` since it had come whole."""
         self.metrics.received += 1
         self.metrics.receive_seconds.observe(seconds)
         who: dict[str, Value] = {"id": f"{number:016x}", "client": client, "helo": helo, "sender": sender}
-        self._write(_INFO, "received", {**who, "recipients": recipients, "size": size})
+        filed = ",".join(f"{number:016x}" for number in messages[:_NAMED])
+        self._write(_INFO, "received", {**who, "recipients": recipients, "size": size, "messages": filed})
 
     def judged(self, client: str, sender: str, author: str, spf: str, dkim: str, dmarc: str) -> None:
         """It was found out who a message that came in is from; `author` is the domain that From names."""

@@ -76,3 +76,12 @@ def test_the_commands_name_the_settings_file(tmp_path: Path) -> None:
     text = banner(load(file, data=tmp_path, environ={}, flags={}), "http://localhost:1", None, file)
     for command in ("queue list", "env", "token"):
         assert f"{command} --config {shlex.quote(str(file))} --data {tmp_path}" in text
+
+
+def test_the_banner_tells_where_mail_comes_in(tmp_path: Path) -> None:
+    flags = {"inbound.port": 2525, "inbound.lmtp_socket": "lmtp.sock"}
+    text = banner(load(None, data=tmp_path, environ={}, flags=flags), "https://localhost:8443", None)
+    assert f"Mail in    SMTP on 127.0.0.1 port 2525; LMTP on {tmp_path}/lmtp.sock" in text
+    assert "Mail in" not in banner(
+        load(None, data=tmp_path, environ={}, flags={}), "https://localhost:8443", None
+    )

@@ -380,6 +380,7 @@ REFUSED = [
         "routes[0].hosts[0].password",
         "go together",
     ),
+    (route('hosts = [{to = "smtps://h", scope = "s"}]'), "routes[0].hosts[0].scope", "needs a token_url"),
     (route('to = "smtps://h"\ntoken_command = ["t"]'), "routes[0].username", "go together"),
     (
         route('to = "smtps://h"\nusername = "u"\npassword = "p"\ntoken_command = ["t"]'),

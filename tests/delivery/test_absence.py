@@ -9,7 +9,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.delivery.post import ADELE, ALEX, HOUR, NEVER, Office, settling
+from tests.delivery.conftest import MakeOffice
+from tests.delivery.post import ADELE, ALEX, HOUR, NEVER, Office, furnish, settling
 
 from graphpost.clock import SECOND, to_datetime
 from graphpost.mail.mailbox import Mailbox
@@ -184,3 +185,22 @@ async def test_a_reply_that_cannot_be_delivered_is_told_to_nobody(office: Office
     await deliver(office, 2, from_=ZOE, sender=ZOE)
     assert len(office.one.taken) == 1
     assert [each.message.subject for each in await office.inbox(ALEX)] == ["Lunch"]
+
+
+async def test_of_two_nodes_one_answers(make_nodes: MakeOffice) -> None:
+    one, two = make_nodes(), make_nodes()
+    await furnish(one.store)
+    await leave(one)
+    for node in (one, two):
+        await node.worker.start()
+    others = [Address(f"p{number}@two.test") for number in range(5)]
+    await asyncio.gather(
+        *(
+            node.send(ALEX.address, from_=author, sender=author)
+            for author in (*others, *reversed(others))
+            for node in (one, two)
+        )
+    )
+    await one.until_done(20 + len(others))
+    answered = sorted(address for node in (one, two) for address in node.two.addresses)
+    assert answered == [each.address for each in others]

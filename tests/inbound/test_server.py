@@ -13,7 +13,8 @@ import pytest
 from tests.client import ADELE, ALEX, Client, eventually
 from tests.clients.relay import running_relay
 
-from graphpost.cli import main
+from graphpost.cli import checks, main
+from graphpost.config import load
 from graphpost.testing.server import ServerThread, running_server
 
 DOMAIN = "example.test"
@@ -69,6 +70,25 @@ def test_mail_to_a_detail_of_a_mailbox_arrives_there_when_it_is_sent_here_too(tm
         }
         assert [each["subject"] for each in client.folder("inbox", ALEX)] == ["Detail"]
         assert [each["subject"] for each in client.folder("inbox", ADELE)] == ["Detail"]
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "word"),
+    [
+        ("port = 2525", "ok", "this machine only"),
+        ('port = 25\nhost = "0.0.0.0"', "warn", "tenant.domains"),
+        ('port = 25\nhost = "0.0.0.0"', "warn", "local authority"),
+        ('port = 25\nhost = "0.0.0.0"\ntls = false', "warn", "STARTTLS"),
+        ('port = 25\nhost = "::"\nunlimited = ["::/0"]', "warn", "every limit"),
+        ('lmtp_port = 24\nlmtp_host = "0.0.0.0"', "warn", "lmtp_host"),
+    ],
+)
+def test_what_is_not_safe_in_public_is_warned_of(tmp_path: Path, text: str, state: str, word: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(f'[[mailboxes]]\naddress = "a@b.test"\n[inbound]\n{text}\n')
+    found = checks.inbound(load(file, data=tmp_path, environ={}, flags={}))
+    assert (found.check, found.state) == ("inbound", state)
+    assert word in found.detail
 
 
 @pytest.mark.slow

@@ -187,11 +187,18 @@ async def test_an_independent_client_delivers(room: Room) -> None:
 
 async def test_a_full_disk_is_told_when_the_message_is_whole(room: Room, tmp_path: Path) -> None:
     wire = await room.wire()
-    (tmp_path / "spool").rmdir()
     await wire.begin()
+    (tmp_path / "spool").rmdir()
     assert (await wire.data(large(200_000)))[0] == 452
     (tmp_path / "spool").mkdir()
     assert (await wire.deliver())[0] == 250
+
+
+async def test_without_room_on_the_disk_nothing_is_begun(make_room: MakeRoom) -> None:
+    room = make_room(free_bytes=2**60)
+    await room.open()
+    wire = await room.wire()
+    assert (await wire.ask("MAIL FROM:<>"))[0] == 452
 
 
 async def test_commands_may_all_come_at_once(room: Room) -> None:

@@ -16,6 +16,7 @@ from tests.peers.world import BOB, graphpost, needs_postfix, route, settings
 
 from graphpost.testing.postfix import Postfix, free_port
 from graphpost.testing.server import ServerThread
+from graphpost.testing.smtp_peer import SmtpPeer
 
 pytestmark = [needs_postfix, pytest.mark.slow]
 
@@ -54,11 +55,11 @@ class Post:
         return message_from_bytes(answer.body, policy=policy.default)  # type: ignore[return-value]
 
 
-def ways(inbound: int, nexthop: str) -> dict[str, str]:
+def ways(inbound: int, nexthop: str, old: int = 25) -> dict[str, str]:
     """Postfix's settings: our domain goes to Graphpost, and what never works fails or waits."""
     return {
         "transport_maps": (
-            f"inline:{{ {{ example.test = {nexthop}:{inbound} }},"
+            f"inline:{{ {{ example.test = {nexthop}:{inbound} }}, {{ old.test = smtp:[127.0.0.1]:{old} }},"
             " { slow.test = retry:4.3.2 the road is closed }, { gone.test = error:5.1.2 there is no such place } }"
         ),
         "smtpd_reject_unlisted_recipient": "no",
@@ -73,7 +74,8 @@ def ways(inbound: int, nexthop: str) -> dict[str, str]:
 def post(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
     data, inbound = tmp_path_factory.mktemp("post") / "data", free_port()
     with contextlib.ExitStack() as stack:
-        postfix = stack.enter_context(Postfix(users=[BOB], **ways(inbound, request.param)))
+        old = stack.enter_context(SmtpPeer(extensions=["PIPELINING", "8BITMIME"]))
+        postfix = stack.enter_context(Postfix(users=[BOB], **ways(inbound, request.param, old.port)))
         key = "port" if request.param.startswith("smtp") else "lmtp_port"
         more = f"[inbound]\n{key} = {inbound}"
         client, server = stack.enter_context(graphpost(data, settings(data, route(postfix.port), more)))
@@ -161,6 +163,15 @@ def test_addresses_that_are_not_ascii_arrive(post: Post) -> None:
     message = f"From: {sender}\nTo: {ADELE}\nSubject: Grüße\nMIME-Version: 1.0\n\nhello\n".encode()
     post.postfix.sendmail(sender, message, ADELE)
     assert post.arrived("Grüße")["from"]["emailAddress"]["address"] == sender
+
+
+def test_an_address_that_cannot_go_further_comes_back_as_an_international_report(post: Post) -> None:
+    """RFC 6533: Postfix reports it with SMTPUTF8, in message/global-delivery-status."""
+    queue_id = post.client.send("jürgen@old.test", subject="An die alte Welt")
+    assert post.client.outcome(queue_id) == {"jürgen@old.test": "delivered"}
+    eventually(lambda: post.client.message(queue_id)["recipients"][0]["reported"] is not None)
+    (recipient,) = post.client.message(queue_id)["recipients"]
+    assert (recipient["reported"]["state"], recipient["reported"]["status"]) == ("bounced", "5.6.7")
 
 
 def test_a_read_receipt_goes_to_who_asked_for_it(post: Post) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from graphpost import __version__
-from graphpost.config import Config
+from graphpost.config import Config, InboundSettings
 from graphpost.config.checking import WILDCARDS
 from graphpost.config.names import is_loopback
 
@@ -72,8 +72,21 @@ def _rows(config: Config, url: str, ca: Path | None, file: Path | None) -> Itera
     yield "Data", str(config.data)
     yield "CA file", str(ca) if ca else ""
     yield "Mail to", "; ".join(["local mailboxes: their Inbox", *_relays(config)])
+    yield "Mail in", "; ".join(_ports(config.inbound))
     yield "Captured", _command(config, file, "queue list") if _captures(config) else ""
     yield "Settings", f'eval "$({_command(config, file, "env")})"' if config.applications else ""
+
+
+def _ports(inbound: InboundSettings) -> Iterator[str]:
+    """Where other hosts and programs may bring mail."""
+    if inbound.port:
+        yield f"SMTP on {inbound.host} port {inbound.port}"
+    if inbound.submission_port:
+        yield f"submission on {inbound.host} port {inbound.submission_port}"
+    if inbound.lmtp_port:
+        yield f"LMTP on {inbound.lmtp_host} port {inbound.lmtp_port}"
+    if inbound.lmtp_socket:
+        yield f"LMTP on {inbound.lmtp_socket}"
 
 
 def _relays(config: Config) -> Iterator[str]:

@@ -77,6 +77,8 @@ def _local(config: Config) -> Iterator[Finding]:
     yield Finding("settings", "ok", counted)
     if config.metrics.port:
         yield checks.metrics(config.metrics)
+    if config.inbound.is_open:
+        yield checks.inbound(config)
     todo: list[tuple[str, Callable[[], str]]] = [
         ("data directory", lambda: checks.data_directory(config)),
         ("database", lambda: checks.database(config)),

@@ -14,6 +14,7 @@ import os
 import smtplib
 import ssl
 from contextlib import closing
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 
@@ -91,6 +92,28 @@ def metrics(settings: MetricsSettings) -> Finding:
         return Finding("metrics", "ok", where)
     return Finding(
         "metrics", "warn", f"{where}: whoever reaches it can read them; metrics.host is not loopback"
+    )
+
+
+def inbound(config: Config) -> Finding:
+    """What is safe on the loopback and is not when everybody can reach it."""
+    settings, doubts = config.inbound, list[str]()
+    if settings.lmtp_port and not is_loopback(settings.lmtp_host):
+        doubts.append("LMTP is for hosts that one trusts, and inbound.lmtp_host is not loopback")
+    if is_loopback(settings.host):
+        return Finding("inbound", "warn" if doubts else "ok", "; ".join(doubts) or "for this machine only")
+    if not config.tenant.domains:
+        doubts.append("there are no tenant.domains: mail for anybody but the mailboxes counts as relaying")
+    if not settings.tls:
+        doubts.append("without STARTTLS everybody on the way reads the mail")
+    elif not settings.certificate and not config.server.certificate:
+        doubts.append("the certificate is the local authority's: hosts that check it will not deliver")
+    if any(ip_network(entry.strip("[]"), strict=False).prefixlen == 0 for entry in settings.unlimited):
+        doubts.append("inbound.unlimited takes away every limit by address")
+    if not settings.hostname and not config.delivery.hostname:
+        doubts.append("inbound.hostname is not given: the greeting has this machine's own name")
+    return Finding(
+        "inbound", "warn" if doubts else "ok", "; ".join(doubts) or f"for all who reach {settings.host}"
     )
 
 

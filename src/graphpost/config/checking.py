@@ -28,6 +28,7 @@ from graphpost.config.permissions import find_fault
 from graphpost.config.relays import check_distinct, check_target
 from graphpost.config.settings import (
     ApplicationSettings,
+    AuditSettings,
     Config,
     DkimSettings,
     InboundSettings,
@@ -56,7 +57,9 @@ _ZERO_ALLOWED: Final = {
     "metrics.destinations",
     "inbound.port",
     "inbound.lmtp_port",
+    "inbound.submission_port",
     "inbound.greet_seconds",
+    "inbound.free_bytes",
     "delivery.retry_jitter",
     "delivery.delay_warning_seconds",
     "delivery.messages_per_minute",
@@ -88,6 +91,7 @@ def check(config: Config) -> Config:
     return replace(
         config,
         server=_checked_server(config.server, config.data),
+        audit=_checked_audit(config.audit, config.data),
         issuers=checked_issuers(config.issuers, config.data),
         applications=_checked_applications(config),
         notifications=_checked_notifications(config.notifications, config.data),
@@ -110,6 +114,7 @@ def _check_numbers(config: Config) -> None:
         ("metrics", "port"),
         ("inbound", "port"),
         ("inbound", "lmtp_port"),
+        ("inbound", "submission_port"),
     ):
         if not 0 <= getattr(getattr(config, section), port) <= 65535:
             raise ConfigurationError(f"{section}.{port}", "must be between 0 and 65535")
@@ -162,6 +167,10 @@ def _checked_inbound(settings: InboundSettings, data: Path) -> InboundSettings:
     if bool(settings.certificate) != bool(settings.key):
         missing = "key" if settings.certificate else "certificate"
         raise ConfigurationError(f"inbound.{missing}", "certificate and key go together")
+    if settings.submission_port and not settings.tls:
+        raise ConfigurationError(
+            "inbound.submission_port", "needs inbound.tls: passwords are not sent in clear text"
+        )
     if settings.lmtp_socket:
         settings = replace(settings, lmtp_socket=str(data / settings.lmtp_socket))
     if not settings.certificate:
@@ -227,6 +236,10 @@ def _check_tenant(config: Config) -> None:
         )
     if config.tenant.postmaster:
         check_address(config.tenant.postmaster, "tenant.postmaster")
+
+
+def _checked_audit(settings: AuditSettings, data: Path) -> AuditSettings:
+    return replace(settings, directory=str(data / settings.directory)) if settings.directory else settings
 
 
 def _checked_applications(config: Config) -> list[ApplicationSettings]:

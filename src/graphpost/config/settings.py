@@ -163,11 +163,13 @@ class InboundSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     lmtp_host: str = "127.0.0.1"
     lmtp_port: int = 0  # LMTP; 0: none
     lmtp_socket: str = ""  # the path of a Unix socket; "" = none
+    submission_port: int = 0  # SMTP for the mailboxes' own people, with a password under TLS; 0: none
     hostname: str = ""  # "" = delivery.hostname
     certificate: str = ""  # "" = the server's
     key: str = ""
     tls: bool = True  # offer STARTTLS
     message_bytes: int = 150 * 1024 * 1024
+    submission_bytes: int = 35 * 1024 * 1024  # a message on the submission port
     line_bytes: int = 65_536  # of a line of a message
     recipients: int = 1000  # of a message
     hops: int = 50  # Received fields
@@ -184,7 +186,20 @@ class InboundSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     command_seconds: float = 300.0  # until the next command, or the next bytes of a message
     data_seconds: float = 1800.0  # a whole message
     greet_seconds: float = 0.0  # wait before the greeting; who speaks before it is refused
+    free_bytes: int = 100 * 1024 * 1024  # of the disk, that are to be left; with less nothing is taken
     authentication: Literal["off", "record", "refuse"] = "record"  # SPF, DKIM and DMARC of what comes by SMTP
+
+    @property
+    def is_open(self) -> bool:
+        """Whether any port is."""
+        return bool(self.port or self.submission_port or self.lmtp_port or self.lmtp_socket)
+
+
+class AuditSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    enabled: bool = True
+    reads: bool = False  # requests that change nothing too
+    directory: str = "audit"  # of the files with JSON lines; "" = none
+    retention_seconds: float = 31_536_000.0
 
 
 class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -249,7 +264,7 @@ class CredentialSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     @property
     def has_credentials(self) -> bool:
-        return bool(self.username or self.password or self.auth or self.client_id or self.has_token_source)
+        return _credentials(self) != _credentials(CredentialSettings())
 
 
 class HostSettings(CredentialSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -322,6 +337,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     notifications: NotificationSettings = NotificationSettings()
     throttling: ThrottlingSettings = ThrottlingSettings()
     log: LogSettings = LogSettings()
+    audit: AuditSettings = AuditSettings()
     metrics: MetricsSettings = MetricsSettings()
     inbound: InboundSettings = InboundSettings()
     mailboxes: list[MailboxSettings] = field(default_factory=list)

@@ -76,10 +76,13 @@ class Arrivals:
         now: Instant,
     ) -> tuple[Filing, ...]:
         came = read()
+        message = self._filer.read(
+            came.data, came.content
+        )  # once: its parts may be many, and so the mailboxes
         made: list[Filing] = []
         for box in boxes:
             arrived = self._filer.prepare(
-                box, came.data, now, content=came.content, is_foreign=came.is_foreign
+                box, came.data, now, content=came.content, is_foreign=came.is_foreign, message=message
             )
             made += self._ruler.arrived(box, arrived, came.data, rules[box.mailbox_id], came.sender, now)
         return tuple(made)

@@ -93,6 +93,10 @@ class Filer:
         self._blobs.adopt(name, blob)
         return Content(number, blob.size, blob.sha256), mapped
 
+    def read(self, data: Buffer, content: Content) -> Message:
+        """The message that these bytes are, which are kept as that content.  Raises MimeError."""
+        return rooted(parse(data, self._limits), content.content_id)
+
     def prepare(
         self,
         mailbox: Mailbox,
@@ -102,13 +106,14 @@ class Filer:
         content: Content | None = None,
         *,
         is_foreign: bool = False,
+        message: Message | None = None,
     ) -> Filing:
         """The item that these bytes (CRLF line ends) make in the mailbox.  Raises MimeError when they make none.
 
-        `content` is where the bytes are kept already.
+        `content` is where the bytes are kept already, `message` what was read of them (`read`).
         """
         number, content = self.number(), content or self.content(data)
-        message = rooted(parse(data, self._limits), content.content_id)
+        message = message or self.read(data, content)
         if message.mentions:
             message = mentioning(mailbox, message, now)
         index = conversation_index(message, now)

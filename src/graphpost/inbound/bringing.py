@@ -7,6 +7,7 @@ from graphpost.inbound import replies
 from graphpost.inbound.house import Talk, Transaction
 from graphpost.inbound.reception import Letter
 from graphpost.inbound.replies import Refusal, Reply, refusal
+from graphpost.inbound.spool import Spool
 from graphpost.inbound.transfer import Transfer
 
 
@@ -45,7 +46,7 @@ async def bdat(talk: Talk, argument: str) -> None:
 def _chunk(talk: Talk, argument: str) -> tuple[int, bool]:
     """How many octets follow, and whether they are the last.  When that cannot be read, the client is out of step."""
     number, _, rest = argument.partition(" ")
-    most = talk.house.settings.message_bytes
+    most = talk.most
     if not (number.isascii() and number.isdigit() and len(number) < 20) or rest.upper() not in (
         "",
         "LAST",
@@ -67,6 +68,15 @@ def _ready(talk: Talk) -> Transaction:
     return transaction
 
 
+async def _taken(talk: Talk, letter: Letter, spool: Spool) -> list[Reply]:
+    """Have it filed, or sent for who signed in; the reply for each recipient."""
+    house = talk.house
+    if talk.user is not None and house.desk is not None:
+        return [await house.desk.take(letter, spool, talk.user)]
+    given = await house.reception.take(letter, spool, apart=talk.is_lmtp)
+    return [given[taker.mailbox.mailbox_id] for taker in letter.takers]
+
+
 async def _file(talk: Talk, transaction: Transaction, transfer: Transfer) -> None:
     """Have it filed, and answer: once, with LMTP for each recipient."""
     letter = Letter(talk.peer(transaction.mail), transaction.mail, tuple(transaction.takers))
@@ -74,10 +84,9 @@ async def _file(talk: Talk, transaction: Transaction, transfer: Transfer) -> Non
         if transfer.refusal is not None:
             raise transfer.refusal
         await transfer.spool.complete()
-        given = await talk.house.reception.take(letter, transfer.spool, apart=talk.is_lmtp)
+        said = await _taken(talk, letter, transfer.spool)
         talk.messages += 1
         talk.commands = 0
-        said = [given[taker.mailbox.mailbox_id] for taker in letter.takers]
         for reply in said if talk.is_lmtp else said[:1]:
             talk.say(reply)
     except Refusal as error:

@@ -28,6 +28,7 @@ _XTEXT: Final = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")
 _UTF8_XTEXT: Final = re.compile(r"(?:[!-*,-<>-\[\]-~\u0080-\U0010ffff]|\\x\{[0-9A-F]{2,6}\}|\+[0-9A-F]{2})*")
 _HOST: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,253}[A-Za-z0-9_.])?")
 _NOTIFY: Final = frozenset({"SUCCESS", "FAILURE", "DELAY"})
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # but the tab
 _DIGITS: Final = re.compile(r"[0-9]{1,20}")
 
 
@@ -56,7 +57,7 @@ def split_command(line: bytes) -> tuple[str, str]:
         text = line.decode("utf-8")
     except UnicodeDecodeError:
         raise refusal(500, "5.5.2", "Error: not UTF-8") from None
-    if any(ord(c) < 32 or ord(c) == 127 for c in text.replace("\t", " ")):
+    if _CONTROL.search(text):
         raise refusal(500, "5.5.2", "Error: control character in a command")
     verb, _, argument = text.strip(" ").partition(" ")
     return verb.upper(), argument.strip(" ")

@@ -15,6 +15,7 @@ from graphpost.inbound.replies import Reply, refusal
 HIGH: Final = 65_536  # octets that wait to be asked for; then reading pauses
 LOW: Final = 16_384
 LINGER_SECONDS: Final = 5.0
+HANDSHAKE_SECONDS: Final = 20.0
 
 
 class ClientGone(Exception):
@@ -196,7 +197,11 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             raise ClientGone
         transport = await self._loop.start_tls(
-            self._transport, self, context, server_side=True, ssl_handshake_timeout=seconds
+            self._transport,
+            self,
+            context,
+            server_side=True,
+            ssl_handshake_timeout=min(seconds, HANDSHAKE_SECONDS),
         )
         if transport is None:
             raise ClientGone

@@ -1,7 +1,7 @@
 """Who may come in: connections and messages, in all and of one address.
 
 Kept in memory and bounded; an IPv6 network of 64 bits counts as one address.  Networks of the setting `unlimited` are not
-counted by address.  Over a Unix socket nobody is counted.
+counted by address.  Who comes over a Unix socket counts among all only.
 """
 
 from __future__ import annotations

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from graphpost.auth.signing_in import SigningIn
 from graphpost.config import InboundSettings
 from graphpost.inbound.commands import Mail
 from graphpost.inbound.connection import Connection
 from graphpost.inbound.gate import Gate
 from graphpost.inbound.reception import Reception, Taker
 from graphpost.inbound.replies import Reply
+from graphpost.inbound.submission import Desk
 from graphpost.inbound.trace import Peer
 from graphpost.inbound.transfer import Transfer
-from graphpost.mail.mailbox import Directory
+from graphpost.mail.mailbox import Directory, Mailbox
 from graphpost.maillog import MailLog
 
 CROWDED_SECONDS: Final = 10.0
-Kind = Literal["smtp", "lmtp"]
+Kind = Literal["smtp", "lmtp", "submission"]
 
 
 @dataclass(slots=True)
@@ -35,8 +38,18 @@ class House:
     gate: Gate
     spool: Path
     log: MailLog
+    signing_in: SigningIn | None = None
+    desk: Desk | None = None  # for submissions
     tls: ssl.SSLContext | None = None
     is_stopping: bool = False
+
+    def has_room(self, size: int) -> bool:
+        """Whether the disk has room for a message of that size, which is written twice, and for all else."""
+        try:
+            disk = os.statvfs(self.spool)
+        except OSError:
+            return False
+        return disk.f_bavail * disk.f_frsize >= self.settings.free_bytes + 2 * size
 
 
 @dataclass(slots=True)
@@ -63,6 +76,7 @@ class Talk:
     key: str
     helo: str = ""
     is_extended: bool = False  # it said EHLO or LHLO
+    user: Mailbox | None = None  # who signed in
     transaction: Transaction | None = None
     messages: int = 0
     commands: int = 0  # since the last message
@@ -71,6 +85,12 @@ class Talk:
     @property
     def is_lmtp(self) -> bool:
         return self.kind == "lmtp"
+
+    @property
+    def most(self) -> int:
+        """How many octets a message may have."""
+        settings = self.house.settings
+        return settings.submission_bytes if self.kind == "submission" else settings.message_bytes
 
     def say(self, reply: Reply) -> None:
         self.connection.say(reply)
@@ -94,12 +114,12 @@ class Talk:
     def transfer(self) -> Transfer:
         """For a message that begins to come."""
         house = self.house
-        return Transfer(house.settings, house.spool, house.reception.in_memory, self.seconds)
+        return Transfer(house.settings, self.most, house.spool, house.reception.in_memory, self.seconds)
 
     def peer(self, mail: Mail) -> Peer:
         """Who brings a message, for its Received field (RFC 3848, RFC 6531 §3.7.3)."""
         base = "LMTP" if self.is_lmtp else "ESMTP" if self.is_extended else "SMTP"
         if mail.is_utf8:
             base = "UTF8LMTP" if self.is_lmtp else "UTF8SMTP"
-        secure = "S" if self.connection.is_secure else ""
+        secure = ("S" if self.connection.is_secure else "") + ("A" if self.user is not None else "")
         return Peer(self.address, self.helo, base + secure, self.connection.tls)

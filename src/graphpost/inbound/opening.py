@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from graphpost.auth.signing_in import SigningIn
 from graphpost.clock import Clock
 from graphpost.config import Config
 from graphpost.config.names import a_label
@@ -21,6 +22,7 @@ from graphpost.inbound.gate import Gate
 from graphpost.inbound.house import House, Kind
 from graphpost.inbound.listener import Listener, listen_unix, tls_context
 from graphpost.inbound.reception import Evaluate, Reception, no_results
+from graphpost.inbound.submission import Desk
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
 from graphpost.store.store import Store
@@ -49,8 +51,10 @@ def open_inbound(
     clock: Clock,
     log: MailLog,
     evaluate: Evaluate = no_results,
+    signing_in: SigningIn | None = None,
+    desk: Desk | None = None,
 ) -> Inbound:
-    """Everything but the sockets."""
+    """Everything but the sockets; `signing_in` and `desk` are for submission."""
     settings = config.inbound
     own_name = a_label(settings.hostname) or hostname
     reception = Reception(
@@ -74,6 +78,8 @@ def open_inbound(
         gate=Gate(settings, asyncio.get_running_loop().time),
         spool=config.data / "spool",
         log=log,
+        signing_in=signing_in,
+        desk=desk,
     )
     return Inbound(house)
 
@@ -95,6 +101,13 @@ class Inbound:
             house.tls = tls_context(own.certificate, own.key)
         if settings.port:
             await self.serve(listen_tcp("port", settings.host, settings.port), "smtp")
+        if settings.submission_port:
+            if house.tls is None:
+                raise ConfigurationError(
+                    "inbound.submission_port", "needs a certificate: there is none without TLS"
+                )
+            listening = listen_tcp("submission_port", settings.host, settings.submission_port)
+            await self.serve(listening, "submission")
         if settings.lmtp_port:
             await self.serve(listen_tcp("lmtp_port", settings.lmtp_host, settings.lmtp_port), "lmtp")
         if settings.lmtp_socket:

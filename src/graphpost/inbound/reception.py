@@ -212,7 +212,14 @@ class Reception:
         seconds = (self._clock.now() - began) / SECOND
         peer = letter.peer
         self._log.received(
-            number, peer.address, peer.helo, letter.mail.sender, len(letter.takers), size, seconds
+            number,
+            peer.address,
+            peer.helo,
+            letter.mail.sender,
+            len(letter.takers),
+            size,
+            seconds,
+            [one.item.message_id for one in filings],
         )
         for one in filings:
             filing.say(one, self._log)

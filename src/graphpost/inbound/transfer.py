@@ -22,9 +22,15 @@ class Transfer:
     """One message on its way; `seconds` says how long to wait for the next octets."""
 
     def __init__(
-        self, settings: InboundSettings, directory: Path, in_memory: int, seconds: Callable[[], float]
+        self,
+        settings: InboundSettings,
+        most: int,
+        directory: Path,
+        in_memory: int,
+        seconds: Callable[[], float],
     ) -> None:
         self._settings = settings
+        self._most = most
         self._seconds = seconds
         self._text = Text(settings.line_bytes)
         self._deadline = asyncio.get_running_loop().time() + settings.data_seconds
@@ -72,7 +78,7 @@ class Transfer:
 
     async def _keep(self, content: bytes) -> None:
         self._size += len(content)
-        most = self._settings.message_bytes
+        most = self._most
         if self._size > most:
             self._refuse(refusal(552, "5.3.4", "Message size exceeds fixed limit", "size"))
             if self._size > 2 * most:

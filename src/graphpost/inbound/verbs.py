@@ -10,6 +10,7 @@ from typing import Final
 
 from graphpost.delivery.routing import LOCAL, UNKNOWN
 from graphpost.inbound import replies
+from graphpost.inbound.authenticating import auth
 from graphpost.inbound.bringing import bdat, data
 from graphpost.inbound.commands import Rcpt, read_host, read_mail, read_rcpt
 from graphpost.inbound.house import Talk, Transaction
@@ -47,7 +48,8 @@ def _offer(talk: Talk) -> None:
     lines = [
         house.hostname,
         "PIPELINING",
-        f"SIZE {house.settings.message_bytes}",
+        f"SIZE {talk.most}",
+        *(["AUTH PLAIN LOGIN"] if talk.kind == "submission" and talk.connection.is_secure else []),
         *(["STARTTLS"] if house.tls is not None and not talk.connection.is_secure else []),
         "ENHANCEDSTATUSCODES",
         "8BITMIME",
@@ -77,9 +79,12 @@ async def mail(talk: Talk, argument: str) -> None:
         raise refusal(503, "5.5.1", f"Error: send {'LHLO' if talk.is_lmtp else 'HELO/EHLO'} first")
     if talk.transaction is not None:
         raise refusal(503, "5.5.1", "Error: nested MAIL command")
-    mail = read_mail(argument)
-    if mail.size > house.settings.message_bytes:
+    mail = read_mail(argument, offers_auth=talk.kind == "submission")
+    _check_user(talk, mail.sender)
+    if mail.size > talk.most:
         raise refusal(552, "5.3.4", "Message size exceeds fixed limit", "size")
+    if not talk.house.has_room(mail.size):
+        raise refusal(452, "4.3.1", "Insufficient system storage", "storage")
     if talk.messages >= house.settings.messages_per_connection:
         raise refusal(421, "4.7.0", "Too many messages in one connection", "limit", ends=True)
     if not house.gate.may_send(talk.key):
@@ -101,11 +106,23 @@ async def rcpt(talk: Talk, argument: str) -> None:
     talk.say(replies.RECIPIENT_OK)
 
 
+def _check_user(talk: Talk, sender: str) -> None:
+    """On the submission port: somebody has signed in, and the sender is that mailbox's own, or nobody."""
+    if talk.kind != "submission":
+        return
+    if talk.user is None:
+        raise refusal(530, "5.7.0", "Authentication required", "authentication")
+    if sender and not talk.user.owns(sender):
+        raise refusal(553, "5.7.1", f"<{sender}>: you may not send as this", "sender")
+
+
 def _mailbox(talk: Talk, rcpt: Rcpt) -> Mailbox:
     directory, address = talk.house.directory(), rcpt.address
     found = directory.find_recipient(address) if "@" in address else directory.postmaster
     if found is not None:
         return found
+    if talk.user is not None and "@" in address and talk.house.destination_of(address) != UNKNOWN:
+        return talk.user  # who sends it: it goes on from there
     destination = talk.house.destination_of(address) if "@" in address else UNKNOWN
     if destination in (LOCAL, UNKNOWN):
         raise refusal(550, "5.1.1", f"<{address}>: no such mailbox here", "unknown-recipient")
@@ -145,6 +162,7 @@ VERBS: Final[dict[str, Verb]] = {
     "EHLO": ehlo,
     "LHLO": lhlo,
     "STARTTLS": starttls,
+    "AUTH": auth,
     "MAIL": mail,
     "RCPT": rcpt,
     "DATA": data,

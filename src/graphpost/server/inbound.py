@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from graphpost.auth.signing_in import SigningIn
 from graphpost.inbound.opening import open_inbound
 from graphpost.inbound.reception import Evaluate, no_results
+from graphpost.inbound.submission import Desk
 from graphpost.server.delivery import Delivery
 from graphpost.server.foundation import Foundation
 from graphpost.web.certificates import CertificateFiles
@@ -28,6 +30,8 @@ async def start_inbound(base: Foundation, delivery: Delivery, own: CertificateFi
         clock=base.clock,
         log=base.log,
         evaluate=_evaluation(base, hostname) if config.inbound.port else no_results,
+        signing_in=SigningIn(base.store, base.clock, base.people.directory),
+        desk=Desk(delivery.submitter, base.numbers, config.limits, hostname, base.clock),
     )
     base.stack.push_async_callback(inbound.stop)
     await inbound.start(own)

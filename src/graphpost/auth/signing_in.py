@@ -1,0 +1,47 @@
+"""Signing in with a mailbox's password where there is no browser: SMTP AUTH.
+
+Wrong ones are slowed down as at the issuer: so many for an account and from an address.  An unknown name takes as long as a
+wrong password, and is told the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from graphpost.auth.throttle import Throttle
+from graphpost.clock import Clock
+from graphpost.errors import GraphpostError
+from graphpost.mail.mailbox import Directory, Mailbox
+from graphpost.store import accounts
+from graphpost.store.passwords import is_password
+from graphpost.store.store import Store
+
+
+class Locked(GraphpostError):
+    """There were too many wrong passwords."""
+
+
+class SigningIn:
+    """Compares passwords for one store, a few at a time: each takes 16 MB and a core."""
+
+    def __init__(self, store: Store, clock: Clock, directory: Callable[[], Directory]) -> None:
+        self._store = store
+        self._directory = directory
+        self._throttle = Throttle(clock)
+        self._hashing = asyncio.Semaphore(2)
+
+    async def sign_in(self, username: str, password: str, remote: str) -> Mailbox | None:
+        """Whose name and password these are; None when they are nobody's.  Raises Locked, StoreError."""
+        user = self._directory().find_address(username.strip())
+        mailbox_id = user.mailbox_id if user else 0
+        kept = await self._store.read(lambda tx: accounts.password_of(tx, mailbox_id))
+        async with self._hashing:
+            if self._throttle.is_blocked(username, remote):
+                raise Locked
+            is_right = await asyncio.to_thread(is_password, password, kept)
+            if not is_right or user is None:
+                self._throttle.failed(username, remote)
+                return None
+            self._throttle.succeeded(username, remote)
+        return user if user.enabled else None

@@ -1,0 +1,163 @@
+"""Submission: who may sign in, as whom they may send, and that it goes the way of all mail that is sent here."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.client import ADELE, ALEX
+from tests.clients.relay import Relay, running_relay
+from tests.inbound.test_server import DOMAIN, free_port
+
+from graphpost.config import embedded_defaults, load
+from graphpost.errors import ConfigurationError
+from graphpost.testing.server import ServerThread, running_server
+
+LETTER = f"From: Adele <{ADELE}>\r\nTo: bob@far.test\r\nBcc: hidden@far.test\r\nSubject: %s\r\n\r\nSoup.\r\n"
+
+
+class Place:
+    """A server with a submission port, and a relay behind it."""
+
+    def __init__(self, server: ServerThread, relay: Relay, data: Path) -> None:
+        self.server, self.relay = server, relay
+        self.password = embedded_defaults(data).user_password
+        self.port = server.config.inbound.submission_port
+        self.context = ssl.create_default_context(cafile=server.ca_file)
+
+    def connect(self, *, signed_in: bool = True) -> smtplib.SMTP:
+        smtp = smtplib.SMTP("localhost", self.port)
+        smtp.starttls(context=self.context)
+        smtp.ehlo()
+        if signed_in:
+            smtp.login(ADELE, self.password)
+        return smtp
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    path = tmp_path_factory.mktemp("submission")
+    file, data = path / "settings.toml", path / "data"
+    with running_relay() as relay:
+        file.write_text(
+            f'[tenant]\ndomains = ["{DOMAIN}"]\n[inbound]\nsubmission_port = {free_port()}\nport = {free_port()}\n'
+            f'[[routes]]\ndomains = ["*"]\nto = "smtp://127.0.0.1:{relay.port}"\n'
+        )
+        with running_server(data, file=file) as server:
+            yield Place(server, relay, data)
+
+
+def test_what_is_submitted_leaves_for_the_envelopes_recipients_without_its_bcc(place: Place) -> None:
+    with place.connect() as smtp:
+        refused = smtp.sendmail(
+            ADELE, ["bob@far.test", "hidden@far.test", f"nobody@{DOMAIN}"], LETTER % "Submitted"
+        )
+    assert refused == {f"nobody@{DOMAIN}": (550, f"5.1.1 <nobody@{DOMAIN}>: no such mailbox here".encode())}
+    sent = place.relay.wait_for("Submitted")
+    assert sent.sender == ADELE
+    assert set(sent.recipients) == {"bob@far.test", "hidden@far.test"}
+    assert "Bcc" not in sent.message
+    assert sent.message["Message-ID"].endswith(f"@{DOMAIN}>")
+    assert " with ESMTPSA id " in sent.message["Received"]
+    assert "for <" not in sent.message["Received"]
+
+
+def test_only_recipients_of_the_envelope_get_it(place: Place) -> None:
+    with place.connect() as smtp:
+        smtp.sendmail(ADELE, ["other@far.test"], LETTER % "Envelope")
+    assert place.relay.wait_for("Envelope").recipients == ("other@far.test",)
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_both_mechanisms_sign_in(place: Place, mechanism: str) -> None:
+    with place.connect(signed_in=False) as smtp:
+        smtp.user, smtp.password = ADELE, place.password
+        assert smtp.auth(mechanism, getattr(smtp, f"auth_{mechanism.lower()}"))[0] == 235
+        assert smtp.docmd("AUTH PLAIN")[0] == 503
+
+
+def test_without_a_password_nothing_is_taken(place: Place) -> None:
+    with place.connect(signed_in=False) as smtp:
+        assert smtp.docmd(f"MAIL FROM:<{ADELE}>") == (530, b"5.7.0 Authentication required")
+        with pytest.raises(smtplib.SMTPAuthenticationError) as refused:
+            smtp.login(ADELE, "wrong")
+        assert refused.value.smtp_code == 535
+        with pytest.raises(smtplib.SMTPAuthenticationError):
+            smtp.login("nobody@else.test", place.password)
+        assert smtp.docmd(f"MAIL FROM:<{ADELE}>")[0] == 530
+
+
+def test_a_password_is_not_taken_in_clear_text_nor_on_other_ports(place: Place) -> None:
+    said = b64encode(f"\0{ADELE}\0{place.password}".encode()).decode()
+    with smtplib.SMTP("localhost", place.port) as smtp:
+        smtp.ehlo()
+        assert not smtp.has_extn("auth")
+        assert smtp.docmd(f"AUTH PLAIN {said}")[0] == 538
+    with smtplib.SMTP("localhost", place.server.config.inbound.port) as smtp:
+        smtp.starttls(context=place.context)
+        smtp.ehlo()
+        assert not smtp.has_extn("auth")
+        assert smtp.docmd(f"AUTH PLAIN {said}")[0] == 502
+    assert place.password not in place.server.output.getvalue()
+    assert said not in place.server.output.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("PLAIN", 334),
+        ("PLAIN =", 501),
+        ("PLAIN !!!", 501),
+        ("PLAIN " + b64encode(b"no NULs").decode(), 501),
+        ("PLAIN " + b64encode(b"other\0adele@example.test\0x").decode(), 501),
+        ("PLAIN " + b64encode(b"\0\xff\0x").decode(), 501),
+        ("XOAUTH2 x", 504),
+        ("", 504),
+    ],
+)
+def test_what_is_no_answer_is_refused(place: Place, said: str, code: int) -> None:
+    with place.connect(signed_in=False) as smtp:
+        assert smtp.docmd(f"AUTH {said}")[0] == code
+        if code == 334:
+            assert smtp.docmd("*")[0] == 501
+        assert smtp.noop()[0] == 250
+
+
+def test_nobody_sends_as_somebody_else(place: Place) -> None:
+    with place.connect() as smtp:
+        assert smtp.mail(ALEX)[0] == 553
+        for header in (
+            f"From: {ALEX}\r\n",
+            f"From: {ADELE}\r\nSender: {ALEX}\r\n",
+            f"From: {ADELE}, {ALEX}\r\n",
+            "To: x\r\n",
+        ):
+            with pytest.raises(smtplib.SMTPDataError):
+                smtp.sendmail(ADELE, ["bob@far.test"], f"{header}Subject: Forged\r\n\r\nx\r\n")
+    assert not [mail for mail in place.relay.delivered if mail.subject == "Forged"]
+
+
+def test_a_copy_is_in_sent_items_and_local_mail_arrives(place: Place) -> None:
+    with place.connect() as smtp:
+        smtp.sendmail(ADELE, [f"alex+x@{DOMAIN}"], LETTER % "Kept")
+    data = place.server.config.data
+    subjects = place.server.output.wait_for("filed message=.* mailbox=alex@example.test")
+    assert "folder=inbox" in subjects
+    assert (data / "spool").is_dir()
+
+
+def test_a_submission_port_needs_tls(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("[inbound]\nsubmission_port = 587\ntls = false\n")
+    with pytest.raises(ConfigurationError, match=r"inbound\.submission_port"):
+        load(file, data=tmp_path, environ={}, flags={})
+    file.write_text(f"[server]\ntls = false\n[inbound]\nsubmission_port = {free_port()}\n")
+    with (
+        pytest.raises(ConfigurationError, match="needs a certificate"),
+        running_server(tmp_path / "d", file=file),
+    ):
+        pass
