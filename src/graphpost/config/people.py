@@ -1,4 +1,4 @@
-"""Whether mailboxes and groups of them make sense: addresses, names, who is in which.
+"""Whether mailboxes and groups make sense: addresses, names, who is in which.
 
 Each check raises ConfigurationError with the path of the key at fault.
 """
