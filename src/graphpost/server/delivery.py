@@ -129,6 +129,7 @@ async def start_delivery(base: Foundation, policy_port: int, rations: Rations | 
         log=log,
         rations=rations,
         capacity=capacity,
+        audited=None if base.auditor is None else base.auditor.sent,
     )
     dispatcher = Dispatcher(
         store=store,
@@ -152,6 +153,7 @@ async def start_delivery(base: Foundation, policy_port: int, rations: Rations | 
         config.store.removals_seconds,
         config.idempotency.seconds,
         indexer.keep,
+        _rest if base.auditor is None else base.auditor.forget,
     )
     base.background(maintenance.run())
     base.background(dispatcher.run())
@@ -179,3 +181,7 @@ async def _watched_capacity(base: Foundation) -> Capacity | None:
     await capacity.look()
     base.background(capacity.watch())
     return capacity
+
+
+async def _rest() -> None:
+    """There is nothing to forget."""
