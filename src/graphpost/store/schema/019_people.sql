@@ -1,9 +1,9 @@
--- Mailboxes that are shared, bounded, or deleted for a while; and groups of mailboxes.
+-- Mailboxes that are shared, bounded, or deleted for a while, and groups of mailboxes.
 
 -- kind: person | shared, which nobody signs in to
 ALTER TABLE mailboxes ADD COLUMN kind {text} NOT NULL DEFAULT 'person';
 
--- bytes; 0: no bound, -1: what the settings say
+-- in bytes, 0: no bound, -1: what the settings say
 ALTER TABLE mailboxes ADD COLUMN quota {bigint} NOT NULL DEFAULT -1;
 
 -- 0: not deleted.  A deleted one has no row in addresses: former is what it had, as a JSON list.
