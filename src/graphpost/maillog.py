@@ -211,6 +211,14 @@ class MailLog:
         """A mailbox answers by itself: `message` is the answer, a receipt or an automatic reply."""
         self._write(_INFO, "answered", {"message": f"{message_id:016x}", "mailbox": mailbox})
 
+    def erased(self, mailbox_id: int) -> None:
+        """Everything of a mailbox that was deleted long ago is gone."""
+        self._write(_INFO, "erased", {"mailbox": f"{mailbox_id:x}"})
+
+    def provisioned(self, mailbox: str, issuer: str) -> None:
+        """A token was the first of somebody who has a mailbox since."""
+        self._write(_INFO, "provisioned", {"mailbox": mailbox, "issuer": issuer})
+
     def reported(self, message_id: int, recipient: str, state: str, status: str, text: str) -> None:
         """A report from elsewhere says what became of a message at a recipient's."""
         self.metrics.reported += 1
