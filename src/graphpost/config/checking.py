@@ -21,6 +21,7 @@ from graphpost.config.permissions import find_fault
 from graphpost.config.relays import check_distinct, check_target
 from graphpost.config.settings import (
     ApplicationSettings,
+    AuditSettings,
     Config,
     DkimSettings,
     InboundSettings,
@@ -85,6 +86,7 @@ def check(config: Config) -> Config:
     return replace(
         config,
         server=_checked_server(config.server, config.data),
+        audit=_checked_audit(config.audit, config.data),
         issuers=checked_issuers(config.issuers, config.data),
         applications=_checked_applications(config),
         notifications=_checked_notifications(config.notifications, config.data),
@@ -244,6 +246,10 @@ def _check_mailboxes(mailboxes: Iterable[MailboxSettings]) -> None:
                 raise ConfigurationError(key, f"{address} is already {other}")
             seen[address.casefold()] = key
         _check_one_line(mailbox.name, f"mailboxes[{i}].name")
+
+
+def _checked_audit(settings: AuditSettings, data: Path) -> AuditSettings:
+    return replace(settings, directory=str(data / settings.directory)) if settings.directory else settings
 
 
 def _checked_applications(config: Config) -> list[ApplicationSettings]:

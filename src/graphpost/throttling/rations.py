@@ -28,13 +28,15 @@ class Rations:
         limits = self._limits
         if limits.recipients:
             window = self._recipients.get(mailbox_id) or self._add_recipients(mailbox_id)
-            await self._asked(window)
+            if window.fresh >= window.bound:
+                await self._ask(window)
             if not window.take(now, recipients):
                 return None
         if not limits.messages:
             return now
         window = self._messages.get(mailbox_id) or self._add_messages(mailbox_id)
-        await self._asked(window)
+        if window.fresh >= window.bound:
+            await self._ask(window)
         due_at = window.reserve(now)
         self._log.metrics.paced += due_at > now
         return due_at
@@ -46,7 +48,7 @@ class Rations:
                 if window.is_idle(now):
                     del windows[mailbox_id]
 
-    async def _asked(self, window: Window) -> None:
+    async def _ask(self, window: Window) -> None:
         while window.fresh >= window.bound:
             await self._sharing.exchange((window,))
 
