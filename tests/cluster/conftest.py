@@ -23,6 +23,7 @@ from graphpost.testing.smtp_peer import SmtpPeer
 
 COMMAND = Path(sys.executable).with_name("graphpost")
 QUICK = {
+    "GRAPHPOST_DELIVERY_INITIAL_CONCURRENCY": "10",
     "GRAPHPOST_DELIVERY_LEASE_SECONDS": "2",
     "GRAPHPOST_DELIVERY_POLL_SECONDS": "0.2",
     "GRAPHPOST_DELIVERY_RETRY_SECONDS": "0.3",
@@ -80,8 +81,8 @@ def relay() -> Iterator[SmtpPeer]:
 
 
 @pytest.fixture
-def start(postgres_server: PostgresServer, relay: SmtpPeer, tmp_path: Path) -> Iterator[Callable[[], Node]]:
-    """Starts a node; any number of them, from any thread."""
+def start(postgres_server: PostgresServer, relay: SmtpPeer, tmp_path: Path) -> Iterator[Callable[..., Node]]:
+    """Starts a node with more variables, if any; any number of them, from any thread."""
     import psycopg
 
     schema = f"cluster{next(_numbers)}"
@@ -92,9 +93,9 @@ def start(postgres_server: PostgresServer, relay: SmtpPeer, tmp_path: Path) -> I
     data = tmp_path / "data"
     with ExitStack() as stack:
 
-        def run() -> Node:
+        def run(**more: str) -> Node:
             options = ("--port", "0", "--relay", f"smtp://127.0.0.1:{relay.port}")
-            server = stack.enter_context(ServerProcess.start(data, *options, environ=environ))
+            server = stack.enter_context(ServerProcess.start(data, *options, environ={**environ, **more}))
             trust = ssl.create_default_context(cafile=data / "ca/ca.pem")
             return Node(server, trust, _token(data))
 

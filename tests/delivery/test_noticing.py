@@ -10,6 +10,7 @@ from tests.mail.test_returned import OUTLOOK_RECEIPT, POSTFIX, QMAIL
 
 from graphpost.admin.queue import QueueOperations
 from graphpost.delivery import filing
+from graphpost.errors import StoreError
 from graphpost.mail.message import Item
 from graphpost.store import accounts, deliveries, reported
 
@@ -155,6 +156,20 @@ async def test_a_report_is_noticed_when_it_is_delivered_here(office: Office) -> 
     await office.until_done(2)
     assert await states(office, item) == {ZOE: "bounced", YAN: "delayed"}
     assert len(await office.inbox()) == 1
+
+
+async def test_a_report_that_cannot_be_noted_is_filed(office: Office) -> None:
+    def noticing(fn: Any) -> StoreError | None:
+        return StoreError("the disk is full") if fn.__module__ == "graphpost.delivery.noticing" else None
+
+    item = await sent(office)
+    office.store.breaks = noticing
+    made = office.automatic.filing(ALEX, about(item), ADELE.address, office.clock.now())
+    await office.store.write(lambda tx: filing.add(tx, made))
+    await office.until_done(2)
+    assert await states(office, item) == {}
+    assert len(await office.inbox()) == 1
+    assert "the disk is full" in office.said()
 
 
 async def test_what_was_said_is_forgotten_with_the_deliveries(office: Office) -> None:

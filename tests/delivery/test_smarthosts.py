@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests.client import Client
+from tests.transport.token_endpoint import Endpoint
 
 from graphpost.config import Config, HostSettings, RouteSettings
 from graphpost.testing.server import ServerThread, running_server
@@ -136,6 +137,42 @@ def test_two_routes_to_one_relay_introduce_themselves_each_by_its_own_name(tmp_p
             assert client.outcome(client.send("x@other.test")) == {"x@other.test": "delivered"}
         names = [command for command in peer.commands if command.startswith("EHLO")]
         assert names == ["EHLO one.example.test", "EHLO two.example.test"]
+
+
+def test_a_token_for_client_credentials_is_got_once_for_all_hosts(run: Run) -> None:
+    users = {"us@far.test": "abc"}
+    with Endpoint() as endpoint, SmtpPeer(users=users) as first, SmtpPeer(users=users) as second:
+        route = {
+            "hosts": [HostSettings(to=to(first)), HostSettings(to=to(second))],
+            "username": "us@far.test",
+            "token_url": endpoint.url(),
+            "client_id": "us",
+            "client_secret": "s3cret",
+            "scope": "mail",
+        }
+        with run(tls="none", **route) as (client, server):
+            for _ in range(10):
+                assert client.outcome(client.send(TO)) == {TO: "delivered"}
+            assert "s3cret" not in server.output.getvalue()
+    form = {"grant_type": "client_credentials", "client_id": "us", "client_secret": "s3cret", "scope": "mail"}
+    assert endpoint.asked == [{name: [value] for name, value in form.items()}]
+
+
+def test_mail_waits_while_there_is_no_token(run: Run) -> None:
+    with Endpoint() as endpoint, SmtpPeer(users={"us@far.test": "abc"}) as peer:
+        endpoint.answer = (401, {"error": "invalid_client", "error_description": "s3cret"})
+        route = {
+            "username": "us@far.test",
+            "token_url": endpoint.url(),
+            "client_id": "us",
+            "client_secret": "x",
+        }
+        with run(tls="none", to=to(peer), **route) as (client, server):
+            queue_id = client.send(TO)
+            server.output.wait_for("deferred .*no token from 127.0.0.1: 401 invalid_client")
+            endpoint.answer = (200, {"access_token": "abc"})
+            assert client.outcome(queue_id) == {TO: "delivered"}
+            assert "s3cret" not in server.output.getvalue()
 
 
 def test_a_refusal_in_the_operators_words_comes_back_in_the_report(run: Run) -> None:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import ssl
 import sys
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 import trustme
 from tests.client import eventually
+from tests.transport.token_endpoint import Endpoint
 
 from graphpost.testing.clock import JumpingClock
 from graphpost.transport.token_command import TokenCommand, parse_output
@@ -74,6 +71,24 @@ async def test_many_who_want_a_token_at_once_wait_for_one() -> None:
     tokens = CachedTokens(fetcher, 300, JumpingClock().now)
     assert set(await asyncio.gather(*(tokens.get() for _ in range(50)))) == {"t1"}
     assert fetcher.asked == 1
+
+
+async def test_many_who_want_a_token_at_once_fail_together() -> None:
+    asked = 0
+
+    async def fail() -> Granted:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0)
+        raise TokenError("no token today")
+
+    tokens = CachedTokens(fail, 300, JumpingClock().now)
+    results = await asyncio.gather(*(tokens.get() for _ in range(20)), return_exceptions=True)
+    assert {str(result) for result in results} == {"no token today"}
+    assert asked == 1
+    with pytest.raises(TokenError):
+        await tokens.get()
+    assert asked == 2
 
 
 async def test_a_refused_token_is_replaced_unless_it_is_new() -> None:
@@ -173,45 +188,10 @@ def is_dead(pid: int) -> bool:
         return True
 
 
-class Endpoint:
-    """A token endpoint that answers as it is told."""
-
-    def __init__(self) -> None:
-        self.asked: list[dict[str, list[str]]] = []
-        self.answer: tuple[int, Any] = (200, {"access_token": "abc", "expires_in": 3599})
-        endpoint = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                endpoint.asked.append(parse_qs(body.decode()))
-                status, said = endpoint.answer
-                data = said if isinstance(said, bytes) else json.dumps(said).encode()
-                self.send_response(status)
-                if status == 302:
-                    self.send_header("Location", "/elsewhere")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-
-    def url(self, scheme: str = "http") -> str:
-        return f"{scheme}://127.0.0.1:{self.server.server_port}/token"
-
-
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
-    made = Endpoint()
-    made.thread.start()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-    made.thread.join()
+    with Endpoint() as made:
+        yield made
 
 
 FIELDS = {"grant_type": "client_credentials", "client_id": "us", "client_secret": "s&cret=", "scope": "a b"}

@@ -16,9 +16,10 @@ from typing import Any, ClassVar
 from msgspec.structs import replace
 
 from graphpost.admin import shown
+from graphpost.admin.audit import AuditOperations
 from graphpost.admin.queue import OperationError, find_mailbox, nothing
 from graphpost.admin.suppression import SuppressionOperations
-from graphpost.config.checking import check_address
+from graphpost.config.people import check_address
 from graphpost.config.permissions import find_fault
 from graphpost.errors import ConfigurationError
 from graphpost.ids import new_guid
@@ -31,7 +32,7 @@ from graphpost.store.tls import Level, StoredPolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Operations(SuppressionOperations):
+class Operations(AuditOperations, SuppressionOperations):
     """`accounts_changed` tells the server that its directory is old, `tls_forgotten` that what it knows of a domain is."""
 
     accounts_changed: Callable[[], Awaitable[None]] = nothing
@@ -49,6 +50,7 @@ class Operations(SuppressionOperations):
         "list_suppressions": ("GET", "/admin/suppressions"),
         "add_suppressions": ("POST", "/admin/suppressions"),
         "remove_suppression": ("DELETE", "/admin/suppressions/{address}"),
+        "search_audit": ("GET", "/admin/audit"),
         "show_tls": ("GET", "/admin/tls/{domain}"),
         "forget_tls": ("POST", "/admin/tls/{domain}/forget"),
         "list_mailboxes": ("GET", "/admin/mailboxes"),

@@ -6,12 +6,14 @@ from graphpost.config.loading import load
 from graphpost.config.names import check_domain
 from graphpost.config.settings import (
     ApplicationSettings,
+    AuditSettings,
     CloudName,
     Config,
     CredentialSettings,
     DeliverySettings,
     DkimSettings,
     DnsSettings,
+    GroupSettings,
     HostSettings,
     IdempotencySettings,
     InboundSettings,
@@ -34,6 +36,7 @@ from graphpost.config.settings import (
 
 __all__ = [
     "ApplicationSettings",
+    "AuditSettings",
     "CloudName",
     "Config",
     "CredentialSettings",
@@ -41,6 +44,7 @@ __all__ = [
     "DeliverySettings",
     "DkimSettings",
     "DnsSettings",
+    "GroupSettings",
     "HostSettings",
     "IdempotencySettings",
     "InboundSettings",

@@ -195,6 +195,13 @@ class InboundSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         return bool(self.port or self.submission_port or self.lmtp_port or self.lmtp_socket)
 
 
+class AuditSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    enabled: bool = True
+    reads: bool = False  # requests that change nothing too
+    directory: str = "audit"  # of the files with JSON lines; "" = none
+    retention_seconds: float = 31_536_000.0
+
+
 class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     destinations: int = 20  # so many of the deepest destinations have figures of their own
     port: int = 0  # 0: no port of its own; /metrics on the main port needs the administrator's token
@@ -205,10 +212,19 @@ class MailboxSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     address: str
     name: str = ""
     aliases: list[str] = field(default_factory=list)
+    kind: Literal["person", "shared"] = "person"  # shared: nobody signs in to it
     read_receipts: bool = True  # False: this mailbox sends none
     password: str = ""
     password_file: str = ""
     password_env: str = ""
+
+
+class GroupSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Mailboxes that are named together."""
+
+    name: str
+    address: str = ""
+    members: list[str] = field(default_factory=list)  # addresses or object ids; some may have no mailbox yet
 
 
 class ApplicationSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -321,9 +337,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     notifications: NotificationSettings = NotificationSettings()
     throttling: ThrottlingSettings = ThrottlingSettings()
     log: LogSettings = LogSettings()
+    audit: AuditSettings = AuditSettings()
     metrics: MetricsSettings = MetricsSettings()
     inbound: InboundSettings = InboundSettings()
     mailboxes: list[MailboxSettings] = field(default_factory=list)
+    groups: list[GroupSettings] = field(default_factory=list)
     applications: list[ApplicationSettings] = field(default_factory=list)
     routes: list[RouteSettings] = field(default_factory=list)
     dkim: list[DkimSettings] = field(default_factory=list)

@@ -39,12 +39,18 @@ class Noticing:
     async def notice(
         self, envelope_sender: str, data: Buffer, boxes: Sequence[Mailbox], now: Instant
     ) -> None:
-        """Note what a message says of others that these mailboxes sent.  Raises StoreError when it cannot be noted.
+        """Note what a message says of others that these mailboxes sent.  Never raises: the message is mail all the same.
 
         What has a sender is no report (RFC 3464 §2, RFC 8098 §3), which is all that other mail is asked.
         """
         if envelope_sender or not boxes:
             return
+        try:
+            await self._notice(data, boxes, now)
+        except Exception as error:  # a stranger's report, or a full disk, is no reason to refuse mail
+            self._log.problem("report", error)
+
+    async def _notice(self, data: Buffer, boxes: Sequence[Mailbox], now: Instant) -> None:
         found = await asyncio.to_thread(_read, data)
         if found is None:
             return

@@ -1,7 +1,7 @@
 """Access tokens for relays (OAuth 2.0), kept for as long as they are good.
 
 They are from a command or from a token endpoint.  A token is kept until shortly before it ends, and then another is got; many connections that want one at once wait for
-the same.  When a relay refuses a token that is not new, it is forgotten and another one is got.
+the same, or for the same failure.  When a relay refuses a token that is not new, it is forgotten and another one is got.
 
 Raises TokenError, whose text is for the log and for reports: no token, secret or output of a command is in it.
 """
@@ -67,12 +67,19 @@ class CachedTokens:
         self._since: Instant = 0
         self._until: Instant = 0
         self._fetching = asyncio.Lock()
+        self._fetches = 0
+        self._failure = ""  # of the last fetch
 
     async def get(self) -> str:
         if token := self._kept():
             return token
+        fetches = self._fetches
         async with self._fetching:
-            return self._kept() or await self._renew()
+            if token := self._kept():
+                return token
+            if self._failure and fetches != self._fetches:  # while we waited
+                raise TokenError(self._failure)
+            return await self._renew()
 
     def refuse(self, token: str) -> bool:
         if token != self._token:
@@ -86,7 +93,16 @@ class CachedTokens:
         return self._token if self._since <= self._now() < self._until else ""
 
     async def _renew(self) -> str:
-        granted = await self._fetch()
+        self._failure = ""
+        try:
+            return self._keep(await self._fetch())
+        except TokenError as error:
+            self._failure = str(error)
+            raise
+        finally:
+            self._fetches += 1
+
+    def _keep(self, granted: Granted) -> str:
         if len(granted.token) > LONGEST or not _TOKEN.fullmatch(granted.token):
             raise TokenError("what came instead of a token is none")
         lasts = granted.seconds or self._seconds

@@ -76,7 +76,7 @@ async def _send(call: Call) -> Item:
         message = check_draft(party_of(call), item.message, await _header(item, stored))
         try:
             return await call.services.submitter.submit_draft(
-                call.box, item, message, call.request_id, requester_of(call.principal), call.once
+                call.box, item, message, call.request_id, requester_of(call.principal), call.once, call.actor
             )
         except PreconditionFailed:
             continue

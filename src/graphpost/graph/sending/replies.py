@@ -97,6 +97,7 @@ def _send(manner: Manner) -> Send:
             request_id=call.request_id,
             source=answer.source,
             requester=requester_of(call.principal),
+            actor=call.actor,
             once=call.once,
         )
         return await call.services.submitter.submit(submission)

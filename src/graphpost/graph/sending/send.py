@@ -75,6 +75,7 @@ def read_json_submission(call: Call) -> Submission:
         save=saves is not False,
         request_id=call.request_id,
         requester=requester_of(call.principal),
+        actor=call.actor,
         once=call.once,
     )
 
@@ -89,6 +90,7 @@ def read_mime_submission(call: Call) -> Submission:
         save=True,
         request_id=call.request_id,
         requester=requester_of(call.principal),
+        actor=call.actor,
         once=call.once,
     )
 
