@@ -212,10 +212,19 @@ class MailboxSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     address: str
     name: str = ""
     aliases: list[str] = field(default_factory=list)
+    kind: Literal["person", "shared"] = "person"  # shared: nobody signs in to it
     read_receipts: bool = True  # False: this mailbox sends none
     password: str = ""
     password_file: str = ""
     password_env: str = ""
+
+
+class GroupSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Mailboxes that are named together."""
+
+    name: str
+    address: str = ""
+    members: list[str] = field(default_factory=list)  # addresses or object ids; some may have no mailbox yet
 
 
 class ApplicationSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -332,6 +341,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     metrics: MetricsSettings = MetricsSettings()
     inbound: InboundSettings = InboundSettings()
     mailboxes: list[MailboxSettings] = field(default_factory=list)
+    groups: list[GroupSettings] = field(default_factory=list)
     applications: list[ApplicationSettings] = field(default_factory=list)
     routes: list[RouteSettings] = field(default_factory=list)
     dkim: list[DkimSettings] = field(default_factory=list)

@@ -21,7 +21,7 @@ from graphpost.config import ApplicationSettings, Config, MailboxSettings
 from graphpost.errors import ConfigurationError
 from graphpost.ids import Numbers, new_guid
 from graphpost.mail.mailbox import Application, Directory, Mailbox
-from graphpost.store import accounts
+from graphpost.store import accounts, groups
 from graphpost.store.accounts import Credential
 from graphpost.store.passwords import hash_password, is_password
 from graphpost.store.store import Tx
@@ -40,6 +40,9 @@ def apply_settings(tx: Tx, config: Config, numbers: Numbers, now: Instant) -> No
             _apply_mailbox(tx, directory, mailbox, numbers, now)
         except ConfigurationError as error:
             raise ConfigurationError(f"{with_key}.{error.key}", error.problem) from error
+    named = {group.name: (group.address, group.members) for group in config.groups}
+    if groups.declare(tx, named):
+        accounts.changed(tx)
     for index, application in enumerate(config.applications):
         with_key = f"applications[{index}]"
         try:
@@ -78,6 +81,7 @@ def _apply_mailbox(
             name=declared.name or declared.address.partition("@")[0],
             aliases=tuple(declared.aliases),
             created_at=now,
+            kind=declared.kind,
         )
         accounts.add_mailbox(tx, mailbox, hash_password(declared.password) if declared.password else "")
         return
@@ -86,6 +90,7 @@ def _apply_mailbox(
         address=declared.address,
         name=declared.name or existing.name,
         aliases=tuple(declared.aliases),
+        kind=declared.kind,
     )
     if changed != existing:
         accounts.change_mailbox(tx, changed)
