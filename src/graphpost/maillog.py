@@ -7,16 +7,13 @@ Nobody passes bodies, tokens or secrets here.  The two events of every message a
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TextIO
 
-import msgspec
-
 from graphpost.clock import SECOND, Instant, SystemClock, to_text
 from graphpost.config.settings import LogSettings
-from graphpost.loglines import Lines, place_of, problem_text
+from graphpost.loglines import Lines, json_line, place_of, problem_text, text_line
 from graphpost.metrics import Metrics
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -344,7 +341,7 @@ class MailLog:
     def _write(self, level: int, event: str, fields: dict[str, Value]) -> None:
         if level < self._threshold:
             return
-        line = _text_line if self._is_text else _json_line
+        line = text_line if self._is_text else json_line
         self._lines.add(line(self._time(), event, fields))
 
     def _time(self) -> str:
@@ -367,29 +364,6 @@ def _attempt(
         "reply": reply_text,
     }
     return {**fields, "host": host} if host else fields
-
-
-def _text_line(stamp: str, event: str, fields: dict[str, Value]) -> str:
-    parts = [stamp, event]
-    for key, value in fields.items():
-        parts.append(f"{key}={_quoted(value) if isinstance(value, str) else value}")
-    return " ".join(parts) + "\n"
-
-
-def _quoted(value: str) -> str:
-    if not value.isprintable():
-        return json.dumps(value)
-    if value and not (" " in value or '"' in value or "=" in value or "\\" in value):
-        return value
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _json_line(stamp: str, event: str, fields: dict[str, Value]) -> str:
-    values = {"time": stamp, "event": event, **fields}
-    try:
-        return msgspec.json.encode(values).decode() + "\n"
-    except UnicodeError:  # a lone surrogate
-        return json.dumps(values) + "\n"
 
 
 class ProblemHandler(logging.Handler):
