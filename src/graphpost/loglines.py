@@ -37,11 +37,12 @@ def text_line(stamp: str, event: str, fields: Mapping[str, object]) -> str:
     """An event for people: `key=value`, quoted where it has to be; always one line."""
     parts = [stamp, event]
     for key, value in fields.items():
-        parts.append(f"{key}={_quoted(value) if isinstance(value, str) else value}")
+        parts.append(f"{key}={quoted(value) if isinstance(value, str) else value}")
     return " ".join(parts) + "\n"
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """A value that is one word, or between quotation marks."""
     if not value.isprintable():
         return json.dumps(value)
     if value and not (" " in value or '"' in value or "=" in value or "\\" in value):

@@ -13,7 +13,7 @@ from typing import Final, TextIO
 
 from graphpost.clock import SECOND, Instant, SystemClock, to_text
 from graphpost.config.settings import LogSettings
-from graphpost.loglines import Lines, json_line, place_of, problem_text, text_line
+from graphpost.loglines import Lines, json_line, place_of, problem_text, quoted, text_line
 from graphpost.metrics import Metrics
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -58,8 +58,8 @@ class MailLog:
         message = f"{message_id:016x}"
         if self._is_text:
             self._lines.add(
-                f"{self._time()} accepted message={message} mailbox={_quoted(mailbox)} sender={_quoted(sender)} "
-                f"recipients={recipients} size={size} request={_quoted(request_id)}\n"
+                f"{self._time()} accepted message={message} mailbox={quoted(mailbox)} sender={quoted(sender)} "
+                f"recipients={recipients} size={size} request={quoted(request_id)}\n"
             )
             return
         who: dict[str, Value] = {"message": message, "mailbox": mailbox, "sender": sender}
@@ -114,9 +114,9 @@ class MailLog:
             return
         if self._is_text:
             self._lines.add(
-                f"{self._time()} delivered message={message_id:016x} recipient={_quoted(recipient)} "
-                f"to={_quoted(destination)} code={reply_code} reply={_quoted(reply_text)} seconds={seconds:.3f}"
-                f"{f' host={_quoted(host)}' if host else ''}\n"
+                f"{self._time()} delivered message={message_id:016x} recipient={quoted(recipient)} "
+                f"to={quoted(destination)} code={reply_code} reply={quoted(reply_text)} seconds={seconds:.3f}"
+                f"{f' host={quoted(host)}' if host else ''}\n"
             )
             return
         fields = _attempt(message_id, recipient, destination, reply_code, reply_text, host)
