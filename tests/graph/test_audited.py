@@ -34,9 +34,7 @@ class Book:
         self.directory = path / "audit"
         office = study.office
         asked = AuditSettings(**{"directory": str(self.directory), **settings})
-        self.auditor = Auditor(
-            office.store, asked, office.numbers, lambda: office.directory, office.clock, office.log
-        )
+        self.auditor = Auditor(office.store, asked, office.numbers, office.clock, office.log)
         office.submitter._audited = self.auditor.sent
         study.services = replace(study.services, auditor=self.auditor)
         study.api = GraphApi(study.services)

@@ -5,6 +5,7 @@ from graphpost.config.defaults import Defaults, embedded_defaults
 from graphpost.config.loading import load
 from graphpost.config.names import check_domain
 from graphpost.config.settings import (
+    AccountSettings,
     ApplicationSettings,
     AuditSettings,
     CloudName,
@@ -13,6 +14,7 @@ from graphpost.config.settings import (
     DeliverySettings,
     DkimSettings,
     DnsSettings,
+    GroupSettings,
     HostSettings,
     IdempotencySettings,
     InboundSettings,
@@ -34,6 +36,7 @@ from graphpost.config.settings import (
 )
 
 __all__ = [
+    "AccountSettings",
     "ApplicationSettings",
     "AuditSettings",
     "CloudName",
@@ -43,6 +46,7 @@ __all__ = [
     "DeliverySettings",
     "DkimSettings",
     "DnsSettings",
+    "GroupSettings",
     "HostSettings",
     "IdempotencySettings",
     "InboundSettings",
