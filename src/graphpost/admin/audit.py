@@ -15,11 +15,11 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from graphpost.admin.queue import OperationError, QueueOperations, find_mailbox
+from graphpost.admin.queue import OperationError, QueueOperations
 from graphpost.clock import Instant, from_datetime
 from graphpost.errors import ConfigurationError
 from graphpost.ids import number_at, parse_item_id
-from graphpost.store import accounts, audit
+from graphpost.store import accounts, audit, deleted
 from graphpost.store.audit import NO_MAILBOX, Record, line_of
 from graphpost.store.store import Tx
 
@@ -124,8 +124,11 @@ def _of(tx: Tx, mailbox_id: int, below: int, least: int) -> Iterator[Record]:
 def _mailboxes(tx: Tx, address: str, message_id: int) -> list[int]:
     """Where to look: one that is named, that which sent the message, or all and what is of none."""
     if address:
-        return [find_mailbox(tx, address).mailbox_id]
-    boxes = [box.mailbox_id for box in accounts.list_mailboxes(tx)]
+        gone, box = deleted.find_all(tx, address), accounts.load_directory(tx).find(address)
+        if box is None and not gone:
+            raise OperationError(f"there is no mailbox {address}")
+        return gone if box is None else [*gone, box.mailbox_id]
+    boxes = accounts.list_numbers(tx)
     sender = [box for box in boxes if message_id and audit.get(tx, box, message_id) is not None]
     return sender or [NO_MAILBOX, *boxes]
 

@@ -11,7 +11,7 @@ import asyncio
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,9 +22,8 @@ from graphpost.config import AuditSettings
 from graphpost.errors import GraphpostError
 from graphpost.files import make_directory
 from graphpost.ids import Numbers
-from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
-from graphpost.store import audit
+from graphpost.store import accounts, audit
 from graphpost.store.audit import NO_MAILBOX, Actor, Entry, Record, entry_of
 from graphpost.store.store import Store, Tx
 
@@ -43,7 +42,6 @@ class Auditor:
         store: Store,
         settings: AuditSettings,
         numbers: Numbers,
-        directory: Callable[[], Directory],
         clock: Clock,
         log: MailLog,
     ) -> None:
@@ -51,7 +49,6 @@ class Auditor:
         self._store = store
         self._settings = settings
         self._numbers = numbers
-        self._directory = directory
         self._clock = clock
         self._log = log
         self._waiting: deque[tuple[Instant, Entry, bool]] = deque()
@@ -138,7 +135,7 @@ class Auditor:
         """Delete what is older than it is kept, now."""
         before = self._clock.now() - int(self._settings.retention_seconds * SECOND)
         number = Numbers(lambda: before, node=0).next()
-        for box in (NO_MAILBOX, *self._directory().by_id):
+        for box in (NO_MAILBOX, *await self._store.read(accounts.list_numbers)):
             while await self._store.write(lambda tx, box=box: audit.prune(tx, box, number, _TOGETHER)):  # type: ignore[misc]
                 pass
         if self._settings.directory:
