@@ -211,6 +211,14 @@ class MailboxSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     password_env: str = ""
 
 
+class RightsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What others may do with a mailbox."""
+
+    mailbox: str
+    to: list[str]  # addresses, or group:NAME
+    rights: list[Literal["FullAccess", "SendAs", "SendOnBehalf"]]
+
+
 class ApplicationSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     client_id: str
     name: str = ""
@@ -324,6 +332,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     metrics: MetricsSettings = MetricsSettings()
     inbound: InboundSettings = InboundSettings()
     mailboxes: list[MailboxSettings] = field(default_factory=list)
+    rights: list[RightsSettings] = field(default_factory=list)
     applications: list[ApplicationSettings] = field(default_factory=list)
     routes: list[RouteSettings] = field(default_factory=list)
     dkim: list[DkimSettings] = field(default_factory=list)

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from graphpost.auth.access import Principal, check_permission, check_principal, find_mailbox
+from graphpost.auth.access import Principal, check_permission, check_principal, find_mailbox, in_anothers
 from graphpost.clock import to_text
 from graphpost.errors import BadRequest, GraphError, MethodNotAllowed, NotFound, StoreError, Unavailable
 from graphpost.graph.bodies.values import clip
@@ -110,6 +110,9 @@ class GraphApi:
         permission = place.route.permission
         if permission is not None:
             check_permission(principal, permission)
+        mailbox = self._mailbox(principal, place)
+        if mailbox is not None and principal.kind == "user" and mailbox.object_id != principal.object_id:
+            principal = in_anothers(principal)
         return Call(
             method=request.method,
             version=place.version,
@@ -120,7 +123,7 @@ class GraphApi:
             headers=request.headers,
             body=request.body,
             principal=principal,
-            mailbox=self._mailbox(principal, place),
+            mailbox=mailbox,
             user_key=place.user_key,
             request_id=request.request_id,
             services=self._services,
@@ -138,7 +141,7 @@ class GraphApi:
             return None
         if named and place.user_key.lower() == "me":  # /users/me names nobody
             raise NotFound(f"The requested user '{clip(place.user_key)}' is invalid.", "ErrorInvalidUser")
-        return find_mailbox(principal, directory, place.user_key)
+        return find_mailbox(principal, directory, place.user_key, permission)
 
     def _find_open(self, request: Request) -> Place | None:
         """The place when it is one that is open to everybody: the only ones looked for before there is a token."""

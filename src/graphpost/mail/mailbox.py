@@ -6,7 +6,7 @@ account changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
@@ -14,7 +14,8 @@ from typing import Final
 from msgspec import Struct
 
 from graphpost.clock import Instant
-from graphpost.mail.address import to_wire
+from graphpost.mail.address import domain_of, to_wire
+from graphpost.mail.rights import DOMAIN, NO_RIGHTS, Given, Held, Right, held
 
 # Folders every mailbox has, under fixed ids, so that filing needs no look-up.  Order is the order of listing.
 WELL_KNOWN: Final[MappingProxyType[str, tuple[int, str]]] = MappingProxyType(
@@ -111,9 +112,16 @@ class Directory:
     by_address: dict[str, Mailbox]  # primary addresses and aliases
     applications: dict[str, Application]
     reception: Reception = field(default_factory=lambda: Reception())
+    rights: Held = field(default_factory=dict)
+    scopes: Mapping[str, frozenset[int]] = field(default_factory=dict)  # by client id; only of those that have one
 
     @classmethod
-    def of(cls, mailboxes: Iterable[Mailbox], applications: Iterable[Application] = ()) -> Directory:
+    def of(
+        cls,
+        mailboxes: Iterable[Mailbox],
+        applications: Iterable[Application] = (),
+        rights: Iterable[Given] = (),
+    ) -> Directory:
         boxes = list(mailboxes)
         by_key: dict[str, Mailbox] = {}
         by_address: dict[str, Mailbox] = {}
@@ -122,12 +130,14 @@ class Directory:
             by_key[_key(box.address)] = box
             for address in (box.address, *box.aliases):
                 by_address[_key(address)] = box
-        return cls(
+        found = cls(
             {box.mailbox_id: box for box in boxes},
             by_key,
             by_address,
             {app.client_id.casefold(): app for app in applications},
         )
+        scopes = {key: found._scope(app) for key, app in found.applications.items() if app.mailbox_scope}
+        return replace(found, rights=held(rights, found.named), scopes=scopes)
 
     def find(self, key: str) -> Mailbox | None:
         """By object id or userPrincipalName: what a path may name.  An alias is not a user key."""
@@ -136,6 +146,22 @@ class Directory:
     def find_address(self, address: str) -> Mailbox | None:
         """By any address that is a mailbox's own."""
         return self.by_address.get(_key(address))
+
+    def named(self, entry: str) -> frozenset[int]:
+        """The numbers of the mailboxes that an address, an object id, or `domain:` and a domain stand for."""
+        if entry[: len(DOMAIN)].lower() == DOMAIN:
+            domain = domain_of(f"@{entry[len(DOMAIN) :]}").lower()
+            return frozenset(n for n, box in self.by_id.items() if domain_of(box.address).lower() == domain)
+        key = _key(entry)
+        box = self.by_key.get(key) or self.by_address.get(key)
+        return frozenset() if box is None else frozenset({box.mailbox_id})
+
+    def rights_of(self, holder: Mailbox, box: Mailbox) -> frozenset[Right]:
+        """The rights that somebody has to a mailbox that is another's."""
+        return self.rights.get((holder.mailbox_id, box.mailbox_id), NO_RIGHTS)
+
+    def _scope(self, application: Application) -> frozenset[int]:
+        return frozenset[int]().union(*map(self.named, application.mailbox_scope))
 
     def find_recipient(self, address: str) -> Mailbox | None:
         """By any address that mail may be sent to: the mailboxes' own, those with a detail (RFC 5233), and postmaster."""

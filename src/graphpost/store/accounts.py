@@ -18,7 +18,7 @@ from msgspec import Struct
 from graphpost.clock import Instant
 from graphpost.errors import ConfigurationError
 from graphpost.mail.mailbox import Application, Directory, Mailbox
-from graphpost.store import folders, grants
+from graphpost.store import folders, grants, rights
 from graphpost.store.store import Row, Tx
 
 GRAPH_APPLICATION: Final = "00000003-0000-0000-c000-000000000000"
@@ -47,7 +47,7 @@ class Credential(Struct, frozen=True, kw_only=True):
 
 def load_directory(tx: Tx) -> Directory:
     """The present snapshot of everybody, disabled ones included."""
-    return Directory.of(list_mailboxes(tx), list_applications(tx))
+    return Directory.of(list_mailboxes(tx), list_applications(tx), rights.list_given(tx))
 
 
 def revision(tx: Tx) -> int:
@@ -89,7 +89,7 @@ def add_mailbox(tx: Tx, mailbox: Mailbox, password: str = "") -> None:
     )
     _set_addresses(tx, mailbox)
     folders.create_defaults(tx, mailbox.mailbox_id)
-    _changed(tx)
+    changed(tx)
 
 
 def change_mailbox(tx: Tx, mailbox: Mailbox) -> None:
@@ -101,7 +101,7 @@ def change_mailbox(tx: Tx, mailbox: Mailbox) -> None:
     _set_addresses(tx, mailbox)
     if not mailbox.enabled:
         grants.revoke_holder(tx, mailbox.object_id)
-    _changed(tx)
+    changed(tx)
 
 
 def password_of(tx: Tx, mailbox_id: int) -> str:
@@ -114,7 +114,7 @@ def set_password(tx: Tx, mailbox: Mailbox, password: str) -> None:
     """Keep the hash of a new password; whatever was signed in with the old one ends."""
     tx.execute("UPDATE mailboxes SET password = ? WHERE mailbox_id = ?", (password, mailbox.mailbox_id))
     grants.revoke_holder(tx, mailbox.object_id)
-    _changed(tx)
+    changed(tx)
 
 
 def list_applications(tx: Tx) -> list[Application]:
@@ -136,7 +136,7 @@ def put_application(tx: Tx, application: Application) -> None:
         "ON CONFLICT (client_id) DO UPDATE SET enabled = excluded.enabled, document = excluded.document",
         values,
     )
-    _changed(tx)
+    changed(tx)
 
 
 def check_application(application: Application) -> None:
@@ -250,5 +250,6 @@ def _mailbox(row: Row, addresses: list[str]) -> Mailbox:
     )
 
 
-def _changed(tx: Tx) -> None:
+def changed(tx: Tx) -> None:
+    """Let every process read the directory again."""
     tx.execute("UPDATE directory_revision SET revision = revision + 1 WHERE one = 1")
