@@ -45,6 +45,11 @@ class Numbers:
             return self._last << 12 | self._node
 
 
+def number_at(instant: int) -> int:
+    """A number that is not above any that is handed out from then on, nor below those of before."""
+    return max(0, instant - _BASE) << 12
+
+
 class Random:
     """Random bytes from the system, fetched many at a time: every fetch gives up the interpreter lock, which under load
     costs more than all else that a request does."""

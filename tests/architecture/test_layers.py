@@ -20,7 +20,7 @@ LAYERS = (
     ("server",),
     ("web",),
     ("graph", "admin", "inbound"),
-    ("auth", "authenticity", "delivery", "notifications", "throttling"),
+    ("auditing", "auth", "authenticity", "delivery", "notifications", "throttling"),
     ("store", "transport"),
     ("odata", "mail"),
     ("maillog",),
@@ -29,6 +29,7 @@ LAYERS = (
 )
 GROUPS = (
     ("api",),
+    ("audited",),
     ("routes",),
     ("batch", "delta", "metadata"),
     ("messages", "notifications", "users"),

@@ -43,6 +43,7 @@ def maintenance(office: Office) -> Maintenance:
         REMOVALS_SECONDS,
         REPEATS_SECONDS,
         Indexer(office.store, office.log).keep,
+        _nothing,
     )
 
 
@@ -210,3 +211,7 @@ async def test_a_message_without_a_copy_stays_while_anything_of_it_waits(office:
     assert await office.store.write(lambda tx: forget(tx, 7, office.clock.now() + 1)) == 1
     assert [delivery.state for delivery in await office.queue()] == [deliveries.QUEUED]
     assert await is_there(office, item)
+
+
+async def _nothing() -> None:
+    """There are no records."""

@@ -45,6 +45,7 @@ class House:
             3600.0,
             3600.0,
             Indexer(store, log).keep,
+            _nothing,
         )
 
     async def begin(self, number: int, **changes: object) -> Upload:
@@ -112,3 +113,7 @@ async def test_a_blob_that_is_about_to_be_attached_stays(house: House) -> None:
     await house.maintenance.once()
     assert house.blobs.path(kept).exists()
     assert not house.blobs.path(lost).exists()
+
+
+async def _nothing() -> None:
+    """There are no records."""

@@ -15,6 +15,7 @@ from graphpost.mail.mailbox import INBOX, NO_FOLDER, Folder
 from graphpost.mail.preferences import Category, PersonalSettings
 from graphpost.odata.sought import Phrase
 from graphpost.store import (
+    audit,
     candidates,
     changes,
     contents,
@@ -45,6 +46,7 @@ from graphpost.store import (
     usage,
     words,
 )
+from graphpost.store.audit import Actor, Record
 from graphpost.store.changes import Mark
 from graphpost.store.contents import Content
 from graphpost.store.deferrals import Deferral
@@ -73,6 +75,7 @@ KEYS = {
     "indexes": "mailbox_id",
     "preferences": "mailbox_id",
     "removals": "mailbox_id",
+    "audit": "mailbox_id",
     "repeats": "mailbox_id",
     "deliveries": "bucket",
     "destinations": "bucket",
@@ -92,6 +95,7 @@ SEARCH = Search(7, INBOX, Phrase(("subject",), ("a",)))
 ENTRY = Entry("a", "red", Category("Red"))
 FOLDER = Folder(mailbox_id=7, folder_id=99, parent_id=1, name="x")
 DEFERRAL = Deferral(mailbox_id=7, message_id=1, due_at=100, created_at=1)
+RECORD = Record(7, 1, 5, Actor("user"))
 CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (folders.create_defaults, (7,), {}),
     (folders.add, (FOLDER,), {}),
@@ -131,6 +135,10 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (words.beginning_with, (7, "s", 5), {}),
     (words.dead, (7, words.BEGINNING, 5), {}),
     (words.remove, (7, {("sa", 1): {1}}), {}),
+    (audit.add, (RECORD,), {}),
+    (audit.get, (7, 1), {}),
+    (audit.below, (7, 9, 0, 5), {}),
+    (audit.prune, (7, 9, 5), {}),
     (repeats.find, (7, Once(b"d", 0)), {}),
     (repeats.check, (7, Once(b"d", 0)), {}),
     (repeats.remember, (7, Once(b"d", 0), 1, 5), {}),

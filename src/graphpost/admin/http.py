@@ -24,9 +24,11 @@ import msgspec
 from graphpost.admin.measuring import measure
 from graphpost.admin.operations import Operations
 from graphpost.admin.queue import OperationError
+from graphpost.auditing.auditor import Auditor
 from graphpost.errors import ConfigurationError, GraphpostError, StoreError
 from graphpost.maillog import MailLog
 from graphpost.store import accounts
+from graphpost.store.audit import Actor
 
 Answer = tuple[int, dict[str, str], bytes]
 _JSON: Final = {"content-type": "application/json", "cache-control": "no-store"}
@@ -45,6 +47,7 @@ class AdminApi:
     log: MailLog
     why_not_ready: Callable[[], str] = lambda: ""
     destinations: int = 20
+    auditor: Auditor | None = None
 
     async def handle(
         self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
@@ -121,6 +124,8 @@ class AdminApi:
                     call: Callable[..., Awaitable[object]] = getattr(self.operations, name)
                     result = await call(**arguments)
                     self._note(name, arguments, result)
+                    if method != "GET" and self.auditor is not None:
+                        self.auditor.note(Actor("administrator", action=f"{method} {path}"), status=200)
                     return 200, _JSON, msgspec.json.encode(result)
                 allowed.append(wanted)
         if allowed:

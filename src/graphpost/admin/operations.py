@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
 from graphpost.admin import shown
-from graphpost.admin.queue import OperationError, find_mailbox, nothing
-from graphpost.admin.suppression import SuppressionOperations
+from graphpost.admin.audit import AuditOperations
+from graphpost.admin.queue import OperationError, find_mailbox
+from graphpost.admin.rights import RightsOperations
 from graphpost.config.checking import check_address
 from graphpost.config.permissions import find_fault
 from graphpost.errors import ConfigurationError
@@ -31,10 +32,9 @@ from graphpost.store.tls import Level, StoredPolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Operations(SuppressionOperations):
-    """`accounts_changed` tells the server that its directory is old, `tls_forgotten` that what it knows of a domain is."""
+class Operations(AuditOperations, RightsOperations):
+    """`tls_forgotten` tells the server that what it knows of a domain is old."""
 
-    accounts_changed: Callable[[], Awaitable[None]] = nothing
     tls_forgotten: Callable[[str], object] = lambda domain: None
 
     ROUTES: ClassVar[dict[str, tuple[str, str]]] = {
@@ -49,11 +49,15 @@ class Operations(SuppressionOperations):
         "list_suppressions": ("GET", "/admin/suppressions"),
         "add_suppressions": ("POST", "/admin/suppressions"),
         "remove_suppression": ("DELETE", "/admin/suppressions/{address}"),
+        "search_audit": ("GET", "/admin/audit"),
         "show_tls": ("GET", "/admin/tls/{domain}"),
         "forget_tls": ("POST", "/admin/tls/{domain}/forget"),
         "list_mailboxes": ("GET", "/admin/mailboxes"),
         "add_mailbox": ("POST", "/admin/mailboxes"),
         "change_mailbox": ("PATCH", "/admin/mailboxes/{address}"),
+        "list_rights": ("GET", "/admin/rights"),
+        "grant_rights": ("POST", "/admin/mailboxes/{address}/rights"),
+        "revoke_rights": ("DELETE", "/admin/mailboxes/{address}/rights"),
         "list_applications": ("GET", "/admin/applications"),
         "add_application": ("POST", "/admin/applications"),
         "add_secret": ("POST", "/admin/applications/{client_id}/secrets"),

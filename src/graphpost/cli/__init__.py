@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "send": "Send a message through the running server, and follow it.",
     "queue": "Look at messages on their way; retry, hold, release or cancel them.",
     "mailbox": "List, add and change mailboxes.",
+    "audit": "Look up who sent and changed what, from where, by which right.",
     "app": "List and add applications, and their secrets.",
     "dkim": "Make the keys that sign outgoing mail, and print their DNS records.",
     "tls": "Look at what is known of how domains take mail; forget it.",

@@ -9,6 +9,7 @@ import click
 
 from graphpost.cli.options import json_option, with_config
 from graphpost.cli.output import print_json, print_table
+from graphpost.cli.rights import grant, revoke, rights
 
 if TYPE_CHECKING:
     from graphpost.config import Config
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 @click.group()
 def command() -> None:
     """List, add and change mailboxes."""
+
+
+for _each in (grant, revoke, rights):
+    command.add_command(_each)
 
 
 @command.command("list")

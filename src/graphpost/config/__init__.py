@@ -6,6 +6,7 @@ from graphpost.config.loading import load
 from graphpost.config.names import check_domain
 from graphpost.config.settings import (
     ApplicationSettings,
+    AuditSettings,
     CloudName,
     Config,
     CredentialSettings,
@@ -35,6 +36,7 @@ from graphpost.config.settings import (
 
 __all__ = [
     "ApplicationSettings",
+    "AuditSettings",
     "CloudName",
     "Config",
     "CredentialSettings",

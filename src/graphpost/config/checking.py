@@ -21,11 +21,13 @@ from graphpost.config.permissions import find_fault
 from graphpost.config.relays import check_distinct, check_target
 from graphpost.config.settings import (
     ApplicationSettings,
+    AuditSettings,
     Config,
     DkimSettings,
     InboundSettings,
     MailboxSettings,
     NotificationSettings,
+    RightsSettings,
     RouteSettings,
     ServerSettings,
     ThrottlingSettings,
@@ -78,6 +80,7 @@ def check(config: Config) -> Config:
                 f"suppression.statuses[{i}]", f"{status!r} is not a status such as 5.1.1"
             )
     _check_mailboxes(config.mailboxes)
+    _check_rights(config.rights)
     _check_throttling(config.throttling)
     check_distinct(config.routes)
     if config.delivery.hostname:
@@ -85,6 +88,7 @@ def check(config: Config) -> Config:
     return replace(
         config,
         server=_checked_server(config.server, config.data),
+        audit=_checked_audit(config.audit, config.data),
         issuers=checked_issuers(config.issuers, config.data),
         applications=_checked_applications(config),
         notifications=_checked_notifications(config.notifications, config.data),
@@ -246,6 +250,42 @@ def _check_mailboxes(mailboxes: Iterable[MailboxSettings]) -> None:
         _check_one_line(mailbox.name, f"mailboxes[{i}].name")
 
 
+def _checked_audit(settings: AuditSettings, data: Path) -> AuditSettings:
+    return replace(settings, directory=str(data / settings.directory)) if settings.directory else settings
+
+
+def _check_rights(rows: Iterable[RightsSettings]) -> None:
+    for i, row in enumerate(rows):
+        check_address(row.mailbox, f"rights[{i}].mailbox")
+        for key in ("to", "rights"):
+            if not getattr(row, key):
+                raise ConfigurationError(f"rights[{i}].{key}", "is empty")
+        for j, holder in enumerate(row.to):
+            check_holder(holder, f"rights[{i}].to[{j}]")
+
+
+def check_holder(text: str, key: str) -> None:
+    """Raise unless it can have rights: an address, an object id, or `group:` and a name."""
+    if text.lower().startswith("domain:"):
+        raise ConfigurationError(key, "a domain cannot have rights; name its people, or a group of them")
+    check_entry(text, key)
+
+
+def check_entry(text: str, key: str) -> None:
+    """Raise unless it stands for mailboxes: an address, an object id, `group:` and a name, `domain:` and a domain."""
+    kind, colon, name = text.partition(":")
+    if colon and kind.lower() == "group":
+        if not name.strip():
+            raise ConfigurationError(key, "the group has no name")
+        _check_one_line(name, key)
+    elif colon and kind.lower() == "domain":
+        check_domain(name, key)
+    elif "@" in text:
+        check_address(text, key)
+    else:
+        _check_guid(text, key)
+
+
 def _checked_applications(config: Config) -> list[ApplicationSettings]:
     seen: set[str] = set()
     checked = []
@@ -277,11 +317,8 @@ def _check_application(application: ApplicationSettings, where: str) -> None:
         for j, name in enumerate(getattr(application, kind)):
             if fault := find_fault(name):
                 raise ConfigurationError(f"{where}.{kind}[{j}]", fault)
-    for j, address in enumerate(application.mailbox_scope):
-        if "@" in address:
-            check_address(address, f"{where}.mailbox_scope[{j}]")
-        else:
-            _check_guid(address, f"{where}.mailbox_scope[{j}]")
+    for j, entry in enumerate(application.mailbox_scope):
+        check_entry(entry, f"{where}.mailbox_scope[{j}]")
 
 
 def _checked_route(route: RouteSettings, where: str, data: Path) -> RouteSettings:

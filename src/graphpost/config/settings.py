@@ -195,6 +195,13 @@ class InboundSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         return bool(self.port or self.submission_port or self.lmtp_port or self.lmtp_socket)
 
 
+class AuditSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    enabled: bool = True
+    reads: bool = False  # requests that change nothing too
+    directory: str = "audit"  # of the files with JSON lines; "" = none
+    retention_seconds: float = 31_536_000.0
+
+
 class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     destinations: int = 20  # so many of the deepest destinations have figures of their own
     port: int = 0  # 0: no port of its own; /metrics on the main port needs the administrator's token
@@ -329,6 +336,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     notifications: NotificationSettings = NotificationSettings()
     throttling: ThrottlingSettings = ThrottlingSettings()
     log: LogSettings = LogSettings()
+    audit: AuditSettings = AuditSettings()
     metrics: MetricsSettings = MetricsSettings()
     inbound: InboundSettings = InboundSettings()
     mailboxes: list[MailboxSettings] = field(default_factory=list)

@@ -13,7 +13,8 @@ from graphpost.errors import NotFound, PreconditionFailed
 from graphpost.mail.deferral import is_timed
 from graphpost.mail.mailbox import DELETED_ITEMS, DRAFTS, RECOVERABLE
 from graphpost.mail.message import Item
-from graphpost.store import contents, deferrals, deliveries, folders, messages, repeats
+from graphpost.store import audit, contents, deferrals, deliveries, folders, messages, repeats
+from graphpost.store.audit import Record
 from graphpost.store.contents import Content
 from graphpost.store.deferrals import Deferral
 from graphpost.store.deliveries import Delivery
@@ -107,17 +108,24 @@ def keeping(
     return keep
 
 
-def unless_done(
-    fn: Callable[[Tx], Item], item: Item, once: Once | None, now: Instant
+def noted(
+    fn: Callable[[Tx], Item], item: Item, now: Instant, once: Once | None, record: Record | None
 ) -> Callable[[Tx], Item]:
-    """The same in one transaction with the note that it is done; DoneBefore when there is one."""
-    if once is None:
+    """The same in one transaction with what is to be known of it later.
+
+    With `once`, DoneBefore when it was done already; the record is for the audit log.
+    """
+    if once is None and record is None:
         return fn
 
     def run(tx: Tx) -> Item:
-        repeats.check(tx, item.mailbox_id, once)
+        if once is not None:
+            repeats.check(tx, item.mailbox_id, once)
         done = fn(tx)
-        repeats.remember(tx, item.mailbox_id, once, item.message_id, now)
+        if once is not None:
+            repeats.remember(tx, item.mailbox_id, once, item.message_id, now)
+        if record is not None:
+            audit.add(tx, record)
         return done
 
     return run

@@ -46,6 +46,7 @@ class Maintenance:
         removals_seconds: float,
         repeats_seconds: float,
         keep_index: Callable[[int], Awaitable[None]],
+        forget_records: Callable[[], Awaitable[None]],
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -56,6 +57,7 @@ class Maintenance:
         self._removals_seconds = removals_seconds
         self._repeats_seconds = repeats_seconds
         self._keep_index = keep_index
+        self._forget_records = forget_records
 
     async def run(self) -> None:
         while True:
@@ -89,6 +91,7 @@ class Maintenance:
         await asyncio.to_thread(self._blobs.parts.sweep, parts, now / SECOND - PART_GRACE_SECONDS)
         for box in boxes:
             await self._keep_index(box)
+        await self._forget_records()
 
     def _named(
         self, names_of: Callable[[Tx, int, Collection[str]], set[str]], boxes: Iterable[int]

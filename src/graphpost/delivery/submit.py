@@ -8,7 +8,7 @@ durable, which are sent later or never.  What asks for a later time stays in Dra
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import DeliverySettings
-from graphpost.delivery.accepting import Source, adding, deferring, keeping, sending, unless_done
+from graphpost.delivery.accepting import Source, adding, deferring, keeping, noted, sending
 from graphpost.delivery.capacity import Capacity
 from graphpost.delivery.items import completed, new_item
 from graphpost.delivery.lane import Job
@@ -29,6 +29,7 @@ from graphpost.mail.mailbox import DRAFTS, NO_FOLDER, SENT_ITEMS, Mailbox
 from graphpost.mail.message import Address, Item, Message
 from graphpost.maillog import MailLog
 from graphpost.store import contents
+from graphpost.store.audit import Actor, Record
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
 from graphpost.store.deferrals import NOBODY as UNKNOWN
@@ -60,6 +61,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     source: Source | None = None
     requester: Requester = UNKNOWN
     once: Once | None = None
+    actor: Actor | None = None  # whom the audit log shall name
     recipients: tuple[Address, ...] | None = None  # when they are not those that the message names
 
 
@@ -91,6 +93,7 @@ class Submitter:
         log: MailLog,
         ration: Ration | None = None,
         capacity: Capacity | None = None,
+        audited: Callable[[Record], None] | None = None,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -103,6 +106,7 @@ class Submitter:
         self._log = log
         self._ration = ration
         self._capacity = capacity
+        self._audited = audited
 
     def destination_of(self, address: str) -> str:
         """The destination key for a valid address (`delivery.routing`)."""
@@ -129,8 +133,10 @@ class Submitter:
         to = submission.recipients or item.message.recipients
         not_before = await self._ration(item.mailbox_id, len(to), now) if self._ration else 0
         queued = self._deliveries(item, to, now, not_before, hidden=not submission.save)
+        record = self._record(submission.actor, submission.mailbox, item, to, number, now)
         fn = adding(item, kept, queued, source)
-        await self._write(unless_done(fn, item, submission.once, now), queued)
+        await self._write(noted(fn, item, now, submission.once, record), queued)
+        self._recorded(record)
         is_whole = item.size <= KEPT_IN_MEMORY and source is None
         held = {content.content_id: content for content in kept} if is_whole else None
         self._accepted(submission.mailbox, item, queued, held, submission.request_id)
@@ -144,6 +150,7 @@ class Submitter:
         request_id: str,
         requester: Requester = UNKNOWN,
         once: Once | None = None,
+        actor: Actor | None = None,
     ) -> Item:
         """Send a stored draft as `message`: it moves to Sent Items, and into the queue; or it stays, when it is to wait.
 
@@ -161,11 +168,14 @@ class Submitter:
                 request_id=request_id,
             )
             after = replace(draft, message=settled(draft.message, now), modified_at=now)
-            item = await self._store.write(unless_done(deferring(draft, after, row), after, once, now))
+            record = self._record(actor, mailbox, after, message.recipients, self._numbers.next(), now)
+            fn = noted(deferring(draft, after, row), after, now, once, record)
+            item = await self._store.write(fn)
+            self._recorded(record)
             self._log.scheduled(request_id, mailbox.address, item.message_id, until)
             return item
         self._check_capacity(message)
-        return await self._send_draft(mailbox, draft, message, request_id, once=once)
+        return await self._send_draft(mailbox, draft, message, request_id, once=once, actor=actor)
 
     async def send_deferred(self, mailbox: Mailbox, row: Deferral, draft: Item, message: Message) -> Item:
         """Send a draft whose time has come, as `submit_draft` does.
@@ -182,6 +192,7 @@ class Submitter:
         request_id: str,
         row: Deferral | None = None,
         once: Once | None = None,
+        actor: Actor | None = None,
     ) -> Item:
         now, saves = self._clock.now(), row is None or row.saves
         dated = message if message.raw is not None else replace(message, date=now)
@@ -197,8 +208,10 @@ class Submitter:
         )
         not_before = await self._ration(sent.mailbox_id, len(message.recipients), now) if self._ration else 0
         queued = self._deliveries(sent, message.recipients, now, not_before, hidden=not saves)
-        fn = sending(draft, sent, queued, row)
-        item = await self._write(unless_done(fn, sent, once, now), queued)
+        record = self._record(actor, mailbox, sent, message.recipients, self._numbers.next(), now)
+        fn = noted(sending(draft, sent, queued, row), sent, now, once, record)
+        item = await self._write(fn, queued)
+        self._recorded(record)
         plain = message.raw is None and not message.attachments and item.size <= KEPT_IN_MEMORY
         self._accepted(mailbox, item, queued, {} if plain else None, request_id)
         return item
@@ -225,12 +238,17 @@ class Submitter:
             saves=submission.save,
             request_id=submission.request_id,
         )
-        item = await self._keep(draft, now, row, submission.once)
+        item = await self._keep(draft, now, row, submission.once, submission.actor)
         self._log.scheduled(submission.request_id, submission.mailbox.address, item.message_id, until)
         return item
 
     async def _keep(
-        self, draft: Draft, now: Instant, row: Deferral | None = None, once: Once | None = None
+        self,
+        draft: Draft,
+        now: Instant,
+        row: Deferral | None = None,
+        once: Once | None = None,
+        actor: Actor | None = None,
     ) -> Item:
         """Make a draft durable; with a row, it waits as that says."""
         number = self._numbers.next()
@@ -239,7 +257,9 @@ class Submitter:
         item = replace(item, is_draft=True, is_read=draft.is_read, size=size)
         kept = await self._prepare(draft.contents) if draft.contents else []
         row = None if row is None else replace(row, message_id=number)
-        await self._store.write(unless_done(keeping(item, kept, draft.source, row), item, once, now))
+        record = self._record(actor, draft.mailbox, item, item.message.recipients, number, now)
+        await self._store.write(noted(keeping(item, kept, draft.source, row), item, now, once, record))
+        self._recorded(record)
         return item
 
     def _check_capacity(self, message: Message) -> None:
@@ -311,3 +331,24 @@ class Submitter:
             hidden=hidden,
             not_before=not_before,
         )
+
+    def _record(
+        self,
+        actor: Actor | None,
+        mailbox: Mailbox,
+        item: Item,
+        to: Sequence[Address],
+        number: int,
+        now: Instant,
+    ) -> Record | None:
+        """The audit log's record of a message that is sent, when there is such a log; a fresh one's has its number."""
+        if actor is None or self._audited is None:
+            return None
+        recipients = tuple([each.address for each in to])
+        return Record(
+            mailbox.mailbox_id, number, now, actor, mailbox.address, item.message_id, recipients, 202
+        )
+
+    def _recorded(self, record: Record | None) -> None:
+        if record is not None and self._audited is not None:
+            self._audited(record)

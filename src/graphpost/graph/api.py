@@ -15,7 +15,17 @@ import msgspec
 
 from graphpost.auth.access import Principal, check_permission, check_principal, find_mailbox, in_anothers
 from graphpost.clock import to_text
-from graphpost.errors import BadRequest, GraphError, MethodNotAllowed, NotFound, StoreError, Unavailable
+from graphpost.errors import (
+    AccessDenied,
+    BadRequest,
+    GraphError,
+    MethodNotAllowed,
+    NotFound,
+    StoreError,
+    Unauthenticated,
+    Unavailable,
+)
+from graphpost.graph.audited import actor_of, is_recorded_already, message_of, stranger
 from graphpost.graph.bodies.values import clip
 from graphpost.graph.call import Call, Reply, Request, Services
 from graphpost.graph.routes import ROUTES, VERSIONS, Node, Route, build_tree, find_node
@@ -24,6 +34,7 @@ from graphpost.mail.mailbox import Mailbox
 from graphpost.odata.errors import ODataError
 from graphpost.odata.path import PathError, parse_path
 from graphpost.odata.query import split_query
+from graphpost.store.audit import Actor
 from graphpost.throttling.throttle import NO_MAILBOX, Throttle
 
 ERROR_TYPE: Final = "application/json"
@@ -70,6 +81,8 @@ class GraphApi:
         A principal comes with the requests of a batch, whose token was looked at when the batch came.
         """
         headers, verifier = _standard_headers(request), self._services.verifier
+        place: Place | None = None
+        call: Call | None = None
         try:
             place = self._places.get((request.method, request.path))
             api = self if principal is None else None
@@ -85,8 +98,13 @@ class GraphApi:
             handled = (
                 place.route.handler(call) if throttle is None else throttled(throttle, call, place.route)
             )
-            return _finished(await handled, headers)
+            reply = await handled
+            if call.actor is not None and not is_recorded_already(reply):
+                self._note(call.actor, call, reply)
+            return _finished(reply, headers)
         except GraphError as error:
+            if self._services.auditor is not None:
+                self._note_refusal(request, principal, place, call, error)
             return self._refused(error, headers)
         except StoreError as error:
             _log.error("request %s: the store did not answer: %s", request.request_id, error)
@@ -113,6 +131,9 @@ class GraphApi:
         mailbox = self._mailbox(principal, place)
         if mailbox is not None and principal.kind == "user" and mailbox.object_id != principal.object_id:
             principal = in_anothers(principal)
+        auditor, actor = self._services.auditor, None
+        if auditor is not None and (auditor.reads or request.method != "GET") and not place.route.is_open:
+            actor = actor_of(request, principal, place.route, mailbox, self._services.directory())
         return Call(
             method=request.method,
             version=place.version,
@@ -129,7 +150,41 @@ class GraphApi:
             services=self._services,
             api=api,
             is_gone=request.is_gone,
+            remote=request.remote,
+            actor=actor,
         )
+
+    def _note(self, actor: Actor, call: Call, reply: Reply) -> None:
+        box, auditor = call.mailbox, self._services.auditor
+        assert auditor is not None
+        auditor.note(
+            actor,
+            mailbox_id=0 if box is None else box.mailbox_id,
+            mailbox="" if box is None else box.address,
+            message_id=message_of(call, reply),
+            status=reply.status,
+            code=reply.code,
+        )
+
+    def _note_refusal(
+        self,
+        request: Request,
+        principal: Principal | None,
+        place: Place | None,
+        call: Call | None,
+        error: GraphError,
+    ) -> None:
+        """Everything but reads that were in order is worth a record; reads are when nobody had a right to them."""
+        auditor = self._services.auditor
+        assert auditor is not None
+        if call is not None and call.actor is not None:
+            self._note(call.actor, call, Reply(error.status, code=error.code))
+        elif principal is None or place is None:
+            if error.status == Unauthenticated.status:
+                auditor.note(stranger(request), status=error.status, code=error.code)
+        elif request.method != "GET" or error.status in (Unauthenticated.status, AccessDenied.status):
+            actor = actor_of(request, principal, place.route, None, self._services.directory())
+            auditor.note(actor, mailbox=clip(place.user_key), status=error.status, code=error.code)
 
     def _mailbox(self, principal: Principal, place: Place) -> Mailbox | None:
         directory, permission = self._services.directory(), place.route.permission

@@ -94,6 +94,7 @@ class _Batch:
             origin=call.base.rpartition("/")[0],
             request_id=call.request_id,
             is_gone=call.is_gone,
+            remote=call.remote,
         )
 
     def _refused(self, part: Part, error: GraphError) -> Reply:

@@ -17,6 +17,7 @@ from graphpost.config import IdempotencySettings, LimitSettings
 from graphpost.errors import ClientGone
 
 if TYPE_CHECKING:
+    from graphpost.auditing.auditor import Auditor
     from graphpost.auth.access import Principal
     from graphpost.auth.tokens import TokenVerifier
     from graphpost.clock import Clock, Instant
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from graphpost.mail.message import Item
     from graphpost.mail.receipt import Disposition
     from graphpost.notifications.notifier import Notifier
+    from graphpost.store.audit import Actor
     from graphpost.store.blobs import Blobs
     from graphpost.store.repeats import Once
     from graphpost.store.store import Store
@@ -60,6 +62,7 @@ class Services:
     notifier: Notifier
     searched: Callable[[int], None] = lambda mailbox_id: None  # told of each mailbox that was searched
     receipt_of: ReceiptOf = _no_receipt
+    auditor: Auditor | None = None
     idempotency: IdempotencySettings = field(default_factory=IdempotencySettings)
     inline_limit: int = 65_536  # contents up to this size are kept in the database
     throttle: Throttle | None = None  # None: nobody is held back
@@ -80,6 +83,7 @@ class Request(Struct, frozen=True):
     origin: str
     request_id: str
     is_gone: Callable[[], bool] = _stays  # whether the client has given up
+    remote: str = ""  # the address it came from
 
 
 class Call(Struct, frozen=True):
@@ -105,6 +109,8 @@ class Call(Struct, frozen=True):
     services: Services
     api: Api | None = None  # for the requests of a batch; None for those requests themselves
     is_gone: Callable[[], bool] = _stays
+    remote: str = ""
+    actor: Actor | None = None  # for the audit log, when there is one
     once: Once | None = None  # when it is to be done once, however often it is asked for
 
     @property

@@ -27,6 +27,7 @@ from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.message import Address, Message
 from graphpost.mail.parse import ParseLimits, parse, rooted
 from graphpost.mail.relay import normalise
+from graphpost.store.audit import Actor
 
 AT_ONCE: Final = 2  # messages that are whole in memory
 
@@ -59,6 +60,7 @@ class Desk:
                         message=rooted(message, number),
                         contents={number: data},
                         request_id=f"{number:016x}",
+                        actor=_actor(letter, mailbox, number),
                         recipients=tuple(Address(taker.rcpt.address) for taker in letter.takers),
                     )
                 )
@@ -99,3 +101,16 @@ def check_author(message: Message, mailbox: Mailbox) -> None:
     for address in named:
         if not mailbox.owns(address.address):
             raise refusal(550, "5.7.1", f"<{address.address}>: you may not send as this", "sender")
+
+
+def _actor(letter: Letter, mailbox: Mailbox, number: int) -> Actor:
+    """Whom the audit log names: somebody who signed in by SMTP, without an application."""
+    return Actor(
+        "user",
+        object_id=mailbox.object_id,
+        person=mailbox.address,
+        remote=letter.peer.address,
+        right="owner",
+        action="SMTP AUTH",
+        request_id=f"{number:016x}",
+    )

@@ -113,7 +113,9 @@ class Directory:
     applications: dict[str, Application]
     reception: Reception = field(default_factory=lambda: Reception())
     rights: Held = field(default_factory=dict)
-    scopes: Mapping[str, frozenset[int]] = field(default_factory=dict)  # by client id; only of those that have one
+    scopes: Mapping[str, frozenset[int]] = field(
+        default_factory=dict
+    )  # by client id; only of those that have one
 
     @classmethod
     def of(

@@ -47,6 +47,7 @@ def make_application(
         notifier=notifier,
         searched=delivery.indexer.searched,
         receipt_of=delivery.receipts.filing,
+        auditor=base.auditor,
         idempotency=config.idempotency,
         inline_limit=config.store.inline_limit,
         throttle=throttle,
@@ -81,6 +82,7 @@ def make_application(
         base.log,
         why_not_ready,
         config.metrics.destinations,
+        base.auditor,
     )
     return Application(
         graph=GraphApi(services),

@@ -128,6 +128,7 @@ async def start_delivery(base: Foundation, policy_port: int, ration: Ration | No
         log=log,
         ration=ration,
         capacity=capacity,
+        audited=None if base.auditor is None else base.auditor.sent,
     )
     dispatcher = Dispatcher(
         store=store,
@@ -151,6 +152,7 @@ async def start_delivery(base: Foundation, policy_port: int, ration: Ration | No
         config.store.removals_seconds,
         config.idempotency.seconds,
         indexer.keep,
+        _rest if base.auditor is None else base.auditor.forget,
     )
     base.background(maintenance.run())
     base.background(dispatcher.run())
@@ -178,3 +180,7 @@ async def _watched_capacity(base: Foundation) -> Capacity | None:
     await capacity.look()
     base.background(capacity.watch())
     return capacity
+
+
+async def _rest() -> None:
+    """There is nothing to forget."""

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from graphpost.auditing.auditor import Auditor
 from graphpost.clock import Clock
 from graphpost.config import Config
 from graphpost.ids import Numbers
@@ -29,6 +30,7 @@ class Foundation:
     blobs: Blobs
     people: Accounts
     numbers: Numbers
+    auditor: Auditor | None
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         """Run it until the server stops."""

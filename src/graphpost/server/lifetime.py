@@ -18,6 +18,7 @@ from graphpost import __version__
 from graphpost.admin.access import announce, withdraw
 from graphpost.admin.banner import origin
 from graphpost.admin.metrics_port import serve_metrics
+from graphpost.auditing.auditor import Auditor
 from graphpost.auth.keys import open_keys
 from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
@@ -106,8 +107,14 @@ class Server:
         await store.write(lambda tx: apply_settings(tx, config, numbers, clock.now()))
         people = Accounts(store, clock, self._log, config.tenant)
         await people.refresh()
-        base = Foundation(config, clock, self._log, self._stack, store, blobs, people, numbers)
+        auditor = None
+        if config.audit.enabled:
+            auditor = Auditor(store, config.audit, numbers, people.directory, clock, self._log)
+            self._stack.push_async_callback(auditor.flush)
+        base = Foundation(config, clock, self._log, self._stack, store, blobs, people, numbers, auditor)
         base.background(people.watch())
+        if auditor is not None:
+            base.background(auditor.run())
         notifier = await self._start_notifier(base)
         throttling = Throttling(config.throttling, store, clock, self._log)
         base.background(throttling.run())

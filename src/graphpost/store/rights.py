@@ -1,4 +1,4 @@
-"""Rights between mailboxes as they were given: by the settings file, and by commands.
+"""Rights between mailboxes as they were given, by the settings or a command.
 
 Both kinds are kept apart, so that what is taken out of the file goes and the rest stays.  Who changes them counts the
 directory's revision up (`accounts.changed`).
@@ -7,19 +7,17 @@ directory's revision up (`accounts.changed`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from msgspec.structs import replace
 
 from graphpost.mail.rights import NO_RIGHTS, RIGHTS, Given
 from graphpost.store.store import Row, Tx
 
-_COLUMNS: Final = "mailbox_id, holder, origin, rights"
-
 
 def list_given(tx: Tx) -> list[Given]:
     """All of them, in the order of the mailboxes' numbers and the holders."""
-    return [_given(row) for row in tx.all(f"SELECT {_COLUMNS} FROM rights ORDER BY mailbox_id, holder, origin")]  # noqa: S608
+    rows = tx.all("SELECT mailbox_id, holder, origin, rights FROM rights ORDER BY mailbox_id, holder, origin")
+    return [_given(row) for row in rows]
 
 
 def put(tx: Tx, given: Given) -> bool:
@@ -32,7 +30,9 @@ def put(tx: Tx, given: Given) -> bool:
         return False
     tx.execute("DELETE FROM rights WHERE mailbox_id = ? AND holder = ? AND origin = ?", key)
     if text:
-        tx.execute(f"INSERT INTO rights ({_COLUMNS}) VALUES (?, ?, ?, ?)", (*key, text))  # noqa: S608
+        tx.execute(
+            "INSERT INTO rights (mailbox_id, holder, origin, rights) VALUES (?, ?, ?, ?)", (*key, text)
+        )
     return True
 
 

@@ -115,6 +115,7 @@ class Application:
             origin=f"{exchange.scheme}://{headers.get('host', '')}",
             request_id=new_guid(),
             is_gone=lambda: exchange.is_gone,
+            remote=exchange.client,
         )
         if fault is not None:
             answer = self._refusal(request, fault)

@@ -38,6 +38,7 @@ async def unsubscribe(call: Call) -> Reply:
             contents={},
             request_id=call.request_id,
             requester=requester_of(call.principal),
+            actor=call.actor,
         )
     )
     with contextlib.suppress(NotFound):  # somebody else has moved it

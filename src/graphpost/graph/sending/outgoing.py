@@ -16,7 +16,8 @@ from graphpost.graph.call import Call
 from graphpost.mail.address import parse_address_list
 from graphpost.mail.mailbox import Directory, Mailbox
 from graphpost.mail.message import Address, Message
-from graphpost.mail.rights import SEND_ON_BEHALF
+from graphpost.mail.rights import SEND_AS, SEND_ON_BEHALF
+from graphpost.store.audit import Actor
 
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)')
 _LONGEST_AUTHOR: Final = (
@@ -124,6 +125,17 @@ def check_mime_authors(party: Party, data: bytes) -> Address | None:
                 actor = acting_mailbox(principal, directory, party.box)
             needs_sender = needs_sender or right == SEND_ON_BEHALF
     return own_address(actor) if actor is not None and needs_sender and not has_sender else None
+
+
+def sender_of(call: Call, message: Message) -> Actor | None:
+    """Who asks that a message be sent, by the right to send it in the name that it has."""
+    actor, author = call.actor, message.from_
+    if actor is None or author is None or author.address == call.box.address:
+        return actor
+    if call.box.owns(author.address) or author.address.casefold() == actor.person.casefold():
+        return actor
+    is_as = message.sender is None or message.sender.address == author.address
+    return replace(actor, right=SEND_AS if is_as else SEND_ON_BEHALF)
 
 
 def mime_authors(data: bytes) -> list[tuple[bytes, bytes]]:

@@ -1,0 +1,1 @@
+"""Who did what: records of it, in a table and in files."""

@@ -1,0 +1,164 @@
+"""The auditor: takes records as they come, and writes them together.
+
+What was sent is in the table already, written with the message itself; everything else is added to it some
+milliseconds after the answer.  The files get all of it: one a day, JSON lines, never written to but at their end, deleted
+when they are older than what is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from graphpost.auditing.lines import as_line
+from graphpost.clock import SECOND, Clock, Instant
+from graphpost.config import AuditSettings
+from graphpost.errors import GraphpostError
+from graphpost.files import make_directory
+from graphpost.ids import Numbers
+from graphpost.mail.mailbox import Directory
+from graphpost.maillog import MailLog
+from graphpost.store import audit
+from graphpost.store.audit import NO_MAILBOX, Actor, Record
+from graphpost.store.store import Store, Tx
+
+WAIT_SECONDS: Final = 0.2
+MOST_WAITING: Final = 100_000  # records that could not be written yet
+STRANGERS_A_MINUTE: Final = 60  # requests without a right token that are recorded
+_TOGETHER: Final = 500  # records in one transaction
+_FILE: Final = re.compile(r"audit-(\d{4}-\d\d-\d\d)\.jsonl")
+
+
+class Auditor:
+    """`reads` says whether requests that change nothing are recorded too."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: AuditSettings,
+        numbers: Numbers,
+        directory: Callable[[], Directory],
+        clock: Clock,
+        log: MailLog,
+    ) -> None:
+        self.reads = settings.reads
+        self._store = store
+        self._settings = settings
+        self._numbers = numbers
+        self._directory = directory
+        self._clock = clock
+        self._log = log
+        self._waiting: deque[tuple[Record, bool]] = deque()
+        self._some = asyncio.Event()
+        self._strangers = (0, 0)  # the minute, and how many were recorded in it
+
+    def note(
+        self,
+        actor: Actor,
+        *,
+        mailbox_id: int = NO_MAILBOX,
+        mailbox: str = "",
+        message_id: int = 0,
+        status: int,
+        code: str = "",
+    ) -> None:
+        """Something that was asked has come to its end.  Strangers are recorded as far as they are few."""
+        now = self._clock.now()
+        if actor.kind == "nobody" and not self._is_worth(now):
+            return
+        self._keep(
+            Record(mailbox_id, self._numbers.next(), now, actor, mailbox, message_id, (), status, code), False
+        )
+
+    def sent(self, record: Record) -> None:
+        """A message is durable, and so is its record: for the files."""
+        if self._settings.directory:
+            self._keep(record, True)
+
+    def _is_worth(self, now: Instant) -> bool:
+        minute = now // (60 * SECOND)
+        count = self._strangers[1] + 1 if self._strangers[0] == minute else 1
+        self._strangers = minute, count
+        return count <= STRANGERS_A_MINUTE
+
+    def _keep(self, record: Record, is_written: bool) -> None:
+        if len(self._waiting) >= MOST_WAITING:
+            self._waiting.popleft()
+            self._log.problem("audit", GraphpostError("too many records wait; the oldest is dropped"))
+        self._waiting.append((record, is_written))
+        self._some.set()
+
+    async def run(self) -> None:
+        """Write for ever; what cannot be written waits."""
+        while True:
+            await self._some.wait()
+            await self._clock.sleep(WAIT_SECONDS)
+            self._some.clear()
+            try:
+                await self.flush()
+            except Exception as error:  # the records wait
+                self._log.problem("audit", error)
+                self._some.set()
+
+    async def flush(self) -> None:
+        """Write what waits now."""
+        while self._waiting:
+            some = [self._waiting[index] for index in range(min(_TOGETHER, len(self._waiting)))]
+            new = [record for record, is_written in some if not is_written]
+            if new:
+                await self._store.write(partial(_add, new))
+            for _ in some:
+                self._waiting.popleft()
+            if self._settings.directory:
+                await asyncio.to_thread(self._append, [record for record, _ in some])
+
+    def _append(self, records: Sequence[Record]) -> None:
+        """To the day's file, in one write; a day's file begins with the first record of it."""
+        directory = Path(self._settings.directory)
+        make_directory(directory)
+        lines: dict[str, list[bytes]] = {}
+        for record in records:
+            lines.setdefault(_day(record.at), []).append(as_line(record))
+        for day, some in lines.items():
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+            descriptor = os.open(directory / f"audit-{day}.jsonl", flags, 0o600)
+            try:
+                rest = memoryview(b"".join(some))
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
+            finally:
+                os.close(descriptor)
+
+    async def forget(self) -> None:
+        """Delete what is older than it is kept, now."""
+        before = self._clock.now() - int(self._settings.retention_seconds * SECOND)
+        number = Numbers(lambda: before, node=0).next()
+        for box in (NO_MAILBOX, *self._directory().by_id):
+            while await self._store.write(lambda tx, box=box: audit.prune(tx, box, number, _TOGETHER)):  # type: ignore[misc]
+                pass
+        if self._settings.directory:
+            await asyncio.to_thread(self._unlink, _day(before))
+
+    def _unlink(self, before: str) -> None:
+        directory = Path(self._settings.directory)
+        if directory.is_dir():
+            for path in directory.iterdir():
+                found = _FILE.fullmatch(path.name)
+                if found and found[1] < before:
+                    path.unlink(missing_ok=True)
+
+
+def _add(records: Sequence[Record], tx: Tx) -> None:
+    for record in records:
+        audit.add(tx, record)
+
+
+def _day(at: Instant) -> str:
+    return datetime.fromtimestamp(at / SECOND, UTC).date().isoformat()

@@ -1,0 +1,148 @@
+"""`graphpost audit`: from a sent message to who sent it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Command
+
+from graphpost.clock import SECOND
+from graphpost.config import load
+from graphpost.store import accounts, audit
+from graphpost.store.audit import NO_MAILBOX, Actor, Record
+from graphpost.store.opening import open_store
+from graphpost.store.store import Tx
+
+DAY = 86_400 * SECOND
+START = 1_767_225_600 * SECOND  # 2026-01-01
+ADELE = "adele@example.test"
+NUMBER = 0x0AC3F84260000001
+
+
+@pytest.fixture
+def _recorded(graphpost: Command, data: Path) -> None:
+    """A message that Adele sent, one that an application sent for Alex, and somebody who was refused."""
+    for address in (ADELE, "alex@example.test"):
+        assert graphpost("mailbox", "add", address)[0] == 0
+    config = load(None, data=data, environ={}, flags={})
+
+    def add(tx: Tx) -> None:
+        first, second = sorted(accounts.list_mailboxes(tx), key=lambda box: box.address)
+        user = Actor(
+            "user",
+            "app-1",
+            first.object_id,
+            ADELE,
+            "t1",
+            "192.0.2.1",
+            "Mail.Send",
+            "owner",
+            "POST U/sendMail",
+        )
+        app = Actor("application", "app-2", remote="192.0.2.2", right="application", action="POST U/sendMail")
+        audit.add(
+            tx, Record(first.mailbox_id, NUMBER, START, user, first.address, NUMBER, ("Zoe@one.test",), 202)
+        )
+        moved = Record(first.mailbox_id, NUMBER + 8192, START + 2, user, first.address, NUMBER, (), 201)
+        audit.add(tx, moved)
+        for extra in range(1500):
+            audit.add(
+                tx,
+                Record(
+                    second.mailbox_id,
+                    NUMBER + DAY * 4096 + extra,
+                    START + DAY,
+                    app,
+                    second.address,
+                    5,
+                    ("max@two.test",),
+                    202,
+                ),
+            )
+        audit.add(
+            tx,
+            Record(
+                NO_MAILBOX,
+                NUMBER - 1,
+                START - 1,
+                Actor("nobody", remote="192.0.2.3"),
+                "",
+                0,
+                (),
+                401,
+                "InvalidAuthenticationToken",
+            ),
+        )
+
+    async def write() -> None:
+        store = open_store(config.store, config.data)
+        await store.write(add)
+        await store.close()
+
+    asyncio.run(write())
+
+
+pytestmark = pytest.mark.usefixtures("_recorded")
+
+
+def found(graphpost: Command, *options: str) -> list[dict[str, object]]:
+    records: list[dict[str, object]] = graphpost.json("audit", *options)
+    return records
+
+
+def test_of_a_message_it_tells_who_sent_it_from_where_and_by_which_right(graphpost: Command) -> None:
+    moved, sent = found(graphpost, "--message", f"{NUMBER:016x}")
+    assert (sent["application"], sent["user"], sent["remote"]) == ("app-1", ADELE, "192.0.2.1")
+    assert (sent["permission"], sent["right"], sent["recipients"]) == ("Mail.Send", "owner", ["Zoe@one.test"])
+    assert moved["status"] == 201
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        ((), 100),
+        (("--limit", "2000"), 1503),
+        (("--mailbox", ADELE), 2),
+        (("--application", "APP-1"), 2),
+        (("--user", ADELE.upper()), 2),
+        (("--recipient", "zoe@ONE.test"), 1),
+        (("--remote", "192.0.2.3"), 1),
+        (("--action", "sendmail", "--limit", "9"), 9),
+        (("--failed",), 1),
+        (("--until", "2026-01-01T00:00:00"), 0),
+        (("--since", "2026-06-01T00:00:00+02:00"), 0),
+    ],
+)
+def test_records_are_found_by_what_is_asked_for(
+    graphpost: Command, options: tuple[str, ...], count: int
+) -> None:
+    assert len(found(graphpost, *options)) == count
+
+
+def test_all_of_it_is_exported_as_json_lines(graphpost: Command, tmp_path: Path) -> None:
+    file = tmp_path / "audit.jsonl"
+    status, out, _ = graphpost("audit", "--export", str(file))
+    assert (status, out.strip()) == (0, f"1503 records in {file}")
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert len({line["id"] for line in lines}) == 1503
+    assert [line["id"] for line in lines] == sorted((line["id"] for line in lines), reverse=True)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert (graphpost("audit", "--export", str(file)))[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        (("--message", "x"), "is no id of a message"),
+        (("--since", "yesterday"), "is no time"),
+        (("--mailbox", "nobody@example.test"), "nobody@example.test"),
+    ],
+)
+def test_a_wrong_option_is_one_clear_line(graphpost: Command, options: tuple[str, ...], fault: str) -> None:
+    status, _, err = graphpost("audit", *options)
+    assert status in (1, 2)
+    assert fault in err
+    assert len(err.strip().splitlines()) == 1
