@@ -9,6 +9,7 @@
     delta       7  delta rounds in 1M messages against 10k
     queue       8  claims and draining: 1M queued deliveries to 1,000 destinations against 10k
     sick        -  healthy destinations beside dead, slow and flaky ones
+    inbound     -  mail over SMTP into an Inbox against Postfix's accept; memory for large ones
     throttled   -  durable accept with limits against without: processor time a request
     stages      -  where the time of an accepted message goes
 
@@ -31,6 +32,7 @@ LINES = (
     "delta",
     "queue",
     "sick",
+    "inbound",
     "throttled",
     "stages",
 )

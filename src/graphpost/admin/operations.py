@@ -19,7 +19,7 @@ from graphpost.admin import shown
 from graphpost.admin.audit import AuditOperations
 from graphpost.admin.queue import OperationError, find_mailbox
 from graphpost.admin.rights import RightsOperations
-from graphpost.config.checking import check_address
+from graphpost.config.people import check_address
 from graphpost.config.permissions import find_fault
 from graphpost.errors import ConfigurationError
 from graphpost.ids import new_guid

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from graphpost.admin.queue import OperationError, find_mailbox, nothing
 from graphpost.admin.suppression import SuppressionOperations
-from graphpost.config.checking import check_holder
+from graphpost.config.rights import check_holder
 from graphpost.errors import ConfigurationError
 from graphpost.mail.mailbox import Directory
 from graphpost.mail.rights import GROUP, NO_RIGHTS, RIGHTS, Given, Right

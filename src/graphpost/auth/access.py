@@ -76,7 +76,7 @@ def check_principal(principal: Principal, directory: Directory) -> Application:
         raise Unauthenticated("Access token validation failure. Application is disabled or does not exist.")
     if principal.kind == "user":
         user = directory.find(principal.object_id)
-        if user is None or not user.enabled:
+        if user is None or not user.can_sign_in:
             raise Unauthenticated(
                 "Access token validation failure. User account is disabled or does not exist."
             )

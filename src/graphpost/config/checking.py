@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -16,25 +15,30 @@ from urllib.parse import urlsplit
 from msgspec.structs import asdict, replace
 
 from graphpost.config.issuers import check_client_id, checked_issuers
-from graphpost.config.names import DOMAIN, check_domain, check_host, check_own_name, is_loopback
+from graphpost.config.names import check_domain, check_host, check_own_name, is_loopback
+from graphpost.config.people import (
+    check_address,
+    check_groups,
+    check_guid,
+    check_mailboxes,
+    check_one_line,
+)
 from graphpost.config.permissions import find_fault
 from graphpost.config.relays import check_distinct, check_target
+from graphpost.config.rights import check_entry, check_rights
 from graphpost.config.settings import (
     ApplicationSettings,
     AuditSettings,
     Config,
     DkimSettings,
     InboundSettings,
-    MailboxSettings,
     NotificationSettings,
-    RightsSettings,
     RouteSettings,
     ServerSettings,
     ThrottlingSettings,
 )
 from graphpost.errors import ConfigurationError
 
-_LOCAL_PART: Final = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x20\x7f]{1,64}")
 _DELIMITER: Final = re.compile(r"[!#$%&'*+/=?^_`{|}~-]?")
 _SELECTOR: Final = re.compile(r"(?=.{1,63}$)[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*", re.ASCII)
 _HARD: Final = re.compile(r"5\.[0-9]{1,3}\.[0-9]{1,3}")
@@ -79,8 +83,8 @@ def check(config: Config) -> Config:
             raise ConfigurationError(
                 f"suppression.statuses[{i}]", f"{status!r} is not a status such as 5.1.1"
             )
-    _check_mailboxes(config.mailboxes)
-    _check_rights(config.rights)
+    check_groups(config.groups, check_mailboxes(config.mailboxes))
+    check_rights(config.rights)
     _check_throttling(config.throttling)
     check_distinct(config.routes)
     if config.delivery.hostname:
@@ -224,7 +228,7 @@ def _check_store(config: Config) -> None:
 
 
 def _check_tenant(config: Config) -> None:
-    _check_guid(config.tenant.id, "tenant.id")
+    check_guid(config.tenant.id, "tenant.id")
     for i, domain in enumerate(config.tenant.domains):
         check_domain(domain, f"tenant.domains[{i}]")
     if not _DELIMITER.fullmatch(config.tenant.recipient_delimiter):
@@ -235,55 +239,8 @@ def _check_tenant(config: Config) -> None:
         check_address(config.tenant.postmaster, "tenant.postmaster")
 
 
-def _check_mailboxes(mailboxes: Iterable[MailboxSettings]) -> None:
-    seen: dict[str, str] = {}
-    for i, mailbox in enumerate(mailboxes):
-        keys = [
-            f"mailboxes[{i}].address",
-            *(f"mailboxes[{i}].aliases[{j}]" for j in range(len(mailbox.aliases))),
-        ]
-        for key, address in zip(keys, (mailbox.address, *mailbox.aliases), strict=True):
-            check_address(address, key)
-            if other := seen.get(address.casefold()):
-                raise ConfigurationError(key, f"{address} is already {other}")
-            seen[address.casefold()] = key
-        _check_one_line(mailbox.name, f"mailboxes[{i}].name")
-
-
 def _checked_audit(settings: AuditSettings, data: Path) -> AuditSettings:
     return replace(settings, directory=str(data / settings.directory)) if settings.directory else settings
-
-
-def _check_rights(rows: Iterable[RightsSettings]) -> None:
-    for i, row in enumerate(rows):
-        check_address(row.mailbox, f"rights[{i}].mailbox")
-        for key in ("to", "rights"):
-            if not getattr(row, key):
-                raise ConfigurationError(f"rights[{i}].{key}", "is empty")
-        for j, holder in enumerate(row.to):
-            check_holder(holder, f"rights[{i}].to[{j}]")
-
-
-def check_holder(text: str, key: str) -> None:
-    """Raise unless it can have rights: an address, an object id, or `group:` and a name."""
-    if text.lower().startswith("domain:"):
-        raise ConfigurationError(key, "a domain cannot have rights; name its people, or a group of them")
-    check_entry(text, key)
-
-
-def check_entry(text: str, key: str) -> None:
-    """Raise unless it stands for mailboxes: an address, an object id, `group:` and a name, `domain:` and a domain."""
-    kind, colon, name = text.partition(":")
-    if colon and kind.lower() == "group":
-        if not name.strip():
-            raise ConfigurationError(key, "the group has no name")
-        _check_one_line(name, key)
-    elif colon and kind.lower() == "domain":
-        check_domain(name, key)
-    elif "@" in text:
-        check_address(text, key)
-    else:
-        _check_guid(text, key)
 
 
 def _checked_applications(config: Config) -> list[ApplicationSettings]:
@@ -306,7 +263,7 @@ def _checked_applications(config: Config) -> list[ApplicationSettings]:
 
 
 def _check_application(application: ApplicationSettings, where: str) -> None:
-    _check_one_line(application.name, f"{where}.name")
+    check_one_line(application.name, f"{where}.name")
     for j, uri in enumerate(application.redirect_uris):
         parts = urlsplit(uri)
         if not parts.scheme or parts.fragment or not (parts.netloc or parts.path):
@@ -375,13 +332,6 @@ def check_selector(text: str, key: str) -> None:
         raise ConfigurationError(key, f"{text!r} is not a selector: letters, digits and hyphens")
 
 
-def check_address(text: str, key: str) -> None:
-    """Raise unless it has the shape local@domain."""
-    local, _, domain = text.rpartition("@")
-    if len(text) > 320 or not _LOCAL_PART.fullmatch(local) or not DOMAIN.fullmatch(domain):
-        raise ConfigurationError(key, f"{text!r} is not an e-mail address")
-
-
 def _check_server(text: str, key: str) -> None:
     """An address, with a port or without."""
     host, colon, port = text.rpartition(":") if text.count(":") == 1 or "]:" in text else (text, "", "")
@@ -395,20 +345,6 @@ def _check_ip(text: str, key: str) -> None:
         ipaddress.ip_address(text)
     except ValueError:
         raise ConfigurationError(key, f"{text!r} is not an IP address") from None
-
-
-def _check_guid(text: str, key: str) -> None:
-    try:
-        valid = str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ConfigurationError(key, f"{text!r} is not a GUID")
-
-
-def _check_one_line(text: str, key: str) -> None:
-    if any(ord(c) < 32 or ord(c) == 127 for c in text):
-        raise ConfigurationError(key, "must be one line without control characters")
 
 
 def _existing(data: Path, name: str, key: str) -> str:

@@ -212,6 +212,7 @@ class MailboxSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     address: str
     name: str = ""
     aliases: list[str] = field(default_factory=list)
+    kind: Literal["person", "shared"] = "person"  # shared: nobody signs in to it
     read_receipts: bool = True  # False: this mailbox sends none
     password: str = ""
     password_file: str = ""
@@ -224,6 +225,14 @@ class RightsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     mailbox: str
     to: list[str]  # addresses, or group:NAME
     rights: list[Literal["FullAccess", "SendAs", "SendOnBehalf"]]
+
+
+class GroupSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Mailboxes that are named together."""
+
+    name: str
+    address: str = ""
+    members: list[str] = field(default_factory=list)  # addresses or object ids; some may have no mailbox yet
 
 
 class ApplicationSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -341,6 +350,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     inbound: InboundSettings = InboundSettings()
     mailboxes: list[MailboxSettings] = field(default_factory=list)
     rights: list[RightsSettings] = field(default_factory=list)
+    groups: list[GroupSettings] = field(default_factory=list)
     applications: list[ApplicationSettings] = field(default_factory=list)
     routes: list[RouteSettings] = field(default_factory=list)
     dkim: list[DkimSettings] = field(default_factory=list)

@@ -8,7 +8,7 @@ durable, which are sent later or never.  What asks for a later time stays in Dra
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -21,6 +21,7 @@ from graphpost.delivery.capacity import Capacity
 from graphpost.delivery.items import completed, new_item
 from graphpost.delivery.lane import Job
 from graphpost.delivery.queueing import deliveries_of
+from graphpost.delivery.rationing import Rations
 from graphpost.delivery.routing import Router
 from graphpost.delivery.worker import Worker
 from graphpost.ids import Numbers
@@ -40,10 +41,6 @@ from graphpost.store.store import Store, Tx
 
 KEPT_IN_MEMORY: Final = 16_384  # larger messages are read back when their turn comes
 IN_THREAD: Final = 262_144  # contents above this are hashed and written outside the event loop
-
-
-Ration = Callable[[int, int, Instant], Awaitable[Instant | None]]
-"""Of a mailbox, a number of recipients and the present: when a message to so many may leave, or None when it may not."""
 
 
 class Submission(Struct, frozen=True, kw_only=True):
@@ -91,7 +88,7 @@ class Submitter:
         numbers: Numbers,
         clock: Clock,
         log: MailLog,
-        ration: Ration | None = None,
+        rations: Rations | None = None,
         capacity: Capacity | None = None,
         audited: Callable[[Record], None] | None = None,
     ) -> None:
@@ -104,7 +101,7 @@ class Submitter:
         self._numbers = numbers
         self._clock = clock
         self._log = log
-        self._ration = ration
+        self._rations = rations
         self._capacity = capacity
         self._audited = audited
 
@@ -131,11 +128,11 @@ class Submitter:
             item = replace(item, size=item.size + source.size)
         kept = await self._prepare(submission.contents) if submission.contents else []
         to = submission.recipients or item.message.recipients
-        not_before = await self._ration(item.mailbox_id, len(to), now) if self._ration else 0
+        not_before = await self._rations.due(item.mailbox_id, len(to), now) if self._rations else 0
         queued = self._deliveries(item, to, now, not_before, hidden=not submission.save)
         record = self._record(submission.actor, submission.mailbox, item, to, number, now)
         fn = adding(item, kept, queued, source)
-        await self._write(noted(fn, item, now, submission.once, record), queued)
+        await self._write(noted(fn, item, now, submission.once, record), queued, to, not_before)
         self._recorded(record)
         is_whole = item.size <= KEPT_IN_MEMORY and source is None
         held = {content.content_id: content for content in kept} if is_whole else None
@@ -206,11 +203,12 @@ class Submitter:
             received_at=now,
             sent_at=now,
         )
-        not_before = await self._ration(sent.mailbox_id, len(message.recipients), now) if self._ration else 0
+        to = message.recipients
+        not_before = await self._rations.due(sent.mailbox_id, len(to), now) if self._rations else 0
         queued = self._deliveries(sent, message.recipients, now, not_before, hidden=not saves)
         record = self._record(actor, mailbox, sent, message.recipients, self._numbers.next(), now)
         fn = noted(sending(draft, sent, queued, row), sent, now, once, record)
-        item = await self._write(fn, queued)
+        item = await self._write(fn, queued, to, not_before)
         self._recorded(record)
         plain = message.raw is None and not message.attachments and item.size <= KEPT_IN_MEMORY
         self._accepted(mailbox, item, queued, {} if plain else None, request_id)
@@ -266,11 +264,19 @@ class Submitter:
         if self._capacity is not None:
             self._capacity.check(message.recipients, self._router.destination)
 
-    async def _write(self, fn: Callable[[Tx], Item], queued: list[Delivery]) -> Item:
+    async def _write(
+        self,
+        fn: Callable[[Tx], Item],
+        queued: list[Delivery],
+        to: Sequence[Address],
+        not_before: Instant | None,
+    ) -> Item:
         try:
             return await self._store.write(fn)
         except BaseException:
             self._worker.unreserve(queued)
+            if self._rations is not None and not_before is not None and queued:
+                self._rations.give_back(queued[0].mailbox_id, len(to), not_before)
             raise
 
     def _accepted(

@@ -18,7 +18,6 @@ SEND_ON_BEHALF: Final = "SendOnBehalf"
 RIGHTS: Final[tuple[Right, ...]] = (FULL_ACCESS, SEND_AS, SEND_ON_BEHALF)
 NO_RIGHTS: Final[frozenset[Right]] = frozenset()
 GROUP: Final = "group:"
-DOMAIN: Final = "domain:"
 
 Held = Mapping[tuple[int, int], frozenset[Right]]
 """By the numbers of who has rights, and of the mailbox they are to."""

@@ -22,7 +22,7 @@ from graphpost.errors import ConfigurationError
 from graphpost.ids import Numbers, new_guid
 from graphpost.mail.mailbox import Application, Directory, Mailbox
 from graphpost.mail.rights import NO_RIGHTS, Given
-from graphpost.store import accounts, rights
+from graphpost.store import accounts, groups, rights
 from graphpost.store.accounts import Credential
 from graphpost.store.passwords import hash_password, is_password
 from graphpost.store.store import Tx
@@ -41,7 +41,9 @@ def apply_settings(tx: Tx, config: Config, numbers: Numbers, now: Instant) -> No
             _apply_mailbox(tx, directory, mailbox, numbers, now)
         except ConfigurationError as error:
             raise ConfigurationError(f"{with_key}.{error.key}", error.problem) from error
-    if rights.declare(tx, _declared_rights(tx, config)):
+    named = {group.name: (group.address, group.members) for group in config.groups}
+    changes = (groups.declare(tx, named), rights.declare(tx, _declared_rights(tx, config)))
+    if any(changes):
         accounts.changed(tx)
     for index, application in enumerate(config.applications):
         with_key = f"applications[{index}]"
@@ -81,6 +83,7 @@ def _apply_mailbox(
             name=declared.name or declared.address.partition("@")[0],
             aliases=tuple(declared.aliases),
             created_at=now,
+            kind=declared.kind,
         )
         accounts.add_mailbox(tx, mailbox, hash_password(declared.password) if declared.password else "")
         return
@@ -89,6 +92,7 @@ def _apply_mailbox(
         address=declared.address,
         name=declared.name or existing.name,
         aliases=tuple(declared.aliases),
+        kind=declared.kind,
     )
     if changed != existing:
         accounts.change_mailbox(tx, changed)
