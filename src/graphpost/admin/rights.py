@@ -86,6 +86,9 @@ def _is_of_command(given: Given, mailbox_id: int, names: Iterable[str]) -> bool:
 def _names(directory: Directory, holder: str) -> list[str]:
     """How a holder is kept, the lasting way first: a mailbox by its object id."""
     if holder.lower().startswith(GROUP):
+        name = holder[len(GROUP) :]
+        if directory.find_group(name) is None:
+            raise ConfigurationError("holder", f"there is no group {name}")
         return [holder.casefold()]
     box = directory.find(holder) or directory.find_address(holder)
     if box is None:
