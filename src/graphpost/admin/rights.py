@@ -5,14 +5,14 @@ Part of `operations.Operations`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from msgspec.structs import replace
 
-from graphpost.admin.queue import OperationError, find_mailbox, nothing
-from graphpost.admin.suppression import SuppressionOperations
+from graphpost.admin.groups import GroupOperations
+from graphpost.admin.queue import OperationError, find_mailbox
 from graphpost.config.rights import check_holder
 from graphpost.errors import ConfigurationError
 from graphpost.mail.mailbox import Directory
@@ -22,10 +22,8 @@ from graphpost.store.store import Tx
 
 
 @dataclass(frozen=True, slots=True)
-class RightsOperations(SuppressionOperations):
-    """`accounts_changed` tells the server that its directory is old."""
-
-    accounts_changed: Callable[[], Awaitable[None]] = nothing
+class RightsOperations(GroupOperations):
+    """Rights that the settings file declares are changed there."""
 
     async def list_rights(self, *, mailbox: str = "") -> list[dict[str, Any]]:
         """Who has which rights, to one mailbox when given."""

@@ -46,9 +46,9 @@ def declare(tx: Tx, declared: Iterable[Given]) -> bool:
     return any(changes)
 
 
-def remove_mailbox(tx: Tx, mailbox_id: int) -> None:
-    """Forget the rights to a mailbox that is no more."""
-    tx.execute("DELETE FROM rights WHERE mailbox_id = ?", (mailbox_id,))
+def forget_holder(tx: Tx, object_id: str) -> None:
+    """Forget what a mailbox that is no more had rights to."""
+    tx.execute("DELETE FROM rights WHERE holder = ?", (object_id.casefold(),))
 
 
 def _given(row: Row) -> Given:
