@@ -36,8 +36,8 @@ from graphpost.ids import Numbers
 from graphpost.mail.mailbox import INBOX, Directory, Mailbox
 from graphpost.mail.message import Address, Body, Item, Message
 from graphpost.maillog import MailLog
+from graphpost.store import accounts, deliveries, lookups, messages
 from graphpost.store import contents as stored
-from graphpost.store import deliveries, folders, lookups, messages
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.deliveries import Delivery
 from graphpost.store.sqlite import SqliteStore
@@ -351,11 +351,11 @@ def letter(*to: str, **fields: Any) -> Message:
 
 
 async def furnish(store: Store) -> None:
-    """Give the mailboxes their folders."""
+    """Give the people their mailboxes."""
 
     def make(tx: Tx) -> None:
         for box in (ADELE, ALEX):
-            folders.create_defaults(tx, box.mailbox_id)
+            accounts.add_mailbox(tx, box)
 
     await store.write(make)
 

@@ -5,6 +5,7 @@ from graphpost.config.defaults import Defaults, embedded_defaults
 from graphpost.config.loading import load
 from graphpost.config.names import check_domain
 from graphpost.config.settings import (
+    AccountSettings,
     ApplicationSettings,
     AuditSettings,
     CloudName,
@@ -35,6 +36,7 @@ from graphpost.config.settings import (
 )
 
 __all__ = [
+    "AccountSettings",
     "ApplicationSettings",
     "AuditSettings",
     "CloudName",

@@ -52,6 +52,8 @@ _COUNTED: Final = (
     "recipients",
 )
 _ZERO_ALLOWED: Final = {
+    "accounts.deleted_seconds",
+    "accounts.quota_bytes",
     "server.port",
     "metrics.port",
     "metrics.destinations",

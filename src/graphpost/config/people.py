@@ -30,6 +30,8 @@ def check_mailboxes(mailboxes: Iterable[MailboxSettings]) -> dict[str, str]:
             check_address(address, key)
             _check_new(seen, address, key)
         check_one_line(mailbox.name, f"mailboxes[{i}].name")
+        if mailbox.quota_bytes < -1:
+            raise ConfigurationError(f"mailboxes[{i}].quota_bytes", "must not be negative, but for -1")
         if mailbox.kind == "shared" and mailbox.password:
             raise ConfigurationError(f"mailboxes[{i}].password", "nobody signs in to a shared mailbox")
     return seen

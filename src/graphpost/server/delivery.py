@@ -146,7 +146,7 @@ async def start_delivery(base: Foundation, policy_port: int, rations: Rations | 
     maintenance = Maintenance(
         store,
         blobs,
-        people.directory,
+        config.accounts,
         config.delivery,
         clock,
         log,

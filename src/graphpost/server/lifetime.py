@@ -109,7 +109,7 @@ class Server:
         await people.refresh()
         auditor = None
         if config.audit.enabled:
-            auditor = Auditor(store, config.audit, numbers, people.directory, clock, self._log)
+            auditor = Auditor(store, config.audit, numbers, clock, self._log)
             self._stack.push_async_callback(auditor.flush)
         base = Foundation(config, clock, self._log, self._stack, store, blobs, people, numbers, auditor)
         base.background(people.watch())

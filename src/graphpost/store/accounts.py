@@ -68,7 +68,12 @@ def list_mailboxes(tx: Tx) -> list[Mailbox]:
     ):
         addresses.setdefault(mailbox_id, []).append(spelling)
     rows = tx.all(f"{_MAILBOXES} WHERE deleted_at = 0 ORDER BY created_at, mailbox_id")
-    return [_mailbox(row, addresses.get(row[0], [])) for row in rows]
+    return [mailbox_of(row, addresses.get(row[0], [])) for row in rows]
+
+
+def list_numbers(tx: Tx) -> list[int]:
+    """The numbers of all mailboxes, of those that were deleted and are not erased yet too."""
+    return [row[0] for row in tx.all("SELECT mailbox_id FROM mailboxes ORDER BY mailbox_id")]
 
 
 def add_mailbox(tx: Tx, mailbox: Mailbox, password: str = "") -> None:
@@ -231,13 +236,16 @@ def _set_addresses(tx: Tx, mailbox: Mailbox) -> None:
         seen.add(spelling.casefold())
         if tx.one("SELECT mailbox_id FROM addresses WHERE address = ?", (spelling.casefold(),)):
             raise ConfigurationError("address", f"{spelling} belongs to another mailbox")
+        if groups.is_address(tx, spelling):
+            raise ConfigurationError("address", f"{spelling} belongs to a group")
         tx.execute(
             "INSERT INTO addresses (address, mailbox_id, position, spelling) VALUES (?, ?, ?, ?)",
             (spelling.casefold(), mailbox.mailbox_id, position, spelling),
         )
 
 
-def _mailbox(row: Row, addresses: list[str]) -> Mailbox:
+def mailbox_of(row: Row, addresses: list[str]) -> Mailbox:
+    """The mailbox of a row with the columns `_MAILBOXES`, and its addresses."""
     mailbox_id, object_id, name, enabled, created_at, kind, quota = row
     return Mailbox(
         mailbox_id=mailbox_id,
