@@ -9,7 +9,9 @@
     delta       7  delta rounds in 1M messages against 10k
     queue       8  claims and draining: 1M queued deliveries to 1,000 destinations against 10k
     sick        -  healthy destinations beside dead, slow and flaky ones
+    inbound     -  mail over SMTP into an Inbox against Postfix's accept; memory for large ones
     throttled   -  durable accept with limits against without: processor time a request
+    tokens      -  64 clients, with a tenth of invalid tokens against without
     stages      -  where the time of an accepted message goes
 
 Peers run on the same machine in the same run; Postfix's are left out where it is not installed.  Beside these are
@@ -31,7 +33,9 @@ LINES = (
     "delta",
     "queue",
     "sick",
+    "inbound",
     "throttled",
+    "tokens",
     "stages",
 )
 

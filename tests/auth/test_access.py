@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 import pytest
 
-from graphpost.auth.access import Permission, Principal, check_permission, check_sender, find_mailbox
+from graphpost.auth.access import Permission, Principal, check_permission, find_author, find_mailbox
 from graphpost.errors import GraphError
 from graphpost.mail.mailbox import Application, Directory, Mailbox
 
@@ -16,10 +16,11 @@ ADELE = Mailbox(
 )
 ALEX = Mailbox(mailbox_id=2, object_id="bbbb", address="alex@contoso.test")
 GONE = Mailbox(mailbox_id=3, object_id="cccc", address="gone@contoso.test", enabled=False)
+SALES = Mailbox(mailbox_id=4, object_id="dddd", address="sales@contoso.test", kind="shared")
 APP = Application(client_id="app", object_id="sp")
 SCOPED = Application(client_id="scoped", object_id="sp2", mailbox_scope=("ADELE@contoso.test", "BBBB"))
 OFF = Application(client_id="off", object_id="sp3", enabled=False)
-DIRECTORY = Directory.of([ADELE, ALEX, GONE], [APP, SCOPED, OFF])
+DIRECTORY = Directory.of([ADELE, ALEX, GONE, SALES], [APP, SCOPED, OFF])
 SEND = Permission(delegated=("Mail.Send",), application=("Mail.Send",))
 
 
@@ -50,6 +51,13 @@ def test_a_user_acts_in_the_own_mailbox(key: str) -> None:
 @pytest.mark.parametrize("key", ["aaaa", "AdeleV@contoso.test", "alex@contoso.test"])
 def test_an_application_acts_in_every_mailbox(key: str) -> None:
     assert find_mailbox(application(), DIRECTORY, key) in (ADELE, ALEX)
+
+
+def test_a_shared_mailbox_is_an_applications_and_nobody_speaks_for_it() -> None:
+    assert find_mailbox(application(), DIRECTORY, "dddd") is SALES
+    with pytest.raises(GraphError, match="disabled or does not exist") as refused:
+        find_mailbox(principal(object_id="dddd"), DIRECTORY, "me")
+    assert refused.value.status == 401
 
 
 def test_a_scope_names_addresses_or_object_ids() -> None:
@@ -125,10 +133,10 @@ def test_without_the_permission_it_is_403(names: tuple[str, ...], directory: boo
     assert (caught.value.status, caught.value.code) == (403, code)
 
 
-def test_own_addresses_may_be_the_sender() -> None:
-    check_sender(principal(), ADELE, "adelev@contoso.TEST")
-    check_sender(principal(), ADELE, "adele@contoso.test")
+def test_own_addresses_may_be_the_author() -> None:
+    assert find_author(principal(), DIRECTORY, ADELE, "adelev@contoso.TEST") == (ADELE, None)
+    assert find_author(principal(), DIRECTORY, ADELE, "adele@contoso.test") == (ADELE, None)
     for who in (principal(), application()):
         with pytest.raises(GraphError) as caught:
-            check_sender(who, ADELE, "alex@contoso.test")
+            find_author(who, DIRECTORY, ADELE, "alex@contoso.test")
         assert (caught.value.status, caught.value.code) == (403, "ErrorSendAsDenied")

@@ -218,6 +218,13 @@ def test_a_user_disabled_meanwhile_gets_nothing(world: World, browser: TextBrows
     assert redeem(world, code)[1]["error"] == "invalid_grant"
 
 
+def test_nobody_signs_in_to_a_shared_mailbox(world: World) -> None:
+    adele = world.current.find(ADELE)
+    assert adele is not None
+    world.write(lambda tx: accounts.change_mailbox(tx, msgspec.structs.replace(adele, kind="shared")))
+    assert by_password(world)[1]["error"] == "invalid_grant"
+
+
 def test_a_refresh_token_is_exchanged_for_a_new_one(world: World, clock: SetClock) -> None:
     first = by_password(world)[1]["refresh_token"]
     clock.pass_seconds(3600)

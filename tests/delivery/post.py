@@ -21,13 +21,14 @@ from graphpost.delivery.filing import Filer
 from graphpost.delivery.lane import Limits
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.noticing import Noticing
+from graphpost.delivery.rationing import Rations
 from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
 from graphpost.delivery.routing import CAPTURE, EXCEEDED, LOCAL, REJECT, UNKNOWN, Router, destination_key
 from graphpost.delivery.ruling import Ruler
 from graphpost.delivery.settler import Settler
-from graphpost.delivery.submit import Ration, Submission, Submitter
+from graphpost.delivery.submit import Submission, Submitter
 from graphpost.delivery.worker import Worker
 from graphpost.errors import StoreError
 from graphpost.graph.bodies.zones import instant_of
@@ -35,8 +36,8 @@ from graphpost.ids import Numbers
 from graphpost.mail.mailbox import INBOX, Directory, Mailbox
 from graphpost.mail.message import Address, Body, Item, Message
 from graphpost.maillog import MailLog
+from graphpost.store import accounts, deliveries, lookups, messages
 from graphpost.store import contents as stored
-from graphpost.store import deliveries, folders, lookups, messages
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.deliveries import Delivery
 from graphpost.store.sqlite import SqliteStore
@@ -168,7 +169,7 @@ class Office:
         routes: Sequence[RouteSettings] = ROUTES,
         owner: int = 1,
         limit: int = 3,
-        ration: Ration | None = None,
+        rations: Rations | None = None,
     ) -> None:
         self.store = BreakableStore(store)
         self.blobs, self.clock, self.settings, self.owner = blobs, clock, settings, owner
@@ -239,7 +240,7 @@ class Office:
             numbers=self.numbers,
             clock=clock,
             log=self.log,
-            ration=ration,
+            rations=rations,
         )
 
     def dispatcher(self, check: Check) -> Dispatcher:
@@ -350,11 +351,11 @@ def letter(*to: str, **fields: Any) -> Message:
 
 
 async def furnish(store: Store) -> None:
-    """Give the mailboxes their folders."""
+    """Give the people their mailboxes."""
 
     def make(tx: Tx) -> None:
         for box in (ADELE, ALEX):
-            folders.create_defaults(tx, box.mailbox_id)
+            accounts.add_mailbox(tx, box)
 
     await store.write(make)
 

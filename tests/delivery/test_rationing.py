@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.delivery.post import ADELE, ALEX, Office, furnish, letter, open_sqlite
+from tests.delivery.post import ADELE, ALEX, Office, accepting, furnish, letter, open_sqlite
 from tests.store.conftest import anyio_backend
 
 from graphpost.clock import SECOND
-from graphpost.config import ThrottlingSettings
+from graphpost.config import LogSettings, ThrottlingSettings
 from graphpost.delivery.submit import Draft, Submission
+from graphpost.errors import StoreError
 from graphpost.mail.mailbox import DRAFTS, INBOX
+from graphpost.maillog import MailLog
 from graphpost.store import messages
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.sqlite import SqliteStore
@@ -32,13 +35,10 @@ class Rationed:
     def __init__(
         self, store: SqliteStore, folder: Path, clock: JumpingClock, *, owner: int = 1, **limits: Any
     ) -> None:
-        self.office = Office(store, FileBlobs(folder), clock, owner=owner, ration=self.due)
-        self.sharing = Sharing(store, clock, self.office.log)
-        limited = ThrottlingSettings(profile="custom", **limits)
-        self.rations = Rations(limited, self.sharing, self.office.log)
-
-    async def due(self, mailbox_id: int, recipients: int, now: int) -> int | None:
-        return await self.rations.due(mailbox_id, recipients, now)
+        log = MailLog(LogSettings(), io.StringIO(), clock.now)
+        self.sharing = Sharing(store, clock, log)
+        rations = Rations(ThrottlingSettings(profile="custom", **limits), self.sharing, log)
+        self.office = Office(store, FileBlobs(folder), clock, owner=owner, rations=rations)
 
     async def stop(self) -> None:
         await self.office.worker.stop(1.0)
@@ -155,4 +155,21 @@ async def test_those_who_send_together_are_all_counted(store: SqliteStore, tmp_p
     await asyncio.gather(*(rationed.office.send(f"n{number}@one.test") for number in range(20)))
     destinations = [delivery.destination for delivery in await rationed.office.queue()]
     assert destinations.count("exceeded") == 15
+    await rationed.stop()
+
+
+async def test_what_was_not_accepted_does_not_count(store: SqliteStore, tmp_path: Path) -> None:
+    clock = JumpingClock()
+    rationed = Rationed(store, tmp_path, clock, recipients=3, messages=2)
+    office = rationed.office
+    office.store.breaks = accepting
+    for _ in range(10):
+        with pytest.raises(StoreError):
+            await office.send("a@one.test", "b@one.test")
+    office.store.breaks = lambda fn: None
+    await office.send("a@one.test", "b@one.test")
+    await office.send("c@one.test")
+    await office.send("d@one.test")
+    queued = [(delivery.destination, delivery.due_at - clock.now()) for delivery in await office.queue()]
+    assert queued == [("smtp://one.test:25", 0), ("smtp://one.test:25", 0), ("exceeded", 0)]
     await rationed.stop()

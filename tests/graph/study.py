@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from tests.delivery.post import Office
+from tests.delivery.post import SETTINGS, Office
 from tests.graph.desk import APP, MAILBOXES, SCOPED, TENANT, Desk, make_request
 from tests.store.conftest import anyio_backend, open_store, postgres_url
 
-from graphpost.config import LimitSettings
+from graphpost.config import DeliverySettings, LimitSettings
 from graphpost.delivery.indexing import Indexer
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Services
 from graphpost.mail.mailbox import Directory
-from graphpost.store import folders
+from graphpost.store import accounts
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.store import Store, Tx
 from graphpost.testing.clock import JumpingClock
@@ -55,8 +55,10 @@ class Answer:
 class Study:
     """Somebody's requests, one after the other or together.  The office's worker is at rest unless it is started."""
 
-    def __init__(self, store: Store, folder: Path, **limits: Any) -> None:
-        self.office = Office(store, FileBlobs(folder / "blobs"), JumpingClock())
+    def __init__(
+        self, store: Store, folder: Path, *, delivery: DeliverySettings = SETTINGS, **limits: Any
+    ) -> None:
+        self.office = Office(store, FileBlobs(folder / "blobs"), JumpingClock(), settings=delivery)
         self.office.directory = Directory.of(MAILBOXES, [APP, SCOPED])
         self.store, self.clock = store, self.office.clock
         self.indexer = Indexer(self.office.store, self.office.log)
@@ -79,7 +81,7 @@ class Study:
     async def furnish(self) -> None:
         def make(tx: Tx) -> None:
             for box in MAILBOXES:
-                folders.create_defaults(tx, box.mailbox_id)
+                accounts.add_mailbox(tx, box)
 
         await self.store.write(make)
 

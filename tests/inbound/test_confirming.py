@@ -7,7 +7,7 @@ from email.message import Message
 from email.policy import default
 
 import pytest
-from tests.inbound.room import LETTER, Room, Wire
+from tests.inbound.room import LETTER, MakeRoom, Room, Wire
 
 from graphpost.store import contents, messages
 from graphpost.store.store import Tx
@@ -65,7 +65,28 @@ async def test_a_success_is_reported_as_it_was_asked(room: Room) -> None:
     assert "answered" in room.said()
 
 
-async def test_each_mailbox_answers_for_its_addresses(room: Room) -> None:
+async def test_one_message_to_many_mailboxes_is_not_many_to_who_asked(room: Room) -> None:
+    """Who asked is a stranger's word; whoever is named there gets one report at most."""
+    await deliver(await room.wire(), "alex@contoso.test NOTIFY=SUCCESS", "adele@contoso.test NOTIFY=SUCCESS")
+    (report,) = await reports(room)
+    _, status, _ = report.iter_parts()  # type: ignore[attr-defined]
+    assert [block["Final-Recipient"] for block in status.get_payload()[1:]] == [
+        "rfc822; alex@contoso.test",
+        "rfc822; adele@contoso.test",
+    ]
+    assert len(await room.inbox()) == 1
+
+
+async def test_over_lmtp_each_mailbox_answers_for_itself(make_room: MakeRoom) -> None:
+    room = make_room()
+    await room.open(lmtp=True)
+    wire = await room.wire(verb="LHLO")
+    await deliver(wire, "alex@contoso.test NOTIFY=SUCCESS", "adele@contoso.test NOTIFY=SUCCESS")
+    assert (await wire.reply())[0] == 250
+    assert len(await reports(room)) == 2
+
+
+async def test_only_who_asked_is_told_of_and_of_all_addresses(room: Room) -> None:
     wire = await room.wire()
     await deliver(
         wire,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -127,6 +128,52 @@ async def test_a_message_has_so_many_recipients(make_room: MakeRoom) -> None:
     await wire.begin()
     assert (await wire.ask("RCPT TO:<alex@contoso.test>"))[0] == 452
     assert (await wire.data(LETTER.removesuffix(b"\r\n")))[0] == 250
+
+
+async def test_recipients_that_are_too_many_leave_one_line_and_have_an_end(make_room: MakeRoom) -> None:
+    room = make_room(recipients=3)
+    await room.open()
+    wire = await room.wire()
+    await wire.begin()
+    wire.send(b"RCPT TO:<adele@contoso.test>\r\n" * 10)
+    codes = [(await wire.reply())[0] for _ in range(7)]
+    assert codes == [250, 250, 452, 452, 452, 421, 0]
+    assert room.said().count("code=452") == 1
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [b"RCPT TO:<adele@contoso.test>\r\n", b"BDAT 0\r\n", b"BDAT 1\r\nA"],
+    ids=["RCPT", "BDAT 0", "BDAT 1"],
+)
+async def test_commands_that_come_all_at_once_hold_up_nobody_else(make_room: MakeRoom, unit: bytes) -> None:
+    """Others have a turn at least every 25 commands, however many are at hand."""
+    room = make_room(recipients=10_000)
+    await room.open()
+    wire = await room.wire()
+    await wire.begin()
+    (session,) = room.inbound._listener._sessions.values()
+    turns: list[int] = []
+    loop = asyncio.get_running_loop()
+
+    def turn() -> None:
+        turns.append(session._turns)
+        loop.call_soon(turn)
+
+    loop.call_soon(turn)
+    wire.send(unit * 2000)
+    for _ in range(2000):
+        assert (await wire.reply())[0] == 250
+    assert max(after - before for before, after in itertools.pairwise(turns)) <= 25
+
+
+async def test_chunks_of_nothing_do_not_last_for_ever(room: Room) -> None:
+    wire = await room.wire()
+    await wire.begin()
+    for _ in range(7):
+        assert (await wire.ask("BDAT 0"))[0] == 250
+        let_pass(290)
+    assert (await wire.reply())[0] == 421
 
 
 async def test_too_many_errors_end_the_session(make_room: MakeRoom) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+from collections.abc import Iterable
 
 import pytest
 from tests.delivery.post import ADELE, ALEX
@@ -292,3 +293,32 @@ async def test_a_message_that_cannot_be_stored_is_refused_for_now(room: Room) ->
     room.store.breaks = lambda fn: None
     assert (await wire.deliver())[0] == 250
     assert len(await room.inbox()) == 1
+
+
+async def test_a_defect_of_ours_leaves_the_message_with_its_sender(make_room: MakeRoom) -> None:
+    async def evaluate(letter: object, spool: object) -> bytes:
+        raise ZeroDivisionError
+
+    room = make_room(evaluate=evaluate)
+    await room.open()
+    wire = await room.wire()
+    assert await wire.deliver() == (451, "4.3.0 The message cannot be taken at the moment")
+    assert (await wire.ask("NOOP"))[0] == 250
+    assert "problem where=inbound error=ZeroDivisionError" in room.said()
+    assert await room.inbox() == []
+
+
+async def test_what_the_evaluation_says_stands_between_our_fields(make_room: MakeRoom) -> None:
+    async def evaluate(letter: object, spool: Iterable[bytes]) -> bytes:
+        assert b"".join(spool) == LETTER
+        return b"Authentication-Results: mx.contoso.test; none\r\n"
+
+    room = make_room(evaluate=evaluate)
+    await room.open()
+    await (await room.wire()).deliver()
+    [value] = await room.values()
+    assert [line.partition(b":")[0] for line in value.split(b"\r\n")[:3]] == [
+        b"Return-Path",
+        b"Authentication-Results",
+        b"Received",
+    ]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.mail.golden import cases
 
 from graphpost.errors import MimeError
+from graphpost.mail.content import MOST_TEXT
 from graphpost.mail.encoding import decode
 from graphpost.mail.message import Address, Header
 from graphpost.mail.parse import ParseLimits, parse
@@ -234,3 +235,15 @@ def test_an_encoded_word_brings_no_control_character_into_a_value(hidden: str) -
     values = [found.subject, *found.categories, *(header.value for header in found.headers)]
     assert len(values) == 5
     assert all(value.isprintable() for value in values)
+
+
+def test_what_is_too_long_for_a_body_is_attached() -> None:
+    """A body is in memory whole, and so is a row of the database; an attachment is not."""
+    text = b"x" * 76 + b"\r\n"
+    whole = parse(b"Subject: long\r\n\r\n" + text * (MOST_TEXT // len(text) + 1))
+    assert whole.body.content == ""
+    assert [each.name for each in whole.attachments] == ["ATT00001.txt"]
+    part = b"--b\r\n\r\n" + text * (MOST_TEXT // len(text) // 3) + b"\r\n"
+    several = parse(b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n' + part * 4 + b"--b--\r\n")
+    assert len(several.body.content) < MOST_TEXT
+    assert [each.name for each in several.attachments] == ["ATT00001.txt"]

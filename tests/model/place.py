@@ -14,7 +14,7 @@ from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
 from msgspec.structs import replace
-from tests.delivery.post import ScriptedCourier
+from tests.delivery.post import SETTINGS, ScriptedCourier
 from tests.graph.desk import ADELE, ALEX, APP, MAILBOXES, SCOPED, token_named
 from tests.graph.study import Study
 
@@ -133,7 +133,8 @@ class Place:
         )
 
     async def _open(self, open_store: Callable[[], Store], folder: Path) -> Study:
-        study = Study(open_store(), folder)
+        # Read receipts come into the senders' mailboxes by themselves, which the model knows nothing of.
+        study = Study(open_store(), folder, delivery=replace(SETTINGS, read_receipts=False))
         await study.furnish()
         app = replace(APP, delegated_permissions=("Mail.Send",))  # for mail that is sent later
         study.office.directory = Directory.of(MAILBOXES, [app, SCOPED])

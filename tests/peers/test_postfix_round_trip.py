@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trustme
 from tests.client import ADELE, ALEX, Client, eventually
-from tests.peers.world import BOB, graphpost, needs_postfix, route, settings
+from tests.peers.world import BOB, graphpost, needs_postfix, route, send_mime, settings
 
 from graphpost.testing.postfix import Postfix, free_port
 from graphpost.testing.server import ServerThread
@@ -101,6 +101,16 @@ def test_a_message_arrives_and_its_answer_is_in_the_same_conversation(post: Post
     assert mime.get_content().replace("\r\n", "\n") == "Soup again? Grüße\n.\n..\n"
     assert mime["Return-Path"] == f"<{BOB}>"
     assert len(mime.get_all("Received", [])) == 2  # Postfix's and ours
+
+
+def test_the_answer_to_what_a_program_sent_as_mime_is_in_the_same_conversation(post: Post) -> None:
+    message = f"From: {ADELE}\r\nTo: {BOB}\r\nSubject: Nightly run\r\nMessage-ID: <own@x>\r\n\r\nok\r\n"
+    send_mime(post.client, message.encode())
+    post.postfix.find_mail(BOB, b"Subject: Nightly run\r\n")
+    answer = f"From: {BOB}\nTo: {ADELE}\nSubject: AW: Nightly run\nIn-Reply-To: <own@x>\n\nthanks\n"
+    post.postfix.sendmail(BOB, answer.encode(), ADELE)
+    arrived = post.arrived("AW: Nightly run")
+    assert arrived["conversationId"] == post.sent("Nightly run")["conversationId"]
 
 
 def test_a_bounce_of_postfix_comes_back_to_the_sender(post: Post) -> None:

@@ -98,8 +98,27 @@ def test_a_clock_that_was_set_back_begins_anew() -> None:
 def test_what_was_given_back_can_be_taken() -> None:
     window = Window(1, 60.0)
     assert window.take(START)
-    window.give_back()
+    window.give_back(START)
     assert window.take(START)
+    assert not window.take(START + 59 * SECOND)
+
+
+def test_what_was_given_back_late_is_taken_from_its_own_cell() -> None:
+    window = Window(4, 60.0)
+    assert window.take(START, 2)
+    assert window.take(START + 30 * SECOND)
+    window.give_back(START, 2)
+    assert window.total == 1
+    assert not window.take(START + 62 * SECOND, 4)
+    assert window.take(START + 91 * SECOND, 4)
+
+
+def test_a_place_that_was_reserved_in_vain_is_free_again() -> None:
+    window = Window(1, 60.0)
+    assert window.reserve(START) == START
+    later = window.reserve(START)
+    window.give_back(later)
+    assert window.reserve(START) == later
 
 
 def test_what_others_counted_counts() -> None:

@@ -17,7 +17,7 @@ from graphpost.admin import shown
 from graphpost.admin.queue import OperationError, QueueOperations, nothing
 from graphpost.clock import Instant, from_datetime
 from graphpost.config import check_domain
-from graphpost.config.checking import check_address
+from graphpost.config.people import check_address
 from graphpost.errors import ConfigurationError
 from graphpost.store import suppressions
 from graphpost.store.store import Tx

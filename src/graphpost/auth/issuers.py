@@ -125,6 +125,8 @@ class ForeignIssuer:
         raise NobodyHereError
 
     def _may_speak_for(self, mailbox: Mailbox) -> bool:
+        if mailbox.kind != "person":
+            return False
         domains = {domain.casefold() for domain in self.settings.domains}
         return not domains or domain_of(mailbox.address).casefold() in domains
 

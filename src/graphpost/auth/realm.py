@@ -51,9 +51,9 @@ class Realm:
         return self.clock.now() + seconds * SECOND
 
     def find_user(self, object_id: str) -> Mailbox | None:
-        """The user of that object id, unless disabled."""
+        """The user of that object id, unless nobody may sign in to that mailbox."""
         user = self.directory().find(object_id)
-        return user if user and user.enabled else None
+        return user if user and user.can_sign_in else None
 
     async def keep(self, *new: grants.Grant) -> None:
         """Keep new grants; now and then expired ones are swept out with it."""
@@ -118,6 +118,6 @@ class Realm:
         kept = await self.store.read(lambda tx: accounts.password_of(tx, mailbox_id))
         if await self.find_right(username.strip(), remote, password, [kept]) is None or user is None:
             raise OAuthError(WRONG_PASSWORD)
-        if not user.enabled:
+        if not user.can_sign_in:
             raise OAuthError(USER_DISABLED)
         return user

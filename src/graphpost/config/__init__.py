@@ -5,6 +5,7 @@ from graphpost.config.defaults import Defaults, embedded_defaults
 from graphpost.config.loading import load
 from graphpost.config.names import check_domain
 from graphpost.config.settings import (
+    AccountSettings,
     ApplicationSettings,
     AuditSettings,
     CloudName,
@@ -13,6 +14,7 @@ from graphpost.config.settings import (
     DeliverySettings,
     DkimSettings,
     DnsSettings,
+    GroupSettings,
     HostSettings,
     IdempotencySettings,
     InboundSettings,
@@ -23,6 +25,7 @@ from graphpost.config.settings import (
     Mechanism,
     MetricsSettings,
     NotificationSettings,
+    RightsSettings,
     RouteSettings,
     ServerSettings,
     StoreSettings,
@@ -34,6 +37,7 @@ from graphpost.config.settings import (
 )
 
 __all__ = [
+    "AccountSettings",
     "ApplicationSettings",
     "AuditSettings",
     "CloudName",
@@ -43,6 +47,7 @@ __all__ = [
     "DeliverySettings",
     "DkimSettings",
     "DnsSettings",
+    "GroupSettings",
     "HostSettings",
     "IdempotencySettings",
     "InboundSettings",
@@ -53,6 +58,7 @@ __all__ = [
     "Mechanism",
     "MetricsSettings",
     "NotificationSettings",
+    "RightsSettings",
     "RouteSettings",
     "ServerSettings",
     "StoreSettings",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -16,16 +15,23 @@ from urllib.parse import urlsplit
 from msgspec.structs import asdict, replace
 
 from graphpost.config.issuers import check_client_id, checked_issuers
-from graphpost.config.names import DOMAIN, check_domain, check_host, check_own_name, is_loopback
+from graphpost.config.names import check_domain, check_host, check_own_name, is_loopback
+from graphpost.config.people import (
+    check_address,
+    check_groups,
+    check_guid,
+    check_mailboxes,
+    check_one_line,
+)
 from graphpost.config.permissions import find_fault
 from graphpost.config.relays import check_distinct, check_target
+from graphpost.config.rights import check_entry, check_rights
 from graphpost.config.settings import (
     ApplicationSettings,
     AuditSettings,
     Config,
     DkimSettings,
     InboundSettings,
-    MailboxSettings,
     NotificationSettings,
     RouteSettings,
     ServerSettings,
@@ -33,7 +39,6 @@ from graphpost.config.settings import (
 )
 from graphpost.errors import ConfigurationError
 
-_LOCAL_PART: Final = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x20\x7f]{1,64}")
 _DELIMITER: Final = re.compile(r"[!#$%&'*+/=?^_`{|}~-]?")
 _SELECTOR: Final = re.compile(r"(?=.{1,63}$)[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*", re.ASCII)
 _HARD: Final = re.compile(r"5\.[0-9]{1,3}\.[0-9]{1,3}")
@@ -49,6 +54,8 @@ _COUNTED: Final = (
     "recipients",
 )
 _ZERO_ALLOWED: Final = {
+    "accounts.deleted_seconds",
+    "accounts.quota_bytes",
     "server.port",
     "metrics.port",
     "metrics.destinations",
@@ -80,7 +87,8 @@ def check(config: Config) -> Config:
             raise ConfigurationError(
                 f"suppression.statuses[{i}]", f"{status!r} is not a status such as 5.1.1"
             )
-    _check_mailboxes(config.mailboxes)
+    check_groups(config.groups, check_mailboxes(config.mailboxes))
+    check_rights(config.rights)
     _check_throttling(config.throttling)
     check_distinct(config.routes)
     if config.delivery.hostname:
@@ -226,7 +234,7 @@ def _check_store(config: Config) -> None:
 
 
 def _check_tenant(config: Config) -> None:
-    _check_guid(config.tenant.id, "tenant.id")
+    check_guid(config.tenant.id, "tenant.id")
     for i, domain in enumerate(config.tenant.domains):
         check_domain(domain, f"tenant.domains[{i}]")
     if not _DELIMITER.fullmatch(config.tenant.recipient_delimiter):
@@ -235,21 +243,6 @@ def _check_tenant(config: Config) -> None:
         )
     if config.tenant.postmaster:
         check_address(config.tenant.postmaster, "tenant.postmaster")
-
-
-def _check_mailboxes(mailboxes: Iterable[MailboxSettings]) -> None:
-    seen: dict[str, str] = {}
-    for i, mailbox in enumerate(mailboxes):
-        keys = [
-            f"mailboxes[{i}].address",
-            *(f"mailboxes[{i}].aliases[{j}]" for j in range(len(mailbox.aliases))),
-        ]
-        for key, address in zip(keys, (mailbox.address, *mailbox.aliases), strict=True):
-            check_address(address, key)
-            if other := seen.get(address.casefold()):
-                raise ConfigurationError(key, f"{address} is already {other}")
-            seen[address.casefold()] = key
-        _check_one_line(mailbox.name, f"mailboxes[{i}].name")
 
 
 def _checked_audit(settings: AuditSettings, data: Path) -> AuditSettings:
@@ -276,7 +269,7 @@ def _checked_applications(config: Config) -> list[ApplicationSettings]:
 
 
 def _check_application(application: ApplicationSettings, where: str) -> None:
-    _check_one_line(application.name, f"{where}.name")
+    check_one_line(application.name, f"{where}.name")
     for j, uri in enumerate(application.redirect_uris):
         parts = urlsplit(uri)
         if not parts.scheme or parts.fragment or not (parts.netloc or parts.path):
@@ -287,11 +280,8 @@ def _check_application(application: ApplicationSettings, where: str) -> None:
         for j, name in enumerate(getattr(application, kind)):
             if fault := find_fault(name):
                 raise ConfigurationError(f"{where}.{kind}[{j}]", fault)
-    for j, address in enumerate(application.mailbox_scope):
-        if "@" in address:
-            check_address(address, f"{where}.mailbox_scope[{j}]")
-        else:
-            _check_guid(address, f"{where}.mailbox_scope[{j}]")
+    for j, entry in enumerate(application.mailbox_scope):
+        check_entry(entry, f"{where}.mailbox_scope[{j}]")
 
 
 def _checked_route(route: RouteSettings, where: str, data: Path) -> RouteSettings:
@@ -348,13 +338,6 @@ def check_selector(text: str, key: str) -> None:
         raise ConfigurationError(key, f"{text!r} is not a selector: letters, digits and hyphens")
 
 
-def check_address(text: str, key: str) -> None:
-    """Raise unless it has the shape local@domain."""
-    local, _, domain = text.rpartition("@")
-    if len(text) > 320 or not _LOCAL_PART.fullmatch(local) or not DOMAIN.fullmatch(domain):
-        raise ConfigurationError(key, f"{text!r} is not an e-mail address")
-
-
 def _check_server(text: str, key: str) -> None:
     """An address, with a port or without."""
     host, colon, port = text.rpartition(":") if text.count(":") == 1 or "]:" in text else (text, "", "")
@@ -368,20 +351,6 @@ def _check_ip(text: str, key: str) -> None:
         ipaddress.ip_address(text)
     except ValueError:
         raise ConfigurationError(key, f"{text!r} is not an IP address") from None
-
-
-def _check_guid(text: str, key: str) -> None:
-    try:
-        valid = str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ConfigurationError(key, f"{text!r} is not a GUID")
-
-
-def _check_one_line(text: str, key: str) -> None:
-    if any(ord(c) < 32 or ord(c) == 127 for c in text):
-        raise ConfigurationError(key, "must be one line without control characters")
 
 
 def _existing(data: Path, name: str, key: str) -> str:

@@ -26,7 +26,7 @@ class Asked(Struct, frozen=True):
 
     sender: str
     envelope_id: str
-    recipients: tuple[tuple[str, str], ...]  # address and ORCPT
+    recipients: tuple[tuple[Mailbox, str, str], ...]  # whose, address and ORCPT
 
 
 class Confirmer:
@@ -36,21 +36,21 @@ class Confirmer:
         self._reporter = reporter
         self._automatic = automatic
 
-    def filing(
-        self, mailbox: Mailbox, filings: Sequence[Filing], asked: Asked, header: bytes, now: Instant
-    ) -> Filing | None:
-        """The report on what was filed in a mailbox; None when nothing was, or its author wants none."""
-        filed = next(
-            (
-                each.item
-                for each in filings
-                if each.item.mailbox_id == mailbox.mailbox_id and each.item.folder_id != NO_FOLDER
-            ),
-            None,
-        )
-        if filed is None or not asked.sender or is_doubtful(filed.message):
+    def filing(self, filings: Sequence[Filing], asked: Asked, header: bytes, now: Instant) -> Filing | None:
+        """The report on what was filed for these recipients; None when nothing was, or its author wants none.
+
+        It is one for all of them, in the name of the first: of the sender we have only a stranger's word, and one
+        message to many mailboxes must not become many to whom it names.
+        """
+        filed = {
+            each.item.mailbox_id: each.item for each in reversed(filings) if each.item.folder_id != NO_FOLDER
+        }
+        told = [each for each in asked.recipients if each[0].mailbox_id in filed]
+        if not told or not asked.sender:
             return None
-        if suppresses(fields_of(filed.message.headers), "DR"):
+        mailbox = told[0][0]
+        item = filed[mailbox.mailbox_id]
+        if is_doubtful(item.message) or suppresses(fields_of(item.message.headers), "DR"):
             return None
         facts = tuple(
             RecipientFact(
@@ -60,11 +60,9 @@ class Confirmer:
                 status=_FILED,
                 last_attempt_at=now,
             )
-            for address, original in asked.recipients
+            for _, address, original in told
         )
-        data = self._reporter.delivered(
-            filed, asked.sender, from_xtext(asked.envelope_id), facts, header, now
-        )
+        data = self._reporter.delivered(item, asked.sender, from_xtext(asked.envelope_id), facts, header, now)
         return self._automatic.filing(mailbox, data, asked.sender, now)
 
 

@@ -12,7 +12,7 @@ from graphpost.ids import new_guid, random_bytes
 from graphpost.mail.address import domain_of
 from graphpost.mail.mailbox import NO_FOLDER, Mailbox
 from graphpost.mail.message import Item, Mention, Message
-from graphpost.mail.thread import conversation_of, is_index, new_index
+from graphpost.mail.thread import conversation_of, conversation_of_topic, is_index, new_index
 
 ROW_OVERHEAD: Final = 512  # what an item takes beside its texts, for `size`
 
@@ -65,8 +65,8 @@ def completed(mailbox: Mailbox, message: Message, number: int, now: Instant) -> 
     if has_index and message_id and message.date:
         return message
     chance = random_bytes(20)
-    if not has_index:
-        index = new_index(now, chance[:16])
+    if not has_index:  # by its topic answers find it to whose Message-ID we cannot add the conversation
+        index = new_index(now, conversation_of_topic(message.subject) if message_id else chance[:16])
     return replace(
         message,
         internet_message_id=message_id

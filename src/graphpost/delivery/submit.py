@@ -8,7 +8,7 @@ durable, which are sent later or never.  What asks for a later time stays in Dra
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -21,6 +21,7 @@ from graphpost.delivery.capacity import Capacity
 from graphpost.delivery.items import completed, new_item
 from graphpost.delivery.lane import Job
 from graphpost.delivery.queueing import deliveries_of
+from graphpost.delivery.rationing import Rations
 from graphpost.delivery.routing import Router
 from graphpost.delivery.worker import Worker
 from graphpost.ids import Numbers
@@ -29,7 +30,7 @@ from graphpost.mail.mailbox import DRAFTS, NO_FOLDER, SENT_ITEMS, Mailbox
 from graphpost.mail.message import Address, Item, Message
 from graphpost.maillog import MailLog
 from graphpost.store import contents
-from graphpost.store.audit import Actor, Record
+from graphpost.store.audit import Actor, Entry, Record, entry_of
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
 from graphpost.store.deferrals import NOBODY as UNKNOWN
@@ -40,10 +41,6 @@ from graphpost.store.store import Store, Tx
 
 KEPT_IN_MEMORY: Final = 16_384  # larger messages are read back when their turn comes
 IN_THREAD: Final = 262_144  # contents above this are hashed and written outside the event loop
-
-
-Ration = Callable[[int, int, Instant], Awaitable[Instant | None]]
-"""Of a mailbox, a number of recipients and the present: when a message to so many may leave, or None when it may not."""
 
 
 class Submission(Struct, frozen=True, kw_only=True):
@@ -91,9 +88,9 @@ class Submitter:
         numbers: Numbers,
         clock: Clock,
         log: MailLog,
-        ration: Ration | None = None,
+        rations: Rations | None = None,
         capacity: Capacity | None = None,
-        audited: Callable[[Record], None] | None = None,
+        audited: Callable[[Instant, Entry], None] | None = None,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -104,7 +101,7 @@ class Submitter:
         self._numbers = numbers
         self._clock = clock
         self._log = log
-        self._ration = ration
+        self._rations = rations
         self._capacity = capacity
         self._audited = audited
 
@@ -131,12 +128,12 @@ class Submitter:
             item = replace(item, size=item.size + source.size)
         kept = await self._prepare(submission.contents) if submission.contents else []
         to = submission.recipients or item.message.recipients
-        not_before = await self._ration(item.mailbox_id, len(to), now) if self._ration else 0
+        not_before = await self._rations.due(item.mailbox_id, len(to), now) if self._rations else 0
         queued = self._deliveries(item, to, now, not_before, hidden=not submission.save)
         record = self._record(submission.actor, submission.mailbox, item, to, number, now)
         fn = adding(item, kept, queued, source)
-        await self._write(noted(fn, item, now, submission.once, record), queued)
-        self._recorded(record)
+        await self._write(noted(fn, item, now, submission.once, record), queued, to, not_before)
+        self._recorded(now, record)
         is_whole = item.size <= KEPT_IN_MEMORY and source is None
         held = {content.content_id: content for content in kept} if is_whole else None
         self._accepted(submission.mailbox, item, queued, held, submission.request_id)
@@ -171,7 +168,7 @@ class Submitter:
             record = self._record(actor, mailbox, after, message.recipients, self._numbers.next(), now)
             fn = noted(deferring(draft, after, row), after, now, once, record)
             item = await self._store.write(fn)
-            self._recorded(record)
+            self._recorded(now, record)
             self._log.scheduled(request_id, mailbox.address, item.message_id, until)
             return item
         self._check_capacity(message)
@@ -206,12 +203,13 @@ class Submitter:
             received_at=now,
             sent_at=now,
         )
-        not_before = await self._ration(sent.mailbox_id, len(message.recipients), now) if self._ration else 0
+        to = message.recipients
+        not_before = await self._rations.due(sent.mailbox_id, len(to), now) if self._rations else 0
         queued = self._deliveries(sent, message.recipients, now, not_before, hidden=not saves)
         record = self._record(actor, mailbox, sent, message.recipients, self._numbers.next(), now)
         fn = noted(sending(draft, sent, queued, row), sent, now, once, record)
-        item = await self._write(fn, queued)
-        self._recorded(record)
+        item = await self._write(fn, queued, to, not_before)
+        self._recorded(now, record)
         plain = message.raw is None and not message.attachments and item.size <= KEPT_IN_MEMORY
         self._accepted(mailbox, item, queued, {} if plain else None, request_id)
         return item
@@ -259,18 +257,26 @@ class Submitter:
         row = None if row is None else replace(row, message_id=number)
         record = self._record(actor, draft.mailbox, item, item.message.recipients, number, now)
         await self._store.write(noted(keeping(item, kept, draft.source, row), item, now, once, record))
-        self._recorded(record)
+        self._recorded(now, record)
         return item
 
     def _check_capacity(self, message: Message) -> None:
         if self._capacity is not None:
             self._capacity.check(message.recipients, self._router.destination)
 
-    async def _write(self, fn: Callable[[Tx], Item], queued: list[Delivery]) -> Item:
+    async def _write(
+        self,
+        fn: Callable[[Tx], Item],
+        queued: list[Delivery],
+        to: Sequence[Address],
+        not_before: Instant | None,
+    ) -> Item:
         try:
             return await self._store.write(fn)
         except BaseException:
             self._worker.unreserve(queued)
+            if self._rations is not None and not_before is not None and queued:
+                self._rations.give_back(queued[0].mailbox_id, len(to), not_before)
             raise
 
     def _accepted(
@@ -340,15 +346,15 @@ class Submitter:
         to: Sequence[Address],
         number: int,
         now: Instant,
-    ) -> Record | None:
+    ) -> Entry | None:
         """The audit log's record of a message that is sent, when there is such a log; a fresh one's has its number."""
         if actor is None or self._audited is None:
             return None
         recipients = tuple([each.address for each in to])
-        return Record(
-            mailbox.mailbox_id, number, now, actor, mailbox.address, item.message_id, recipients, 202
+        return entry_of(
+            Record(mailbox.mailbox_id, number, now, actor, mailbox.address, item.message_id, recipients, 202)
         )
 
-    def _recorded(self, record: Record | None) -> None:
+    def _recorded(self, now: Instant, record: Entry | None) -> None:
         if record is not None and self._audited is not None:
-            self._audited(record)
+            self._audited(now, record)

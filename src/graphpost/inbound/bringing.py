@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from graphpost.errors import StoreError
 from graphpost.inbound import replies
 from graphpost.inbound.house import Talk, Transaction
 from graphpost.inbound.reception import Letter
@@ -93,9 +92,9 @@ async def _file(talk: Talk, transaction: Transaction, transfer: Transfer) -> Non
         for _ in letter.takers[1:] if talk.is_lmtp else ():
             talk.say(error.reply)
         raise
-    except StoreError as error:
+    except Exception as error:  # also what is a defect of ours: its sender keeps the message, and is told so
         talk.house.log.problem("inbound", error)
         for _ in letter.takers if talk.is_lmtp else letter.takers[:1]:
-            talk.say(Reply(452, "4.3.1", "The message cannot be filed at the moment"))
+            talk.say(Reply(451, "4.3.0", "The message cannot be taken at the moment"))
     finally:
         talk.forget()

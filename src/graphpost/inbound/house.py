@@ -58,6 +58,7 @@ class Transaction:
 
     mail: Mail
     takers: list[Taker] = field(default_factory=list)
+    refused: int = 0  # recipients that were too many
     transfer: Transfer | None = None
 
     def close(self) -> None:

@@ -155,7 +155,7 @@ class Reception:
     ) -> dict[int, Reply]:
         boxes, size = letter.boxes, arrival.content.size
         filings = await self._arrivals.filings(boxes, letter.mail.sender, size, lambda: arrival, now)
-        filings += tuple(self._confirmations(letter, filings, arrival, now))
+        filings += tuple(self._confirmations(letter, filings, arrival, now, apart=apart))
         shares: list[tuple[list[Mailbox], Sequence[Filing]]] = [(boxes, filings)]
         if apart:
             shares = [
@@ -171,21 +171,22 @@ class Reception:
         return given
 
     def _confirmations(
-        self, letter: Letter, filings: Sequence[Filing], arrival: Arrival, now: Instant
+        self, letter: Letter, filings: Sequence[Filing], arrival: Arrival, now: Instant, *, apart: bool
     ) -> Iterator[Filing]:
-        """For each mailbox the report that was asked for, if any was."""
-        asking = [taker for taker in letter.takers if "SUCCESS" in taker.rcpt.notify]
+        """The report that was asked for, if any was; with `apart` one for each mailbox."""
+        asking = [
+            (taker.mailbox, taker.rcpt.address, taker.rcpt.original)
+            for taker in letter.takers
+            if "SUCCESS" in taker.rcpt.notify
+        ]
         if not asking:
             return
         header = header_of(iter((bytes(arrival.data[: self._header_bytes]),)), self._header_bytes)
-        for box in letter.boxes:
-            named = tuple(
-                (taker.rcpt.address, taker.rcpt.original)
-                for taker in asking
-                if taker.mailbox.mailbox_id == box.mailbox_id
-            )
+        boxes = {each[0].mailbox_id for each in asking}
+        for some in [{box} for box in boxes] if apart else [boxes]:
+            named = tuple(each for each in asking if each[0].mailbox_id in some)
             asked = Asked(letter.mail.sender, letter.mail.envelope_id, named)
-            made = self._confirmer.filing(box, filings, asked, header, now) if named else None
+            made = self._confirmer.filing(filings, asked, header, now)
             if made is not None:
                 yield made
 

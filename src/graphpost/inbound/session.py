@@ -17,6 +17,7 @@ from graphpost.inbound.house import House, Kind, Talk
 from graphpost.inbound.replies import Refusal, Reply, refusal
 from graphpost.inbound.verbs import VERBS
 
+AT_ONCE: Final = 25  # commands that came together, and are obeyed before others have their turn
 COMMAND_BYTES: Final = 2048  # 512 and what the extensions add, and then some (RFC 5321 §4.5.3.1.4)
 _FREE: Final = ("RCPT", "DATA", "BDAT")  # commands that are limited otherwise
 _FOREIGN: Final = ("GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS")  # a browser that was led here
@@ -27,7 +28,7 @@ class Session:
 
     def __init__(self, house: House, connection: Connection, address: str, kind: Kind) -> None:
         self.talk = Talk(house, connection, address, kind, house.gate.key(address))
-        self._errors = 0
+        self._errors = self._turns = 0
         self._verb = self._argument = ""
         self._is_idle = False  # waits for a command
         self._is_shut = False
@@ -40,6 +41,10 @@ class Session:
             await self._greet()
             while not talk.is_over:
                 await self._next()
+                self._turns += 1
+                if self._turns % AT_ONCE == 0:
+                    await talk.connection.flush(talk.seconds())
+                    await asyncio.sleep(0)  # who sends without a pause holds up nobody else
             await talk.connection.flush(talk.seconds())
         except TimeoutError:
             talk.say(replies.TIMED_OUT)

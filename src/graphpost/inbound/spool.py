@@ -14,6 +14,7 @@ from typing import IO, Final
 from graphpost.store.parts import translated
 
 BATCH: Final = 131_072  # octets written to the file at a time
+PIECES: Final = 1024  # in memory
 _CHUNK: Final = 262_144
 
 
@@ -35,11 +36,14 @@ class Spool:
         self._pieces.append(data)
         if self._held > (BATCH if self._file is not None else self._in_memory):
             await asyncio.to_thread(self._write)
+        elif len(self._pieces) > PIECES:
+            self._join()
 
     async def complete(self) -> None:
         """There is no more."""
         if self._file is not None:
             await asyncio.to_thread(self._write)
+        self._join()
 
     @property
     def is_small(self) -> bool:
@@ -60,6 +64,11 @@ class Spool:
             self._file.seek(0)
             while chunk := self._file.read(_CHUNK):
                 yield chunk
+
+    def _join(self) -> None:
+        """Make one of many small pieces: a piece of one octet takes forty, and whoever reads them adds them up."""
+        if len(self._pieces) > 1:
+            self._pieces = [b"".join(self._pieces)]
 
     def _write(self) -> None:
         pieces, self._pieces, self._held = self._pieces, [], 0

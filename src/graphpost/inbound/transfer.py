@@ -56,6 +56,7 @@ class Transfer:
 
     async def chunk(self, connection: Connection, size: int) -> None:
         """BDAT, one chunk; what is wrong with it is said when all of it is read."""
+        self._patience()  # chunks of nothing take time too
         while size:
             piece = await connection.octets(min(BATCH, size), self._patience())
             size -= len(piece)

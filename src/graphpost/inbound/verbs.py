@@ -101,9 +101,21 @@ async def rcpt(talk: Talk, argument: str) -> None:
         raise refusal(503, "5.5.1", "Error: the message has begun")
     rcpt = read_rcpt(argument, is_utf8=transaction.mail.is_utf8)
     if len(transaction.takers) >= talk.house.settings.recipients:
-        raise refusal(452, "4.5.3", "Error: too many recipients", "limit")
+        _refuse_one_more(talk, transaction)
+        return
     transaction.takers.append(Taker(rcpt, _mailbox(talk, rcpt)))
     talk.say(replies.RECIPIENT_OK)
+
+
+def _refuse_one_more(talk: Talk, transaction: Transaction) -> None:
+    """Of a recipient that is too many; one line of the log for all of them, and as many again end the session."""
+    transaction.refused += 1
+    too_many = refusal(452, "4.5.3", "Error: too many recipients", "limit")
+    if transaction.refused == 1:
+        raise too_many
+    if transaction.refused > talk.house.settings.recipients:
+        raise refusal(421, "4.7.0", "Far too many recipients", "limit", ends=True)
+    talk.say(too_many.reply)
 
 
 def _check_user(talk: Talk, sender: str) -> None:

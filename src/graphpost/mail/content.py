@@ -1,7 +1,7 @@
 """A parsed message's body, and its attachments as slices of the data.
 
 The body is the HTML of an alternative if there is one, else the text; further texts beside a text body go on
-with it. Everything else is attached, so that nothing is lost; attached messages are not opened.  Nothing here
+with it, up to MOST_TEXT octets. Everything else is attached, so that nothing is lost; attached messages are not opened.  Nothing here
 raises.
 """
 
@@ -20,6 +20,7 @@ from graphpost.mail.message import Attachment, Body, BodyKind, ContentRef
 from graphpost.mail.scan import Buffer, Node, read_fields
 from graphpost.mail.word import decode_words
 
+MOST_TEXT: Final = 8 * 1024 * 1024  # octets of a body, which is in memory whole; what is more is attached
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
 _CHUNK: Final = 65_536
 _META: Final = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
@@ -55,6 +56,7 @@ class Content:
         self.data = data
         self.date = date
         self.texts: list[str] = []
+        self.text_bytes = 0
         self.kind: BodyKind = "text"
         self.attachments: list[Attachment] = []
 
@@ -101,6 +103,9 @@ class Content:
             return False
         kind = _BODY_TYPES.get(node.content_type.value, "text")
         if self.texts and (related or kind != "text" or self.kind != "text"):
+            return False
+        self.text_bytes += node.end - node.start
+        if self.text_bytes > MOST_TEXT:
             return False
         self.kind = kind
         self.texts.append(self._text(node))

@@ -6,15 +6,16 @@ account changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from graphpost.clock import Instant
-from graphpost.mail.address import to_wire
+from graphpost.mail.address import domain_of, to_wire
+from graphpost.mail.rights import NO_RIGHTS, Given, Held, Right, held
 
 # Folders every mailbox has, under fixed ids, so that filing needs no look-up.  Order is the order of listing.
 WELL_KNOWN: Final[MappingProxyType[str, tuple[int, str]]] = MappingProxyType(
@@ -46,6 +47,8 @@ JUNK: Final = WELL_KNOWN["junkemail"][0]
 SENT_ITEMS: Final = WELL_KNOWN["sentitems"][0]
 RECOVERABLE: Final = WELL_KNOWN["recoverableitemsdeletions"][0]  # what was deleted from Deleted Items
 NO_FOLDER: Final = 0
+Kind = Literal["person", "shared"]
+USUAL_QUOTA: Final = -1
 
 
 class Folder(Struct, frozen=True, kw_only=True):
@@ -64,7 +67,10 @@ class Folder(Struct, frozen=True, kw_only=True):
 
 
 class Mailbox(Struct, frozen=True, kw_only=True):
-    """Somebody with a mailbox.  `object_id` is the directory's GUID; `address` is mail and userPrincipalName."""
+    """Somebody with a mailbox.  `object_id` is the directory's GUID; `address` is mail and userPrincipalName.
+
+    `quota` is how many bytes it may have: 0 any number, USUAL_QUOTA what the settings say.
+    """
 
     mailbox_id: int
     object_id: str
@@ -73,6 +79,13 @@ class Mailbox(Struct, frozen=True, kw_only=True):
     aliases: tuple[str, ...] = ()
     enabled: bool = True
     created_at: Instant = 0
+    kind: Kind = "person"
+    quota: int = USUAL_QUOTA
+
+    @property
+    def can_sign_in(self) -> bool:
+        """Whether tokens may speak for it: a shared mailbox is nobody."""
+        return self.enabled and self.kind == "person"
 
     def owns(self, address: str) -> bool:
         """Whether the address is this mailbox's own, primary or alias; letter case does not matter."""
@@ -94,6 +107,14 @@ class Application(Struct, frozen=True, kw_only=True):
     enabled: bool = True
 
 
+class Group(Struct, frozen=True, kw_only=True):
+    """Mailboxes that are named together.  `members` are addresses or object ids, in lower case; some may be nobody's."""
+
+    name: str
+    address: str = ""
+    members: frozenset[str] = frozenset()
+
+
 class Reception(Struct, frozen=True):
     """What an address may be beside a mailbox's own: `domains`, in lower-case A-labels, are those with a postmaster."""
 
@@ -110,10 +131,22 @@ class Directory:
     by_key: dict[str, Mailbox]  # object id, and primary address (the userPrincipalName)
     by_address: dict[str, Mailbox]  # primary addresses and aliases
     applications: dict[str, Application]
+    groups: dict[str, Group] = field(default_factory=dict)  # by name, and by address
     reception: Reception = field(default_factory=lambda: Reception())
+    rights: Held = field(default_factory=dict)
+    scopes: Mapping[str, frozenset[int]] = field(
+        default_factory=dict
+    )  # by client id; only of those that have one
+    _members: dict[str, frozenset[int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, mailboxes: Iterable[Mailbox], applications: Iterable[Application] = ()) -> Directory:
+    def of(
+        cls,
+        mailboxes: Iterable[Mailbox],
+        applications: Iterable[Application] = (),
+        groups: Iterable[Group] = (),
+        rights: Iterable[Given] = (),
+    ) -> Directory:
         boxes = list(mailboxes)
         by_key: dict[str, Mailbox] = {}
         by_address: dict[str, Mailbox] = {}
@@ -122,12 +155,18 @@ class Directory:
             by_key[_key(box.address)] = box
             for address in (box.address, *box.aliases):
                 by_address[_key(address)] = box
-        return cls(
+        named = {key: group for group in groups for key in (group.address, group.name) if key}
+        people = {**by_key, **by_address}
+        found = cls(
             {box.mailbox_id: box for box in boxes},
             by_key,
             by_address,
             {app.client_id.casefold(): app for app in applications},
+            {_key(key): group for key, group in named.items()},
+            _members={_key(key): _members_of(group, people) for key, group in named.items()},
         )
+        scopes = {key: found._scope(app) for key, app in found.applications.items() if app.mailbox_scope}
+        return replace(found, rights=held(rights, found.named), scopes=scopes)
 
     def find(self, key: str) -> Mailbox | None:
         """By object id or userPrincipalName: what a path may name.  An alias is not a user key."""
@@ -136,6 +175,35 @@ class Directory:
     def find_address(self, address: str) -> Mailbox | None:
         """By any address that is a mailbox's own."""
         return self.by_address.get(_key(address))
+
+    def find_group(self, key: str) -> Group | None:
+        """By name or address."""
+        return self.groups.get(_key(key))
+
+    def members_of(self, key: str) -> frozenset[int]:
+        """The numbers of the mailboxes in a group, by its name or address; nobody's when there is no such group."""
+        return self._members.get(_key(key), frozenset())
+
+    def named(self, entry: str) -> frozenset[int]:
+        """The numbers of the mailboxes that an entry stands for.
+
+        It is an address (a group's too), an object id, `group:` and a name, or `domain:` and a domain.
+        """
+        kind, _, name = entry.partition(":")
+        if kind.lower() == "group":
+            return self.members_of(name)
+        if kind.lower() == "domain":
+            domain = domain_of(f"@{name}").lower()
+            return frozenset(n for n, box in self.by_id.items() if domain_of(box.address).lower() == domain)
+        box = self.find(entry) or self.find_address(entry)
+        return self.members_of(entry) if box is None else frozenset({box.mailbox_id})
+
+    def rights_of(self, holder: Mailbox, box: Mailbox) -> frozenset[Right]:
+        """The rights that somebody has to a mailbox that is another's."""
+        return self.rights.get((holder.mailbox_id, box.mailbox_id), NO_RIGHTS)
+
+    def _scope(self, application: Application) -> frozenset[int]:
+        return frozenset[int]().union(*map(self.named, application.mailbox_scope))
 
     def find_recipient(self, address: str) -> Mailbox | None:
         """By any address that mail may be sent to: the mailboxes' own, those with a detail (RFC 5233), and postmaster."""
@@ -160,6 +228,11 @@ class Directory:
     def receiving(self, reception: Reception) -> Directory:
         """The same people, found by these habits."""
         return replace(self, reception=reception)
+
+
+def _members_of(group: Group, people: Mapping[str, Mailbox]) -> frozenset[int]:
+    found = (people.get(_key(member)) for member in group.members)
+    return frozenset(box.mailbox_id for box in found if box is not None)
 
 
 def _key(address: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from graphpost.admin.access import administrator_token
 from graphpost.admin.http import AdminApi
+from graphpost.admin.mailboxes import declared_addresses
 from graphpost.admin.operations import Operations
 from graphpost.auth.issuer import Issuer
 from graphpost.auth.issuers import authorization_uri, foreign_issuer
@@ -73,6 +74,8 @@ def make_application(
         queue_changed=delivery.worker.forget_holds,
         relinquish=delivery.worker.relinquish,
         accounts_changed=people.refresh,
+        deleted_seconds=config.accounts.deleted_seconds,
+        declared=declared_addresses(config),
         suppressions_changed=delivery.suppressions.refresh,
         tls_forgotten=delivery.outlets.forget,
     )

@@ -17,6 +17,7 @@ from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
 from graphpost.delivery.noticing import Noticing
 from graphpost.delivery.outlets import Outlets
+from graphpost.delivery.rationing import Rations
 from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.rerouting import Rerouter
@@ -24,7 +25,7 @@ from graphpost.delivery.routing import LOCAL, Router
 from graphpost.delivery.ruling import Ruler
 from graphpost.delivery.settler import Settler
 from graphpost.delivery.signers import signing
-from graphpost.delivery.submit import Ration, Submitter
+from graphpost.delivery.submit import Submitter
 from graphpost.delivery.suppressing import Suppressions
 from graphpost.delivery.worker import Worker
 from graphpost.graph.bodies.zones import instant_of
@@ -49,8 +50,8 @@ class Delivery:
     hostname: str
 
 
-async def start_delivery(base: Foundation, policy_port: int, ration: Ration | None) -> Delivery:
-    """`policy_port` is where other domains' MTA-STS policies are served; `ration` says when messages may leave."""
+async def start_delivery(base: Foundation, policy_port: int, rations: Rations | None) -> Delivery:
+    """`policy_port` is where other domains' MTA-STS policies are served; `rations` say when messages may leave."""
     config, clock, log, store, blobs = base.config, base.clock, base.log, base.store, base.blobs
     people, numbers, hostname = base.people, base.numbers, base.hostname
     indexer = Indexer(store, log)
@@ -124,7 +125,7 @@ async def start_delivery(base: Foundation, policy_port: int, ration: Ration | No
         numbers=numbers,
         clock=clock,
         log=log,
-        ration=ration,
+        rations=rations,
         capacity=capacity,
         audited=None if base.auditor is None else base.auditor.sent,
     )
@@ -143,7 +144,7 @@ async def start_delivery(base: Foundation, policy_port: int, ration: Ration | No
     maintenance = Maintenance(
         store,
         blobs,
-        people.directory,
+        config.accounts,
         config.delivery,
         clock,
         log,

@@ -111,7 +111,7 @@ class Server:
         await people.refresh()
         auditor = None
         if config.audit.enabled:
-            auditor = Auditor(store, config.audit, numbers, people.directory, clock, self._log)
+            auditor = Auditor(store, config.audit, numbers, clock, self._log)
             self._stack.push_async_callback(auditor.flush)
         base = Foundation(
             config, clock, self._log, self._stack, store, blobs, people, numbers, hostname, auditor
@@ -122,7 +122,7 @@ class Server:
         notifier = await self._start_notifier(base)
         throttling = Throttling(config.throttling, store, clock, self._log)
         base.background(throttling.run())
-        delivery = await start_delivery(base, self._policy_port, throttling.ration)
+        delivery = await start_delivery(base, self._policy_port, throttling.rations)
         with locked(config.data):  # what two first starts would make twice
             keys = open_keys(config.data / "keys", clock.now())
             self.ca = server_certificate(config, clock.now()) if config.server.tls else None

@@ -18,15 +18,14 @@ from msgspec import Struct
 from graphpost.clock import Instant
 from graphpost.errors import ConfigurationError
 from graphpost.mail.mailbox import Application, Directory, Mailbox
-from graphpost.store import folders, grants
+from graphpost.store import folders, grants, groups, rights
 from graphpost.store.store import Row, Tx
 
 GRAPH_APPLICATION: Final = "00000003-0000-0000-c000-000000000000"
 _UNSAFE_SCHEMES: Final = frozenset(
     {"", "javascript", "data", "vbscript", "file", "blob", "about", "view-source"}
 )
-
-
+_MAILBOXES: Final = "SELECT mailbox_id, object_id, name, enabled, created_at, kind, quota FROM mailboxes"
 _CLIENT_ID: Final = re.compile(r"[a-z0-9_.:/@-]{1,128}")
 
 
@@ -47,7 +46,9 @@ class Credential(Struct, frozen=True, kw_only=True):
 
 def load_directory(tx: Tx) -> Directory:
     """The present snapshot of everybody, disabled ones included."""
-    return Directory.of(list_mailboxes(tx), list_applications(tx))
+    return Directory.of(
+        list_mailboxes(tx), list_applications(tx), groups.list_groups(tx), rights.list_given(tx)
+    )
 
 
 def revision(tx: Tx) -> int:
@@ -68,16 +69,20 @@ def list_mailboxes(tx: Tx) -> list[Mailbox]:
         "SELECT mailbox_id, spelling FROM addresses ORDER BY mailbox_id, position"
     ):
         addresses.setdefault(mailbox_id, []).append(spelling)
-    rows = tx.all(
-        "SELECT mailbox_id, object_id, name, enabled, created_at FROM mailboxes ORDER BY created_at, mailbox_id"
-    )
-    return [_mailbox(row, addresses.get(row[0], [])) for row in rows]
+    rows = tx.all(f"{_MAILBOXES} WHERE deleted_at = 0 ORDER BY created_at, mailbox_id")
+    return [mailbox_of(row, addresses.get(row[0], [])) for row in rows]
+
+
+def list_numbers(tx: Tx) -> list[int]:
+    """The numbers of all mailboxes, of those that were deleted and are not erased yet too."""
+    return [row[0] for row in tx.all("SELECT mailbox_id FROM mailboxes ORDER BY mailbox_id")]
 
 
 def add_mailbox(tx: Tx, mailbox: Mailbox, password: str = "") -> None:
     """Add a mailbox with its default folders; `password` is a hash of `store.passwords`, '' for no sign-in."""
     tx.execute(
-        "INSERT INTO mailboxes (mailbox_id, object_id, name, password, enabled, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO mailboxes (mailbox_id, object_id, name, password, enabled, created_at, kind, quota)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             mailbox.mailbox_id,
             mailbox.object_id,
@@ -85,23 +90,25 @@ def add_mailbox(tx: Tx, mailbox: Mailbox, password: str = "") -> None:
             password,
             int(mailbox.enabled),
             mailbox.created_at,
+            mailbox.kind,
+            mailbox.quota,
         ),
     )
     _set_addresses(tx, mailbox)
     folders.create_defaults(tx, mailbox.mailbox_id)
-    _changed(tx)
+    changed(tx)
 
 
 def change_mailbox(tx: Tx, mailbox: Mailbox) -> None:
-    """Write a mailbox's name, addresses and whether it is enabled; disabling ends its sign-ins."""
+    """Write what is told of a mailbox; when nobody may sign in to it any more, sign-ins end."""
     tx.execute(
-        "UPDATE mailboxes SET name = ?, enabled = ? WHERE mailbox_id = ?",
-        (mailbox.name, int(mailbox.enabled), mailbox.mailbox_id),
+        "UPDATE mailboxes SET name = ?, enabled = ?, kind = ?, quota = ? WHERE mailbox_id = ?",
+        (mailbox.name, int(mailbox.enabled), mailbox.kind, mailbox.quota, mailbox.mailbox_id),
     )
     _set_addresses(tx, mailbox)
-    if not mailbox.enabled:
+    if not mailbox.can_sign_in:
         grants.revoke_holder(tx, mailbox.object_id)
-    _changed(tx)
+    changed(tx)
 
 
 def password_of(tx: Tx, mailbox_id: int) -> str:
@@ -114,7 +121,7 @@ def set_password(tx: Tx, mailbox: Mailbox, password: str) -> None:
     """Keep the hash of a new password; whatever was signed in with the old one ends."""
     tx.execute("UPDATE mailboxes SET password = ? WHERE mailbox_id = ?", (password, mailbox.mailbox_id))
     grants.revoke_holder(tx, mailbox.object_id)
-    _changed(tx)
+    changed(tx)
 
 
 def list_applications(tx: Tx) -> list[Application]:
@@ -136,7 +143,7 @@ def put_application(tx: Tx, application: Application) -> None:
         "ON CONFLICT (client_id) DO UPDATE SET enabled = excluded.enabled, document = excluded.document",
         values,
     )
-    _changed(tx)
+    changed(tx)
 
 
 def check_application(application: Application) -> None:
@@ -231,14 +238,17 @@ def _set_addresses(tx: Tx, mailbox: Mailbox) -> None:
         seen.add(spelling.casefold())
         if tx.one("SELECT mailbox_id FROM addresses WHERE address = ?", (spelling.casefold(),)):
             raise ConfigurationError("address", f"{spelling} belongs to another mailbox")
+        if groups.is_address(tx, spelling):
+            raise ConfigurationError("address", f"{spelling} belongs to a group")
         tx.execute(
             "INSERT INTO addresses (address, mailbox_id, position, spelling) VALUES (?, ?, ?, ?)",
             (spelling.casefold(), mailbox.mailbox_id, position, spelling),
         )
 
 
-def _mailbox(row: Row, addresses: list[str]) -> Mailbox:
-    mailbox_id, object_id, name, enabled, created_at = row
+def mailbox_of(row: Row, addresses: list[str]) -> Mailbox:
+    """The mailbox of a row with the columns `_MAILBOXES`, and its addresses."""
+    mailbox_id, object_id, name, enabled, created_at, kind, quota = row
     return Mailbox(
         mailbox_id=mailbox_id,
         object_id=object_id,
@@ -247,8 +257,11 @@ def _mailbox(row: Row, addresses: list[str]) -> Mailbox:
         aliases=tuple(addresses[1:]),
         enabled=bool(enabled),
         created_at=created_at,
+        kind=kind,
+        quota=quota,
     )
 
 
-def _changed(tx: Tx) -> None:
+def changed(tx: Tx) -> None:
+    """Let every process read the directory again."""
     tx.execute("UPDATE directory_revision SET revision = revision + 1 WHERE one = 1")

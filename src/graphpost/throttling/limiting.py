@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
-from graphpost.clock import Clock, Instant
+from graphpost.clock import Clock
 from graphpost.config import ThrottlingSettings
 from graphpost.maillog import MailLog
 from graphpost.store.store import Store
@@ -15,21 +13,17 @@ from graphpost.throttling.throttle import Throttle
 
 
 class Throttling:
-    """`throttle` holds back requests, `ration` messages; each is None when nothing does."""
+    """`throttle` holds back requests, `rations` messages; each is None when nothing does."""
 
     def __init__(self, settings: ThrottlingSettings, store: Store, clock: Clock, log: MailLog) -> None:
         limits = limits_of(settings)
         self._sharing = Sharing(store, clock, log)
         self.throttle = Throttle(limits, clock, self._sharing) if limits_requests(limits) else None
-        self._rations = Rations(limits, self._sharing, log) if limits_messages(limits) else None
-
-    @property
-    def ration(self) -> Callable[[int, int, Instant], Awaitable[Instant | None]] | None:
-        return None if self._rations is None else self._rations.due
+        self.rations = Rations(limits, self._sharing, log) if limits_messages(limits) else None
 
     async def run(self) -> None:
         """Keep in step with other processes until cancelled, and tell the store what is left; nothing when all is off."""
-        sweepers = [each.sweep for each in (self.throttle, self._rations) if each is not None]
+        sweepers = [each.sweep for each in (self.throttle, self.rations) if each is not None]
         if sweepers:
             try:
                 await self._sharing.run(sweepers)

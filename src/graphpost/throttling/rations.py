@@ -24,7 +24,7 @@ class Rations:
         self._recipients: dict[int, Window] = {}
 
     async def due(self, mailbox_id: int, recipients: int, now: Instant) -> Instant | None:
-        """Count a message: when it may leave, `now` at the earliest; None when its mailbox has sent to too many."""
+        """Count a message: when it may leave, `now` at the earliest; None, and not counted, when it may not."""
         limits = self._limits
         if limits.recipients:
             window = self._recipients.get(mailbox_id) or self._add_recipients(mailbox_id)
@@ -40,6 +40,13 @@ class Rations:
         due_at = window.reserve(now)
         self._log.metrics.paced += due_at > now
         return due_at
+
+    def give_back(self, mailbox_id: int, recipients: int, due_at: Instant) -> None:
+        """A message that was counted, and was to leave then, was not accepted after all."""
+        if (window := self._recipients.get(mailbox_id)) is not None:
+            window.give_back(due_at, recipients)
+        if (window := self._messages.get(mailbox_id)) is not None:
+            window.give_back(due_at)
 
     def sweep(self, now: Instant) -> None:
         """Forget who has sent nothing for as long as it counts."""

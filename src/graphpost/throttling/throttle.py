@@ -84,7 +84,7 @@ class Throttle:
                 raise _over("IncomingBytes", incoming.wait(now, size))
         for window in rates:
             if not window.take(now):
-                self._undo(meter, window, size)
+                self._undo(meter, window, now, size)
                 raise _too_many(window.wait(now))
         meter.running += 1
         return True
@@ -95,11 +95,11 @@ class Throttle:
             if not meter.running and all(window.is_idle(now) for window in meter.windows()):
                 del self._meters[key]
 
-    def _undo(self, meter: Meter, full: Window, size: int) -> None:
+    def _undo(self, meter: Meter, full: Window, now: Instant, size: int) -> None:
         if size and meter.incoming is not None:
-            meter.incoming.give_back(size)
+            meter.incoming.give_back(now, size)
         for window in meter.rates[: meter.rates.index(full)]:
-            window.give_back()
+            window.give_back(now)
 
     def _add_meter(self, client_id: str, mailbox_id: int) -> Meter:
         name = client_id.casefold()

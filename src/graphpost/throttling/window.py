@@ -69,11 +69,16 @@ class Window:
         self._add(amount, total)
         return True
 
-    def give_back(self, amount: int = 1) -> None:
-        """What was taken a moment ago was not used."""
-        self.total -= amount
-        self._cell[1] -= amount
-        self.fresh -= amount
+    def give_back(self, at: Instant, amount: int = 1) -> None:
+        """What was counted then, or a moment before, was not used."""
+        slot = at // self.width
+        for cell in reversed(self._cells):
+            if cell[0] <= max(slot, self._cells[0][0]) and cell[1] >= amount:
+                cell[1] -= amount
+                self.total -= amount
+                self.fresh -= amount
+                self.tell(self)
+                return
 
     def wait(self, now: Instant, amount: int = 1) -> int:
         """Whole seconds, one at least, until there is room for an amount up to the limit, if nobody else takes it.

@@ -136,5 +136,5 @@ _WRITERS: Final[Mapping[str, Callable[[Mailbox, Instant, PersonalSettings], Any]
     "automaticRepliesSetting": lambda box, now, settings: replies_value(settings.automatic_replies, now),
     "language": lambda box, now, settings: locale_info(settings.locale),
     "workingHours": lambda box, now, settings: _hours_value(settings.working_hours),
-    "userPurpose": lambda box, now, settings: "user",
+    "userPurpose": lambda box, now, settings: "user" if box.kind == "person" else "shared",
 }

@@ -52,7 +52,7 @@ _GETTERS: Final[dict[str, Callable[[Mailbox], Any]]] = {
     "surname": lambda box: _name_parts(box)[1],
     "userPrincipalName": lambda box: box.address,
     "id": lambda box: box.object_id,
-    "accountEnabled": lambda box: box.enabled,
+    "accountEnabled": lambda box: box.can_sign_in,
     "createdDateTime": lambda box: time_value(box.created_at),
     "mailNickname": lambda box: box.address.partition("@")[0],
     "otherMails": lambda box: [],
