@@ -21,11 +21,11 @@ from graphpost.config.people import (
     check_groups,
     check_guid,
     check_mailboxes,
-    check_member,
     check_one_line,
 )
 from graphpost.config.permissions import find_fault
 from graphpost.config.relays import check_distinct, check_target
+from graphpost.config.rights import check_entry, check_rights
 from graphpost.config.settings import (
     ApplicationSettings,
     AuditSettings,
@@ -86,6 +86,7 @@ def check(config: Config) -> Config:
                 f"suppression.statuses[{i}]", f"{status!r} is not a status such as 5.1.1"
             )
     check_groups(config.groups, check_mailboxes(config.mailboxes))
+    check_rights(config.rights)
     _check_throttling(config.throttling)
     check_distinct(config.routes)
     if config.delivery.hostname:
@@ -275,8 +276,8 @@ def _check_application(application: ApplicationSettings, where: str) -> None:
         for j, name in enumerate(getattr(application, kind)):
             if fault := find_fault(name):
                 raise ConfigurationError(f"{where}.{kind}[{j}]", fault)
-    for j, address in enumerate(application.mailbox_scope):
-        check_member(address, f"{where}.mailbox_scope[{j}]")
+    for j, entry in enumerate(application.mailbox_scope):
+        check_entry(entry, f"{where}.mailbox_scope[{j}]")
 
 
 def _checked_route(route: RouteSettings, where: str, data: Path) -> RouteSettings:
