@@ -165,7 +165,7 @@ _TOKENS: dict[str, str] = {}
 
 
 def token_named(name: str) -> str:
-    """One of the tokens that `wrong_requests` names; an address stands for that user's."""
+    """One of the tokens that `wrong_requests` names; an address stands for that user's, `scp:…` for Adele's with these."""
     if name not in _TOKENS:
         _TOKENS[name] = _make_token(name)
     return _TOKENS[name]
@@ -228,6 +228,8 @@ def _make_token(name: str) -> str:
             claims |= user | {"scp": ""}
         case "user":
             claims |= user
+        case _ if name.startswith("scp:"):
+            claims |= user | {"scp": name.removeprefix("scp:")}
         case _:
             box = next(box for box in MAILBOXES if box.owns(name))
             claims |= user | {"oid": box.object_id}

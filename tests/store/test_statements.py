@@ -46,7 +46,7 @@ from graphpost.store import (
     usage,
     words,
 )
-from graphpost.store.audit import Actor, Record
+from graphpost.store.audit import Actor, Record, entry_of
 from graphpost.store.changes import Mark
 from graphpost.store.contents import Content
 from graphpost.store.deferrals import Deferral
@@ -136,7 +136,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (words.beginning_with, (7, "s", 5), {}),
     (words.dead, (7, words.BEGINNING, 5), {}),
     (words.remove, (7, {("sa", 1): {1}}), {}),
-    (audit.add, (RECORD,), {}),
+    (audit.add, (entry_of(RECORD),), {}),
     (audit.get, (7, 1), {}),
     (audit.below, (7, 9, 0, 5), {}),
     (audit.prune, (7, 9, 5), {}),

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from graphpost.admin.queue import OperationError, QueueOperations
-from graphpost.auditing.lines import as_dict
 from graphpost.clock import Instant, from_datetime
 from graphpost.errors import ConfigurationError
 from graphpost.ids import number_at, parse_item_id
 from graphpost.store import accounts, audit, deleted
-from graphpost.store.audit import NO_MAILBOX, Record
+from graphpost.store.audit import NO_MAILBOX, Record, line_of
 from graphpost.store.store import Tx
 
 AT_ONCE: Final = 1000  # records in one answer
@@ -96,7 +96,7 @@ class AuditOperations(QueueOperations):
             return _search(tx, _mailboxes(tx, mailbox, number), wanted, below, least, count)
 
         found, following = await self.store.read(run)
-        shown: dict[str, Any] = {"records": [as_dict(record) for record in found]}
+        shown: dict[str, Any] = {"records": [msgspec.to_builtins(line_of(record)) for record in found]}
         return {**shown, "next": f"{following:016x}"} if following else shown
 
 

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 from graphpost.admin import shown
 from graphpost.admin.audit import AuditOperations
-from graphpost.admin.groups import GroupOperations
 from graphpost.admin.queue import OperationError
+from graphpost.admin.rights import RightsOperations
 from graphpost.config.permissions import find_fault
 from graphpost.errors import ConfigurationError
 from graphpost.ids import new_guid
@@ -28,7 +28,7 @@ from graphpost.store.tls import Level, StoredPolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Operations(AuditOperations, GroupOperations):
+class Operations(AuditOperations, RightsOperations):
     """`tls_forgotten` tells the server that what it knows of a domain is old."""
 
     tls_forgotten: Callable[[str], object] = lambda domain: None
@@ -51,6 +51,9 @@ class Operations(AuditOperations, GroupOperations):
         "list_mailboxes": ("GET", "/admin/mailboxes"),
         "add_mailbox": ("POST", "/admin/mailboxes"),
         "change_mailbox": ("PATCH", "/admin/mailboxes/{address}"),
+        "list_rights": ("GET", "/admin/rights"),
+        "grant_rights": ("POST", "/admin/mailboxes/{address}/rights"),
+        "revoke_rights": ("DELETE", "/admin/mailboxes/{address}/rights"),
         "delete_mailbox": ("DELETE", "/admin/mailboxes/{address}"),
         "restore_mailbox": ("POST", "/admin/mailboxes/{address}/restore"),
         "list_groups": ("GET", "/admin/groups"),

@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from graphpost.auditing.lines import as_line
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import AuditSettings
 from graphpost.errors import GraphpostError
@@ -25,7 +24,7 @@ from graphpost.files import make_directory
 from graphpost.ids import Numbers
 from graphpost.maillog import MailLog
 from graphpost.store import accounts, audit
-from graphpost.store.audit import NO_MAILBOX, Actor, Record
+from graphpost.store.audit import NO_MAILBOX, Actor, Entry, Record, entry_of
 from graphpost.store.store import Store, Tx
 
 WAIT_SECONDS: Final = 0.2
@@ -52,7 +51,7 @@ class Auditor:
         self._numbers = numbers
         self._clock = clock
         self._log = log
-        self._waiting: deque[tuple[Record, bool]] = deque()
+        self._waiting: deque[tuple[Instant, Entry, bool]] = deque()
         self._some = asyncio.Event()
         self._strangers = (0, 0)  # the minute, and how many were recorded in it
 
@@ -70,14 +69,13 @@ class Auditor:
         now = self._clock.now()
         if actor.kind == "nobody" and not self._is_worth(now):
             return
-        self._keep(
-            Record(mailbox_id, self._numbers.next(), now, actor, mailbox, message_id, (), status, code), False
-        )
+        record = Record(mailbox_id, self._numbers.next(), now, actor, mailbox, message_id, (), status, code)
+        self._keep(now, entry_of(record), False)
 
-    def sent(self, record: Record) -> None:
+    def sent(self, at: Instant, entry: Entry) -> None:
         """A message is durable, and so is its record: for the files."""
         if self._settings.directory:
-            self._keep(record, True)
+            self._keep(at, entry, True)
 
     def _is_worth(self, now: Instant) -> bool:
         minute = now // (60 * SECOND)
@@ -85,11 +83,11 @@ class Auditor:
         self._strangers = minute, count
         return count <= STRANGERS_A_MINUTE
 
-    def _keep(self, record: Record, is_written: bool) -> None:
+    def _keep(self, at: Instant, entry: Entry, is_written: bool) -> None:
         if len(self._waiting) >= MOST_WAITING:
             self._waiting.popleft()
             self._log.problem("audit", GraphpostError("too many records wait; the oldest is dropped"))
-        self._waiting.append((record, is_written))
+        self._waiting.append((at, entry, is_written))
         self._some.set()
 
     async def run(self) -> None:
@@ -108,21 +106,21 @@ class Auditor:
         """Write what waits now."""
         while self._waiting:
             some = [self._waiting[index] for index in range(min(_TOGETHER, len(self._waiting)))]
-            new = [record for record, is_written in some if not is_written]
+            new = [entry for _, entry, is_written in some if not is_written]
             if new:
                 await self._store.write(partial(_add, new))
             for _ in some:
                 self._waiting.popleft()
             if self._settings.directory:
-                await asyncio.to_thread(self._append, [record for record, _ in some])
+                await asyncio.to_thread(self._append, [(at, entry) for at, entry, _ in some])
 
-    def _append(self, records: Sequence[Record]) -> None:
+    def _append(self, entries: Sequence[tuple[Instant, Entry]]) -> None:
         """To the day's file, in one write; a day's file begins with the first record of it."""
         directory = Path(self._settings.directory)
         make_directory(directory)
         lines: dict[str, list[bytes]] = {}
-        for record in records:
-            lines.setdefault(_day(record.at), []).append(as_line(record))
+        for at, entry in entries:
+            lines.setdefault(_day(at), []).append(entry.line + b"\n")
         for day, some in lines.items():
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
             descriptor = os.open(directory / f"audit-{day}.jsonl", flags, 0o600)
@@ -152,9 +150,9 @@ class Auditor:
                     path.unlink(missing_ok=True)
 
 
-def _add(records: Sequence[Record], tx: Tx) -> None:
-    for record in records:
-        audit.add(tx, record)
+def _add(entries: Sequence[Entry], tx: Tx) -> None:
+    for entry in entries:
+        audit.add(tx, entry)
 
 
 def _day(at: Instant) -> str:

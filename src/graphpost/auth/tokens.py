@@ -32,6 +32,8 @@ GRAPH_AUDIENCES: Final = frozenset({GRAPH, f"{GRAPH}/", GRAPH_APPLICATION})
 LEEWAY: Final = 300 * SECOND
 MAX_TOKEN: Final = 16_384  # characters
 _REMEMBERED: Final = 8192
+_WRONG: Final = 1024  # tokens with a wrong signature that are remembered
+_WRONG_SECONDS: Final = 60
 
 _EMPTY: Final = "Access token is empty."
 _NO_DOTS: Final = "IDX14100: JWT is not well formed, there are no dots (.)."
@@ -158,6 +160,7 @@ class TokenVerifier:
         self._people = people
         self._seen = people()
         self._remembered: dict[bytes, tuple[Principal, Instant]] = {}
+        self._wrong: dict[bytes, Instant] = {}
         self._challenge = {
             "WWW-Authenticate": f'Bearer realm="", authorization_uri="{authorization_uri}", '
             f'client_id="{GRAPH_APPLICATION}"'
@@ -191,6 +194,8 @@ class TokenVerifier:
             raise self._refused(_NO_DOTS)
         if len(token) > MAX_TOKEN or not token.isascii() or token.count(".") != 2:
             raise self._refused(_UNREADABLE)
+        if self._wrong and self._is_known_wrong(token):
+            raise self._refused(_INVALID)
         claims, issuer = self._verified(token)
         expires_at = self._check_claims(claims, issuer)
         principal = self._principal(claims, issuer)
@@ -213,7 +218,8 @@ class TokenVerifier:
             raise self._refused(_NONCE)
         key = issuer.keys.find_key(kid)
         if key is not None:
-            return self._claims(token, key), issuer
+            self._check_signature(parts, key, token)
+            return claimed, issuer
         if isinstance(issuer.keys, RemoteKeys):
             raise UnknownKeyError(_INVALID, self._challenge, issuer.keys)
         raise self._refused(_INVALID)
@@ -223,15 +229,25 @@ class TokenVerifier:
             return None
         return next((issuer for issuer in self._issuers if issuer.is_issuer(name)), None)
 
-    def _claims(self, token: str, key: RSAKey | ECKey) -> dict[str, Any]:
+    def _check_signature(self, parts: jws.CompactSignature, key: RSAKey | ECKey, token: str) -> None:
         try:
-            payload = jws.deserialize_compact(token, key, registry=_registry_of(key)).payload
+            is_right = jws.validate_compact(parts, key, registry=_registry_of(key))
         except (JoseError, ValueError, TypeError, RecursionError) as error:
             raise self._refused(_INVALID) from error
-        claims: dict[str, Any] = json.loads(
-            payload or b""
-        )  # it was readable before its signature was looked at
-        return claims
+        if not is_right:
+            while len(self._wrong) >= _WRONG:
+                del self._wrong[next(iter(self._wrong))]
+            self._wrong[_digest(token)] = self._clock.now() + _WRONG_SECONDS * SECOND
+            raise self._refused(_INVALID)
+
+    def _is_known_wrong(self, token: str) -> bool:
+        """Whether its signature was wrong a moment ago: a client that does not notice asks again and again."""
+        digest = _digest(token)
+        until = self._wrong.get(digest)
+        if until is not None and until <= self._clock.now():
+            del self._wrong[digest]
+            return False
+        return until is not None
 
     def _check_claims(self, claims: dict[str, Any], issuer: TrustedIssuer) -> Instant:
         if issuer.tenant_id and claims.get("tid") != issuer.tenant_id:

@@ -9,6 +9,7 @@ import click
 
 from graphpost.cli.options import json_option, quota_option, with_config
 from graphpost.cli.output import print_json, print_table, size_text
+from graphpost.cli.rights import grant, revoke, rights
 
 if TYPE_CHECKING:
     from graphpost.config import Config
@@ -19,6 +20,10 @@ _HEADINGS: Final = ("ADDRESS", "NAME", "ALIASES", "KIND", "ENABLED", "SIZE", "OF
 @click.group()
 def command() -> None:
     """List, add, change, delete and restore mailboxes."""
+
+
+for _each in (grant, revoke, rights):
+    command.add_command(_each)
 
 
 @command.command("list")

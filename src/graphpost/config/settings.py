@@ -226,6 +226,14 @@ class MailboxSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     password_env: str = ""
 
 
+class RightsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What others may do with a mailbox."""
+
+    mailbox: str
+    to: list[str]  # addresses, or group:NAME
+    rights: list[Literal["FullAccess", "SendAs", "SendOnBehalf"]]
+
+
 class GroupSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Mailboxes that are named together."""
 
@@ -349,6 +357,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     metrics: MetricsSettings = MetricsSettings()
     inbound: InboundSettings = InboundSettings()
     mailboxes: list[MailboxSettings] = field(default_factory=list)
+    rights: list[RightsSettings] = field(default_factory=list)
     groups: list[GroupSettings] = field(default_factory=list)
     applications: list[ApplicationSettings] = field(default_factory=list)
     routes: list[RouteSettings] = field(default_factory=list)

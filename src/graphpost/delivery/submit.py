@@ -31,7 +31,7 @@ from graphpost.mail.mailbox import DRAFTS, NO_FOLDER, SENT_ITEMS, Mailbox
 from graphpost.mail.message import Address, Item, Message
 from graphpost.maillog import MailLog
 from graphpost.store import contents
-from graphpost.store.audit import Actor, Record
+from graphpost.store.audit import Actor, Entry, Record, entry_of
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
 from graphpost.store.deferrals import NOBODY as UNKNOWN
@@ -92,7 +92,7 @@ class Submitter:
         rations: Rations | None = None,
         capacity: Capacity | None = None,
         quotas: Quotas,
-        audited: Callable[[Record], None] | None = None,
+        audited: Callable[[Instant, Entry], None] | None = None,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -138,7 +138,7 @@ class Submitter:
         record = self._record(submission.actor, submission.mailbox, item, to, number, now)
         fn = adding(item, kept, queued, source)
         await self._write(noted(fn, item, now, submission.once, record), queued, to, not_before)
-        self._recorded(record)
+        self._recorded(now, record)
         is_whole = item.size <= KEPT_IN_MEMORY and source is None
         held = {content.content_id: content for content in kept} if is_whole else None
         self._accepted(submission.mailbox, item, queued, held, submission.request_id)
@@ -174,7 +174,7 @@ class Submitter:
             record = self._record(actor, mailbox, after, message.recipients, self._numbers.next(), now)
             fn = noted(deferring(draft, after, row), after, now, once, record)
             item = await self._store.write(fn)
-            self._recorded(record)
+            self._recorded(now, record)
             self._log.scheduled(request_id, mailbox.address, item.message_id, until)
             return item
         self._check_capacity(message)
@@ -216,7 +216,7 @@ class Submitter:
         record = self._record(actor, mailbox, sent, message.recipients, self._numbers.next(), now)
         fn = noted(sending(draft, sent, queued, row), sent, now, once, record)
         item = await self._write(fn, queued, to, not_before)
-        self._recorded(record)
+        self._recorded(now, record)
         plain = message.raw is None and not message.attachments and item.size <= KEPT_IN_MEMORY
         self._accepted(mailbox, item, queued, {} if plain else None, request_id)
         return item
@@ -265,7 +265,7 @@ class Submitter:
         row = None if row is None else replace(row, message_id=number)
         record = self._record(actor, draft.mailbox, item, item.message.recipients, number, now)
         await self._store.write(noted(keeping(item, kept, draft.source, row), item, now, once, record))
-        self._recorded(record)
+        self._recorded(now, record)
         return item
 
     def _check_capacity(self, message: Message) -> None:
@@ -354,15 +354,15 @@ class Submitter:
         to: Sequence[Address],
         number: int,
         now: Instant,
-    ) -> Record | None:
+    ) -> Entry | None:
         """The audit log's record of a message that is sent, when there is such a log; a fresh one's has its number."""
         if actor is None or self._audited is None:
             return None
         recipients = tuple([each.address for each in to])
-        return Record(
-            mailbox.mailbox_id, number, now, actor, mailbox.address, item.message_id, recipients, 202
+        return entry_of(
+            Record(mailbox.mailbox_id, number, now, actor, mailbox.address, item.message_id, recipients, 202)
         )
 
-    def _recorded(self, record: Record | None) -> None:
+    def _recorded(self, now: Instant, record: Entry | None) -> None:
         if record is not None and self._audited is not None:
-            self._audited(record)
+            self._audited(now, record)

@@ -18,7 +18,7 @@ from msgspec import Struct
 from graphpost.clock import Instant
 from graphpost.errors import ConfigurationError
 from graphpost.mail.mailbox import Application, Directory, Mailbox
-from graphpost.store import folders, grants, groups
+from graphpost.store import folders, grants, groups, rights
 from graphpost.store.store import Row, Tx
 
 GRAPH_APPLICATION: Final = "00000003-0000-0000-c000-000000000000"
@@ -46,7 +46,9 @@ class Credential(Struct, frozen=True, kw_only=True):
 
 def load_directory(tx: Tx) -> Directory:
     """The present snapshot of everybody, disabled ones included."""
-    return Directory.of(list_mailboxes(tx), list_applications(tx), groups.list_groups(tx))
+    return Directory.of(
+        list_mailboxes(tx), list_applications(tx), groups.list_groups(tx), rights.list_given(tx)
+    )
 
 
 def revision(tx: Tx) -> int:

@@ -22,7 +22,8 @@ from graphpost.config import ApplicationSettings, Config, MailboxSettings
 from graphpost.errors import ConfigurationError
 from graphpost.ids import Numbers, new_guid
 from graphpost.mail.mailbox import Application, Directory, Mailbox
-from graphpost.store import accounts, deleted, groups
+from graphpost.mail.rights import NO_RIGHTS, Given
+from graphpost.store import accounts, deleted, groups, rights
 from graphpost.store.accounts import Credential
 from graphpost.store.passwords import hash_password, is_password
 from graphpost.store.store import Tx
@@ -46,6 +47,8 @@ def apply_settings(tx: Tx, config: Config, numbers: Numbers, now: Instant) -> No
             accounts.changed(tx)
     except ConfigurationError as error:
         raise ConfigurationError(f"groups.{error.key}", error.problem) from error
+    if rights.declare(tx, _declared_rights(tx, config)):
+        accounts.changed(tx)
     for index, application in enumerate(config.applications):
         with_key = f"applications[{index}]"
         try:
@@ -106,6 +109,23 @@ def _apply_mailbox(
         declared.password, accounts.password_of(tx, existing.mailbox_id)
     ):
         accounts.set_password(tx, existing, hash_password(declared.password))
+
+
+def _declared_rights(tx: Tx, config: Config) -> list[Given]:
+    """What `[[rights]]` says; who is named there and has no mailbox yet has the rights once there is one."""
+    if not config.rights:
+        return []
+    directory, found = accounts.load_directory(tx), dict[tuple[int, str], Given]()
+    for index, row in enumerate(config.rights):
+        box = directory.find_address(row.mailbox)
+        if box is None:
+            raise ConfigurationError(f"rights[{index}].mailbox", f"there is no mailbox {row.mailbox}")
+        for holder in row.to:
+            key = box.mailbox_id, holder.casefold()
+            before = found[key].rights if key in found else NO_RIGHTS
+            given = frozenset(row.rights) | before
+            found[key] = Given(mailbox_id=box.mailbox_id, holder=holder, rights=given, origin="settings")
+    return list(found.values())
 
 
 def _apply_application(tx: Tx, directory: Directory, declared: ApplicationSettings, data: Path) -> None:

@@ -17,7 +17,7 @@ from msgspec import Struct
 from graphpost.clock import Instant
 from graphpost.errors import ConfigurationError
 from graphpost.mail.mailbox import Mailbox
-from graphpost.store import accounts, grants, groups
+from graphpost.store import accounts, grants, groups, rights
 from graphpost.store.deliveries import bucket_of
 from graphpost.store.store import Row, Tx
 
@@ -34,6 +34,7 @@ KEPT: Final = MappingProxyType(
         "uploads": "upload_id",
         "preferences": "kind, entry_id",
         "repeats": "request",
+        "rights": "holder, origin",
         "addresses": "address",
         "indexes": "mailbox_id",
     }
@@ -131,6 +132,7 @@ def begin_erasing(tx: Tx, mailbox_id: int, before: Instant) -> bool:
         return False
     grants.remove_holder(tx, row[0])
     groups.remove_from_all(tx, row[0])
+    rights.forget_holder(tx, row[0])
     return True
 
 
