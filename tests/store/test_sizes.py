@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tests.store.made import item
 
 from graphpost.mail.mailbox import DRAFTS, INBOX, NO_FOLDER, RECOVERABLE, Folder
-from graphpost.store import changes, folders, forgetting, messages, migrate, trees
+from graphpost.store import accounts, changes, folders, forgetting, messages, migrate, trees
 from graphpost.store.changes import Mark
 from graphpost.store.sqlite import SqliteSession
 from graphpost.store.store import Store, Tx
@@ -31,7 +31,7 @@ async def check(store: Store) -> None:
     assert {folder: size for folder, size in kept if size} == {f: s for f, s in sums.items() if s}
     total = sum(size for folder, size in sums.items() if folder != RECOVERABLE)
     assert await store.read(lambda tx: folders.size_of(tx, 7)) == total
-    assert (await store.read(folders.sizes)).get(7, 0) == total
+    assert (await store.read(accounts.list_sizes)).get(7, 0) == total
 
 
 def one_change(tx: Tx, dice: random.Random, numbers: itertools.count[int]) -> None:

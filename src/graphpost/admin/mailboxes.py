@@ -21,7 +21,7 @@ from graphpost.config.people import check_address, check_one_line
 from graphpost.errors import ConfigurationError
 from graphpost.ids import new_guid
 from graphpost.mail.mailbox import USUAL_QUOTA, Kind, Mailbox
-from graphpost.store import accounts, deleted, folders, passwords
+from graphpost.store import accounts, deleted, passwords
 from graphpost.store.deleted import Deleted
 from graphpost.store.store import Tx
 
@@ -47,7 +47,7 @@ class MailboxOperations(SuppressionOperations):
             return [self._shown_deleted(each) for each in await self.store.read(_list_deleted)]
 
         def run(tx: Tx) -> list[dict[str, Any]]:
-            sizes = folders.sizes(tx)
+            sizes = accounts.list_sizes(tx)
             return [
                 {**shown.mailbox(box), "size": sizes.get(box.mailbox_id, 0), "quota": self._bound(box)}
                 for box in accounts.list_mailboxes(tx)

@@ -183,14 +183,6 @@ def size_of(tx: Tx, mailbox_id: int) -> int:
     return int(row[0]) if row else 0
 
 
-def sizes(tx: Tx) -> dict[int, int]:
-    """The same of every mailbox."""
-    rows = tx.all(
-        "SELECT mailbox_id, SUM(size) FROM folders WHERE folder_id <> ? GROUP BY mailbox_id", (RECOVERABLE,)
-    )
-    return {mailbox_id: int(size) for mailbox_id, size in rows}
-
-
 def find(tx: Tx, mailbox_id: int, parent_id: int, name: str) -> Folder | None:
     """The child of that name; letter case does not matter."""
     row = tx.one(f"{_READ} AND parent_id = ? AND name_key = ?", (mailbox_id, parent_id, _key(name)))
