@@ -260,6 +260,15 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
     if earlier:
         click.echo()
         print_table(("RECIPIENT", "AT", "EARLIER ANSWER"), earlier, "")
+    told = [
+        (recipient["address"], report["at"], report["state"], f"{report['status']} {report['text']}".strip())
+        for entry in found["deliveries"]
+        for recipient in entry["recipients"]
+        if (report := recipient["reported"])
+    ]
+    if told:
+        click.echo()
+        print_table(("RECIPIENT", "AT", "REPORTED SINCE", "REPORT"), told, "")
 
 
 for _command in (suppress, unsuppress, suppressed):

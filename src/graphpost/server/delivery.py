@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphpost.config.names import a_label
 from graphpost.delivery.absence import Absence
 from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.attempt import Attempts
@@ -17,7 +16,7 @@ from graphpost.delivery.indexing import Indexer
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
 from graphpost.delivery.noticing import Noticing
-from graphpost.delivery.outlets import Outlets, host_name
+from graphpost.delivery.outlets import Outlets
 from graphpost.delivery.rationing import Rations
 from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
@@ -54,13 +53,12 @@ class Delivery:
 async def start_delivery(base: Foundation, policy_port: int, rations: Rations | None) -> Delivery:
     """`policy_port` is where other domains' MTA-STS policies are served; `rations` say when messages may leave."""
     config, clock, log, store, blobs = base.config, base.clock, base.log, base.store, base.blobs
-    people, numbers = base.people, base.numbers
+    people, numbers, hostname = base.people, base.numbers, base.hostname
     indexer = Indexer(store, log)
     base.background(indexer.run())
     suppressions = Suppressions(store, config.suppression, clock, log)
     await suppressions.refresh()
     base.background(suppressions.watch())
-    hostname = a_label(config.delivery.hostname) or host_name()
     filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
     router = Router(people.directory, config.tenant.domains, config.routes, suppressions.has)
     outlets = Outlets(
