@@ -42,6 +42,8 @@ from graphpost.errors import ConfigurationError
 _DELIMITER: Final = re.compile(r"[!#$%&'*+/=?^_`{|}~-]?")
 _SELECTOR: Final = re.compile(r"(?=.{1,63}$)[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*", re.ASCII)
 _HARD: Final = re.compile(r"5\.[0-9]{1,3}\.[0-9]{1,3}")
+_LONGEST: Final = 10_000_000_000.0  # seconds; centuries, which an instant still holds
+_MOST: Final = 2**53
 WILDCARDS: Final = ("0.0.0.0", "::", "[::]")  # noqa: S104 - names of listeners, not a listener
 _COUNTED: Final = (
     "requests",
@@ -136,6 +138,8 @@ def _check_number(name: str, value: Any) -> None:
         raise ConfigurationError(
             name, "must not be negative" if name in _ZERO_ALLOWED else "must be greater than 0"
         )
+    if value > (_LONGEST if name.endswith("seconds") else _MOST):
+        raise ConfigurationError(name, "is too large")
 
 
 def _checked_server(server: ServerSettings, data: Path) -> ServerSettings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from graphpost.clock import Clock
@@ -18,14 +19,17 @@ REFRESH_SECONDS: Final = 2.0
 class Accounts:
     """Who there is, for one process; never waits."""
 
-    def __init__(self, store: Store, clock: Clock, log: MailLog, tenant: TenantSettings) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, log: MailLog, tenant: TenantSettings, hosts: Iterable[str] = ()
+    ) -> None:
+        """`hosts` are names of this server, which have a postmaster as the tenant's domains have (RFC 5321, 4.5.1)."""
         self._store = store
         self._clock = clock
         self._log = log
         self._reception = Reception(
             tenant.recipient_delimiter,
             tenant.postmaster,
-            frozenset(domain_of(f"@{domain}") for domain in tenant.domains),
+            frozenset(domain_of(f"@{name}") for name in (*tenant.domains, *hosts) if name),
         )
         self._directory = Directory.of(())
         self._revision = -1
