@@ -136,6 +136,17 @@ def test_destinations_are_listed_the_deepest_first(graphpost: Any, server: Any) 
     assert graphpost.json("queue", "destinations")[0]["destination"] == "mx:one.test"
 
 
+def test_of_what_is_being_attempted_it_is_said_that_it_is_now(graphpost: Any, server: Any) -> None:
+    put(server, 2)
+    store = server.api.operations.store
+    taken = "UPDATE deliveries SET owner = 7 WHERE message_id = ?"
+    asyncio.run_coroutine_threadsafe(
+        store.write(lambda tx: tx.execute(taken, (1 << 12,))), server.loop
+    ).result(10)
+    _, out, _ = graphpost("queue", "list")
+    assert [line.split()[4] for line in out.splitlines()[1:]] == ["2096-10-02T07:06:40Z"] * 2 + ["now"] * 2
+
+
 def test_what_a_report_from_elsewhere_said_is_shown_in_full(graphpost: Any, server: Any) -> None:
     put(server, 1)
     told = Reported("y@one.test", "bounced", 60 * SECOND, "5.1.1", 'smtp; unknown user: "y"')

@@ -44,6 +44,11 @@ def state_text(recipient: dict[str, Any]) -> str:
     return f"{recipient['state']}, {told['state']}" if told else str(recipient["state"])
 
 
+def next_text(delivery: dict[str, Any]) -> str:
+    """When it is attempted next; of one that is under way `due` is when its server would be taken to have died."""
+    return "now" if delivery["under_way"] else str(delivery["due"])
+
+
 def reply_text(recipient: dict[str, Any]) -> str:
     """What the other side said about a recipient, in a line; '' when nothing."""
     reply = recipient.get("reply")

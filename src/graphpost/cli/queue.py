@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphpost.cli.options import json_option, with_config
-from graphpost.cli.output import print_json, print_table, reply_text, state_text
+from graphpost.cli.output import next_text, print_json, print_table, reply_text, state_text
 from graphpost.cli.suppression import suppress, suppressed, unsuppress
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def list_(
             recipient["state"],
             entry["sender"] or "<>",
             recipient["address"],
-            entry["due"],
+            next_text(entry),
             entry["subject"][:40],
         )
         for entry in found
@@ -243,7 +243,7 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
             entry["attempts"],
             recipient["address"],
             state_text(recipient),
-            entry["due"],
+            next_text(entry),
             reply_text(recipient),
         )
         for entry in found["deliveries"]
