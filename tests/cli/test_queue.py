@@ -63,7 +63,8 @@ def test_messages_are_held_by_what_is_known_of_them(
 ) -> None:
     put(server)
     status, out, _ = graphpost("queue", "hold", *options)
-    assert (status, out) == (0, f"{len(held)} deliveries with {2 * len(held)} recipients held.\n")
+    counted = "1 delivery" if len(held) == 1 else f"{len(held)} deliveries"
+    assert (status, out) == (0, f"{counted} with {2 * len(held)} recipients held.\n")
     assert {number for number, of in states(graphpost).items() if of == ["held", "held"]} == held
     assert graphpost.json("queue", "release", *options)["deliveries"] == len(held)
     assert set().union(*states(graphpost).values()) == {"queued"}

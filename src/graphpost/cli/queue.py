@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphpost.cli.options import json_option, with_config
-from graphpost.cli.output import next_text, print_json, print_table, reply_text, state_text
+from graphpost.cli.output import counted, next_text, print_json, print_table, reply_text, state_text
 from graphpost.cli.suppression import suppress, suppressed, unsuppress
 
 if TYPE_CHECKING:
@@ -196,9 +196,11 @@ def _act(
     if as_json:
         print_json(done)
         return
-    click.echo(f"{done['deliveries']} deliveries with {done['recipients']} recipients {_DONE[action]}.")
+    recipients = counted(done["recipients"], "recipient", "recipients")
+    click.echo(f"{counted(done['deliveries'], 'delivery', 'deliveries')} with {recipients} {_DONE[action]}.")
     if done["under_way"]:
-        click.echo(f"{done['under_way']} were left, because they are being attempted at this moment.")
+        left = counted(done["under_way"], "was left, because it is", "were left, because they are")
+        click.echo(f"{left} being attempted at this moment.")
 
 
 def _in_steps(config: Config, action: str, arguments: dict[str, Any]) -> dict[str, int]:
