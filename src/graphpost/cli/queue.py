@@ -93,7 +93,11 @@ def list_(
         for entry in found
         for recipient in entry["recipients"]
     ]
-    print_table(("ID", "STATE", "SENDER", "RECIPIENT", "NEXT", "SUBJECT"), rows, "The queue is empty.")
+    is_narrowed = state or message_id or any(chosen.values())
+    empty = "There is no such message." if is_narrowed else "The queue is empty."
+    print_table(("ID", "STATE", "SENDER", "RECIPIENT", "NEXT", "SUBJECT"), rows, empty)
+    if before:
+        click.echo(f"There are more than {limit}; --limit says how many are listed.")
 
 
 @command.command()
