@@ -111,7 +111,8 @@ class ForeignIssuer:
             return "scp" not in claims and claims.get("idtyp") != "user"
         name = claims.get("preferred_username")
         is_service = isinstance(name, str) and name.casefold() == f"{_SERVICE_ACCOUNT}{client_id}".casefold()
-        return is_service or claims.get("sub") == client_id
+        is_somebody = "sid" in claims  # signed in, by whatever name: people may choose theirs
+        return (is_service and not is_somebody) or claims.get("sub") == client_id
 
     def _person(self, claims: Mapping[str, Any], found: Directory) -> Mailbox:
         """By the claim that is settled for it; Entra's people also by their names."""
