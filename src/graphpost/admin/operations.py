@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from graphpost.admin import shown
 from graphpost.admin.audit import AuditOperations
+from graphpost.admin.importing import ImportOperations
 from graphpost.admin.queue import OperationError
 from graphpost.admin.rights import RightsOperations
 from graphpost.config.permissions import find_fault
@@ -28,7 +29,7 @@ from graphpost.store.tls import Level, StoredPolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Operations(AuditOperations, RightsOperations):
+class Operations(AuditOperations, ImportOperations, RightsOperations):
     """`tls_forgotten` tells the server that what it knows of a domain is old."""
 
     tls_forgotten: Callable[[str], object] = lambda domain: None
@@ -56,6 +57,9 @@ class Operations(AuditOperations, RightsOperations):
         "revoke_rights": ("DELETE", "/admin/mailboxes/{address}/rights"),
         "delete_mailbox": ("DELETE", "/admin/mailboxes/{address}"),
         "restore_mailbox": ("POST", "/admin/mailboxes/{address}/restore"),
+        "check_mailboxes": ("POST", "/admin/import/check"),
+        "import_mailboxes": ("POST", "/admin/import"),
+        "export_mailboxes": ("GET", "/admin/export"),
         "list_groups": ("GET", "/admin/groups"),
         "put_group": ("PUT", "/admin/groups/{name}"),
         "change_members": ("POST", "/admin/groups/{name}/members"),
