@@ -212,6 +212,10 @@ class MailLog:
         """Everything of a mailbox that was deleted long ago is gone."""
         self._write(_INFO, "erased", {"mailbox": f"{mailbox_id:x}"})
 
+    def almost_full(self, mailbox: str, size: int, quota: int) -> None:
+        """A mailbox has nearly as much as it may, or more."""
+        self._write(_WARNING, "almost_full", {"mailbox": mailbox, "size": size, "quota": quota})
+
     def provisioned(self, mailbox: str, issuer: str) -> None:
         """A token was the first of somebody who has a mailbox since."""
         self._write(_INFO, "provisioned", {"mailbox": mailbox, "issuer": issuer})

@@ -153,6 +153,7 @@ def test_mailboxes_are_administered_without_a_server(graphpost: Any) -> None:
         "x@b.test",
         "person",
         "yes",
+        "0",
     ]
     status, _, err = graphpost("mailbox", "add", "x@b.test")
     assert status == 2

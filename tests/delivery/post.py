@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from graphpost.clock import SECOND, Instant
-from graphpost.config import DeliverySettings, LimitSettings, LogSettings, RouteSettings
+from graphpost.config import AccountSettings, DeliverySettings, LimitSettings, LogSettings, RouteSettings
 from graphpost.delivery.absence import Absence
 from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.attempt import Attempts
@@ -21,6 +21,7 @@ from graphpost.delivery.filing import Filer
 from graphpost.delivery.lane import Limits
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.noticing import Noticing
+from graphpost.delivery.quotas import Quotas
 from graphpost.delivery.rationing import Rations
 from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
@@ -177,6 +178,7 @@ class Office:
         self.numbers = Numbers(clock.now, node=owner)
         self.output = io.StringIO()
         self.log = MailLog(LogSettings(), self.output, clock.now)
+        self.quotas = Quotas(self.store, AccountSettings(), clock, self.log)
         self.one, self.two = ScriptedCourier(clock), ScriptedCourier(clock)
         known: dict[str, Courier] = {
             CAPTURE: CaptureCourier(),
@@ -207,7 +209,7 @@ class Office:
             store=self.store,
             blobs=blobs,
             couriers=self.couriers.get,
-            local=LocalDelivery(arrivals, filer, lambda: self.directory, HOST),
+            local=LocalDelivery(arrivals, filer, lambda: self.directory, self.quotas, HOST),
             reporter=self.reporter,
             directory=lambda: self.directory,
             settings=settings,
@@ -241,6 +243,7 @@ class Office:
             clock=clock,
             log=self.log,
             rations=rations,
+            quotas=self.quotas,
         )
 
     def dispatcher(self, check: Check) -> Dispatcher:

@@ -13,7 +13,8 @@ from joserfc.jwk import ECKey
 from graphpost.auth.access import Principal
 from graphpost.auth.tokens import TokenVerifier, TrustedIssuer, own_issuer
 from graphpost.clock import SECOND
-from graphpost.config import LimitSettings
+from graphpost.config import AccountSettings, LimitSettings
+from graphpost.delivery.quotas import Quotas
 from graphpost.delivery.submit import Submission
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Reply, Request, Services
@@ -107,6 +108,7 @@ class Desk:
             limits=LimitSettings(**limits),
             tenant_id=TENANT,
             notifier=cast(Any, None),
+            quotas=Quotas(cast(Any, None), AccountSettings(), clock, cast(Any, None)),
         )
         self.api = GraphApi(self.services)
 

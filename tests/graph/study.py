@@ -73,6 +73,7 @@ class Study:
             limits=LimitSettings(**limits),
             tenant_id=TENANT,
             notifier=cast(Any, None),
+            quotas=self.office.quotas,
             searched=self.indexer.searched,
             receipt_of=self.office.receipts.filing,
         )

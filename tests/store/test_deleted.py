@@ -12,7 +12,7 @@ from graphpost.errors import ConfigurationError
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import Mailbox
 from graphpost.store import accounts, audit, deleted, deliveries, folders, grants, groups, messages
-from graphpost.store.audit import Actor, Record
+from graphpost.store.audit import Actor, Record, entry_of
 from graphpost.store.declared import apply_settings
 from graphpost.store.deliveries import bucket_of
 from graphpost.store.grants import Facts, Grant
@@ -190,7 +190,7 @@ async def test_erasing_waits_for_its_time_and_for_mail_that_is_on_its_way(store:
 
 async def test_what_the_audit_log_says_stays_as_long_as_the_log_does(store: Store) -> None:
     await both(store)
-    await store.write(lambda tx: audit.add(tx, Record(7, 1, 100, Actor("administrator"))))
+    await store.write(lambda tx: audit.add(tx, entry_of(Record(7, 1, 100, Actor("administrator")))))
     await store.write(lambda tx: deleted.delete(tx, ADELE, 100))
     await store.write(lambda tx: deleted.begin_erasing(tx, 7, 101))
     while not await store.write(lambda tx: deleted.erase_step(tx, 7)):

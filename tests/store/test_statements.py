@@ -103,6 +103,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (folders.children, (7, 1, True), {}),
     (folders.find, (7, 1, "x"), {}),
     (folders.hold, (7, 1), {}),
+    (folders.size_of, (7,), {}),
     (folders.share, (7, 1), {}),
     (folders.listed, (7, 0, 10), {}),
     (folders.hold_tree, (7,), {}),
@@ -324,9 +325,12 @@ class Recorder:
     def touch(self, mailbox_id: int) -> None:
         self._tx.touch(mailbox_id)
 
-    def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
+    def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int, size: int = 0) -> None:
         self._texts.add(COUNT)
-        self._tx.count_folder(mailbox_id, folder_id, total, unread)
+        self._tx.count_folder(mailbox_id, folder_id, total, unread, size)
+
+    def weigh_folder(self, mailbox_id: int, folder_id: int, size: int) -> None:
+        self._tx.weigh_folder(mailbox_id, folder_id, size)
 
 
 async def test_every_statement_names_its_mailbox_or_bucket(store: Store) -> None:

@@ -33,18 +33,27 @@ class MailboxOperations(SuppressionOperations):
     """`accounts_changed` tells the server that its directory is old.
 
     `declared` are the addresses, in lower case, of the mailboxes in the settings file: they are as the file says, and
-    there, from the next start on.
+    there, from the next start on.  `deleted_seconds` and `quota_bytes` are the settings'.
     """
 
     accounts_changed: Callable[[], Awaitable[None]] = nothing
     deleted_seconds: float = _USUAL.deleted_seconds
+    quota_bytes: int = 0
     declared: frozenset[str] = frozenset()
 
     async def list_mailboxes(self, *, deleted: bool = False) -> list[dict[str, Any]]:
-        """Every mailbox; or those that were deleted, and when they will be erased."""
+        """Every mailbox, its size and what it may have (0: any); or those that were deleted, and when they are erased."""
         if deleted:
             return [self._shown_deleted(each) for each in await self.store.read(_list_deleted)]
-        return await self.store.read(lambda tx: [shown.mailbox(box) for box in accounts.list_mailboxes(tx)])
+
+        def run(tx: Tx) -> list[dict[str, Any]]:
+            sizes = accounts.list_sizes(tx)
+            return [
+                {**shown.mailbox(box), "size": sizes.get(box.mailbox_id, 0), "quota": self._bound(box)}
+                for box in accounts.list_mailboxes(tx)
+            ]
+
+        return await self.store.read(run)
 
     async def add_mailbox(
         self,
@@ -155,6 +164,9 @@ class MailboxOperations(SuppressionOperations):
         mailbox, lost = await self.store.write(run)
         await self.accounts_changed()
         return {**self._shown(mailbox), "lost": lost}
+
+    def _bound(self, mailbox: Mailbox) -> int:
+        return mailbox.quota if mailbox.quota >= 0 else self.quota_bytes
 
     def _shown(self, mailbox: Mailbox) -> dict[str, Any]:
         return {**shown.mailbox(mailbox), "declared": self._is_declared(mailbox)}

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from graphpost.cli.options import json_option, quota_option, with_config
-from graphpost.cli.output import print_json, print_table
+from graphpost.cli.output import print_json, print_table, size_text
 from graphpost.cli.rights import grant, revoke, rights
 
 if TYPE_CHECKING:
     from graphpost.config import Config
 
-_HEADINGS: Final = ("ADDRESS", "NAME", "ALIASES", "KIND", "ENABLED")
+_HEADINGS: Final = ("ADDRESS", "NAME", "ALIASES", "KIND", "ENABLED", "SIZE", "OF")
 
 
 @click.group()
@@ -211,7 +211,9 @@ def _read_password() -> str:
 
 def _row(box: dict[str, Any]) -> tuple[str, ...]:
     aliases = ", ".join(box["aliases"])
-    return box["address"], box["name"], aliases, box["kind"], "yes" if box["enabled"] else "no"
+    state = "yes" if box["enabled"] else "no"
+    quota = size_text(box["quota"]) if box["quota"] else ""
+    return box["address"], box["name"], aliases, box["kind"], state, size_text(box["size"]), quota
 
 
 def _print(found: dict[str, Any], done: str, as_json: bool) -> None:

@@ -125,6 +125,7 @@ async def _locally(config: Config, operation: str, arguments: dict[str, Any]) ->
             numbers=Numbers(clock.now),
             clock=clock,
             deleted_seconds=config.accounts.deleted_seconds,
+            quota_bytes=config.accounts.quota_bytes,
             declared=declared_addresses(config),
         )
         return await getattr(operations, operation)(**arguments)

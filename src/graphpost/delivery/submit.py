@@ -21,6 +21,7 @@ from graphpost.delivery.capacity import Capacity
 from graphpost.delivery.items import completed, new_item
 from graphpost.delivery.lane import Job
 from graphpost.delivery.queueing import deliveries_of
+from graphpost.delivery.quotas import Quotas
 from graphpost.delivery.rationing import Rations
 from graphpost.delivery.routing import Router
 from graphpost.delivery.worker import Worker
@@ -90,6 +91,7 @@ class Submitter:
         log: MailLog,
         rations: Rations | None = None,
         capacity: Capacity | None = None,
+        quotas: Quotas,
         audited: Callable[[Instant, Entry], None] | None = None,
     ) -> None:
         self._store = store
@@ -103,6 +105,7 @@ class Submitter:
         self._log = log
         self._rations = rations
         self._capacity = capacity
+        self._quotas = quotas
         self._audited = audited
 
     def destination_of(self, address: str) -> str:
@@ -126,6 +129,8 @@ class Submitter:
         source = submission.source
         if source is not None:
             item = replace(item, size=item.size + source.size)
+        if self._quotas.bound(submission.mailbox):
+            await self._quotas.check(submission.mailbox, item.size if submission.save else 0)
         kept = await self._prepare(submission.contents) if submission.contents else []
         to = submission.recipients or item.message.recipients
         not_before = await self._rations.due(item.mailbox_id, len(to), now) if self._rations else 0
@@ -152,7 +157,8 @@ class Submitter:
         """Send a stored draft as `message`: it moves to Sent Items, and into the queue; or it stays, when it is to wait.
 
         `message` is the draft's own, or that with what sending asks for.  Raises PreconditionFailed, with nothing done,
-        when the stored draft is no longer the version given, Unavailable when the queue is full; DoneBefore; and StoreError.
+        when the stored draft is no longer the version given, Unavailable when the queue is full, InsufficientStorage when
+        the mailbox is; DoneBefore; and StoreError.
         """
         now = self._clock.now()
         if draft.message.extended and (until := send_time(draft.message, now)) > now:
@@ -172,6 +178,7 @@ class Submitter:
             self._log.scheduled(request_id, mailbox.address, item.message_id, until)
             return item
         self._check_capacity(message)
+        await self._quotas.check(mailbox, 0)
         return await self._send_draft(mailbox, draft, message, request_id, once=once, actor=actor)
 
     async def send_deferred(self, mailbox: Mailbox, row: Deferral, draft: Item, message: Message) -> Item:
@@ -215,7 +222,7 @@ class Submitter:
         return item
 
     async def keep(self, draft: Draft) -> Item:
-        """Make a draft durable.  Raises NotFound when its folder or source is gone, StoreError; then nothing was kept."""
+        """Make a draft durable.  Raises NotFound when its folder or source is gone, InsufficientStorage, StoreError."""
         return await self._keep(draft, self._clock.now())
 
     async def _defer(self, submission: Submission, now: Instant, until: Instant) -> Item:
@@ -253,6 +260,7 @@ class Submitter:
         item = new_item(draft.mailbox, draft.message, draft.contents, number, now, draft.folder_id)
         size = item.size + (draft.source.size if draft.source is not None else 0)
         item = replace(item, is_draft=True, is_read=draft.is_read, size=size)
+        await self._quotas.check(draft.mailbox, size)
         kept = await self._prepare(draft.contents) if draft.contents else []
         row = None if row is None else replace(row, message_id=number)
         record = self._record(actor, draft.mailbox, item, item.message.recipients, number, now)

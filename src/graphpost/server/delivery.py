@@ -17,6 +17,7 @@ from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
 from graphpost.delivery.noticing import Noticing
 from graphpost.delivery.outlets import Outlets
+from graphpost.delivery.quotas import Quotas
 from graphpost.delivery.rationing import Rations
 from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
@@ -47,6 +48,7 @@ class Delivery:
     filer: Filer
     arrivals: Arrivals
     confirmer: Confirmer
+    quotas: Quotas
     hostname: str
 
 
@@ -88,11 +90,12 @@ async def start_delivery(base: Foundation, policy_port: int, rations: Rations | 
     absence = Absence(automatic, people.directory, router.is_ours, instant_of)
     ruler = Ruler(filer, router.destination, config.delivery, receipts, absence)
     arrivals = Arrivals(store, filer, ruler, Noticing(store, log))
+    quotas = Quotas(store, config.accounts, clock, log)
     attempts = Attempts(
         store=store,
         blobs=blobs,
         couriers=outlets.find,
-        local=LocalDelivery(arrivals, filer, people.directory, hostname),
+        local=LocalDelivery(arrivals, filer, people.directory, quotas, hostname),
         reporter=reporter,
         directory=people.directory,
         settings=config.delivery,
@@ -127,6 +130,7 @@ async def start_delivery(base: Foundation, policy_port: int, rations: Rations | 
         log=log,
         rations=rations,
         capacity=capacity,
+        quotas=quotas,
         audited=None if base.auditor is None else base.auditor.sent,
     )
     dispatcher = Dispatcher(
@@ -165,6 +169,7 @@ async def start_delivery(base: Foundation, policy_port: int, rations: Rations | 
         router=router,
         filer=filer,
         arrivals=arrivals,
+        quotas=quotas,
         confirmer=Confirmer(reporter, automatic),
         hostname=hostname,
     )

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from graphpost.clock import Instant
 from graphpost.errors import ConfigurationError
-from graphpost.mail.mailbox import Application, Directory, Mailbox
+from graphpost.mail.mailbox import RECOVERABLE, Application, Directory, Mailbox
 from graphpost.store import folders, grants, groups, rights
 from graphpost.store.store import Row, Tx
 
@@ -73,9 +73,25 @@ def list_mailboxes(tx: Tx) -> list[Mailbox]:
     return [mailbox_of(row, addresses.get(row[0], [])) for row in rows]
 
 
+def is_known(tx: Tx, address: str, object_id: str) -> bool:
+    """Whether a mailbox has that address, or had or has that object id."""
+    return bool(
+        tx.one("SELECT 1 FROM addresses WHERE address = ?", (address.casefold(),))
+        or tx.one("SELECT 1 FROM mailboxes WHERE object_id = ?", (object_id,))
+    )
+
+
 def list_numbers(tx: Tx) -> list[int]:
     """The numbers of all mailboxes, of those that were deleted and are not erased yet too."""
     return [row[0] for row in tx.all("SELECT mailbox_id FROM mailboxes ORDER BY mailbox_id")]
+
+
+def list_sizes(tx: Tx) -> dict[int, int]:
+    """How many bytes the mailboxes have, as `folders.size_of` counts."""
+    rows = tx.all(
+        "SELECT mailbox_id, SUM(size) FROM folders WHERE folder_id <> ? GROUP BY mailbox_id", (RECOVERABLE,)
+    )
+    return {mailbox_id: int(size) for mailbox_id, size in rows}
 
 
 def add_mailbox(tx: Tx, mailbox: Mailbox, password: str = "") -> None:
