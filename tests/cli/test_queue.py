@@ -63,7 +63,8 @@ def test_messages_are_held_by_what_is_known_of_them(
 ) -> None:
     put(server)
     status, out, _ = graphpost("queue", "hold", *options)
-    assert (status, out) == (0, f"{len(held)} deliveries with {2 * len(held)} recipients held.\n")
+    counted = "1 delivery" if len(held) == 1 else f"{len(held)} deliveries"
+    assert (status, out) == (0, f"{counted} with {2 * len(held)} recipients held.\n")
     assert {number for number, of in states(graphpost).items() if of == ["held", "held"]} == held
     assert graphpost.json("queue", "release", *options)["deliveries"] == len(held)
     assert set().union(*states(graphpost).values()) == {"queued"}
@@ -134,6 +135,20 @@ def test_destinations_are_listed_the_deepest_first(graphpost: Any, server: Any) 
     ]
     assert graphpost("queue", "destinations", "--limit", "1")[1].splitlines()[-1] == "1 more."
     assert graphpost.json("queue", "destinations")[0]["destination"] == "mx:one.test"
+
+
+def test_a_list_that_is_cut_off_says_so(graphpost: Any, server: Any) -> None:
+    put(server, 3)
+    _, cut, _ = graphpost("queue", "list", "--limit", "2")
+    assert cut.splitlines()[-1] == "There are more than 2; --limit says how many are listed."
+    _, whole, _ = graphpost("queue", "list", "--limit", "3")
+    assert "There are more" not in whole
+
+
+def test_an_empty_list_says_whether_there_is_nothing_at_all(graphpost: Any, server: Any) -> None:
+    assert graphpost("queue", "list")[1] == "The queue is empty.\n"
+    put(server, 1)
+    assert graphpost("queue", "list", "--state", "held")[1] == "There is no such message.\n"
 
 
 def test_of_what_is_being_attempted_it_is_said_that_it_is_now(graphpost: Any, server: Any) -> None:

@@ -33,6 +33,11 @@ def size_text(size: int) -> str:
     return f"{amount:.0f}{units[0]}" if amount >= 10 or units[0] == "" else f"{amount:.1f}{units[0]}"
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """`1 delivery`, `2 deliveries`."""
+    return f"{number} {one if number == 1 else many}"
+
+
 def one_line(text: str) -> str:
     """Text of others, safe for a terminal: nothing in it moves the cursor or starts a line."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

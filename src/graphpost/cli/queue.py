@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphpost.cli.options import json_option, with_config
-from graphpost.cli.output import next_text, one_line, print_json, print_table, reply_text, state_text
+from graphpost.cli.output import (
+    counted,
+    next_text,
+    one_line,
+    print_json,
+    print_table,
+    reply_text,
+    state_text,
+)
 from graphpost.cli.suppression import suppress, suppressed, unsuppress
 
 if TYPE_CHECKING:
@@ -93,7 +101,11 @@ def list_(
         for entry in found
         for recipient in entry["recipients"]
     ]
-    print_table(("ID", "STATE", "SENDER", "RECIPIENT", "NEXT", "SUBJECT"), rows, "The queue is empty.")
+    is_narrowed = state or message_id or any(chosen.values())
+    empty = "There is no such message." if is_narrowed else "The queue is empty."
+    print_table(("ID", "STATE", "SENDER", "RECIPIENT", "NEXT", "SUBJECT"), rows, empty)
+    if before:
+        click.echo(f"There are more than {limit}; --limit says how many are listed.")
 
 
 @command.command()
@@ -196,9 +208,11 @@ def _act(
     if as_json:
         print_json(done)
         return
-    click.echo(f"{done['deliveries']} deliveries with {done['recipients']} recipients {_DONE[action]}.")
+    recipients = counted(done["recipients"], "recipient", "recipients")
+    click.echo(f"{counted(done['deliveries'], 'delivery', 'deliveries')} with {recipients} {_DONE[action]}.")
     if done["under_way"]:
-        click.echo(f"{done['under_way']} were left, because they are being attempted at this moment.")
+        left = counted(done["under_way"], "was left, because it is", "were left, because they are")
+        click.echo(f"{left} being attempted at this moment.")
 
 
 def _in_steps(config: Config, action: str, arguments: dict[str, Any]) -> dict[str, int]:

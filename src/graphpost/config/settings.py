@@ -69,6 +69,8 @@ class TrustedIssuerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_
     applications: list[str] = field(default_factory=list)  # client ids that it may speak for; [] = all
     domains: list[str] = field(default_factory=list)  # domains whose people it may speak for; [] = all
     leeway_seconds: float = 300.0  # how far its clock may be from ours
+    provision: bool = False  # make a mailbox for who comes for the first time
+    provision_domains: list[str] = field(default_factory=list)  # with an address in one of these
 
 
 class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
