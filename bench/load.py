@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -87,7 +88,7 @@ def content_length(head: bytes) -> int:
 
 async def load(
     host: str,
-    port: int,
+    ports: Sequence[int],
     request: bytes,
     *,
     connections: int,
@@ -95,13 +96,13 @@ async def load(
     status: int = 202,
     seconds: float = 0.0,
 ) -> dict[str, object]:
-    """Send `requests` requests (or as many as fit `seconds`) over so many connections."""
+    """Send `requests` requests (or as many as fit `seconds`) over so many connections, to the ports by turns."""
     run = Run(request, requests, str(status).encode())
     run.stop_at = time.perf_counter() + seconds if seconds else 0.0
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
-    for _ in range(connections):
-        await loop.create_connection(lambda: Client(run), host, port)
+    for number in range(connections):
+        await loop.create_connection(lambda: Client(run), host, ports[number % len(ports)])
     await run.done.wait()
     took = time.perf_counter() - started
     ordered = sorted(run.latencies)
@@ -119,7 +120,7 @@ async def load(
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--port", type=int, nargs="+", required=True)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=0.0)
