@@ -12,6 +12,7 @@
     sick        -  healthy destinations beside dead, slow and flaky ones
     inbound     -  mail over SMTP into an Inbox against Postfix's accept; memory for large ones
     throttled   -  durable accept with limits against without: processor time a request
+    tokens      -  64 clients, with a tenth of invalid tokens against without
     stages      -  where the time of an accepted message goes
 
 Peers run on the same machine in the same run; Postfix's are left out where it is not installed.  Beside these are
@@ -36,6 +37,7 @@ LINES = (
     "sick",
     "inbound",
     "throttled",
+    "tokens",
     "stages",
 )
 

@@ -4,7 +4,8 @@
 
 The request is sent as it is in the file; what is measured is the time from writing it to having read the whole answer.
 Prints one JSON line: requests per second and latency percentiles in milliseconds.  The client costs a few
-microseconds a request, so one core drives what a Python server can take.
+microseconds a request, so one core drives what a Python server can take.  With `--other` every so many'th request is another
+one, with `@@@@@@@@` in it replaced by a number; it is not counted, but has to be answered as it should be.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ class Run:
     request: bytes
     wanted: int
     status: bytes
+    other: bytes = b""
+    other_status: bytes = b""
+    every: int = 0
     sent: int = 0
+    others: int = 0
     latencies: list[float] = field(default_factory=list)
     wrong: dict[str, int] = field(default_factory=dict)
     done: asyncio.Event = field(default_factory=asyncio.Event)
@@ -38,6 +43,7 @@ class Client(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.started = 0.0
         self.busy = False
+        self.is_other = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
@@ -53,7 +59,9 @@ class Client(asyncio.Protocol):
         self.busy = True
         self.started = time.perf_counter()
         assert self.transport is not None
-        self.transport.write(run.request)
+        self.is_other = run.every > 0 and run.sent % run.every == 0
+        request = run.other.replace(b"@@@@@@@@", b"%08d" % run.sent) if self.is_other else run.request
+        self.transport.write(request)
 
     def data_received(self, data: bytes) -> None:
         self.buffer = self.buffer + data if self.buffer else data
@@ -64,8 +72,11 @@ class Client(asyncio.Protocol):
         if len(self.buffer) < total:
             return
         run = self.run
-        run.latencies.append(time.perf_counter() - self.started)
-        if not self.buffer.startswith(run.status, 9):
+        if self.is_other:
+            run.others += 1
+        else:
+            run.latencies.append(time.perf_counter() - self.started)
+        if not self.buffer.startswith(run.other_status if self.is_other else run.status, 9):
             line = self.buffer[:head_end].split(b"\r\n")[0].decode("latin-1")
             run.wrong[line] = run.wrong.get(line, 0) + 1
         self.buffer = self.buffer[total:]
@@ -75,7 +86,7 @@ class Client(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if self.busy:
             self.run.wrong["lost"] = self.run.wrong.get("lost", 0) + 1
-        if len(self.run.latencies) + self.run.wrong.get("lost", 0) >= self.run.sent:
+        if len(self.run.latencies) + self.run.others + self.run.wrong.get("lost", 0) >= self.run.sent:
             self.run.done.set()
 
 
@@ -95,9 +106,13 @@ async def load(
     requests: int,
     status: int = 202,
     seconds: float = 0.0,
+    other: tuple[bytes, int, int] = (b"", 0, 0),
 ) -> dict[str, object]:
-    """Send `requests` requests (or as many as fit `seconds`) over so many connections, to the ports by turns."""
-    run = Run(request, requests, str(status).encode())
+    """Send `requests` requests (or as many as fit `seconds`) over so many connections, to the ports by turns.
+
+    `other` is a request, its status, and each how many'th it is.
+    """
+    run = Run(request, requests, str(status).encode(), other[0], str(other[1]).encode(), other[2])
     run.stop_at = time.perf_counter() + seconds if seconds else 0.0
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
@@ -126,6 +141,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.0)
     parser.add_argument("--status", type=int, default=202)
     parser.add_argument("--file", required=True)
+    parser.add_argument("--other", default="")
+    parser.add_argument("--other-status", type=int, default=401)
+    parser.add_argument("--every", type=int, default=0)
     args = parser.parse_args()
     try:
         import uvloop
@@ -142,6 +160,9 @@ def main() -> None:
             requests=args.requests,
             status=args.status,
             seconds=args.seconds,
+            other=(Path(args.other).read_bytes(), args.other_status, args.every)
+            if args.other
+            else (b"", 0, 0),
         )
     )
     print(json.dumps(found))

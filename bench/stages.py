@@ -25,7 +25,7 @@ import uvloop
 
 from bench.product import request_bytes
 from graphpost.cli.env import environment
-from graphpost.config import load
+from graphpost.config import ThrottlingSettings, load
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Call, Reply, Request, Services
 from graphpost.graph.routes import ROUTES
@@ -33,6 +33,7 @@ from graphpost.graph.sending.send import read_json_submission
 from graphpost.process import tune_interpreter
 from graphpost.server import Server
 from graphpost.store.store import Tx
+from graphpost.throttling.limiting import Throttling
 from graphpost.web.app import Application
 from graphpost.web.connection import Connection, Port
 from graphpost.web.exchange import Exchange
@@ -41,6 +42,15 @@ from graphpost.web.forwarded import Proxies
 CONNECTIONS: Final = 64
 REQUESTS: Final = 6000
 RUNS: Final = 7
+DATE: Final = "date: today\r\n"
+COUNTED: Final = (
+    "requests",
+    "concurrency",
+    "upload_bytes",
+    "application_requests",
+    "messages",
+    "recipients",
+)
 
 App = Callable[[Exchange], Coroutine[Any, Any, None]]
 
@@ -59,7 +69,7 @@ class Client:
 
     def __init__(self, app: App, request: bytes, left: list[int], done: asyncio.Event) -> None:
         self.loop = asyncio.get_running_loop()
-        self.connection = Connection(Port(app, 60.0, Proxies(), common="date: today\r\n"), self.loop)
+        self.connection = Connection(Port(app, 60.0, Proxies(), CONNECTIONS, common=DATE), self.loop)
         self.request = request
         self.left = left
         self.done = done
@@ -162,7 +172,19 @@ def stages(web: Application) -> dict[str, App]:
         "+ JSON to a checked message (graph/bodies/message.py)": with_handler(web, services, read),
         "+ item and deliveries (delivery/submit.py)": unstored,
         "+ the way to the writer and back (store/commits.py)": web,
+        "the same within limits of every kind (throttling/)": limited(web, services),
     }
+
+
+def limited(web: Application, services: Services) -> Application:
+    """With limits that nobody reaches."""
+    settings = ThrottlingSettings(profile="custom", **dict.fromkeys(COUNTED, 10**12))
+    throttling = Throttling(settings, services.store, services.clock, web._log)
+    submitter = copy.copy(services.submitter)
+    submitter._rations = throttling.rations
+    found = copy.copy(web)
+    found._graph = GraphApi(replace(services, submitter=submitter, throttle=throttling.throttle))
+    return found
 
 
 async def sent_mail(server: Offline) -> bytes:

@@ -15,7 +15,8 @@
         ├── Conflict 409 / Gone 410 / PreconditionFailed 412 / TooLarge 413 / UnsupportedMedia 415
         ├── WrongRange 416            invalidRange
         ├── TooManyRequests 429       ApplicationThrottled or TooManyRequests, with Retry-After
-        └── Unavailable 503
+        ├── Unavailable 503
+        └── InsufficientStorage 507   ErrorQuotaExceeded
 
 Codes and messages are Graph's own spelling: clients branch on the exact code.
 """
@@ -162,3 +163,8 @@ class TooManyRequests(GraphError):
 class Unavailable(GraphError):
     status = 503
     default_code = "ServiceUnavailable"
+
+
+class InsufficientStorage(GraphError):
+    status = 507
+    default_code = "ErrorQuotaExceeded"

@@ -1,12 +1,16 @@
-"""Lines on their way to a stream, written by a thread so that nobody waits."""
+"""Lines of the log, and their way to a stream: a thread writes, so nobody waits."""
 
 from __future__ import annotations
 
 import atexit
+import json
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Final, TextIO
+
+import msgspec
 
 FLUSH_SECONDS: Final = 0.05
 MOST_LINES: Final = 200_000  # waiting for a stream that is not read; further ones are dropped and counted
@@ -27,6 +31,32 @@ def place_of(error: BaseException) -> str:
     while trace.tb_next is not None:
         trace = trace.tb_next
     return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+
+
+def text_line(stamp: str, event: str, fields: Mapping[str, object]) -> str:
+    """An event for people: `key=value`, quoted where it has to be; always one line."""
+    parts = [stamp, event]
+    for key, value in fields.items():
+        parts.append(f"{key}={quoted(value) if isinstance(value, str) else value}")
+    return " ".join(parts) + "\n"
+
+
+def quoted(value: str) -> str:
+    """A value that is one word, or between quotation marks."""
+    if not value.isprintable():
+        return json.dumps(value)
+    if value and not (" " in value or '"' in value or "=" in value or "\\" in value):
+        return value
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def json_line(stamp: str, event: str, fields: Mapping[str, object]) -> str:
+    """An event for programs."""
+    values = {"time": stamp, "event": event, **fields}
+    try:
+        return msgspec.json.encode(values).decode() + "\n"
+    except UnicodeError:  # a lone surrogate
+        return json.dumps(values) + "\n"
 
 
 class Lines:

@@ -7,16 +7,13 @@ Nobody passes bodies, tokens or secrets here.  The two events of every message a
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TextIO
 
-import msgspec
-
 from graphpost.clock import SECOND, Instant, SystemClock, to_text
 from graphpost.config.settings import LogSettings
-from graphpost.loglines import Lines, place_of, problem_text
+from graphpost.loglines import Lines, json_line, place_of, problem_text, quoted, text_line
 from graphpost.metrics import Metrics
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -61,8 +58,8 @@ class MailLog:
         message = f"{message_id:016x}"
         if self._is_text:
             self._lines.add(
-                f"{self._time()} accepted message={message} mailbox={_quoted(mailbox)} sender={_quoted(sender)} "
-                f"recipients={recipients} size={size} request={_quoted(request_id)}\n"
+                f"{self._time()} accepted message={message} mailbox={quoted(mailbox)} sender={quoted(sender)} "
+                f"recipients={recipients} size={size} request={quoted(request_id)}\n"
             )
             return
         who: dict[str, Value] = {"message": message, "mailbox": mailbox, "sender": sender}
@@ -117,9 +114,9 @@ class MailLog:
             return
         if self._is_text:
             self._lines.add(
-                f"{self._time()} delivered message={message_id:016x} recipient={_quoted(recipient)} "
-                f"to={_quoted(destination)} code={reply_code} reply={_quoted(reply_text)} seconds={seconds:.3f}"
-                f"{f' host={_quoted(host)}' if host else ''}\n"
+                f"{self._time()} delivered message={message_id:016x} recipient={quoted(recipient)} "
+                f"to={quoted(destination)} code={reply_code} reply={quoted(reply_text)} seconds={seconds:.3f}"
+                f"{f' host={quoted(host)}' if host else ''}\n"
             )
             return
         fields = _attempt(message_id, recipient, destination, reply_code, reply_text, host)
@@ -210,6 +207,18 @@ class MailLog:
     def answered(self, message_id: int, mailbox: str) -> None:
         """A mailbox answers by itself: `message` is the answer, a receipt or an automatic reply."""
         self._write(_INFO, "answered", {"message": f"{message_id:016x}", "mailbox": mailbox})
+
+    def erased(self, mailbox_id: int) -> None:
+        """Everything of a mailbox that was deleted long ago is gone."""
+        self._write(_INFO, "erased", {"mailbox": f"{mailbox_id:x}"})
+
+    def almost_full(self, mailbox: str, size: int, quota: int) -> None:
+        """A mailbox has nearly as much as it may, or more."""
+        self._write(_WARNING, "almost_full", {"mailbox": mailbox, "size": size, "quota": quota})
+
+    def provisioned(self, mailbox: str, issuer: str) -> None:
+        """A token was the first of somebody who has a mailbox since."""
+        self._write(_INFO, "provisioned", {"mailbox": mailbox, "issuer": issuer})
 
     def reported(self, message_id: int, recipient: str, state: str, status: str, text: str) -> None:
         """A report from elsewhere says what became of a message at a recipient's."""
@@ -336,7 +345,7 @@ class MailLog:
     def _write(self, level: int, event: str, fields: dict[str, Value]) -> None:
         if level < self._threshold:
             return
-        line = _text_line if self._is_text else _json_line
+        line = text_line if self._is_text else json_line
         self._lines.add(line(self._time(), event, fields))
 
     def _time(self) -> str:
@@ -359,29 +368,6 @@ def _attempt(
         "reply": reply_text,
     }
     return {**fields, "host": host} if host else fields
-
-
-def _text_line(stamp: str, event: str, fields: dict[str, Value]) -> str:
-    parts = [stamp, event]
-    for key, value in fields.items():
-        parts.append(f"{key}={_quoted(value) if isinstance(value, str) else value}")
-    return " ".join(parts) + "\n"
-
-
-def _quoted(value: str) -> str:
-    if not value.isprintable():
-        return json.dumps(value)
-    if value and not (" " in value or '"' in value or "=" in value or "\\" in value):
-        return value
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _json_line(stamp: str, event: str, fields: dict[str, Value]) -> str:
-    values = {"time": stamp, "event": event, **fields}
-    try:
-        return msgspec.json.encode(values).decode() + "\n"
-    except UnicodeError:  # a lone surrogate
-        return json.dumps(values) + "\n"
 
 
 class ProblemHandler(logging.Handler):

@@ -38,6 +38,8 @@ def test_a_message_is_held_and_released(admin: Any) -> None:
     assert [each["state"] for each in held["recipients"]] == ["held", "held"]
     status, body = admin.ask("POST", f"/admin/queue/{QUEUE_ID}/retry")
     assert (status, body["error"]["message"]) == (409, f"{QUEUE_ID}: nothing of it is waiting")
+    status, body = admin.ask("POST", f"/admin/queue/{QUEUE_ID}/cancel", {"recipient": "d@b.test"})
+    assert (status, body["error"]["message"]) == (404, f"{QUEUE_ID}: it is not for d@b.test")
     status, freed = admin.ask("POST", f"/admin/queue/{QUEUE_ID}/release")
     assert (status, freed["deliveries"][0]["state"]) == (200, "queued")
     assert admin.ask("POST", f"/admin/queue/{QUEUE_ID}/release")[0] == 409

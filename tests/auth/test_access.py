@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 import pytest
 
-from graphpost.auth.access import Permission, Principal, check_permission, check_sender, find_mailbox
+from graphpost.auth.access import Permission, Principal, check_permission, find_author, find_mailbox
 from graphpost.errors import GraphError
 from graphpost.mail.mailbox import Application, Directory, Mailbox
 
@@ -133,10 +133,10 @@ def test_without_the_permission_it_is_403(names: tuple[str, ...], directory: boo
     assert (caught.value.status, caught.value.code) == (403, code)
 
 
-def test_own_addresses_may_be_the_sender() -> None:
-    check_sender(principal(), ADELE, "adelev@contoso.TEST")
-    check_sender(principal(), ADELE, "adele@contoso.test")
+def test_own_addresses_may_be_the_author() -> None:
+    assert find_author(principal(), DIRECTORY, ADELE, "adelev@contoso.TEST") == (ADELE, None)
+    assert find_author(principal(), DIRECTORY, ADELE, "adele@contoso.test") == (ADELE, None)
     for who in (principal(), application()):
         with pytest.raises(GraphError) as caught:
-            check_sender(who, ADELE, "alex@contoso.test")
+            find_author(who, DIRECTORY, ADELE, "alex@contoso.test")
         assert (caught.value.status, caught.value.code) == (403, "ErrorSendAsDenied")

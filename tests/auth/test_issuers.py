@@ -175,6 +175,13 @@ def service(**changes: Any) -> dict[str, Any]:
     )
 
 
+def test_somebody_who_signed_in_under_an_applications_name_is_not_the_application() -> None:
+    """Where people register themselves they choose their names; a session is what an application has not."""
+    gate = keycloak(applications=[APP])
+    assert gate.admit(gate.sign(service())).kind == "application"
+    assert gate.refused(gate.sign(service(sid="5f9a4f47"))) == NOBODY
+
+
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_each_clouds_tokens_are_accepted_where_it_is_configured(cloud: Any) -> None:
     gate = entra(cloud, audiences=[API])

@@ -272,6 +272,41 @@ def test_the_memory_of_tokens_is_bounded(
     assert [verifier.find_cached(token) is not None for token in tokens] == [False, False, True, True, True]
 
 
+class Counting:
+    """Keys that count how often they are asked for: before each signature that is looked at."""
+
+    def __init__(self, key: RSAKey) -> None:
+        self.key, self.asked = key, 0
+
+    def find_key(self, kid: str) -> RSAKey | None:
+        self.asked += 1
+        return self.key
+
+
+def test_a_wrong_signature_is_looked_at_once_a_minute(keys: SigningKeys, clock: SetClock) -> None:
+    counting = Counting(STRANGER)
+    verifier = TokenVerifier([own_issuer(TENANT, NAMES, counting)], clock)
+    token = sign(keys, claims())
+    assert [refused(verifier, token) for _ in range(5)] == [INVALID] * 5
+    assert counting.asked == 1
+    clock.pass_seconds(60)
+    counting.key = keys.current.key
+    assert verifier.verify(token).object_id == OID
+
+
+def test_the_memory_of_wrong_signatures_is_bounded(
+    keys: SigningKeys, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphpost.auth.tokens._WRONG", 2)
+    counting = Counting(STRANGER)
+    verifier = TokenVerifier([own_issuer(TENANT, NAMES, counting)], clock)
+    tokens = [sign(keys, claims(uti=str(n))) for n in range(3)]
+    for token in (*tokens, *reversed(tokens)):
+        assert refused(verifier, token) == INVALID
+    assert counting.asked == 4
+    assert len(verifier._wrong) == 2
+
+
 @given(
     st.text()
     | st.from_regex(r"[A-Za-z0-9_=-]{0,40}\.[A-Za-z0-9_=-]{0,40}\.[A-Za-z0-9_=-]{0,40}", fullmatch=True)

@@ -126,6 +126,43 @@ def test_all_questions_have_one_budget_of_time(table: Table, key: Key) -> None:
     assert verdict.dmarc == DmarcResult("temperror", "bank.test", reason="no answer in time")
 
 
+class Dawdling(Zone):
+    """Answers of DNS about one domain that never come."""
+
+    async def texts(self, name: str) -> tuple[bytes, ...]:
+        if name.endswith("evil.test"):
+            await asyncio.Event().wait()
+        return await super().texts(name)
+
+
+def test_a_forger_whose_dns_dawdles_does_not_use_up_the_time_of_the_policy(table: Table) -> None:
+    forged = b"DKIM-Signature: v=1; a=rsa-sha256; d=evil.test; s=x; h=from; bh=AAAA; b=AAAA\r\n" + MESSAGE
+    verdict = evaluate(Dawdling(table), forged, sender="x@evil.test", seconds=0.05)
+    assert (verdict.spf.result, verdict.dmarc.result) == ("temperror", "fail")
+    assert verdict.is_unwanted
+
+
+def test_a_message_with_many_authors_is_unwanted(table: Table) -> None:
+    others = b"".join(b"x@d%d.test, " % n for n in range(5))
+    verdict = evaluate(Zone(table), MESSAGE.replace(b"From: ", b"From: " + others), sender="x@evil.test")
+    assert verdict.dmarc.result == "permerror"
+    assert verdict.is_unwanted
+
+
+def test_answers_of_many_records_are_not_read_for_ever(table: Table) -> None:
+    """Ten exchangers of ten names, each with hundreds of addresses: a hundred questions for one short message."""
+    many = [f"10.0.{n // 250}.{n % 250}" for n in range(400)]
+    table["evil.test"] = {"TXT": ["v=spf1 " + " ".join(f"mx:m{n}.evil.test" for n in range(10))]}
+    for n in range(10):
+        table[f"m{n}.evil.test"] = {"MX": [f"10 h{k}.m{n}.evil.test" for k in range(10)]}
+        for k in range(10):
+            table[f"h{k}.m{n}.evil.test"] = {"A": many}
+    zone = Zone(table)
+    verdict = evaluate(zone, MESSAGE, sender="x@evil.test")
+    assert (verdict.spf.result, verdict.dmarc.result) == ("temperror", "fail")
+    assert len(zone.asked) < 20
+
+
 def test_a_large_message_is_read_elsewhere_and_passes(table: Table, key: Key) -> None:
     message = MESSAGE + b"x" * 60 + b"\r\n" + b"more \r\n" * SMALL
     signed = Signer("bank.test", [key]).sign([message], START) + message

@@ -12,7 +12,7 @@ from tests.cli.conftest import Command
 from graphpost.clock import SECOND
 from graphpost.config import load
 from graphpost.store import accounts, audit
-from graphpost.store.audit import NO_MAILBOX, Actor, Record
+from graphpost.store.audit import NO_MAILBOX, Actor, Record, entry_of
 from graphpost.store.opening import open_store
 from graphpost.store.store import Tx
 
@@ -20,6 +20,10 @@ DAY = 86_400 * SECOND
 START = 1_767_225_600 * SECOND  # 2026-01-01
 ADELE = "adele@example.test"
 NUMBER = 0x0AC3F84260000001
+
+
+def put(tx: Tx, record: Record) -> None:
+    audit.add(tx, entry_of(record))
 
 
 @pytest.fixture
@@ -43,38 +47,18 @@ def _recorded(graphpost: Command, data: Path) -> None:
             "POST U/sendMail",
         )
         app = Actor("application", "app-2", remote="192.0.2.2", right="application", action="POST U/sendMail")
-        audit.add(
-            tx, Record(first.mailbox_id, NUMBER, START, user, first.address, NUMBER, ("Zoe@one.test",), 202)
-        )
-        moved = Record(first.mailbox_id, NUMBER + 8192, START + 2, user, first.address, NUMBER, (), 201)
-        audit.add(tx, moved)
+        put(tx, Record(first.mailbox_id, NUMBER, START, user, first.address, NUMBER, ("Zoe@one.test",), 202))
+        put(tx, Record(first.mailbox_id, NUMBER + 8192, START + 2, user, first.address, NUMBER, (), 201))
+        where, at = NUMBER + DAY * 4096, START + DAY
         for extra in range(1500):
-            audit.add(
+            put(
                 tx,
-                Record(
-                    second.mailbox_id,
-                    NUMBER + DAY * 4096 + extra,
-                    START + DAY,
-                    app,
-                    second.address,
-                    5,
-                    ("max@two.test",),
-                    202,
-                ),
+                Record(second.mailbox_id, where + extra, at, app, second.address, 5, ("max@two.test",), 202),
             )
-        audit.add(
+        stranger = Actor("nobody", remote="192.0.2.3")
+        put(
             tx,
-            Record(
-                NO_MAILBOX,
-                NUMBER - 1,
-                START - 1,
-                Actor("nobody", remote="192.0.2.3"),
-                "",
-                0,
-                (),
-                401,
-                "InvalidAuthenticationToken",
-            ),
+            Record(NO_MAILBOX, NUMBER - 1, START - 1, stranger, "", 0, (), 401, "InvalidAuthenticationToken"),
         )
 
     async def write() -> None:

@@ -147,7 +147,14 @@ def test_mailboxes_are_administered_without_a_server(graphpost: Any) -> None:
         False,
     )
     assert graphpost("mailbox", "enable", "a@b.test")[0] == 0
-    assert graphpost("mailbox", "list")[1].splitlines()[1].split() == ["a@b.test", "A", "x@b.test", "yes"]
+    assert graphpost("mailbox", "list")[1].splitlines()[1].split() == [
+        "a@b.test",
+        "A",
+        "x@b.test",
+        "person",
+        "yes",
+        "0",
+    ]
     status, _, err = graphpost("mailbox", "add", "x@b.test")
     assert status == 2
     assert err == "graphpost: address: x@b.test belongs to another mailbox\n"

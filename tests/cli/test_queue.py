@@ -11,8 +11,9 @@ from click.testing import CliRunner
 from graphpost.admin import queue
 from graphpost.cli import root
 from graphpost.clock import SECOND
-from graphpost.store import deliveries
+from graphpost.store import deliveries, reported
 from graphpost.store.deliveries import Delivery, Recipient
+from graphpost.store.reported import Reported
 
 FIRST = f"{1 << 12:016x}"
 
@@ -62,7 +63,8 @@ def test_messages_are_held_by_what_is_known_of_them(
 ) -> None:
     put(server)
     status, out, _ = graphpost("queue", "hold", *options)
-    assert (status, out) == (0, f"{len(held)} deliveries with {2 * len(held)} recipients held.\n")
+    counted = "1 delivery" if len(held) == 1 else f"{len(held)} deliveries"
+    assert (status, out) == (0, f"{counted} with {2 * len(held)} recipients held.\n")
     assert {number for number, of in states(graphpost).items() if of == ["held", "held"]} == held
     assert graphpost.json("queue", "release", *options)["deliveries"] == len(held)
     assert set().union(*states(graphpost).values()) == {"queued"}
@@ -133,3 +135,43 @@ def test_destinations_are_listed_the_deepest_first(graphpost: Any, server: Any) 
     ]
     assert graphpost("queue", "destinations", "--limit", "1")[1].splitlines()[-1] == "1 more."
     assert graphpost.json("queue", "destinations")[0]["destination"] == "mx:one.test"
+
+
+def test_a_list_that_is_cut_off_says_so(graphpost: Any, server: Any) -> None:
+    put(server, 3)
+    _, cut, _ = graphpost("queue", "list", "--limit", "2")
+    assert cut.splitlines()[-1] == "There are more than 2; --limit says how many are listed."
+    _, whole, _ = graphpost("queue", "list", "--limit", "3")
+    assert "There are more" not in whole
+
+
+def test_an_empty_list_says_whether_there_is_nothing_at_all(graphpost: Any, server: Any) -> None:
+    assert graphpost("queue", "list")[1] == "The queue is empty.\n"
+    put(server, 1)
+    assert graphpost("queue", "list", "--state", "held")[1] == "There is no such message.\n"
+
+
+def test_of_what_is_being_attempted_it_is_said_that_it_is_now(graphpost: Any, server: Any) -> None:
+    put(server, 2)
+    store = server.api.operations.store
+    taken = "UPDATE deliveries SET owner = 7 WHERE message_id = ?"
+    asyncio.run_coroutine_threadsafe(
+        store.write(lambda tx: tx.execute(taken, (1 << 12,))), server.loop
+    ).result(10)
+    _, out, _ = graphpost("queue", "list")
+    assert [line.split()[4] for line in out.splitlines()[1:]] == ["2096-10-02T07:06:40Z"] * 2 + ["now"] * 2
+
+
+def test_what_a_report_from_elsewhere_said_is_shown_in_full(graphpost: Any, server: Any) -> None:
+    put(server, 1)
+    told = Reported("y@one.test", "bounced", 60 * SECOND, "5.1.1", 'smtp; unknown user: "y"')
+    store = server.api.operations.store
+    asyncio.run_coroutine_threadsafe(
+        store.write(lambda tx: reported.note(tx, 1, 1 << 12, told)), server.loop
+    ).result(10)
+    status, out, _ = graphpost("queue", "show", FIRST)
+    assert status == 0
+    assert [line.split() for line in out.splitlines()][-2:] == [
+        ["RECIPIENT", "AT", "REPORTED", "SINCE", "REPORT"],
+        ["y@one.test", "1970-01-01T00:01:00Z", "bounced", "5.1.1", "smtp;", "unknown", "user:", '"y"'],
+    ]

@@ -98,6 +98,22 @@ def test_a_new_secret_and_a_new_mailbox_work_at_once(served: Served, graphpost: 
 
 
 @pytest.mark.slow
+def test_a_deleted_mailbox_is_unknown_until_it_is_restored(served: Served, graphpost: Any) -> None:
+    to = ("send", "--from", "adele@example.test", "--to", "new@example.test", "--subject", "x", "t")
+    graphpost("mailbox", "add", "new@example.test")
+    graphpost("mailbox", "delete", "new@example.test")
+    status, out, err = graphpost(*to)
+    assert (status, "550 5.1.1" in out + err) == (1, True)
+    status, _, err = graphpost(
+        "send", "--from", "new@example.test", "--to", "x@else.test", "--subject", "x", "t"
+    )
+    assert status == 1
+    assert err.startswith("graphpost: 404 ErrorInvalidUser")
+    graphpost("mailbox", "restore", "new@example.test")
+    assert "delivered new@example.test" in graphpost(*to)[1]
+
+
+@pytest.mark.slow
 def test_a_second_server_on_the_same_data_is_refused_in_one_line(served: Served, data: Path) -> None:
     done = subprocess.run(
         [*PROGRAM, "serve", "--data", str(data), "--port", "0"], capture_output=True, text=True, timeout=30

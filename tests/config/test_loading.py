@@ -191,6 +191,16 @@ REFUSED = [
         "which has a tenant_id",
     ),
     ('[[issuers]]\nkind = "oidc"', "issuers[0].issuer", "is required"),
+    (
+        '[[issuers]]\nkind = "oidc"\nissuer = "https://x"\naudiences = ["a"]\nprovision = true',
+        "issuers[0].provision_domains",
+        "needs the domains",
+    ),
+    (
+        '[[issuers]]\nkind = "oidc"\nissuer = "https://x"\naudiences = ["a"]\nprovision_domains = ["*"]',
+        "issuers[0].provision_domains[0]",
+        "not a domain",
+    ),
     ('[[issuers]]\nkind = "oidc"\nissuer = "https://x"', "issuers[0].audiences", "needs at least one"),
     (
         '[[issuers]]\nkind = "oidc"\nissuer = "https://x"\naudiences = ["a b"]',
@@ -283,6 +293,14 @@ REFUSED = [
     ('[tenant]\ndomains = ["a_b..c"]', "tenant.domains[0]", "not a domain"),
     ("[delivery]\nconnect_seconds = 0", "delivery.connect_seconds", "greater than 0"),
     ("[delivery]\nlease_seconds = nan", "delivery.lease_seconds", "finite"),
+    ("[delivery]\nexpiry_seconds = 1e30", "delivery.expiry_seconds", "too large"),
+    ("[delivery]\nretry_seconds = [60, 1e11]", "delivery.retry_seconds", "too large"),
+    ("[delivery]\nqueue_deliveries = 1_000_000_000_000_000_000", "delivery.queue_deliveries", "too large"),
+    (
+        '[[routes]]\ndomains = ["*"]\nto = "smtps://r.test"\nusername = "u"\npassword_file = "\\u0000"',
+        "routes[0].password_file",
+        "cannot read",
+    ),
     ("[delivery]\nretry_seconds = []", "delivery.retry_seconds", "at least one"),
     ("[delivery]\nretry_seconds = [0]", "delivery.retry_seconds", "greater than 0"),
     ("[limits]\nrecipients = 0", "limits.recipients", "greater than 0"),

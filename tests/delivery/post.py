@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from graphpost.clock import SECOND, Instant
-from graphpost.config import DeliverySettings, LimitSettings, LogSettings, RouteSettings
+from graphpost.config import AccountSettings, DeliverySettings, LimitSettings, LogSettings, RouteSettings
 from graphpost.delivery.absence import Absence
 from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.attempt import Attempts
@@ -21,6 +21,7 @@ from graphpost.delivery.filing import Filer
 from graphpost.delivery.lane import Limits
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.noticing import Noticing
+from graphpost.delivery.quotas import Quotas
 from graphpost.delivery.rationing import Rations
 from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
@@ -36,8 +37,8 @@ from graphpost.ids import Numbers
 from graphpost.mail.mailbox import INBOX, Directory, Mailbox
 from graphpost.mail.message import Address, Body, Item, Message
 from graphpost.maillog import MailLog
+from graphpost.store import accounts, deliveries, lookups, messages
 from graphpost.store import contents as stored
-from graphpost.store import deliveries, folders, lookups, messages
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.deliveries import Delivery
 from graphpost.store.sqlite import SqliteStore
@@ -177,6 +178,7 @@ class Office:
         self.numbers = Numbers(clock.now, node=owner)
         self.output = io.StringIO()
         self.log = MailLog(LogSettings(), self.output, clock.now)
+        self.quotas = Quotas(self.store, AccountSettings(), clock, self.log)
         self.one, self.two = ScriptedCourier(clock), ScriptedCourier(clock)
         known: dict[str, Courier] = {
             CAPTURE: CaptureCourier(),
@@ -207,7 +209,7 @@ class Office:
             store=self.store,
             blobs=blobs,
             couriers=self.couriers.get,
-            local=LocalDelivery(arrivals, filer, lambda: self.directory, HOST),
+            local=LocalDelivery(arrivals, filer, lambda: self.directory, self.quotas, HOST),
             reporter=self.reporter,
             directory=lambda: self.directory,
             settings=settings,
@@ -241,6 +243,7 @@ class Office:
             clock=clock,
             log=self.log,
             rations=rations,
+            quotas=self.quotas,
         )
 
     def dispatcher(self, check: Check) -> Dispatcher:
@@ -351,11 +354,11 @@ def letter(*to: str, **fields: Any) -> Message:
 
 
 async def furnish(store: Store) -> None:
-    """Give the mailboxes their folders."""
+    """Give the people their mailboxes."""
 
     def make(tx: Tx) -> None:
         for box in (ADELE, ALEX):
-            folders.create_defaults(tx, box.mailbox_id)
+            accounts.add_mailbox(tx, box)
 
     await store.write(make)
 

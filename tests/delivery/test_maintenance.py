@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests.delivery.conftest import MakeOffice
-from tests.delivery.post import ALEX, HOUR, LATER, YES, Office
+from tests.delivery.post import ADELE, ALEX, HOUR, LATER, YES, Office
 
 from graphpost.clock import SECOND
+from graphpost.config import AccountSettings
 from graphpost.delivery.indexing import Indexer
 from graphpost.delivery.maintenance import (
     GRACE_SECONDS,
@@ -22,7 +23,7 @@ from graphpost.delivery.maintenance import (
 from graphpost.errors import StoreError
 from graphpost.mail.mailbox import INBOX, RECOVERABLE
 from graphpost.mail.message import Attachment, ContentRef, Item, Message
-from graphpost.store import changes, contents, deliveries, forgetting, messages
+from graphpost.store import accounts, changes, contents, deleted, deliveries, forgetting, messages
 from graphpost.store.changes import Mark
 from graphpost.store.store import Tx
 
@@ -36,7 +37,7 @@ def maintenance(office: Office) -> Maintenance:
     return Maintenance(
         office.store,
         office.blobs,
-        lambda: office.directory,
+        AccountSettings(),
         office.settings,
         office.clock,
         office.log,
@@ -89,6 +90,41 @@ async def test_removals_are_forgotten_after_their_time_and_no_sooner(office: Off
     await maintenance(office).once()
     assert await removed() == 0
     assert begun <= await office.store.read(changes.forgotten)
+
+
+async def test_a_deleted_mailbox_keeps_its_files_until_its_time_is_over(office: Office) -> None:
+    def file_it(tx: Tx) -> None:
+        item = Item(mailbox_id=ALEX.mailbox_id, message_id=1, folder_id=INBOX, message=Message())
+        messages.add(tx, item)
+        contents.add(tx, ALEX.mailbox_id, 1, [contents.Content(1, 7, of_alex.name)])
+        deleted.delete(tx, ALEX, office.clock.now())
+
+    of_alex = blob(office, b"of Alex", 10 * GRACE_SECONDS)
+    await office.store.write(file_it)
+    await office.clock.advance(AccountSettings().deleted_seconds - HOUR)
+    await maintenance(office).once()
+    assert of_alex.exists()
+    assert [each.mailbox for each in await office.store.read(deleted.list_deleted)] == [ALEX]
+    await office.clock.advance(2 * HOUR)
+    await maintenance(office).once()
+    assert not of_alex.exists()
+    assert await office.store.read(accounts.list_numbers) == [ADELE.mailbox_id]
+    assert await office.store.read(lambda tx: messages.count(tx, ALEX.mailbox_id, None)) == 0
+
+
+async def test_erasing_goes_on_after_it_was_interrupted(office: Office) -> None:
+    def fill(tx: Tx) -> None:
+        for number in range(1, 3 * deleted.ROWS):
+            item = Item(mailbox_id=ALEX.mailbox_id, message_id=number, folder_id=INBOX, message=Message())
+            messages.add(tx, item)
+        deleted.delete(tx, ALEX, office.clock.now())
+
+    await office.store.write(fill)
+    await office.clock.advance(AccountSettings().deleted_seconds + HOUR)
+    assert await office.store.write(lambda tx: deleted.begin_erasing(tx, ALEX.mailbox_id, office.clock.now()))
+    assert not await office.store.write(lambda tx: deleted.erase_step(tx, ALEX.mailbox_id))
+    await maintenance(office).once()
+    assert await office.store.read(accounts.list_numbers) == [ADELE.mailbox_id]
 
 
 async def test_a_blob_that_any_mailbox_names_is_kept_and_the_others_go(office: Office) -> None:

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.delivery.post import ADELE, ALEX, SETTINGS, open_sqlite
+from tests.delivery.post import ADELE, SETTINGS, furnish, open_sqlite
 from tests.store.made import upload
 
 from graphpost.clock import SECOND
-from graphpost.config import LogSettings
+from graphpost.config import AccountSettings, LogSettings
 from graphpost.delivery.indexing import Indexer
 from graphpost.delivery.maintenance import Maintenance
-from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
 from graphpost.store import uploads
 from graphpost.store.blobs import FileBlobs
@@ -33,12 +32,11 @@ class House:
         self.store = store
         self.blobs = FileBlobs(path / "blobs")
         self.clock = JumpingClock()
-        directory = Directory.of([ADELE, ALEX])
         log = MailLog(LogSettings(), open(os.devnull, "w"), self.clock.now)  # noqa: SIM115
         self.maintenance = Maintenance(
             store,
             self.blobs,
-            lambda: directory,
+            AccountSettings(),
             SETTINGS,
             self.clock,
             log,
@@ -73,6 +71,7 @@ class House:
 @pytest.fixture
 async def house(anyio_backend: str, tmp_path: Path):  # type: ignore[no-untyped-def]
     store = open_sqlite(tmp_path)
+    await furnish(store)
     yield House(store, tmp_path)
     await store.close()
 

@@ -106,9 +106,9 @@ async def test_a_rejected_recipient_does_not_stop_the_others(office: Office) -> 
     (report,) = await office.inbox()
     text = await office.bytes_of(report)
     assert b"a@one.test" in text
-    assert b"mx.one.test said: 550 no such user" in text
+    assert b"mx.one.test said: 550 5.1.1 no such user" in text
     assert b"Status: 5.1.1" in text
-    assert b"Diagnostic-Code: smtp; 550 no such user" in text
+    assert b"Diagnostic-Code: smtp; 550 5.1.1 no such user" in text
     assert b"Final-Recipient: rfc822; b@one.test" not in text
     assert office.two.addresses == ["d@two.test"]
     office.clock.jump_to(office.clock.now() + 60 * SECOND)

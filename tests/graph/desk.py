@@ -13,7 +13,8 @@ from joserfc.jwk import ECKey
 from graphpost.auth.access import Principal
 from graphpost.auth.tokens import TokenVerifier, TrustedIssuer, own_issuer
 from graphpost.clock import SECOND
-from graphpost.config import LimitSettings
+from graphpost.config import AccountSettings, LimitSettings
+from graphpost.delivery.quotas import Quotas
 from graphpost.delivery.submit import Submission
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Reply, Request, Services
@@ -107,6 +108,7 @@ class Desk:
             limits=LimitSettings(**limits),
             tenant_id=TENANT,
             notifier=cast(Any, None),
+            quotas=Quotas(cast(Any, None), AccountSettings(), clock, cast(Any, None)),
         )
         self.api = GraphApi(self.services)
 
@@ -163,7 +165,7 @@ _TOKENS: dict[str, str] = {}
 
 
 def token_named(name: str) -> str:
-    """One of the tokens that `wrong_requests` names; an address stands for that user's."""
+    """One of the tokens that `wrong_requests` names; an address stands for that user's, `scp:…` for Adele's with these."""
     if name not in _TOKENS:
         _TOKENS[name] = _make_token(name)
     return _TOKENS[name]
@@ -226,6 +228,8 @@ def _make_token(name: str) -> str:
             claims |= user | {"scp": ""}
         case "user":
             claims |= user
+        case _ if name.startswith("scp:"):
+            claims |= user | {"scp": name.removeprefix("scp:")}
         case _:
             box = next(box for box in MAILBOXES if box.owns(name))
             claims |= user | {"oid": box.object_id}

@@ -94,6 +94,7 @@ class Shelf:
             limits=LimitSettings(),
             tenant_id="11111111-2222-3333-4444-555555555555",
             notifier=cast(Any, None),
+            quotas=cast(Any, None),
         )
         large = contents.prepare(self.blobs, 12, LARGE, 1000)
         self.runner.run(self.store.write(lambda tx: fill(tx, large)))

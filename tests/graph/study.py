@@ -18,7 +18,7 @@ from graphpost.delivery.indexing import Indexer
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Services
 from graphpost.mail.mailbox import Directory
-from graphpost.store import folders
+from graphpost.store import accounts
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.store import Store, Tx
 from graphpost.testing.clock import JumpingClock
@@ -73,6 +73,7 @@ class Study:
             limits=LimitSettings(**limits),
             tenant_id=TENANT,
             notifier=cast(Any, None),
+            quotas=self.office.quotas,
             searched=self.indexer.searched,
             receipt_of=self.office.receipts.filing,
         )
@@ -81,7 +82,7 @@ class Study:
     async def furnish(self) -> None:
         def make(tx: Tx) -> None:
             for box in MAILBOXES:
-                folders.create_defaults(tx, box.mailbox_id)
+                accounts.add_mailbox(tx, box)
 
         await self.store.write(make)
 

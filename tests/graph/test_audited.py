@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace as changed
-from tests.graph.desk import ADELE, ALEX, APP, SCOPED, make_request
+from tests.graph.desk import ADELE, ALEX, APP, MAILBOXES, SCOPED, make_request
 from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study, to
 
 from graphpost.auditing.auditor import STRANGERS_A_MINUTE, Auditor
 from graphpost.config import AuditSettings, IdempotencySettings
 from graphpost.errors import StoreError
 from graphpost.graph.api import GraphApi
+from graphpost.mail.mailbox import Directory
+from graphpost.mail.rights import Given
 from graphpost.store import audit
 from graphpost.store.audit import Actor, Record
 
@@ -34,9 +36,7 @@ class Book:
         self.directory = path / "audit"
         office = study.office
         asked = AuditSettings(**{"directory": str(self.directory), **settings})
-        self.auditor = Auditor(
-            office.store, asked, office.numbers, lambda: office.directory, office.clock, office.log
-        )
+        self.auditor = Auditor(office.store, asked, office.numbers, office.clock, office.log)
         office.submitter._audited = self.auditor.sent
         study.services = replace(study.services, auditor=self.auditor)
         study.api = GraphApi(study.services)
@@ -218,7 +218,7 @@ async def test_records_are_forgotten_after_their_time(study: Study, tmp_path: Pa
 async def test_the_writer_writes_by_itself(book: Book) -> None:
     running = asyncio.create_task(book.auditor.run())
     await book.study.post("sendMail", BODY)
-    for _ in range(100):
+    for _ in range(5000):
         await book.study.clock.advance(1.0)
         if book.lines():
             break
@@ -232,3 +232,34 @@ async def test_a_flood_is_bounded_in_memory(book: Book, monkeypatch: pytest.Monk
     for number in range(5):
         book.auditor.note(Actor("user", object_id=str(number)), status=200)
     assert [each.actor.object_id for each in await book.records(audit.NO_MAILBOX)] == ["4", "3", "2"]
+
+
+@pytest.mark.parametrize(
+    ("rights", "path", "author", "right"),
+    [
+        (("FullAccess",), f"/v1.0/users/{ALEX.address}", "", "FullAccess"),
+        (("FullAccess",), f"/v1.0/users/{ALEX.address}", ADELE.address, "FullAccess"),
+        (("SendAs", "SendOnBehalf"), "/v1.0/me", ALEX.address, "SendAs"),
+        (("SendOnBehalf",), "/v1.0/me", ALEX.address, "SendOnBehalf"),
+        (("SendAs",), "/v1.0/me", ADELE.aliases[0], "owner"),
+    ],
+)
+@pytest.mark.parametrize("as_draft", [False, True])
+async def test_the_record_says_by_which_right_it_was_sent(
+    book: Book, rights: tuple[Any, ...], path: str, author: str, right: str, as_draft: bool
+) -> None:
+    given = Given(mailbox_id=ALEX.mailbox_id, holder=ADELE.object_id, rights=frozenset(rights))
+    book.study.office.directory = Directory.of(MAILBOXES, [APP], (), [given])
+    body: dict[str, Any] = {"subject": "Lunch", "toRecipients": to("zoe@one.test")}
+    body |= {"from": {"emailAddress": {"address": author}}} if author else {}
+    token = "scp:Mail.Send.Shared Mail.ReadWrite.Shared"
+    if as_draft:
+        draft = await book.study.post(f"{path}/messages", body, token=token)
+        sent = await book.study.post(f"{path}/messages/{draft.id}/send", token=token)
+    else:
+        sent = await book.study.post(f"{path}/sendMail", {"message": body}, token=token)
+    assert sent.status == 202
+    box = ADELE if path.endswith("/me") else ALEX
+    found = [r.actor for r in await book.records(box.mailbox_id) if r.recipients]
+    assert [(actor.right, actor.person) for actor in found] == [(right, ADELE.address)]
+    assert found[0].permission == "Mail.Send.Shared"

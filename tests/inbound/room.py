@@ -15,6 +15,7 @@ import trustme
 from tests.delivery.post import ADELE, ALEX, BreakableStore
 
 from graphpost.config import (
+    AccountSettings,
     Config,
     DeliverySettings,
     InboundSettings,
@@ -28,6 +29,7 @@ from graphpost.delivery.automatic import AutomaticMail
 from graphpost.delivery.confirming import Confirmer
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.noticing import Noticing
+from graphpost.delivery.quotas import Quotas
 from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
 from graphpost.delivery.routing import Router
@@ -90,6 +92,7 @@ class Room:
             directory=lambda: self.directory,
             hostname=HOST,
             clock=self.clock,
+            quotas=Quotas(self.store, AccountSettings(), self.clock, self.log),
             log=self.log,
             **hooks,
         )

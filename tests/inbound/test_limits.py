@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable
 
 import pytest
+import trustme
 from anyio.lowlevel import checkpoint
 from tests.delivery.post import ADELE
 from tests.inbound.room import LETTER, MakeRoom, Room, Wire
@@ -66,6 +67,19 @@ async def test_who_sends_a_message_drop_by_drop_is_let_go(room: Room) -> None:
     assert (await wire.reply())[0] == 421
     assert await wire.is_at_end()
     assert await room.inbox() == []
+
+
+async def test_a_handshake_that_does_not_come_ends(make_room: MakeRoom, authority: trustme.CA) -> None:
+    room = make_room()
+    await room.open(authority=authority)
+    wire = await room.wire()
+    assert (await wire.ask("STARTTLS"))[0] == 220
+    (session,) = room.inbound._listener._sessions.values()
+    assert session.talk.helo == ""
+    await checkpoint()
+    let_pass(21)
+    assert await wire.is_at_end()
+    await _until(lambda: not room.inbound._listener._sessions)
 
 
 async def test_too_many_connections_are_refused(make_room: MakeRoom) -> None:

@@ -72,6 +72,17 @@ def test_mail_to_a_detail_of_a_mailbox_arrives_there_when_it_is_sent_here_too(tm
         assert [each["subject"] for each in client.folder("inbox", ADELE)] == ["Detail"]
 
 
+def test_who_answers_a_report_writes_to_the_postmaster(tmp_path: Path) -> None:
+    with serving(tmp_path, '[delivery]\nhostname = "Post.Example.test"\n') as (server, client):
+        client.outcome(client.send(f"nobody@{DOMAIN}"))
+        (report,) = client.folder("inbox")
+        postmaster = report["from"]["emailAddress"]["address"]
+        assert client.outcome(client.send(postmaster, subject="Why?")) == {postmaster: "delivered"}
+        with smtplib.SMTP("127.0.0.1", server.config.inbound.port) as smtp:
+            smtp.sendmail("bob@else.test", [postmaster, f"postmaster@mx.{DOMAIN}"], LETTER % "Who?")
+        assert [each["subject"] for each in client.folder("inbox")[1:]] == ["Why?", "Who?"]
+
+
 @pytest.mark.parametrize(
     ("text", "state", "word"),
     [

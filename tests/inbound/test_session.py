@@ -7,8 +7,13 @@ import email.policy
 from collections.abc import Iterable
 
 import pytest
+from msgspec.structs import replace
 from tests.delivery.post import ADELE, ALEX
 from tests.inbound.room import HOST, LETTER, MakeRoom, Room
+
+from graphpost.mail.mailbox import INBOX, Directory
+from graphpost.mail.message import Item, Message
+from graphpost.store import messages
 
 pytestmark = pytest.mark.anyio
 
@@ -322,3 +327,16 @@ async def test_what_the_evaluation_says_stands_between_our_fields(make_room: Mak
         b"Authentication-Results",
         b"Received",
     ]
+
+
+@pytest.mark.parametrize(("sender", "code"), [("bob@else.test", 552), ("", 250)])
+async def test_a_full_mailbox_takes_reports_only(room: Room, sender: str, code: int) -> None:
+    room.directory = Directory.of([replace(ADELE, quota=1000), ALEX])
+    item = Item(mailbox_id=ADELE.mailbox_id, message_id=1, folder_id=INBOX, message=Message(), size=1000)
+    await room.store.write(lambda tx: messages.add(tx, item))
+    wire = await room.wire()
+    assert (await wire.ask(f"MAIL FROM:<{sender}> SIZE=20"))[0] == 250
+    found, text = await wire.ask("RCPT TO:<adele@contoso.test>")
+    assert found == code, text
+    assert code == 250 or text.startswith("5.2.2 <adele@contoso.test>: the mailbox is full")
+    assert (await wire.ask("RCPT TO:<alex@contoso.test>"))[0] == 250

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import smtplib
 import ssl
+import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,3 +163,26 @@ def test_a_submission_port_needs_tls(tmp_path: Path) -> None:
         running_server(tmp_path / "d", file=file),
     ):
         pass
+
+
+def administer(place: Place, body: dict[str, object]) -> None:
+    token = (place.server.config.data / "admin.token").read_text().strip()
+    request = urllib.request.Request(
+        f"{place.server.url}/admin/mailboxes/{ADELE}",
+        json.dumps(body).encode(),
+        {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        method="PATCH",
+    )
+    with urllib.request.urlopen(request, context=place.context):
+        pass
+
+
+def test_who_is_disabled_sends_no_more_over_an_open_connection(place: Place) -> None:
+    with place.connect() as smtp:
+        smtp.sendmail(ADELE, ["bob@far.test"], LETTER % "Before")
+        administer(place, {"enabled": False})
+        try:
+            assert smtp.mail(ADELE) == (530, b"5.7.0 Authentication required")
+        finally:
+            administer(place, {"enabled": True})
+        assert smtp.mail(ADELE)[0] == 530

@@ -47,7 +47,7 @@ from graphpost.store import (
     usage,
     words,
 )
-from graphpost.store.audit import Actor, Record
+from graphpost.store.audit import Actor, Record, entry_of
 from graphpost.store.changes import Mark
 from graphpost.store.contents import Content
 from graphpost.store.deferrals import Deferral
@@ -104,6 +104,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (folders.children, (7, 1, True), {}),
     (folders.find, (7, 1, "x"), {}),
     (folders.hold, (7, 1), {}),
+    (folders.size_of, (7,), {}),
     (folders.share, (7, 1), {}),
     (folders.listed, (7, 0, 10), {}),
     (folders.hold_tree, (7,), {}),
@@ -136,7 +137,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (words.beginning_with, (7, "s", 5), {}),
     (words.dead, (7, words.BEGINNING, 5), {}),
     (words.remove, (7, {("sa", 1): {1}}), {}),
-    (audit.add, (RECORD,), {}),
+    (audit.add, (entry_of(RECORD),), {}),
     (audit.get, (7, 1), {}),
     (audit.below, (7, 9, 0, 5), {}),
     (audit.prune, (7, 9, 5), {}),
@@ -329,9 +330,12 @@ class Recorder:
     def touch(self, mailbox_id: int) -> None:
         self._tx.touch(mailbox_id)
 
-    def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
+    def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int, size: int = 0) -> None:
         self._texts.add(COUNT)
-        self._tx.count_folder(mailbox_id, folder_id, total, unread)
+        self._tx.count_folder(mailbox_id, folder_id, total, unread, size)
+
+    def weigh_folder(self, mailbox_id: int, folder_id: int, size: int) -> None:
+        self._tx.weigh_folder(mailbox_id, folder_id, size)
 
 
 async def test_every_statement_names_its_mailbox_or_bucket(store: Store) -> None:

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
-from graphpost.admin.queue import OperationError, QueueOperations, find_mailbox
-from graphpost.auditing.lines import as_dict
+from graphpost.admin.queue import OperationError, QueueOperations
 from graphpost.clock import Instant, from_datetime
 from graphpost.errors import ConfigurationError
 from graphpost.ids import number_at, parse_item_id
-from graphpost.store import accounts, audit
-from graphpost.store.audit import NO_MAILBOX, Record
+from graphpost.store import accounts, audit, deleted
+from graphpost.store.audit import NO_MAILBOX, Record, line_of
 from graphpost.store.store import Tx
 
 AT_ONCE: Final = 1000  # records in one answer
@@ -96,7 +96,7 @@ class AuditOperations(QueueOperations):
             return _search(tx, _mailboxes(tx, mailbox, number), wanted, below, least, count)
 
         found, following = await self.store.read(run)
-        shown: dict[str, Any] = {"records": [as_dict(record) for record in found]}
+        shown: dict[str, Any] = {"records": [msgspec.to_builtins(line_of(record)) for record in found]}
         return {**shown, "next": f"{following:016x}"} if following else shown
 
 
@@ -124,8 +124,11 @@ def _of(tx: Tx, mailbox_id: int, below: int, least: int) -> Iterator[Record]:
 def _mailboxes(tx: Tx, address: str, message_id: int) -> list[int]:
     """Where to look: one that is named, that which sent the message, or all and what is of none."""
     if address:
-        return [find_mailbox(tx, address).mailbox_id]
-    boxes = [box.mailbox_id for box in accounts.list_mailboxes(tx)]
+        gone, box = deleted.find_all(tx, address), accounts.load_directory(tx).find(address)
+        if box is None and not gone:
+            raise OperationError(f"there is no mailbox {address}")
+        return gone if box is None else [*gone, box.mailbox_id]
+    boxes = accounts.list_numbers(tx)
     sender = [box for box in boxes if message_id and audit.get(tx, box, message_id) is not None]
     return sender or [NO_MAILBOX, *boxes]
 

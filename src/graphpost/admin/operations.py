@@ -7,24 +7,20 @@ OperationError, and ConfigurationError when an argument is at fault.
 
 from __future__ import annotations
 
-import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from msgspec.structs import replace
-
 from graphpost.admin import shown
 from graphpost.admin.audit import AuditOperations
-from graphpost.admin.queue import OperationError, find_mailbox, nothing
-from graphpost.admin.suppression import SuppressionOperations
-from graphpost.config.people import check_address
+from graphpost.admin.queue import OperationError
+from graphpost.admin.rights import RightsOperations
 from graphpost.config.permissions import find_fault
 from graphpost.errors import ConfigurationError
 from graphpost.ids import new_guid
 from graphpost.mail.address import domain_of
-from graphpost.mail.mailbox import Application, Mailbox
+from graphpost.mail.mailbox import Application
 from graphpost.store import accounts, passwords, tls
 from graphpost.store.accounts import Credential
 from graphpost.store.store import Tx
@@ -32,10 +28,9 @@ from graphpost.store.tls import Level, StoredPolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Operations(AuditOperations, SuppressionOperations):
-    """`accounts_changed` tells the server that its directory is old, `tls_forgotten` that what it knows of a domain is."""
+class Operations(AuditOperations, RightsOperations):
+    """`tls_forgotten` tells the server that what it knows of a domain is old."""
 
-    accounts_changed: Callable[[], Awaitable[None]] = nothing
     tls_forgotten: Callable[[str], object] = lambda domain: None
 
     ROUTES: ClassVar[dict[str, tuple[str, str]]] = {
@@ -56,6 +51,15 @@ class Operations(AuditOperations, SuppressionOperations):
         "list_mailboxes": ("GET", "/admin/mailboxes"),
         "add_mailbox": ("POST", "/admin/mailboxes"),
         "change_mailbox": ("PATCH", "/admin/mailboxes/{address}"),
+        "list_rights": ("GET", "/admin/rights"),
+        "grant_rights": ("POST", "/admin/mailboxes/{address}/rights"),
+        "revoke_rights": ("DELETE", "/admin/mailboxes/{address}/rights"),
+        "delete_mailbox": ("DELETE", "/admin/mailboxes/{address}"),
+        "restore_mailbox": ("POST", "/admin/mailboxes/{address}/restore"),
+        "list_groups": ("GET", "/admin/groups"),
+        "put_group": ("PUT", "/admin/groups/{name}"),
+        "change_members": ("POST", "/admin/groups/{name}/members"),
+        "remove_group": ("DELETE", "/admin/groups/{name}"),
         "list_applications": ("GET", "/admin/applications"),
         "add_application": ("POST", "/admin/applications"),
         "add_secret": ("POST", "/admin/applications/{client_id}/secrets"),
@@ -79,51 +83,6 @@ class Operations(AuditOperations, SuppressionOperations):
         forgotten = await self.store.write(run)
         self.tls_forgotten(name)
         return forgotten
-
-    async def list_mailboxes(self) -> list[dict[str, Any]]:
-        return await self.store.read(lambda tx: [shown.mailbox(box) for box in accounts.list_mailboxes(tx)])
-
-    async def add_mailbox(
-        self, *, address: str, name: str = "", aliases: tuple[str, ...] = (), password: str = ""
-    ) -> dict[str, Any]:
-        """Add a mailbox; without a password nobody can sign in to it."""
-        for text in (address, *aliases):
-            check_address(text, "address")
-        mailbox = Mailbox(
-            mailbox_id=self.numbers.next(),
-            object_id=new_guid(),
-            address=address,
-            name=name or address.partition("@")[0],
-            aliases=aliases,
-            created_at=self.clock.now(),
-        )
-        hashed = await asyncio.to_thread(passwords.hash_password, password) if password else ""
-        await self.store.write(lambda tx: accounts.add_mailbox(tx, mailbox, hashed))
-        await self.accounts_changed()
-        return shown.mailbox(mailbox)
-
-    async def change_mailbox(
-        self, *, address: str, password: str = "", enabled: bool | None = None, name: str | None = None
-    ) -> dict[str, Any]:
-        """Change what is given.  A new password, or disabling, ends the mailbox's sign-ins."""
-        hashed = await asyncio.to_thread(passwords.hash_password, password) if password else ""
-
-        def run(tx: Tx) -> Mailbox:
-            before = find_mailbox(tx, address)
-            after = replace(
-                before,
-                enabled=before.enabled if enabled is None else enabled,
-                name=before.name if name is None else name,
-            )
-            if after != before:
-                accounts.change_mailbox(tx, after)
-            if hashed:
-                accounts.set_password(tx, after, hashed)
-            return after
-
-        changed = await self.store.write(run)
-        await self.accounts_changed()
-        return shown.mailbox(changed)
 
     async def list_applications(self) -> list[dict[str, Any]]:
         def run(tx: Tx) -> list[dict[str, Any]]:

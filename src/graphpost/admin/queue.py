@@ -271,6 +271,8 @@ class QueueOperations:
                 after = act_on_draft(tx, row, now)
                 state = "waiting" if deferrals.find(tx, row.message_id) else "cancelled"
                 return shown.message(f"{row.message_id:016x}", _shown_deferrals(tx, [after], state))
+            if recipient and not any(map(choice.wants, (each for of in found for each in of.recipients))):
+                raise OperationError(f"{queue_id}: it is not for {recipient}")
             bucket = deliveries.bucket_of(found[0].mailbox_id)
             places = [(each.message_id, each.position) for each in found]
             tally = interventions.act(tx, action, bucket, places, choice, now, report=report)

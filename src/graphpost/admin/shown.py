@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from graphpost.clock import to_text
-from graphpost.mail.mailbox import Application, Mailbox
+from graphpost.clock import Instant, to_text
+from graphpost.mail.mailbox import Application, Directory, Group, Mailbox
 from graphpost.mail.message import Item
 from graphpost.store.accounts import Credential
 from graphpost.store.deferrals import Deferral
+from graphpost.store.deleted import Deleted
 from graphpost.store.deliveries import DONE, HELD, OPEN, QUEUED, Delivery, Recipient, Saying
 from graphpost.store.depths import Depth
 from graphpost.store.reported import Reported
@@ -154,8 +155,30 @@ def mailbox(found: Mailbox) -> dict[str, Any]:
         "name": found.name,
         "aliases": list(found.aliases),
         "object_id": found.object_id,
+        "kind": found.kind,
         "enabled": found.enabled,
+        "quota_bytes": found.quota,
         "created": to_text(found.created_at),
+    }
+
+
+def deleted_mailbox(found: Deleted, until: Instant) -> dict[str, Any]:
+    """`restorable_until`: then it is erased."""
+    return {
+        **mailbox(found.mailbox),
+        "deleted": to_text(found.deleted_at),
+        "restorable_until": to_text(until),
+    }
+
+
+def group(found: Group, people: Directory) -> dict[str, Any]:
+    """`members` as they were named, `mailboxes` the addresses of those that are there."""
+    boxes = (people.by_id[number].address for number in people.members_of(found.name))
+    return {
+        "name": found.name,
+        "address": found.address,
+        "members": sorted(found.members),
+        "mailboxes": sorted(boxes),
     }
 
 

@@ -11,22 +11,20 @@ import asyncio
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from graphpost.auditing.lines import as_line
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import AuditSettings
 from graphpost.errors import GraphpostError
 from graphpost.files import make_directory
 from graphpost.ids import Numbers
-from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
-from graphpost.store import audit
-from graphpost.store.audit import NO_MAILBOX, Actor, Record
+from graphpost.store import accounts, audit
+from graphpost.store.audit import NO_MAILBOX, Actor, Entry, Record, entry_of
 from graphpost.store.store import Store, Tx
 
 WAIT_SECONDS: Final = 0.2
@@ -44,7 +42,6 @@ class Auditor:
         store: Store,
         settings: AuditSettings,
         numbers: Numbers,
-        directory: Callable[[], Directory],
         clock: Clock,
         log: MailLog,
     ) -> None:
@@ -52,10 +49,9 @@ class Auditor:
         self._store = store
         self._settings = settings
         self._numbers = numbers
-        self._directory = directory
         self._clock = clock
         self._log = log
-        self._waiting: deque[tuple[Record, bool]] = deque()
+        self._waiting: deque[tuple[Instant, Entry, bool]] = deque()
         self._some = asyncio.Event()
         self._strangers = (0, 0)  # the minute, and how many were recorded in it
 
@@ -73,14 +69,13 @@ class Auditor:
         now = self._clock.now()
         if actor.kind == "nobody" and not self._is_worth(now):
             return
-        self._keep(
-            Record(mailbox_id, self._numbers.next(), now, actor, mailbox, message_id, (), status, code), False
-        )
+        record = Record(mailbox_id, self._numbers.next(), now, actor, mailbox, message_id, (), status, code)
+        self._keep(now, entry_of(record), False)
 
-    def sent(self, record: Record) -> None:
+    def sent(self, at: Instant, entry: Entry) -> None:
         """A message is durable, and so is its record: for the files."""
         if self._settings.directory:
-            self._keep(record, True)
+            self._keep(at, entry, True)
 
     def _is_worth(self, now: Instant) -> bool:
         minute = now // (60 * SECOND)
@@ -88,11 +83,11 @@ class Auditor:
         self._strangers = minute, count
         return count <= STRANGERS_A_MINUTE
 
-    def _keep(self, record: Record, is_written: bool) -> None:
+    def _keep(self, at: Instant, entry: Entry, is_written: bool) -> None:
         if len(self._waiting) >= MOST_WAITING:
             self._waiting.popleft()
             self._log.problem("audit", GraphpostError("too many records wait; the oldest is dropped"))
-        self._waiting.append((record, is_written))
+        self._waiting.append((at, entry, is_written))
         self._some.set()
 
     async def run(self) -> None:
@@ -111,21 +106,21 @@ class Auditor:
         """Write what waits now."""
         while self._waiting:
             some = [self._waiting[index] for index in range(min(_TOGETHER, len(self._waiting)))]
-            new = [record for record, is_written in some if not is_written]
+            new = [entry for _, entry, is_written in some if not is_written]
             if new:
                 await self._store.write(partial(_add, new))
             for _ in some:
                 self._waiting.popleft()
             if self._settings.directory:
-                await asyncio.to_thread(self._append, [record for record, _ in some])
+                await asyncio.to_thread(self._append, [(at, entry) for at, entry, _ in some])
 
-    def _append(self, records: Sequence[Record]) -> None:
+    def _append(self, entries: Sequence[tuple[Instant, Entry]]) -> None:
         """To the day's file, in one write; a day's file begins with the first record of it."""
         directory = Path(self._settings.directory)
         make_directory(directory)
         lines: dict[str, list[bytes]] = {}
-        for record in records:
-            lines.setdefault(_day(record.at), []).append(as_line(record))
+        for at, entry in entries:
+            lines.setdefault(_day(at), []).append(entry.line + b"\n")
         for day, some in lines.items():
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
             descriptor = os.open(directory / f"audit-{day}.jsonl", flags, 0o600)
@@ -140,7 +135,7 @@ class Auditor:
         """Delete what is older than it is kept, now."""
         before = self._clock.now() - int(self._settings.retention_seconds * SECOND)
         number = Numbers(lambda: before, node=0).next()
-        for box in (NO_MAILBOX, *self._directory().by_id):
+        for box in (NO_MAILBOX, *await self._store.read(accounts.list_numbers)):
             while await self._store.write(lambda tx, box=box: audit.prune(tx, box, number, _TOGETHER)):  # type: ignore[misc]
                 pass
         if self._settings.directory:
@@ -155,9 +150,9 @@ class Auditor:
                     path.unlink(missing_ok=True)
 
 
-def _add(records: Sequence[Record], tx: Tx) -> None:
-    for record in records:
-        audit.add(tx, record)
+def _add(entries: Sequence[Entry], tx: Tx) -> None:
+    for entry in entries:
+        audit.add(tx, entry)
 
 
 def _day(at: Instant) -> str:

@@ -1,8 +1,8 @@
 """Who may do what: the Principal of a token, and the rules for mailboxes.
 
-A user acts in the own mailbox.  An application acts in any mailbox of the tenant, or in those of its scope when it has
-one.  Full Access, Send As and Send on Behalf rights between mailboxes are not there yet: without them everything else
-is 403, with the code and text Graph has for it.
+A user acts in the own mailbox, and with Full Access and a permission that is `.Shared` in another's.  An application acts
+in any mailbox of the tenant, or in those of its scope when it has one.  In whose name a message may be sent is a matter
+of the rights that who acts has to that mailbox.  Everything else is 403, with the code and text Graph has for it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from graphpost.errors import AccessDenied, BadRequest, NotFound, Unauthenticated
 from graphpost.mail.mailbox import Application, Directory, Mailbox
+from graphpost.mail.rights import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF, Right
 
+SEND_SHARED: Final = "Mail.Send.Shared"
+_SHARED: Final = ".Shared"
 _SEND_AS_DENIED: Final = (
     "The user account which was used to submit this request does not have the right to send mail on behalf of the "
     "specified sending account., Cannot submit message."
@@ -79,8 +83,13 @@ def check_principal(principal: Principal, directory: Directory) -> Application:
     return application
 
 
-def find_mailbox(principal: Principal, directory: Directory, user_key: str) -> Mailbox:
-    """The mailbox a path names ('me', an object id or a userPrincipalName), when the principal may act in it."""
+def find_mailbox(
+    principal: Principal, directory: Directory, user_key: str, permission: Permission | None = None
+) -> Mailbox:
+    """The mailbox a path names ('me', an object id or a userPrincipalName), when the principal may act in it.
+
+    `permission` is what is asked of the token there; without one, other people's mailboxes are closed to users.
+    """
     application = check_principal(principal, directory)
     if user_key.casefold() == "me":
         if principal.kind == "application":
@@ -90,8 +99,8 @@ def find_mailbox(principal: Principal, directory: Directory, user_key: str) -> M
     if mailbox is None:
         raise NotFound(f"The requested user '{user_key}' is invalid.", "ErrorInvalidUser")
     if principal.kind == "user" and mailbox.object_id != principal.object_id:
-        raise AccessDenied
-    if principal.kind == "application" and not is_in_scope(application, mailbox):
+        _check_full_access(principal, directory, mailbox, permission)
+    if principal.kind == "application" and not is_in_scope(directory, application, mailbox):
         raise AccessDenied(_OUTSIDE_SCOPE)
     if not mailbox.enabled:
         raise NotFound(
@@ -101,15 +110,62 @@ def find_mailbox(principal: Principal, directory: Directory, user_key: str) -> M
     return mailbox
 
 
-def is_in_scope(application: Application, mailbox: Mailbox) -> bool:
-    """Whether an application may act in a mailbox: its scope names addresses or object ids, () means all."""
-    return not application.mailbox_scope or any(
-        mailbox.owns(entry) or entry.casefold() == mailbox.object_id.casefold()
-        for entry in application.mailbox_scope
+def is_in_scope(directory: Directory, application: Application, mailbox: Mailbox) -> bool:
+    """Whether an application may act in a mailbox; without a scope it may in all."""
+    return (
+        not application.mailbox_scope
+        or mailbox.mailbox_id in directory.scopes[application.client_id.casefold()]
     )
 
 
-def check_sender(principal: Principal, mailbox: Mailbox, address: str) -> None:
-    """Raise AccessDenied (ErrorSendAsDenied) unless the address is the mailbox's own, primary or alias."""
-    if not mailbox.owns(address):
-        raise AccessDenied(_SEND_AS_DENIED, "ErrorSendAsDenied")
+def in_anothers(principal: Principal) -> Principal:
+    """A user's principal as it counts in somebody else's mailbox: what is not `.Shared` opens nothing there."""
+    shared = frozenset(name for name in principal.permissions if name.endswith(_SHARED))
+    return replace(principal, permissions=shared)
+
+
+def acting_mailbox(principal: Principal, directory: Directory, mailbox: Mailbox) -> Mailbox:
+    """Whose rights count: the user's; of an application, those of the mailbox that it acts in."""
+    own = directory.find(principal.object_id) if principal.kind == "user" else None
+    return own or mailbox
+
+
+def find_author(
+    principal: Principal, directory: Directory, mailbox: Mailbox, address: str
+) -> tuple[Mailbox, Right | None]:
+    """Whose address it is, and the right to send in their name; none is needed in the own.
+
+    Raises AccessDenied: ErrorSendAsDenied without a right, ErrorAccessDenied when the token lacks Mail.Send.Shared.
+    """
+    if mailbox.owns(address):
+        return mailbox, None
+    author = directory.find_address(address)
+    actor = acting_mailbox(principal, directory, mailbox)
+    if author is None or not author.enabled:
+        raise send_as_denied()
+    if author is actor:
+        return author, None
+    rights = directory.rights_of(actor, author)
+    if rights.isdisjoint((SEND_AS, SEND_ON_BEHALF)):
+        raise send_as_denied()
+    if principal.kind == "user" and SEND_SHARED not in principal.permissions:
+        raise AccessDenied
+    return author, SEND_AS if SEND_AS in rights else SEND_ON_BEHALF
+
+
+def send_as_denied() -> AccessDenied:
+    """The refusal of an address that is not the principal's to send from."""
+    return AccessDenied(_SEND_AS_DENIED, "ErrorSendAsDenied")
+
+
+def _check_full_access(
+    principal: Principal, directory: Directory, mailbox: Mailbox, permission: Permission | None
+) -> None:
+    user = directory.find(principal.object_id)
+    accepted = () if permission is None else permission.delegated
+    if (
+        user is None
+        or not any(name.endswith(_SHARED) and name in principal.permissions for name in accepted)
+        or FULL_ACCESS not in directory.rights_of(user, mailbox)
+    ):
+        raise AccessDenied

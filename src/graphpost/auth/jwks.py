@@ -29,6 +29,7 @@ ANSWER_SECONDS: Final = 10.0
 ANSWER_BYTES: Final = 1_048_576
 MOST_KEYS: Final = 200
 RSA_BITS: Final = 2048
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 _ALGORITHMS: Final = (None, "RS256", "PS256", "ES256")
 
 Keys = dict[str, RSAKey | ECKey]
@@ -47,7 +48,7 @@ class KeyServer(Protocol):
 
 
 class HttpsKeyServer:
-    """HTTPS, verified, without redirects and proxies; a `file:` URI is read.  `ca_file` '' trusts public authorities."""
+    """HTTPS, verified, without redirects, proxies and compression; a `file:` URI is read.  `ca_file` '' trusts public authorities."""
 
     def __init__(self, ca_file: str = "") -> None:
         self._ca_file = ca_file
@@ -79,11 +80,11 @@ class HttpsKeyServer:
         try:
             async with (
                 httpx2.AsyncClient(verify=context, trust_env=False, timeout=ANSWER_SECONDS) as client,
-                client.stream("GET", uri, headers={"Accept": "application/json"}) as answer,
+                client.stream("GET", uri, headers=_HEADERS) as answer,
             ):
                 if answer.status_code != 200:
                     raise KeysUnavailableError(f"{uri}: the answer is {answer.status_code}")
-                async for block in answer.aiter_bytes():
+                async for block in answer.aiter_raw():
                     data += block
                     if len(data) > ANSWER_BYTES:
                         raise KeysUnavailableError(f"{uri}: the answer is too long")

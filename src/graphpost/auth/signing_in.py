@@ -44,4 +44,4 @@ class SigningIn:
                 self._throttle.failed(username, remote)
                 return None
             self._throttle.succeeded(username, remote)
-        return user if user.enabled else None
+        return user if user.can_sign_in else None

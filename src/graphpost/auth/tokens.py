@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -22,8 +22,9 @@ from joserfc.jws import JWSRegistry
 
 from graphpost.auth.access import Principal
 from graphpost.auth.authority import GRAPH
-from graphpost.auth.issuers import NobodyHereError
+from graphpost.auth.issuers import NewcomerError, NobodyHereError
 from graphpost.auth.jwks import RemoteKeys
+from graphpost.auth.provisioning import Newcomer
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.errors import Unauthenticated, Unavailable
 from graphpost.store.accounts import GRAPH_APPLICATION
@@ -32,6 +33,8 @@ GRAPH_AUDIENCES: Final = frozenset({GRAPH, f"{GRAPH}/", GRAPH_APPLICATION})
 LEEWAY: Final = 300 * SECOND
 MAX_TOKEN: Final = 16_384  # characters
 _REMEMBERED: Final = 8192
+_WRONG: Final = 1024  # tokens with a wrong signature that are remembered
+_WRONG_SECONDS: Final = 60
 
 _EMPTY: Final = "Access token is empty."
 _NO_DOTS: Final = "IDX14100: JWT is not well formed, there are no dots (.)."
@@ -139,10 +142,19 @@ class UnknownKeyError(Unauthenticated):
         self.keys = keys
 
 
+class UnknownPersonError(Unauthenticated):
+    """The token is right, and whom it speaks for may have a mailbox made."""
+
+    def __init__(self, message: str, headers: dict[str, str], newcomer: Newcomer) -> None:
+        super().__init__(message, headers=headers)
+        self.newcomer = newcomer
+
+
 class TokenVerifier:
     """Checks bearer tokens.  `authorization_uri` goes into the challenge of a 401.
 
     `people` is asked for the present directory: what is remembered of a token holds while nobody comes, goes, or changes.
+    `provide` makes a mailbox for who may have one.
     """
 
     def __init__(
@@ -152,12 +164,15 @@ class TokenVerifier:
         *,
         authorization_uri: str = "https://login.microsoftonline.com/common/oauth2/authorize",
         people: Callable[[], object] = lambda: None,
+        provide: Callable[[Newcomer], Awaitable[bool]] | None = None,
     ) -> None:
         self._issuers = tuple(issuers)
         self._clock = clock
         self._people = people
+        self._provide = provide
         self._seen = people()
         self._remembered: dict[bytes, tuple[Principal, Instant]] = {}
+        self._wrong: dict[bytes, Instant] = {}
         self._challenge = {
             "WWW-Authenticate": f'Bearer realm="", authorization_uri="{authorization_uri}", '
             f'client_id="{GRAPH_APPLICATION}"'
@@ -171,10 +186,19 @@ class TokenVerifier:
         return found[0]
 
     async def admit(self, token: str) -> Principal:
-        """As `verify`; an issuer whose keys do not have the token's is asked for new ones.
+        """As `verify`; an issuer whose keys do not have the token's is asked for new ones, and newcomers are provided for.
 
-        Raises Unavailable when nothing can be said of an issuer's tokens because it does not answer.
+        Raises Unavailable when nothing can be said of an issuer's tokens because it does not answer, or too many new
+        people come at once, and StoreError.
         """
+        try:
+            return await self._admit(token)
+        except UnknownPersonError as unknown:
+            if self._provide is None or not await self._provide(unknown.newcomer):
+                raise
+        return self.verify(token)
+
+    async def _admit(self, token: str) -> Principal:
         try:
             return self.verify(token)
         except UnknownKeyError as unknown:
@@ -191,6 +215,8 @@ class TokenVerifier:
             raise self._refused(_NO_DOTS)
         if len(token) > MAX_TOKEN or not token.isascii() or token.count(".") != 2:
             raise self._refused(_UNREADABLE)
+        if self._wrong and self._is_known_wrong(token):
+            raise self._refused(_INVALID)
         claims, issuer = self._verified(token)
         expires_at = self._check_claims(claims, issuer)
         principal = self._principal(claims, issuer)
@@ -213,7 +239,8 @@ class TokenVerifier:
             raise self._refused(_NONCE)
         key = issuer.keys.find_key(kid)
         if key is not None:
-            return self._claims(token, key), issuer
+            self._check_signature(parts, key, token)
+            return claimed, issuer
         if isinstance(issuer.keys, RemoteKeys):
             raise UnknownKeyError(_INVALID, self._challenge, issuer.keys)
         raise self._refused(_INVALID)
@@ -223,15 +250,25 @@ class TokenVerifier:
             return None
         return next((issuer for issuer in self._issuers if issuer.is_issuer(name)), None)
 
-    def _claims(self, token: str, key: RSAKey | ECKey) -> dict[str, Any]:
+    def _check_signature(self, parts: jws.CompactSignature, key: RSAKey | ECKey, token: str) -> None:
         try:
-            payload = jws.deserialize_compact(token, key, registry=_registry_of(key)).payload
+            is_right = jws.validate_compact(parts, key, registry=_registry_of(key))
         except (JoseError, ValueError, TypeError, RecursionError) as error:
             raise self._refused(_INVALID) from error
-        claims: dict[str, Any] = json.loads(
-            payload or b""
-        )  # it was readable before its signature was looked at
-        return claims
+        if not is_right:
+            while len(self._wrong) >= _WRONG:
+                del self._wrong[next(iter(self._wrong))]
+            self._wrong[_digest(token)] = self._clock.now() + _WRONG_SECONDS * SECOND
+            raise self._refused(_INVALID)
+
+    def _is_known_wrong(self, token: str) -> bool:
+        """Whether its signature was wrong a moment ago: a client that does not notice asks again and again."""
+        digest = _digest(token)
+        until = self._wrong.get(digest)
+        if until is not None and until <= self._clock.now():
+            del self._wrong[digest]
+            return False
+        return until is not None
 
     def _check_claims(self, claims: dict[str, Any], issuer: TrustedIssuer) -> Instant:
         if issuer.tenant_id and claims.get("tid") != issuer.tenant_id:
@@ -257,6 +294,8 @@ class TokenVerifier:
     def _principal(self, claims: dict[str, Any], issuer: TrustedIssuer) -> Principal:
         try:
             return issuer.principal(claims)
+        except NewcomerError as error:
+            raise UnknownPersonError(_NOBODY, self._challenge, error.newcomer) from error
         except NobodyHereError as error:
             raise self._refused(_NOBODY) from error
         except ValueError as error:

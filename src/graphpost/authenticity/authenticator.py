@@ -1,7 +1,8 @@
 """What is found out about a message that came in: SPF, DKIM and DMARC together.
 
-Bounded in what a stranger can make big: see the modules of the three.  All questions to DNS share one budget of time;
-what has no answer by then is `temperror`.
+Bounded in what a stranger can make big: see the modules of the three.  Questions to DNS have a budget of time and of
+octets; what has no answer by then is `temperror`.  The questions of DMARC have budgets of their own: whoever forges the
+author chooses what SPF and DKIM ask for, and must not be able to use up what the policy takes.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from graphpost.authenticity.dkim import (
 from graphpost.authenticity.dkim_signature import DkimError, Signature
 from graphpost.authenticity.dmarc import DmarcResult, check_dmarc
 from graphpost.authenticity.results import results_field
+from graphpost.authenticity.sparing import Sparing
 from graphpost.authenticity.spf import SpfResult, check_spf
 from graphpost.clock import SECOND, Clock
 from graphpost.mail.address import domain_of, parse_address_list
 from graphpost.transport.resolver import Records
 
-SECONDS: Final = 20.0  # for all questions about one message (RFC 7208, 4.6.4, asks for no less)
+SECONDS: Final = 20.0  # for what SPF and DKIM ask (RFC 7208, 4.6.4, wants no less), and again for DMARC
 SMALL: Final = 65_536  # octets that are hashed on the spot
 _LATE: Final = "no answer in time"
 Found = TypeVar("Found")
@@ -51,8 +53,8 @@ class Verdict:
 
     @property
     def is_unwanted(self) -> bool:
-        """RFC 9989: it fails, and the policy is to reject."""
-        return self.dmarc.result == "fail" and self.dmarc.policy == "reject"
+        """RFC 9989: it fails, and the policy is to reject; or it has more authors than anybody looks at."""
+        return self.dmarc.result in ("fail", "permerror") and self.dmarc.policy == "reject"
 
 
 class Authenticator:
@@ -76,8 +78,8 @@ class Authenticator:
             self._spf(peer, helo, sender, deadline), self._signatures(digest, now, deadline)
         )
         dmarc = await _by(
-            deadline,
-            check_dmarc(self._records, authors, spf, signatures),
+            asyncio.get_running_loop().time() + self._seconds,
+            check_dmarc(Sparing(self._records), authors, spf, signatures),
             DmarcResult("temperror", authors[0] if authors else "", reason=_LATE),
         )
         field = results_field(self._host, spf, sender, signatures, dmarc)
@@ -85,20 +87,22 @@ class Authenticator:
 
     async def _spf(self, peer: str, helo: str, sender: str, deadline: float) -> SpfResult:
         late = SpfResult("temperror", domain_of(sender or f"@{helo}"), _LATE)
-        return await _by(deadline, check_spf(self._records, peer, helo, sender), late)
+        return await _by(deadline, check_spf(Sparing(self._records), peer, helo, sender), late)
 
     async def _signatures(self, digest: Digest, now: int, deadline: float) -> list[DkimResult]:
+        records = Sparing(self._records)
         return await asyncio.gather(
-            *(self._signature(digest, each, now, deadline) for each in digest.signatures)
+            *(_signature(records, digest, each, now, deadline) for each in digest.signatures)
         )
 
-    async def _signature(
-        self, digest: Digest, signature: Signature | DkimError, now: int, deadline: float
-    ) -> DkimResult:
-        check = check_signature(self._records, digest, signature, now)
-        if isinstance(signature, DkimError):
-            return await check
-        return await _by(deadline, check, described(signature, "temperror", _LATE))
+
+async def _signature(
+    records: Records, digest: Digest, signature: Signature | DkimError, now: int, deadline: float
+) -> DkimResult:
+    check = check_signature(records, digest, signature, now)
+    if isinstance(signature, DkimError):
+        return await check
+    return await _by(deadline, check, described(signature, "temperror", _LATE))
 
 
 def _read(data: Iterable[bytes]) -> tuple[Digest, list[str]]:

@@ -132,13 +132,14 @@ async def check_dmarc(
 ) -> DmarcResult:
     """What the authors' domains (A-labels) say of a message; of several the worst.  Never raises.
 
-    A message has one author's domain; one with several is made to deceive, or is from another age.
+    A message has one author's domain; one with several is made to deceive, or is from another age.  One with so many that
+    not all can be asked is as unwanted as if one of them had said so.
     """
     domains = list(dict.fromkeys(authors))
-    if not domains or len(domains) > AUTHORS:
-        return DmarcResult(
-            "permerror", reason="From names no author" if not domains else "From names many domains"
-        )
+    if not domains:
+        return DmarcResult("permerror", reason="From names no author")
+    if len(domains) > AUTHORS:
+        return DmarcResult("permerror", domains[0], "reject", "From names many domains")
     checks = (_check_author(records, domain, spf, signatures) for domain in domains)
     return max(await asyncio.gather(*checks), key=_severity)
 
@@ -157,12 +158,12 @@ async def _check_author(
         policy = await _policy(records, domain, found)
         if policy is None:
             return DmarcResult("none", domain)
-        if await _is_aligned(records, domain, found, policy, spf, signatures):
+        if await _is_aligned(records, domain, found, policy, spf, signatures, "pass"):
             return DmarcResult("pass", domain, policy.policy)
+        if await _is_aligned(records, domain, found, policy, spf, signatures, "temperror"):
+            return DmarcResult("temperror", domain, policy.policy, "what it rests on was not to be had")
     except LookupFailedError as error:
         return DmarcResult("temperror", domain, reason=str(error))
-    if spf.result == "temperror" or any(each.result == "temperror" for each in signatures):
-        return DmarcResult("temperror", domain, policy.policy, "what it rests on was not to be had")
     return DmarcResult("fail", domain, policy.policy)
 
 
@@ -197,13 +198,14 @@ async def _is_aligned(
     policy: DmarcRecord,
     spf: SpfResult,
     signatures: Sequence[DkimResult],
+    wanted: Literal["pass", "temperror"],
 ) -> bool:
-    """Whether something that passes is of the author's domain, or, unless it wants that, of its organisation."""
-    passed = [(each.domain, policy.strict_dkim) for each in signatures if each.result == "pass"]
-    if spf.result == "pass":
-        passed.append((spf.domain, policy.strict_spf))
+    """Whether something with that result is of the author's domain, or, unless it wants that, of its organisation."""
+    those = [(each.domain, policy.strict_dkim) for each in signatures if each.result == wanted]
+    if spf.result == wanted:
+        those.append((spf.domain, policy.strict_spf))
     own = organisation(domain, found)
-    for other, is_strict in dict.fromkeys(passed):
+    for other, is_strict in dict.fromkeys(those):
         if other == domain:
             return True
         if not is_strict and await _is_of(records, other, own):

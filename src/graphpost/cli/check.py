@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from graphpost.cli.options import json_option, with_config
-from graphpost.cli.output import one_line, print_json
+from graphpost.cli.output import counted, one_line, print_json
 from graphpost.errors import ConfigurationError, GraphpostError
 
 if TYPE_CHECKING:
@@ -73,8 +73,9 @@ def _local(config: Config) -> Iterator[Finding]:
     from graphpost.cli import checks
     from graphpost.cli.finding import Finding
 
-    counted = f"{len(config.mailboxes)} mailboxes, {len(config.applications)} applications"
-    yield Finding("settings", "ok", counted)
+    applications = counted(len(config.applications), "application", "applications")
+    mailboxes = counted(len(config.mailboxes), "mailbox", "mailboxes")
+    yield Finding("settings", "ok", f"{mailboxes}, {applications}")
     if config.metrics.port:
         yield checks.metrics(config.metrics)
     if config.inbound.is_open:

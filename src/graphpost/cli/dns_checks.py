@@ -85,6 +85,7 @@ def _of_domain(config: Config, records: Records, domain: str, origins: list[Orig
     signer, fetch = _signer(config, domain), partial(_fetch, records)
     sent: list[Job] = [
         (f"SPF {domain}", partial(published.check_sender_policy, records, domain, origins)),
+        (f"DKIM {domain}", partial(published.check_signer, domain, signer)),
         (f"DMARC {domain}", partial(published.check_policy, records, domain, signer)),
     ]
     return [

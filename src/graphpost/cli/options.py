@@ -16,6 +16,27 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+
+
+class _Quota(click.ParamType[int]):
+    """Bytes, or with K, M, G or T; `none`; or `usual`, as the settings say."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value).strip().upper()
+        if text in ("NONE", "USUAL"):
+            return 0 if text == "NONE" else -1
+        digits, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "")
+        if not (digits.isascii() and digits.isdigit()) or len(digits) > 15 or int(digits) == 0:
+            self.fail(f"{value!r} is not a size such as 50G, nor `none` or `usual`", param, ctx)
+        return int(digits) * _UNITS[unit]
+
+
+quota_option = click.option(
+    "--quota", type=_Quota(), help="How much it may have: 50G, say, `none`, or `usual`, as the settings say."
+)
 data_option = click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="The data directory."
 )

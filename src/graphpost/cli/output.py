@@ -25,6 +25,19 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], empty
         click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def size_text(size: int) -> str:
+    """Bytes for people: three digits or so."""
+    amount, units = float(size), ["", "K", "M", "G", "T"]
+    while amount >= 1000 and len(units) > 1:
+        amount, units = amount / 1024, units[1:]
+    return f"{amount:.0f}{units[0]}" if amount >= 10 or units[0] == "" else f"{amount:.1f}{units[0]}"
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """`1 delivery`, `2 deliveries`."""
+    return f"{number} {one if number == 1 else many}"
+
+
 def one_line(text: str) -> str:
     """Text of others, safe for a terminal: nothing in it moves the cursor or starts a line."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
@@ -34,6 +47,11 @@ def state_text(recipient: dict[str, Any]) -> str:
     """How far a message is, and what a report from elsewhere said since."""
     told = recipient.get("reported")
     return f"{recipient['state']}, {told['state']}" if told else str(recipient["state"])
+
+
+def next_text(delivery: dict[str, Any]) -> str:
+    """When it is attempted next; of one that is under way `due` is when its server would be taken to have died."""
+    return "now" if delivery["under_way"] else str(delivery["due"])
 
 
 def reply_text(recipient: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphpost.cli.options import json_option, with_config
-from graphpost.cli.output import print_json, print_table, reply_text, state_text
+from graphpost.cli.output import counted, next_text, print_json, print_table, reply_text, state_text
 from graphpost.cli.suppression import suppress, suppressed, unsuppress
 
 if TYPE_CHECKING:
@@ -87,13 +87,17 @@ def list_(
             recipient["state"],
             entry["sender"] or "<>",
             recipient["address"],
-            entry["due"],
+            next_text(entry),
             entry["subject"][:40],
         )
         for entry in found
         for recipient in entry["recipients"]
     ]
-    print_table(("ID", "STATE", "SENDER", "RECIPIENT", "NEXT", "SUBJECT"), rows, "The queue is empty.")
+    is_narrowed = state or message_id or any(chosen.values())
+    empty = "There is no such message." if is_narrowed else "The queue is empty."
+    print_table(("ID", "STATE", "SENDER", "RECIPIENT", "NEXT", "SUBJECT"), rows, empty)
+    if before:
+        click.echo(f"There are more than {limit}; --limit says how many are listed.")
 
 
 @command.command()
@@ -196,9 +200,11 @@ def _act(
     if as_json:
         print_json(done)
         return
-    click.echo(f"{done['deliveries']} deliveries with {done['recipients']} recipients {_DONE[action]}.")
+    recipients = counted(done["recipients"], "recipient", "recipients")
+    click.echo(f"{counted(done['deliveries'], 'delivery', 'deliveries')} with {recipients} {_DONE[action]}.")
     if done["under_way"]:
-        click.echo(f"{done['under_way']} were left, because they are being attempted at this moment.")
+        left = counted(done["under_way"], "was left, because it is", "were left, because they are")
+        click.echo(f"{left} being attempted at this moment.")
 
 
 def _in_steps(config: Config, action: str, arguments: dict[str, Any]) -> dict[str, int]:
@@ -243,7 +249,7 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
             entry["attempts"],
             recipient["address"],
             state_text(recipient),
-            entry["due"],
+            next_text(entry),
             reply_text(recipient),
         )
         for entry in found["deliveries"]
@@ -260,6 +266,15 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
     if earlier:
         click.echo()
         print_table(("RECIPIENT", "AT", "EARLIER ANSWER"), earlier, "")
+    told = [
+        (recipient["address"], report["at"], report["state"], f"{report['status']} {report['text']}".strip())
+        for entry in found["deliveries"]
+        for recipient in entry["recipients"]
+        if (report := recipient["reported"])
+    ]
+    if told:
+        click.echo()
+        print_table(("RECIPIENT", "AT", "REPORTED SINCE", "REPORT"), told, "")
 
 
 for _command in (suppress, unsuppress, suppressed):

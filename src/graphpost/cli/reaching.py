@@ -111,6 +111,7 @@ def _remotely(config: Config, running: Running, operation: str, arguments: dict[
 
 
 async def _locally(config: Config, operation: str, arguments: dict[str, Any]) -> Any:
+    from graphpost.admin.mailboxes import declared_addresses
     from graphpost.admin.operations import Operations
     from graphpost.clock import SystemClock
     from graphpost.ids import Numbers
@@ -119,7 +120,14 @@ async def _locally(config: Config, operation: str, arguments: dict[str, Any]) ->
     clock = SystemClock()
     store = open_store(config.store, config.data)
     try:
-        operations = Operations(store=store, numbers=Numbers(clock.now), clock=clock)
+        operations = Operations(
+            store=store,
+            numbers=Numbers(clock.now),
+            clock=clock,
+            deleted_seconds=config.accounts.deleted_seconds,
+            quota_bytes=config.accounts.quota_bytes,
+            declared=declared_addresses(config),
+        )
         return await getattr(operations, operation)(**arguments)
     finally:
         await store.close()

@@ -5,6 +5,7 @@ from graphpost.config.defaults import Defaults, embedded_defaults
 from graphpost.config.loading import load
 from graphpost.config.names import check_domain
 from graphpost.config.settings import (
+    AccountSettings,
     ApplicationSettings,
     AuditSettings,
     CloudName,
@@ -24,6 +25,7 @@ from graphpost.config.settings import (
     Mechanism,
     MetricsSettings,
     NotificationSettings,
+    RightsSettings,
     RouteSettings,
     ServerSettings,
     StoreSettings,
@@ -35,6 +37,7 @@ from graphpost.config.settings import (
 )
 
 __all__ = [
+    "AccountSettings",
     "ApplicationSettings",
     "AuditSettings",
     "CloudName",
@@ -55,6 +58,7 @@ __all__ = [
     "Mechanism",
     "MetricsSettings",
     "NotificationSettings",
+    "RightsSettings",
     "RouteSettings",
     "ServerSettings",
     "StoreSettings",

@@ -21,11 +21,11 @@ from graphpost.config.people import (
     check_groups,
     check_guid,
     check_mailboxes,
-    check_member,
     check_one_line,
 )
 from graphpost.config.permissions import find_fault
 from graphpost.config.relays import check_distinct, check_target
+from graphpost.config.rights import check_entry, check_rights
 from graphpost.config.settings import (
     ApplicationSettings,
     AuditSettings,
@@ -42,6 +42,8 @@ from graphpost.errors import ConfigurationError
 _DELIMITER: Final = re.compile(r"[!#$%&'*+/=?^_`{|}~-]?")
 _SELECTOR: Final = re.compile(r"(?=.{1,63}$)[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*", re.ASCII)
 _HARD: Final = re.compile(r"5\.[0-9]{1,3}\.[0-9]{1,3}")
+_LONGEST: Final = 10_000_000_000.0  # seconds; centuries, which an instant still holds
+_MOST: Final = 2**53
 WILDCARDS: Final = ("0.0.0.0", "::", "[::]")  # noqa: S104 - names of listeners, not a listener
 _COUNTED: Final = (
     "requests",
@@ -52,6 +54,8 @@ _COUNTED: Final = (
     "recipients",
 )
 _ZERO_ALLOWED: Final = {
+    "accounts.deleted_seconds",
+    "accounts.quota_bytes",
     "server.port",
     "metrics.port",
     "metrics.destinations",
@@ -84,6 +88,7 @@ def check(config: Config) -> Config:
                 f"suppression.statuses[{i}]", f"{status!r} is not a status such as 5.1.1"
             )
     check_groups(config.groups, check_mailboxes(config.mailboxes))
+    check_rights(config.rights)
     _check_throttling(config.throttling)
     check_distinct(config.routes)
     if config.delivery.hostname:
@@ -133,6 +138,8 @@ def _check_number(name: str, value: Any) -> None:
         raise ConfigurationError(
             name, "must not be negative" if name in _ZERO_ALLOWED else "must be greater than 0"
         )
+    if value > (_LONGEST if name.endswith("seconds") else _MOST):
+        raise ConfigurationError(name, "is too large")
 
 
 def _checked_server(server: ServerSettings, data: Path) -> ServerSettings:
@@ -273,8 +280,8 @@ def _check_application(application: ApplicationSettings, where: str) -> None:
         for j, name in enumerate(getattr(application, kind)):
             if fault := find_fault(name):
                 raise ConfigurationError(f"{where}.{kind}[{j}]", fault)
-    for j, address in enumerate(application.mailbox_scope):
-        check_member(address, f"{where}.mailbox_scope[{j}]")
+    for j, entry in enumerate(application.mailbox_scope):
+        check_entry(entry, f"{where}.mailbox_scope[{j}]")
 
 
 def _checked_route(route: RouteSettings, where: str, data: Path) -> RouteSettings:

@@ -102,7 +102,7 @@ def _file(data: Path, name: str, key: str) -> str:
     path = data / name
     try:
         text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigurationError(key, f"cannot read {path}: {_reason(error)}") from error
     if not text.strip():
         raise ConfigurationError(key, f"{path} is empty")
@@ -110,7 +110,9 @@ def _file(data: Path, name: str, key: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else "is not UTF-8 text"
+    if isinstance(error, UnicodeDecodeError):
+        return "is not UTF-8 text"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _variable(environ: Mapping[str, str], name: str, key: str) -> str:

@@ -40,6 +40,12 @@ class TenantSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     postmaster: str = ""  # whose mailbox gets mail for the postmaster; "" = the first one's
 
 
+class AccountSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    deleted_seconds: float = 2_592_000.0  # how long a deleted mailbox can be restored
+    quota_bytes: int = 0  # of a mailbox that has no bound of its own; 0 = none
+    quota_warning: float = 0.9  # from this share of it on, the log warns
+
+
 class IssuerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     enabled: bool = True
     password_grant: bool = False  # on in the embedded default
@@ -63,6 +69,8 @@ class TrustedIssuerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_
     applications: list[str] = field(default_factory=list)  # client ids that it may speak for; [] = all
     domains: list[str] = field(default_factory=list)  # domains whose people it may speak for; [] = all
     leeway_seconds: float = 300.0  # how far its clock may be from ours
+    provision: bool = False  # make a mailbox for who comes for the first time
+    provision_domains: list[str] = field(default_factory=list)  # with an address in one of these
 
 
 class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -214,10 +222,19 @@ class MailboxSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     name: str = ""
     aliases: list[str] = field(default_factory=list)
     kind: Literal["person", "shared"] = "person"  # shared: nobody signs in to it
+    quota_bytes: int = -1  # 0 = no bound; -1 = accounts.quota_bytes
     read_receipts: bool = True  # False: this mailbox sends none
     password: str = ""
     password_file: str = ""
     password_env: str = ""
+
+
+class RightsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What others may do with a mailbox."""
+
+    mailbox: str
+    to: list[str]  # addresses, or group:NAME
+    rights: list[Literal["FullAccess", "SendAs", "SendOnBehalf"]]
 
 
 class GroupSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -328,6 +345,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     server: ServerSettings = ServerSettings()
     store: StoreSettings = StoreSettings()
     tenant: TenantSettings = TenantSettings()
+    accounts: AccountSettings = AccountSettings()
     issuer: IssuerSettings = IssuerSettings()
     issuers: list[TrustedIssuerSettings] = field(default_factory=list)
     limits: LimitSettings = LimitSettings()
@@ -342,6 +360,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     metrics: MetricsSettings = MetricsSettings()
     inbound: InboundSettings = InboundSettings()
     mailboxes: list[MailboxSettings] = field(default_factory=list)
+    rights: list[RightsSettings] = field(default_factory=list)
     groups: list[GroupSettings] = field(default_factory=list)
     applications: list[ApplicationSettings] = field(default_factory=list)
     routes: list[RouteSettings] = field(default_factory=list)

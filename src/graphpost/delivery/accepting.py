@@ -14,7 +14,7 @@ from graphpost.mail.deferral import is_timed
 from graphpost.mail.mailbox import DELETED_ITEMS, DRAFTS, RECOVERABLE
 from graphpost.mail.message import Item
 from graphpost.store import audit, contents, deferrals, deliveries, folders, messages, repeats
-from graphpost.store.audit import Record
+from graphpost.store.audit import Entry
 from graphpost.store.contents import Content
 from graphpost.store.deferrals import Deferral
 from graphpost.store.deliveries import Delivery
@@ -109,7 +109,7 @@ def keeping(
 
 
 def noted(
-    fn: Callable[[Tx], Item], item: Item, now: Instant, once: Once | None, record: Record | None
+    fn: Callable[[Tx], Item], item: Item, now: Instant, once: Once | None, record: Entry | None
 ) -> Callable[[Tx], Item]:
     """The same in one transaction with what is to be known of it later.
 

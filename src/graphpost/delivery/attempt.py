@@ -26,8 +26,9 @@ from graphpost.errors import ContentLost, GraphpostError, MimeError, StoreError
 from graphpost.mail import relay
 from graphpost.mail.address import needs_smtputf8
 from graphpost.mail.compose import compose
+from graphpost.mail.field import address_field
 from graphpost.mail.mailbox import Directory
-from graphpost.mail.message import ContentRef, Item
+from graphpost.mail.message import ContentRef, Item, Message
 from graphpost.mail.part import Opener
 from graphpost.maillog import MailLog
 from graphpost.store import contents, deliveries, messages
@@ -203,9 +204,10 @@ class Attempts:
         return replace(attempt, conclusion=replace(conclusion, delivery=after), problem=error)
 
     def _with_reports(self, attempt: Attempt, item: Item, data: Data) -> Attempt:
-        now = self._clock.now()
-        mailbox = self._directory().by_id.get(item.mailbox_id)
-        if mailbox is None or not attempt.conclusion.delivery.sender:
+        now, directory, sender = self._clock.now(), self._directory(), attempt.conclusion.delivery.sender
+        # who sent as somebody else did so from the own mailbox; the report is for whose name it was
+        mailbox = directory.find_address(sender) or directory.by_id.get(item.mailbox_id)
+        if mailbox is None or not sender:
             return attempt
         reports = tuple(self._reporter.filings(attempt.conclusion, mailbox, item, header_of(data), now))
         return replace(attempt, filings=attempt.filings + reports)
@@ -224,7 +226,18 @@ def outgoing(item: Item, held: Mapping[int, Content], opener: Opener) -> Data:
     content = held.get(raw.content_id)
     if content is None:
         raise MimeError("the message does not have its own content")
-    return relay.outgoing(content.size, lambda offset: opener(ContentRef(raw.content_id, offset)))
+    sender = _sender_field(message)
+    return relay.outgoing(
+        content.size, lambda offset: opener(ContentRef(raw.content_id, offset)), sender=sender
+    )
+
+
+def _sender_field(message: Message) -> bytes:
+    """The Sender of a message that is from somebody else; its MIME may not have it."""
+    author, sender = message.from_, message.sender
+    if author is None or sender is None or author.address == sender.address:
+        return b""
+    return address_field("Sender", (sender,)).encode()
 
 
 def envelope_of(delivery: Delivery, data: Data, *, is_foreign: bool) -> Envelope:

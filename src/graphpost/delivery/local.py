@@ -6,11 +6,12 @@ Inbox exactly when its delivery is done, however the process ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 
 from graphpost.clock import Instant
 from graphpost.delivery.arriving import Arrival, Arrivals
 from graphpost.delivery.filing import Filer, Filing
+from graphpost.delivery.quotas import Quotas
 from graphpost.errors import MimeError, StoreError
 from graphpost.mail.mailbox import Directory, Mailbox
 from graphpost.transport.courier import Deferred, Delivered, Envelope, Failed, Outcome, Reply
@@ -20,11 +21,17 @@ class LocalDelivery:
     """Finds mailboxes in the directory, follows their rules, and prepares what is to be filed."""
 
     def __init__(
-        self, arrivals: Arrivals, filer: Filer, directory: Callable[[], Directory], hostname: str
+        self,
+        arrivals: Arrivals,
+        filer: Filer,
+        directory: Callable[[], Directory],
+        quotas: Quotas,
+        hostname: str,
     ) -> None:
         self._arrivals = arrivals
         self._filer = filer
         self._directory = directory
+        self._quotas = quotas
         self._hostname = hostname
 
     async def deliver(
@@ -34,6 +41,9 @@ class LocalDelivery:
         boxes = [self._directory().find_recipient(address) for address in envelope.recipients]
         found = {box.mailbox_id: box for box in boxes if box is not None}
         try:
+            full = await self._full(found.values(), envelope)
+            for number in full:
+                del found[number]
             filings = await self._arrivals.filings(
                 list(found.values()),
                 envelope.sender,
@@ -47,13 +57,25 @@ class LocalDelivery:
         except StoreError as error:
             reply = Reply(452, "4.3.1", f"the message cannot be filed at the moment: {error}", self._hostname)
             return (Deferred(reply),) * len(boxes), ()
-        return tuple(map(self._outcome, envelope.recipients, boxes)), filings
+        outcomes = (self._outcome(*each, full) for each in zip(envelope.recipients, boxes, strict=True))
+        return tuple(outcomes), filings
+
+    async def _full(self, boxes: Iterable[Mailbox], envelope: Envelope) -> set[int]:
+        """Which of the mailboxes have no room for it."""
+        return {
+            box.mailbox_id
+            for box in boxes
+            if self._quotas.bound(box)
+            and not await self._quotas.takes(box, envelope.data.size, is_report=not envelope.sender)
+        }
 
     def _arrival(self, envelope: Envelope) -> Arrival:
         data = b"".join(envelope.data)
         return Arrival(envelope.sender, data, self._filer.content(data), envelope.is_foreign)
 
-    def _outcome(self, address: str, box: Mailbox | None) -> Outcome:
+    def _outcome(self, address: str, box: Mailbox | None, full: Collection[int]) -> Outcome:
         if box is None:
             return Failed(Reply(550, "5.1.1", f"there is no mailbox {address} here", self._hostname))
+        if box.mailbox_id in full:
+            return Failed(Reply(552, "5.2.2", f"the mailbox {box.address} is full", self._hostname))
         return Delivered(Reply(250, "2.1.5", f"filed in the mailbox {box.address}", self._hostname))

@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Final
 
 from graphpost.clock import SECOND, Clock, Instant
-from graphpost.config import DeliverySettings
+from graphpost.config import AccountSettings, DeliverySettings
 from graphpost.delivery.settle import remove_unwanted
-from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
 from graphpost.store import (
+    accounts,
     contents,
+    deleted,
     deliveries,
     destinations,
     forgetting,
@@ -28,6 +29,7 @@ from graphpost.store.store import Store, Tx
 INTERVAL_SECONDS: Final = 3600.0
 GRACE_SECONDS: Final = 86_400.0
 PART_GRACE_SECONDS: Final = 3600.0
+LEAST_DELETED_SECONDS: Final = 3600.0
 RECOVERABLE_SECONDS: Final = 14 * 86_400.0  # Exchange keeps deleted items as long
 _BATCH: Final = 100  # messages to a transaction
 
@@ -39,7 +41,7 @@ class Maintenance:
         self,
         store: Store,
         blobs: Blobs,
-        directory: Callable[[], Directory],
+        people: AccountSettings,
         settings: DeliverySettings,
         clock: Clock,
         log: MailLog,
@@ -50,7 +52,7 @@ class Maintenance:
     ) -> None:
         self._store = store
         self._blobs = blobs
-        self._directory = directory
+        self._people = people
         self._settings = settings
         self._clock = clock
         self._log = log
@@ -75,7 +77,8 @@ class Maintenance:
                 pass
             await self._store.write(lambda tx, b=bucket: reported.prune(tx, b))  # type: ignore[misc]
         await self._store.write(lambda tx: destinations.forget(tx, before))
-        boxes = list(self._directory().by_id)
+        await self._erase_mailboxes()
+        boxes = await self._store.read(accounts.list_numbers)
         for box in boxes:
             await self._sweep_messages(box)
         await self._prune_removals(boxes)
@@ -92,6 +95,16 @@ class Maintenance:
         for box in boxes:
             await self._keep_index(box)
         await self._forget_records()
+
+    async def _erase_mailboxes(self) -> None:
+        """Erase what was deleted long enough ago, and not so shortly that somebody may still be filing in it."""
+        before = self._before(max(self._people.deleted_seconds, LEAST_DELETED_SECONDS))
+        for box in await self._store.read(lambda tx: deleted.due(tx, before)):
+            if await self._store.write(lambda tx, box=box: deleted.begin_erasing(tx, box, before)):  # type: ignore[misc]
+                while not await self._store.write(lambda tx, box=box: deleted.erase_step(tx, box)):  # type: ignore[misc]
+                    pass
+                self._log.erased(box)
+        await self._store.write(deleted.forget_erased)
 
     def _named(
         self, names_of: Callable[[Tx, int, Collection[str]], set[str]], boxes: Iterable[int]

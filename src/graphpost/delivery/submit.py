@@ -21,6 +21,7 @@ from graphpost.delivery.capacity import Capacity
 from graphpost.delivery.items import completed, new_item
 from graphpost.delivery.lane import Job
 from graphpost.delivery.queueing import deliveries_of
+from graphpost.delivery.quotas import Quotas
 from graphpost.delivery.rationing import Rations
 from graphpost.delivery.routing import Router
 from graphpost.delivery.worker import Worker
@@ -30,7 +31,7 @@ from graphpost.mail.mailbox import DRAFTS, NO_FOLDER, SENT_ITEMS, Mailbox
 from graphpost.mail.message import Address, Item, Message
 from graphpost.maillog import MailLog
 from graphpost.store import contents
-from graphpost.store.audit import Actor, Record
+from graphpost.store.audit import Actor, Entry, Record, entry_of
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
 from graphpost.store.deferrals import NOBODY as UNKNOWN
@@ -90,7 +91,8 @@ class Submitter:
         log: MailLog,
         rations: Rations | None = None,
         capacity: Capacity | None = None,
-        audited: Callable[[Record], None] | None = None,
+        quotas: Quotas,
+        audited: Callable[[Instant, Entry], None] | None = None,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -103,6 +105,7 @@ class Submitter:
         self._log = log
         self._rations = rations
         self._capacity = capacity
+        self._quotas = quotas
         self._audited = audited
 
     def destination_of(self, address: str) -> str:
@@ -126,6 +129,8 @@ class Submitter:
         source = submission.source
         if source is not None:
             item = replace(item, size=item.size + source.size)
+        if self._quotas.bound(submission.mailbox):
+            await self._quotas.check(submission.mailbox, item.size if submission.save else 0)
         kept = await self._prepare(submission.contents) if submission.contents else []
         to = submission.recipients or item.message.recipients
         not_before = await self._rations.due(item.mailbox_id, len(to), now) if self._rations else 0
@@ -133,7 +138,7 @@ class Submitter:
         record = self._record(submission.actor, submission.mailbox, item, to, number, now)
         fn = adding(item, kept, queued, source)
         await self._write(noted(fn, item, now, submission.once, record), queued, to, not_before)
-        self._recorded(record)
+        self._recorded(now, record)
         is_whole = item.size <= KEPT_IN_MEMORY and source is None
         held = {content.content_id: content for content in kept} if is_whole else None
         self._accepted(submission.mailbox, item, queued, held, submission.request_id)
@@ -152,7 +157,8 @@ class Submitter:
         """Send a stored draft as `message`: it moves to Sent Items, and into the queue; or it stays, when it is to wait.
 
         `message` is the draft's own, or that with what sending asks for.  Raises PreconditionFailed, with nothing done,
-        when the stored draft is no longer the version given, Unavailable when the queue is full; DoneBefore; and StoreError.
+        when the stored draft is no longer the version given, Unavailable when the queue is full, InsufficientStorage when
+        the mailbox is; DoneBefore; and StoreError.
         """
         now = self._clock.now()
         if draft.message.extended and (until := send_time(draft.message, now)) > now:
@@ -168,10 +174,11 @@ class Submitter:
             record = self._record(actor, mailbox, after, message.recipients, self._numbers.next(), now)
             fn = noted(deferring(draft, after, row), after, now, once, record)
             item = await self._store.write(fn)
-            self._recorded(record)
+            self._recorded(now, record)
             self._log.scheduled(request_id, mailbox.address, item.message_id, until)
             return item
         self._check_capacity(message)
+        await self._quotas.check(mailbox, 0)
         return await self._send_draft(mailbox, draft, message, request_id, once=once, actor=actor)
 
     async def send_deferred(self, mailbox: Mailbox, row: Deferral, draft: Item, message: Message) -> Item:
@@ -209,13 +216,13 @@ class Submitter:
         record = self._record(actor, mailbox, sent, message.recipients, self._numbers.next(), now)
         fn = noted(sending(draft, sent, queued, row), sent, now, once, record)
         item = await self._write(fn, queued, to, not_before)
-        self._recorded(record)
+        self._recorded(now, record)
         plain = message.raw is None and not message.attachments and item.size <= KEPT_IN_MEMORY
         self._accepted(mailbox, item, queued, {} if plain else None, request_id)
         return item
 
     async def keep(self, draft: Draft) -> Item:
-        """Make a draft durable.  Raises NotFound when its folder or source is gone, StoreError; then nothing was kept."""
+        """Make a draft durable.  Raises NotFound when its folder or source is gone, InsufficientStorage, StoreError."""
         return await self._keep(draft, self._clock.now())
 
     async def _defer(self, submission: Submission, now: Instant, until: Instant) -> Item:
@@ -253,11 +260,12 @@ class Submitter:
         item = new_item(draft.mailbox, draft.message, draft.contents, number, now, draft.folder_id)
         size = item.size + (draft.source.size if draft.source is not None else 0)
         item = replace(item, is_draft=True, is_read=draft.is_read, size=size)
+        await self._quotas.check(draft.mailbox, size)
         kept = await self._prepare(draft.contents) if draft.contents else []
         row = None if row is None else replace(row, message_id=number)
         record = self._record(actor, draft.mailbox, item, item.message.recipients, number, now)
         await self._store.write(noted(keeping(item, kept, draft.source, row), item, now, once, record))
-        self._recorded(record)
+        self._recorded(now, record)
         return item
 
     def _check_capacity(self, message: Message) -> None:
@@ -346,15 +354,15 @@ class Submitter:
         to: Sequence[Address],
         number: int,
         now: Instant,
-    ) -> Record | None:
+    ) -> Entry | None:
         """The audit log's record of a message that is sent, when there is such a log; a fresh one's has its number."""
         if actor is None or self._audited is None:
             return None
         recipients = tuple([each.address for each in to])
-        return Record(
-            mailbox.mailbox_id, number, now, actor, mailbox.address, item.message_id, recipients, 202
+        return entry_of(
+            Record(mailbox.mailbox_id, number, now, actor, mailbox.address, item.message_id, recipients, 202)
         )
 
-    def _recorded(self, record: Record | None) -> None:
+    def _recorded(self, now: Instant, record: Entry | None) -> None:
         if record is not None and self._audited is not None:
-            self._audited(record)
+            self._audited(now, record)

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from graphpost.auth.access import Principal, check_permission, check_principal, find_mailbox
+from graphpost.auth.access import Principal, check_permission, check_principal, find_mailbox, in_anothers
 from graphpost.clock import to_text
 from graphpost.errors import (
     AccessDenied,
@@ -128,9 +128,12 @@ class GraphApi:
         permission = place.route.permission
         if permission is not None:
             check_permission(principal, permission)
-        mailbox, auditor, actor = self._mailbox(principal, place), self._services.auditor, None
+        mailbox = self._mailbox(principal, place)
+        if mailbox is not None and principal.kind == "user" and mailbox.object_id != principal.object_id:
+            principal = in_anothers(principal)
+        auditor, actor = self._services.auditor, None
         if auditor is not None and (auditor.reads or request.method != "GET") and not place.route.is_open:
-            actor = actor_of(request, principal, place.route, mailbox)
+            actor = actor_of(request, principal, place.route, mailbox, self._services.directory())
         return Call(
             method=request.method,
             version=place.version,
@@ -180,7 +183,7 @@ class GraphApi:
             if error.status == Unauthenticated.status:
                 auditor.note(stranger(request), status=error.status, code=error.code)
         elif request.method != "GET" or error.status in (Unauthenticated.status, AccessDenied.status):
-            actor = actor_of(request, principal, place.route, None)
+            actor = actor_of(request, principal, place.route, None, self._services.directory())
             auditor.note(actor, mailbox=clip(place.user_key), status=error.status, code=error.code)
 
     def _mailbox(self, principal: Principal, place: Place) -> Mailbox | None:
@@ -193,7 +196,7 @@ class GraphApi:
             return None
         if named and place.user_key.lower() == "me":  # /users/me names nobody
             raise NotFound(f"The requested user '{clip(place.user_key)}' is invalid.", "ErrorInvalidUser")
-        return find_mailbox(principal, directory, place.user_key)
+        return find_mailbox(principal, directory, place.user_key, permission)
 
     def _find_open(self, request: Request) -> Place | None:
         """The place when it is one that is open to everybody: the only ones looked for before there is a token."""

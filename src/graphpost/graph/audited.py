@@ -7,34 +7,43 @@ from typing import TYPE_CHECKING, Final
 from graphpost.graph.call import Call, Reply, Request
 from graphpost.graph.sending.once import QUEUE_ID, REPEATED
 from graphpost.ids import parse_item_id
+from graphpost.mail.rights import FULL_ACCESS
 from graphpost.store.audit import Actor
 
 if TYPE_CHECKING:
     from graphpost.auth.access import Principal
     from graphpost.graph.routes import Route
-    from graphpost.mail.mailbox import Mailbox
+    from graphpost.mail.mailbox import Directory, Mailbox
 
 _LONGEST: Final = 128  # characters of what clients give
 
 
-def actor_of(request: Request, principal: Principal, route: Route, mailbox: Mailbox | None) -> Actor:
-    """Who asks; the mailbox is theirs, or an application may act in it."""
+def actor_of(
+    request: Request, principal: Principal, route: Route, mailbox: Mailbox | None, directory: Directory
+) -> Actor:
+    """Who asks; the mailbox is theirs, or open to them, or an application may act in it."""
     is_user, permission = principal.kind == "user", route.permission
     accepted = () if permission is None else permission.delegated if is_user else permission.application
-    is_owner = is_user and mailbox is not None and mailbox.object_id == principal.object_id
+    person = directory.find(principal.object_id) if is_user else None
     return Actor(
         principal.kind,
         principal.client_id,
         principal.object_id if is_user else "",
-        mailbox.address if is_owner and mailbox is not None else "",
+        "" if person is None else person.address,
         principal.token_id,
         request.remote,
         next((name for name in accepted if name in principal.permissions), ""),
-        "" if mailbox is None else "owner" if is_owner else "application",
+        _right(mailbox, person, is_user=is_user),
         f"{request.method} {route.template}",
         request.request_id,
         request.headers.get("client-request-id", "")[:_LONGEST],
     )
+
+
+def _right(mailbox: Mailbox | None, person: Mailbox | None, *, is_user: bool) -> str:
+    if mailbox is None:
+        return ""
+    return "application" if not is_user else "owner" if mailbox is person else FULL_ACCESS
 
 
 def stranger(request: Request) -> Actor:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from graphpost.auth.access import Principal
     from graphpost.auth.tokens import TokenVerifier
     from graphpost.clock import Clock, Instant
+    from graphpost.delivery.quotas import Quotas
     from graphpost.delivery.receipts import ReceiptOf
     from graphpost.delivery.submit import Submitter
     from graphpost.errors import GraphError
@@ -60,6 +61,7 @@ class Services:
     limits: LimitSettings
     tenant_id: str
     notifier: Notifier
+    quotas: Quotas
     searched: Callable[[int], None] = lambda mailbox_id: None  # told of each mailbox that was searched
     receipt_of: ReceiptOf = _no_receipt
     auditor: Auditor | None = None

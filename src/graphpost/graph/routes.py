@@ -64,13 +64,12 @@ class Route:
     is_open: bool = False
 
 
-MAIL_READ: Final = Permission(("Mail.Read", "Mail.ReadWrite"), ("Mail.Read", "Mail.ReadWrite"))
-MAIL_TIPS: Final = Permission(
-    ("Mail.Read", "Mail.Read.Shared", "Mail.ReadWrite"), ("Mail.Read", "Mail.ReadWrite")
-)
-MAIL_WRITE: Final = Permission(("Mail.ReadWrite",), ("Mail.ReadWrite",))
+_READERS: Final = ("Mail.Read", "Mail.Read.Shared", "Mail.ReadWrite", "Mail.ReadWrite.Shared")
+MAIL_READ: Final = Permission(_READERS, ("Mail.Read", "Mail.ReadWrite"))
+MAIL_WRITE: Final = Permission(("Mail.ReadWrite", "Mail.ReadWrite.Shared"), ("Mail.ReadWrite",))
 MAIL_LIST: Final = Permission(
-    ("Mail.ReadBasic", *MAIL_READ.delegated), ("Mail.ReadBasic", "Mail.ReadBasic.All", *MAIL_READ.application)
+    ("Mail.ReadBasic", "Mail.ReadBasic.Shared", *MAIL_READ.delegated),
+    ("Mail.ReadBasic", "Mail.ReadBasic.All", *MAIL_READ.application),
 )
 _ALL_USERS: Final = ("User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All", "Directory.Read.All")
 READ_USERS: Final = Permission(_ALL_USERS, _ALL_USERS, directory=True)
@@ -115,7 +114,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/users", users.list_users, READ_USERS),
     Route("GET", "/users/{user}", users.get_user, READ_SELF),
     Route("POST", "U/translateExchangeIds", translate_ids, TRANSLATE, bound=True),
-    Route("POST", "U/getMailTips", get_mail_tips, MAIL_TIPS, bound=True),
+    Route("POST", "U/getMailTips", get_mail_tips, MAIL_READ, bound=True),
     Route("GET", "U/mailboxSettings", mailbox_settings.get_settings, READ_SETTINGS),
     Route("GET", "U/mailboxSettings/{setting}", mailbox_settings.get_setting, READ_SETTINGS),
     Route("PATCH", "U/mailboxSettings", mailbox_settings.update_settings, WRITE_SETTINGS),

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from graphpost.auth.signing_in import SigningIn
 from graphpost.config import InboundSettings
+from graphpost.delivery.quotas import Quotas
 from graphpost.inbound.commands import Mail
 from graphpost.inbound.connection import Connection
 from graphpost.inbound.gate import Gate
@@ -38,6 +39,7 @@ class House:
     gate: Gate
     spool: Path
     log: MailLog
+    quotas: Quotas
     signing_in: SigningIn | None = None
     desk: Desk | None = None  # for submissions
     tls: ssl.SSLContext | None = None

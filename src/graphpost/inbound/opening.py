@@ -15,6 +15,7 @@ from graphpost.config.names import a_label
 from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.confirming import Confirmer
 from graphpost.delivery.filing import Filer
+from graphpost.delivery.quotas import Quotas
 from graphpost.delivery.routing import Router
 from graphpost.errors import ConfigurationError
 from graphpost.files import make_directory
@@ -49,6 +50,7 @@ def open_inbound(
     directory: Callable[[], Directory],
     hostname: str,
     clock: Clock,
+    quotas: Quotas,
     log: MailLog,
     evaluate: Evaluate = no_results,
     signing_in: SigningIn | None = None,
@@ -78,6 +80,7 @@ def open_inbound(
         gate=Gate(settings, asyncio.get_running_loop().time),
         spool=config.data / "spool",
         log=log,
+        quotas=quotas,
         signing_in=signing_in,
         desk=desk,
     )

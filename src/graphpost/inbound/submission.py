@@ -16,7 +16,7 @@ from graphpost.clock import Clock
 from graphpost.config import LimitSettings
 from graphpost.delivery.items import new_message_id
 from graphpost.delivery.submit import Submission, Submitter
-from graphpost.errors import GraphError, MimeError, StoreError
+from graphpost.errors import GraphError, InsufficientStorage, MimeError, StoreError
 from graphpost.ids import Numbers, random_bytes
 from graphpost.inbound.reception import Letter
 from graphpost.inbound.replies import Reply, refusal
@@ -66,6 +66,8 @@ class Desk:
                 )
             except MimeError as error:
                 raise refusal(554, "5.6.0", f"The message cannot be sent: {error}", "content") from error
+            except InsufficientStorage as error:
+                raise refusal(552, "5.2.2", error.message, "quota") from error
             except GraphError as error:
                 raise refusal(452, "4.3.1", error.message, "storage") from error
             except StoreError as error:

@@ -12,7 +12,7 @@ from graphpost.delivery.routing import LOCAL, UNKNOWN
 from graphpost.inbound import replies
 from graphpost.inbound.authenticating import auth
 from graphpost.inbound.bringing import bdat, data
-from graphpost.inbound.commands import Rcpt, read_host, read_mail, read_rcpt
+from graphpost.inbound.commands import Mail, Rcpt, read_host, read_mail, read_rcpt
 from graphpost.inbound.house import Talk, Transaction
 from graphpost.inbound.reception import Taker
 from graphpost.inbound.replies import Reply, refusal
@@ -103,7 +103,9 @@ async def rcpt(talk: Talk, argument: str) -> None:
     if len(transaction.takers) >= talk.house.settings.recipients:
         _refuse_one_more(talk, transaction)
         return
-    transaction.takers.append(Taker(rcpt, _mailbox(talk, rcpt)))
+    mailbox = _mailbox(talk, rcpt)
+    await _check_room(talk, mailbox, transaction.mail)
+    transaction.takers.append(Taker(rcpt, mailbox))
     talk.say(replies.RECIPIENT_OK)
 
 
@@ -122,6 +124,9 @@ def _check_user(talk: Talk, sender: str) -> None:
     """On the submission port: somebody has signed in, and the sender is that mailbox's own, or nobody."""
     if talk.kind != "submission":
         return
+    if talk.user is not None:  # things change while somebody is connected
+        found = talk.house.directory().by_id.get(talk.user.mailbox_id)
+        talk.user = found if found is not None and found.can_sign_in else None
     if talk.user is None:
         raise refusal(530, "5.7.0", "Authentication required", "authentication")
     if sender and not talk.user.owns(sender):
@@ -139,6 +144,14 @@ def _mailbox(talk: Talk, rcpt: Rcpt) -> Mailbox:
     if destination in (LOCAL, UNKNOWN):
         raise refusal(550, "5.1.1", f"<{address}>: no such mailbox here", "unknown-recipient")
     raise refusal(550, "5.7.1", f"<{address}>: relaying denied", "relay")
+
+
+async def _check_room(talk: Talk, mailbox: Mailbox, mail: Mail) -> None:
+    """A report has a little more room, for who is told of it may be waiting for it."""
+    if mailbox is talk.user:
+        return  # what is sent is counted when it is kept
+    if not await talk.house.quotas.takes(mailbox, mail.size, is_report=not mail.sender):
+        raise refusal(552, "5.2.2", f"<{mailbox.address}>: the mailbox is full", "quota")
 
 
 async def vrfy(talk: Talk, argument: str) -> None:

@@ -14,7 +14,8 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from graphpost.clock import Instant
-from graphpost.mail.address import to_wire
+from graphpost.mail.address import domain_of, to_wire
+from graphpost.mail.rights import NO_RIGHTS, Given, Held, Right, held
 
 # Folders every mailbox has, under fixed ids, so that filing needs no look-up.  Order is the order of listing.
 WELL_KNOWN: Final[MappingProxyType[str, tuple[int, str]]] = MappingProxyType(
@@ -132,6 +133,10 @@ class Directory:
     applications: dict[str, Application]
     groups: dict[str, Group] = field(default_factory=dict)  # by name, and by address
     reception: Reception = field(default_factory=lambda: Reception())
+    rights: Held = field(default_factory=dict)
+    scopes: Mapping[str, frozenset[int]] = field(
+        default_factory=dict
+    )  # by client id; only of those that have one
     _members: dict[str, frozenset[int]] = field(default_factory=dict)
 
     @classmethod
@@ -140,6 +145,7 @@ class Directory:
         mailboxes: Iterable[Mailbox],
         applications: Iterable[Application] = (),
         groups: Iterable[Group] = (),
+        rights: Iterable[Given] = (),
     ) -> Directory:
         boxes = list(mailboxes)
         by_key: dict[str, Mailbox] = {}
@@ -151,7 +157,7 @@ class Directory:
                 by_address[_key(address)] = box
         named = {key: group for group in groups for key in (group.address, group.name) if key}
         people = {**by_key, **by_address}
-        return cls(
+        found = cls(
             {box.mailbox_id: box for box in boxes},
             by_key,
             by_address,
@@ -159,6 +165,8 @@ class Directory:
             {_key(key): group for key, group in named.items()},
             _members={_key(key): _members_of(group, people) for key, group in named.items()},
         )
+        scopes = {key: found._scope(app) for key, app in found.applications.items() if app.mailbox_scope}
+        return replace(found, rights=held(rights, found.named), scopes=scopes)
 
     def find(self, key: str) -> Mailbox | None:
         """By object id or userPrincipalName: what a path may name.  An alias is not a user key."""
@@ -175,6 +183,27 @@ class Directory:
     def members_of(self, key: str) -> frozenset[int]:
         """The numbers of the mailboxes in a group, by its name or address; nobody's when there is no such group."""
         return self._members.get(_key(key), frozenset())
+
+    def named(self, entry: str) -> frozenset[int]:
+        """The numbers of the mailboxes that an entry stands for.
+
+        It is an address (a group's too), an object id, `group:` and a name, or `domain:` and a domain.
+        """
+        kind, _, name = entry.partition(":")
+        if kind.lower() == "group":
+            return self.members_of(name)
+        if kind.lower() == "domain":
+            domain = domain_of(f"@{name}").lower()
+            return frozenset(n for n, box in self.by_id.items() if domain_of(box.address).lower() == domain)
+        box = self.find(entry) or self.find_address(entry)
+        return self.members_of(entry) if box is None else frozenset({box.mailbox_id})
+
+    def rights_of(self, holder: Mailbox, box: Mailbox) -> frozenset[Right]:
+        """The rights that somebody has to a mailbox that is another's."""
+        return self.rights.get((holder.mailbox_id, box.mailbox_id), NO_RIGHTS)
+
+    def _scope(self, application: Application) -> frozenset[int]:
+        return frozenset[int]().union(*map(self.named, application.mailbox_scope))
 
     def find_recipient(self, address: str) -> Mailbox | None:
         """By any address that mail may be sent to: the mailboxes' own, those with a detail (RFC 5233), and postmaster."""

@@ -1,7 +1,7 @@
 """Messages that came as MIME: what is stored, and what goes over the wire.
 
 Stored is what the client sent, with CRLF line ends, without NUL and reserved fields, with Date and
-Message-ID.  Over the wire goes what is stored but Bcc.  Nothing else is touched: signed parts keep their
+Message-ID.  Over the wire goes what is stored but Bcc, and with the Sender that a message on behalf of somebody needs.  Nothing else is touched: signed parts keep their
 signature, fields their order and folding.  Lines over 998 octets are passed on as they are.
 """
 
@@ -82,13 +82,24 @@ def without_bcc(header: bytes) -> bytes:
     return b"".join(kept) + header[position:]
 
 
+def _names_sender(header: bytes) -> bool:
+    position = 0
+    while match := _FIELD.match(header, position):
+        if match[1].lower() == b"sender" and match[2].strip():
+            return True
+        position = match.end()
+    return False
+
+
 class Relayed:
     """A stored message ready for the wire; iterating gives its chunks, as often as wanted."""
 
-    def __init__(self, size: int, chunks: Reader, header: bytes) -> None:
+    def __init__(self, size: int, chunks: Reader, header: bytes, sender: bytes = b"") -> None:
         self._chunks = chunks
         self._skipped = len(header)
         self._header = without_bcc(header)
+        if sender and not _names_sender(header):
+            self._header = sender + self._header
         self._is_8bit: bool | None = None
         self.size = size - len(header) + len(self._header)
 
@@ -105,9 +116,10 @@ class Relayed:
         yield from stream
 
 
-def outgoing(size: int, chunks: Reader, header: bytes = b"") -> Relayed:
+def outgoing(size: int, chunks: Reader, header: bytes = b"", sender: bytes = b"") -> Relayed:
     """What goes over the wire of `size` stored octets.
 
-    `header` are its first octets up to and with the empty line; they are read when not given.
+    `header` are its first octets up to and with the empty line; they are read when not given.  `sender` is the field that
+    goes before it when it has none of that name.
     """
-    return Relayed(size, chunks, header or read_header(chunks(0)))
+    return Relayed(size, chunks, header or read_header(chunks(0)), sender)

@@ -68,6 +68,8 @@ _REASONS: Final = {  # RFC 3463, without the class
     "4.4": "The destination's server could not be found.",
     "4.7": "The message could not be delivered in time.",
     "7.1": "The destination refused the message, or you may not send to that address.",
+    "7.4": "The destination's server does not offer the encryption that is asked for.",
+    "7.5": "The destination's server cannot be reached as safely as is asked for.",
 }
 
 
@@ -75,8 +77,8 @@ _REASONS: Final = {  # RFC 3463, without the class
 class RecipientFact:
     """What became of the message for one recipient.
 
-    `diagnostic` is RFC 3464's (`smtp; 550 5.1.1 …`); '' makes it from `code` and `text`, the reply's words in full
-    (several lines are joined).  `code` 0 means that nobody replied and `text` is what we saw.
+    `diagnostic` is RFC 3464's (`smtp; 550 5.1.1 …`); '' makes it from `code`, `status` and `text`, the reply's words in
+    full (several lines are joined).  `code` 0 means that nobody replied and `text` is what we saw.
     """
 
     address: str
@@ -198,9 +200,9 @@ def _recipient_words(fact: RecipientFact) -> list[str]:
 
 
 def _reply(fact: RecipientFact) -> str:
-    """The other side's words in one line."""
+    """The other side's words in one line, after its code and status."""
     text = " ".join(fact.text.split())
-    return one_line(f"{fact.code} {text}" if fact.code and not text.startswith(str(fact.code)) else text)
+    return one_line(f"{fact.code} {_status(fact)} {text}" if fact.code else text)
 
 
 def _status_part(facts: NdrFacts) -> Part:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphpost.config.names import a_label
 from graphpost.delivery.absence import Absence
 from graphpost.delivery.arriving import Arrivals
 from graphpost.delivery.attempt import Attempts
@@ -17,7 +16,8 @@ from graphpost.delivery.indexing import Indexer
 from graphpost.delivery.local import LocalDelivery
 from graphpost.delivery.maintenance import Maintenance
 from graphpost.delivery.noticing import Noticing
-from graphpost.delivery.outlets import Outlets, host_name
+from graphpost.delivery.outlets import Outlets
+from graphpost.delivery.quotas import Quotas
 from graphpost.delivery.rationing import Rations
 from graphpost.delivery.receipts import Receipts
 from graphpost.delivery.reports import Reporter
@@ -48,19 +48,19 @@ class Delivery:
     filer: Filer
     arrivals: Arrivals
     confirmer: Confirmer
+    quotas: Quotas
     hostname: str
 
 
 async def start_delivery(base: Foundation, policy_port: int, rations: Rations | None) -> Delivery:
     """`policy_port` is where other domains' MTA-STS policies are served; `rations` say when messages may leave."""
     config, clock, log, store, blobs = base.config, base.clock, base.log, base.store, base.blobs
-    people, numbers = base.people, base.numbers
+    people, numbers, hostname = base.people, base.numbers, base.hostname
     indexer = Indexer(store, log)
     base.background(indexer.run())
     suppressions = Suppressions(store, config.suppression, clock, log)
     await suppressions.refresh()
     base.background(suppressions.watch())
-    hostname = a_label(config.delivery.hostname) or host_name()
     filer = Filer(blobs, numbers, config.limits, config.store.inline_limit)
     router = Router(people.directory, config.tenant.domains, config.routes, suppressions.has)
     outlets = Outlets(
@@ -90,11 +90,12 @@ async def start_delivery(base: Foundation, policy_port: int, rations: Rations | 
     absence = Absence(automatic, people.directory, router.is_ours, instant_of)
     ruler = Ruler(filer, router.destination, config.delivery, receipts, absence)
     arrivals = Arrivals(store, filer, ruler, Noticing(store, log))
+    quotas = Quotas(store, config.accounts, clock, log)
     attempts = Attempts(
         store=store,
         blobs=blobs,
         couriers=outlets.find,
-        local=LocalDelivery(arrivals, filer, people.directory, hostname),
+        local=LocalDelivery(arrivals, filer, people.directory, quotas, hostname),
         reporter=reporter,
         directory=people.directory,
         settings=config.delivery,
@@ -129,6 +130,7 @@ async def start_delivery(base: Foundation, policy_port: int, rations: Rations | 
         log=log,
         rations=rations,
         capacity=capacity,
+        quotas=quotas,
         audited=None if base.auditor is None else base.auditor.sent,
     )
     dispatcher = Dispatcher(
@@ -146,7 +148,7 @@ async def start_delivery(base: Foundation, policy_port: int, rations: Rations | 
     maintenance = Maintenance(
         store,
         blobs,
-        people.directory,
+        config.accounts,
         config.delivery,
         clock,
         log,
@@ -167,6 +169,7 @@ async def start_delivery(base: Foundation, policy_port: int, rations: Rations | 
         router=router,
         filer=filer,
         arrivals=arrivals,
+        quotas=quotas,
         confirmer=Confirmer(reporter, automatic),
         hostname=hostname,
     )

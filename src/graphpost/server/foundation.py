@@ -30,6 +30,7 @@ class Foundation:
     blobs: Blobs
     people: Accounts
     numbers: Numbers
+    hostname: str  # ours, to other hosts
     auditor: Auditor | None
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:

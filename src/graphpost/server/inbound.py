@@ -28,6 +28,7 @@ async def start_inbound(base: Foundation, delivery: Delivery, own: CertificateFi
         directory=base.people.directory,
         hostname=hostname,
         clock=base.clock,
+        quotas=delivery.quotas,
         log=base.log,
         evaluate=_evaluation(base, hostname) if config.inbound.port else no_results,
         signing_in=SigningIn(base.store, base.clock, base.people.directory),

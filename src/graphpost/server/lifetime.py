@@ -22,7 +22,8 @@ from graphpost.auditing.auditor import Auditor
 from graphpost.auth.keys import open_keys
 from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
-from graphpost.delivery.outlets import HTTPS_PORT
+from graphpost.config.names import a_label
+from graphpost.delivery.outlets import HTTPS_PORT, host_name
 from graphpost.files import locked
 from graphpost.graph.notifications.notifying import GraphWording
 from graphpost.graph.routes import MAIL_LIST
@@ -105,13 +106,16 @@ class Server:
         blobs = open_blobs(config.store, config.data)
         numbers = Numbers(clock.now)
         await store.write(lambda tx: apply_settings(tx, config, numbers, clock.now()))
-        people = Accounts(store, clock, self._log, config.tenant)
+        hostname = a_label(config.delivery.hostname) or host_name()
+        people = Accounts(store, clock, self._log, config.tenant, (hostname, config.inbound.hostname))
         await people.refresh()
         auditor = None
         if config.audit.enabled:
-            auditor = Auditor(store, config.audit, numbers, people.directory, clock, self._log)
+            auditor = Auditor(store, config.audit, numbers, clock, self._log)
             self._stack.push_async_callback(auditor.flush)
-        base = Foundation(config, clock, self._log, self._stack, store, blobs, people, numbers, auditor)
+        base = Foundation(
+            config, clock, self._log, self._stack, store, blobs, people, numbers, hostname, auditor
+        )
         base.background(people.watch())
         if auditor is not None:
             base.background(auditor.run())

@@ -17,8 +17,8 @@ from msgspec import Struct
 
 from graphpost.clock import Instant
 from graphpost.errors import ConfigurationError
-from graphpost.mail.mailbox import Application, Directory, Mailbox
-from graphpost.store import folders, grants, groups
+from graphpost.mail.mailbox import RECOVERABLE, Application, Directory, Mailbox
+from graphpost.store import folders, grants, groups, rights
 from graphpost.store.store import Row, Tx
 
 GRAPH_APPLICATION: Final = "00000003-0000-0000-c000-000000000000"
@@ -46,7 +46,9 @@ class Credential(Struct, frozen=True, kw_only=True):
 
 def load_directory(tx: Tx) -> Directory:
     """The present snapshot of everybody, disabled ones included."""
-    return Directory.of(list_mailboxes(tx), list_applications(tx), groups.list_groups(tx))
+    return Directory.of(
+        list_mailboxes(tx), list_applications(tx), groups.list_groups(tx), rights.list_given(tx)
+    )
 
 
 def revision(tx: Tx) -> int:
@@ -68,7 +70,28 @@ def list_mailboxes(tx: Tx) -> list[Mailbox]:
     ):
         addresses.setdefault(mailbox_id, []).append(spelling)
     rows = tx.all(f"{_MAILBOXES} WHERE deleted_at = 0 ORDER BY created_at, mailbox_id")
-    return [_mailbox(row, addresses.get(row[0], [])) for row in rows]
+    return [mailbox_of(row, addresses.get(row[0], [])) for row in rows]
+
+
+def is_known(tx: Tx, address: str, object_id: str) -> bool:
+    """Whether a mailbox has that address, or had or has that object id."""
+    return bool(
+        tx.one("SELECT 1 FROM addresses WHERE address = ?", (address.casefold(),))
+        or tx.one("SELECT 1 FROM mailboxes WHERE object_id = ?", (object_id,))
+    )
+
+
+def list_numbers(tx: Tx) -> list[int]:
+    """The numbers of all mailboxes, of those that were deleted and are not erased yet too."""
+    return [row[0] for row in tx.all("SELECT mailbox_id FROM mailboxes ORDER BY mailbox_id")]
+
+
+def list_sizes(tx: Tx) -> dict[int, int]:
+    """How many bytes the mailboxes have, as `folders.size_of` counts."""
+    rows = tx.all(
+        "SELECT mailbox_id, SUM(size) FROM folders WHERE folder_id <> ? GROUP BY mailbox_id", (RECOVERABLE,)
+    )
+    return {mailbox_id: int(size) for mailbox_id, size in rows}
 
 
 def add_mailbox(tx: Tx, mailbox: Mailbox, password: str = "") -> None:
@@ -231,13 +254,16 @@ def _set_addresses(tx: Tx, mailbox: Mailbox) -> None:
         seen.add(spelling.casefold())
         if tx.one("SELECT mailbox_id FROM addresses WHERE address = ?", (spelling.casefold(),)):
             raise ConfigurationError("address", f"{spelling} belongs to another mailbox")
+        if groups.is_address(tx, spelling):
+            raise ConfigurationError("address", f"{spelling} belongs to a group")
         tx.execute(
             "INSERT INTO addresses (address, mailbox_id, position, spelling) VALUES (?, ?, ?, ?)",
             (spelling.casefold(), mailbox.mailbox_id, position, spelling),
         )
 
 
-def _mailbox(row: Row, addresses: list[str]) -> Mailbox:
+def mailbox_of(row: Row, addresses: list[str]) -> Mailbox:
+    """The mailbox of a row with the columns `_MAILBOXES`, and its addresses."""
     mailbox_id, object_id, name, enabled, created_at, kind, quota = row
     return Mailbox(
         mailbox_id=mailbox_id,

@@ -7,17 +7,24 @@ when there is the other.  No content and no token is in a record.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
-from graphpost.clock import Instant
+from graphpost.clock import Instant, from_datetime, to_text
 from graphpost.store.store import Row, Tx
 
 NO_MAILBOX: Final = 0
 Kind = Literal["user", "application", "administrator", "nobody"]
 _ADD: Final = "INSERT INTO audit (mailbox_id, number, document) VALUES (?, ?, ?)"
+# What ends a line beside the characters that JSON escapes: next line, line separator, paragraph separator.
+_LINE_ENDS: Final = (
+    (b"\xc2\x85", b"\\u0085"),
+    (b"\xe2\x80\xa8", b"\\u2028"),
+    (b"\xe2\x80\xa9", b"\\u2029"),
+)
 _BELOW: Final = (
     "SELECT mailbox_id, number, document FROM audit WHERE mailbox_id = ? AND number < ? AND number >= ?"
     " ORDER BY number DESC LIMIT ?"
@@ -57,34 +64,77 @@ class Record(Struct, frozen=True, array_like=True):
     code: str = ""  # of the error
 
 
-class _Document(Struct, frozen=True, array_like=True):
-    """What is in a row beside its key.  Fields are only ever added, at the end."""
+class Line(Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """A record as it is kept, and as files and exports have it: what there is none of is left out."""
 
-    at: Instant
-    actor: Actor
-    mailbox: str
-    message_id: int
-    recipients: tuple[str, ...]
-    status: int
-    code: str
+    time: str
+    id: str
+    kind: Kind
+    application: str = ""
+    user: str = ""
+    object_id: str = ""
+    remote: str = ""
+    token_id: str = ""
+    action: str = ""
+    permission: str = ""
+    right: str = ""
+    mailbox: str = ""
+    message: str = ""
+    recipients: tuple[str, ...] = ()
+    status: int = 0
+    code: str = ""
+    request_id: str = ""
+    client_request_id: str = ""
 
 
-_encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(_Document).decode
+class Entry(Struct, frozen=True):
+    """A record that is written down: `line` is JSON, without its line end."""
+
+    mailbox_id: int
+    number: int
+    line: bytes
 
 
-def add(tx: Tx, record: Record) -> None:
-    """Add a record."""
-    document = _Document(
-        record.at,
-        record.actor,
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(Line).decode
+
+
+def line_of(record: Record) -> Line:
+    actor = record.actor
+    return Line(
+        to_text(record.at),
+        f"{record.number:016x}",
+        actor.kind,
+        actor.client_id,
+        actor.person,
+        actor.object_id,
+        actor.remote,
+        actor.token_id,
+        actor.action,
+        actor.permission,
+        actor.right,
         record.mailbox,
-        record.message_id,
+        f"{record.message_id:016x}" if record.message_id else "",
         record.recipients,
         record.status,
         record.code,
+        actor.request_id,
+        actor.client_request_id,
     )
-    tx.executemany(_ADD, ((record.mailbox_id, record.number, _encode(document)),))
+
+
+def entry_of(record: Record) -> Entry:
+    """Everything that ends a line for any reader is escaped: nobody writes lines of their own."""
+    line = _encode(line_of(record))
+    if not line.isascii():
+        for found, written in _LINE_ENDS:
+            line = line.replace(found, written)
+    return Entry(record.mailbox_id, record.number, line)
+
+
+def add(tx: Tx, entry: Entry) -> None:
+    """Add a record."""
+    tx.executemany(_ADD, ((entry.mailbox_id, entry.number, entry.line),))
 
 
 def get(tx: Tx, mailbox_id: int, number: int) -> Record | None:
@@ -111,15 +161,22 @@ def prune(tx: Tx, mailbox_id: int, before: int, limit: int) -> int:
 
 
 def _record(row: Row) -> Record:
-    found = _decode(row[2])
+    line = _decode(row[2])
+    actor = Actor(
+        line.kind,
+        line.application,
+        line.object_id,
+        line.user,
+        line.token_id,
+        line.remote,
+        line.permission,
+        line.right,
+        line.action,
+        line.request_id,
+        line.client_request_id,
+    )
+    message_id = int(line.message, 16) if line.message else 0
+    at = from_datetime(datetime.fromisoformat(line.time))
     return Record(
-        row[0],
-        row[1],
-        found.at,
-        found.actor,
-        found.mailbox,
-        found.message_id,
-        found.recipients,
-        found.status,
-        found.code,
+        row[0], row[1], at, actor, line.mailbox, message_id, line.recipients, line.status, line.code
     )

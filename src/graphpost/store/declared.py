@@ -1,7 +1,8 @@
 """The mailboxes and applications a settings file declares, made so at start.
 
 What the file names is created or updated; what it does not name stays.  Only the credentials it once declared and
-names no longer are removed, because taking a secret out of the file means that it shall not work any more.  Unchanged
+names no longer are removed, because taking a secret out of the file means that it shall not work any more.  A mailbox
+that was deleted and is named is restored, rather than a second, empty one made.  Unchanged
 accounts are not written.  Servers that start at the same time on one database take turns.
 """
 
@@ -21,7 +22,8 @@ from graphpost.config import ApplicationSettings, Config, MailboxSettings
 from graphpost.errors import ConfigurationError
 from graphpost.ids import Numbers, new_guid
 from graphpost.mail.mailbox import Application, Directory, Mailbox
-from graphpost.store import accounts, groups
+from graphpost.mail.rights import NO_RIGHTS, Given
+from graphpost.store import accounts, deleted, groups, rights
 from graphpost.store.accounts import Credential
 from graphpost.store.passwords import hash_password, is_password
 from graphpost.store.store import Tx
@@ -40,8 +42,12 @@ def apply_settings(tx: Tx, config: Config, numbers: Numbers, now: Instant) -> No
             _apply_mailbox(tx, directory, mailbox, numbers, now)
         except ConfigurationError as error:
             raise ConfigurationError(f"{with_key}.{error.key}", error.problem) from error
-    named = {group.name: (group.address, group.members) for group in config.groups}
-    if groups.declare(tx, named):
+    try:
+        if groups.declare(tx, {group.name: (group.address, group.members) for group in config.groups}):
+            accounts.changed(tx)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"groups.{error.key}", error.problem) from error
+    if rights.declare(tx, _declared_rights(tx, config)):
         accounts.changed(tx)
     for index, application in enumerate(config.applications):
         with_key = f"applications[{index}]"
@@ -73,6 +79,9 @@ def _apply_mailbox(
     tx: Tx, directory: Directory, declared: MailboxSettings, numbers: Numbers, now: Instant
 ) -> None:
     existing = directory.find(declared.address)
+    if existing is None and (gone := deleted.find_deleted(tx, declared.address)) is not None:
+        existing = msgspec.structs.replace(gone.mailbox, address=declared.address, aliases=())
+        deleted.restore(tx, existing)
     if existing is None:
         mailbox = Mailbox(
             mailbox_id=numbers.next(),
@@ -82,6 +91,7 @@ def _apply_mailbox(
             aliases=tuple(declared.aliases),
             created_at=now,
             kind=declared.kind,
+            quota=declared.quota_bytes,
         )
         accounts.add_mailbox(tx, mailbox, hash_password(declared.password) if declared.password else "")
         return
@@ -91,6 +101,7 @@ def _apply_mailbox(
         name=declared.name or existing.name,
         aliases=tuple(declared.aliases),
         kind=declared.kind,
+        quota=declared.quota_bytes,
     )
     if changed != existing:
         accounts.change_mailbox(tx, changed)
@@ -98,6 +109,23 @@ def _apply_mailbox(
         declared.password, accounts.password_of(tx, existing.mailbox_id)
     ):
         accounts.set_password(tx, existing, hash_password(declared.password))
+
+
+def _declared_rights(tx: Tx, config: Config) -> list[Given]:
+    """What `[[rights]]` says; who is named there and has no mailbox yet has the rights once there is one."""
+    if not config.rights:
+        return []
+    directory, found = accounts.load_directory(tx), dict[tuple[int, str], Given]()
+    for index, row in enumerate(config.rights):
+        box = directory.find_address(row.mailbox)
+        if box is None:
+            raise ConfigurationError(f"rights[{index}].mailbox", f"there is no mailbox {row.mailbox}")
+        for holder in row.to:
+            key = box.mailbox_id, holder.casefold()
+            before = found[key].rights if key in found else NO_RIGHTS
+            given = frozenset(row.rights) | before
+            found[key] = Given(mailbox_id=box.mailbox_id, holder=holder, rights=given, origin="settings")
+    return list(found.values())
 
 
 def _apply_application(tx: Tx, directory: Directory, declared: ApplicationSettings, data: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from graphpost.errors import PreconditionFailed
-from graphpost.mail.mailbox import ROOT, WELL_KNOWN, Folder
+from graphpost.mail.mailbox import RECOVERABLE, ROOT, WELL_KNOWN, Folder
 from graphpost.store import removals
 from graphpost.store.store import Row, Tx
 
@@ -172,6 +172,15 @@ def listed(tx: Tx, mailbox_id: int, after: int, limit: int) -> list[Folder]:
     """The mailbox's folders whose numbers follow that one, in the order of their numbers."""
     rows = tx.all(f"{_READ} AND folder_id > ? ORDER BY folder_id LIMIT ?", (mailbox_id, after, limit))
     return [folder_of(mailbox_id, row) for row in rows]
+
+
+def size_of(tx: Tx, mailbox_id: int) -> int:
+    """How many bytes a mailbox's messages have, but for what is deleted for good and can be recovered."""
+    row = tx.one(
+        "SELECT COALESCE(SUM(size), 0) FROM folders WHERE mailbox_id = ? AND folder_id <> ?",
+        (mailbox_id, RECOVERABLE),
+    )
+    return int(row[0]) if row else 0
 
 
 def find(tx: Tx, mailbox_id: int, parent_id: int, name: str) -> Folder | None:

@@ -125,6 +125,12 @@ def revoke_holder(tx: Tx, object_id: str) -> int:
     )
 
 
+def remove_holder(tx: Tx, object_id: str) -> None:
+    """Forget what a user holds, and has consented to."""
+    tx.execute("DELETE FROM grants WHERE object_id = ?", (object_id,))
+    tx.execute("DELETE FROM consents WHERE object_id = ?", (object_id,))
+
+
 def remove(tx: Tx, kind: Kind, secret: str) -> bool:
     return tx.execute("DELETE FROM grants WHERE grant_id = ? AND kind = ?", (grant_id_of(secret), kind)) == 1
 

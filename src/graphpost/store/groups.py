@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Literal
 
+from graphpost.errors import ConfigurationError
 from graphpost.mail.mailbox import Group
 from graphpost.store.store import Tx
 
@@ -28,11 +29,30 @@ def list_groups(tx: Tx) -> list[Group]:
     ]
 
 
+def is_address(tx: Tx, address: str) -> bool:
+    """Whether a group has that address."""
+    rows = tx.all("SELECT address FROM mailbox_groups WHERE address <> ''")
+    return any(row[0].casefold() == address.casefold() for row in rows)
+
+
 def put(tx: Tx, name: str, address: str, origin: Origin) -> bool:
-    """Make a group, or change how one of that name is written and its address; False when it was so."""
+    """Make a group, or change how one of that name is written and its address; False when it was so.
+
+    Raises ConfigurationError when the address is a mailbox's, or another group's.
+    """
     row = tx.one("SELECT name, address, origin FROM mailbox_groups WHERE name_key = ?", (name.casefold(),))
     if row == (name, address, origin):
         return False
+    others = [
+        each[0]
+        for each in tx.all(
+            "SELECT address FROM mailbox_groups WHERE name_key <> ? AND address <> ''", (name.casefold(),)
+        )
+    ]
+    if address and address.casefold() in map(str.casefold, others):
+        raise ConfigurationError("address", f"{address} belongs to another group")
+    if address and tx.one("SELECT 1 FROM addresses WHERE address = ?", (address.casefold(),)):
+        raise ConfigurationError("address", f"{address} belongs to a mailbox")
     tx.execute(
         "INSERT INTO mailbox_groups (name_key, name, address, origin) VALUES (?, ?, ?, ?) ON CONFLICT (name_key)"
         " DO UPDATE SET name = excluded.name, address = excluded.address, origin = excluded.origin",
@@ -66,6 +86,13 @@ def remove(tx: Tx, name: str) -> bool:
     """Remove a group; False when there was none."""
     tx.execute("DELETE FROM mailbox_group_members WHERE name_key = ?", (name.casefold(),))
     return tx.execute("DELETE FROM mailbox_groups WHERE name_key = ?", (name.casefold(),)) == 1
+
+
+def remove_from_all(tx: Tx, member: str) -> None:
+    """Take a mailbox out of every group that a command put it into, by the member's address or object id."""
+    tx.execute(
+        "DELETE FROM mailbox_group_members WHERE member = ? AND origin = 'command'", (member.casefold(),)
+    )
 
 
 def declare(tx: Tx, declared: Mapping[str, tuple[str, Collection[str]]]) -> bool:

@@ -89,7 +89,7 @@ def add(tx: Tx, item: Item) -> None:
     number = tx.change_number()
     tx.executemany(_ADD, ((*_row(item), number, number),))
     if item.folder_id:
-        tx.count_folder(item.mailbox_id, item.folder_id, 1, 0 if item.is_read else 1)
+        tx.count_folder(item.mailbox_id, item.folder_id, 1, 0 if item.is_read else 1, item.size)
 
 
 def get(tx: Tx, mailbox_id: int, message_id: int) -> Item | None:
@@ -255,6 +255,8 @@ def change(tx: Tx, before: Item, after: Item) -> Item:
         _count(tx, item, 1)
     else:
         tx.touch(item.mailbox_id)
+        if item.folder_id and item.size != before.size:
+            tx.weigh_folder(item.mailbox_id, item.folder_id, item.size - before.size)
     return item
 
 
@@ -301,7 +303,8 @@ def _leave(tx: Tx, item: Item, reason: int) -> None:
 
 def _count(tx: Tx, item: Item, number: int) -> None:
     if item.folder_id:
-        tx.count_folder(item.mailbox_id, item.folder_id, number, 0 if item.is_read else number)
+        unread = 0 if item.is_read else number
+        tx.count_folder(item.mailbox_id, item.folder_id, number, unread, number * item.size)
 
 
 def _condition(mailbox_id: int, folder_id: int | None, where: Where | None) -> tuple[str, tuple[Any, ...]]:

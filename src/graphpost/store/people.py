@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from graphpost.clock import Clock
@@ -18,14 +19,17 @@ REFRESH_SECONDS: Final = 2.0
 class Accounts:
     """Who there is, for one process; never waits."""
 
-    def __init__(self, store: Store, clock: Clock, log: MailLog, tenant: TenantSettings) -> None:
-        self._store = store
+    def __init__(
+        self, store: Store, clock: Clock, log: MailLog, tenant: TenantSettings, hosts: Iterable[str] = ()
+    ) -> None:
+        """`hosts` are names of this server, which have a postmaster as the tenant's domains have (RFC 5321, 4.5.1)."""
+        self.store = store
         self._clock = clock
         self._log = log
         self._reception = Reception(
             tenant.recipient_delimiter,
             tenant.postmaster,
-            frozenset(domain_of(f"@{domain}") for domain in tenant.domains),
+            frozenset(domain_of(f"@{name}") for name in (*tenant.domains, *hosts) if name),
         )
         self._directory = Directory.of(())
         self._revision = -1
@@ -35,9 +39,9 @@ class Accounts:
 
     async def refresh(self) -> None:
         """Read the directory again if it is another than ours."""
-        revision = await self._store.read(accounts.revision)
+        revision = await self.store.read(accounts.revision)
         if revision != self._revision:
-            directory = await self._store.read(accounts.load_directory)
+            directory = await self.store.read(accounts.load_directory)
             self._directory = directory.receiving(self._reception)
             self._revision = revision
 

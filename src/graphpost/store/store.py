@@ -60,8 +60,12 @@ class Tx(Protocol):
         """Have whoever watches be told that the mailbox changed; counting in its folders does so too."""
         ...
 
-    def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
-        """Add to a folder's counts.  Added up and written once per commit, in key order (so never a deadlock)."""
+    def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int, size: int = 0) -> None:
+        """Add to a folder's counts and size.  Added up and written once per commit, in key order (so never a deadlock)."""
+        ...
+
+    def weigh_folder(self, mailbox_id: int, folder_id: int, size: int) -> None:
+        """Add to a folder's size, as `count_folder`; the folder is no changed one for clients by that."""
         ...
 
 

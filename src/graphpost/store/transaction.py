@@ -17,8 +17,8 @@ from graphpost.errors import StoreError
 from graphpost.store.store import Dialect, Params, Row
 
 COUNT: Final = (
-    "UPDATE folders SET total_count = total_count + ?, unread_count = unread_count + ?, changed = ?"
-    " WHERE mailbox_id = ? AND folder_id = ?"
+    "UPDATE folders SET total_count = total_count + ?, unread_count = unread_count + ?, size = size + ?,"
+    " changed = COALESCE(?, changed) WHERE mailbox_id = ? AND folder_id = ?"
 )
 _VALUES: Final = re.compile(r"\A(INSERT\b.*\bVALUES\s*)(\([?,\s]+\))(.*)\Z", re.DOTALL)
 
@@ -58,7 +58,7 @@ class Work:
         self.session = session
         self._number = 0
         self.rows: dict[str, list[Params]] = {}
-        self.counts: dict[tuple[int, int], tuple[int, int]] = {}
+        self.counts: dict[tuple[int, int], tuple[int, int, int, bool]] = {}
         self.touched: set[int] = set()
 
     def change_number(self) -> int:
@@ -75,13 +75,16 @@ class Work:
     def add_counts(self, other: Work) -> None:
         """Take over what another has counted, and what it touched."""
         self.touched |= other.touched
-        for (mailbox_id, folder_id), (total, unread) in other.counts.items():
-            self.count(mailbox_id, folder_id, total, unread)
+        for key, counts in other.counts.items():
+            self.count(key, counts)
 
-    def count(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
-        key = (mailbox_id, folder_id)
+    def count(self, key: tuple[int, int], counts: tuple[int, int, int, bool]) -> None:
+        """Messages, unread ones and bytes more, and whether the folder changes by it for clients."""
         before = self.counts.get(key)
-        self.counts[key] = (total, unread) if before is None else (before[0] + total, before[1] + unread)
+        if before is not None:
+            total, unread, size, is_change = before
+            counts = total + counts[0], unread + counts[1], size + counts[2], is_change or counts[3]
+        self.counts[key] = counts
 
     def finish(self) -> set[int]:
         """Send everything: rows, then counts in key order; the mailboxes that were changed."""
@@ -89,7 +92,10 @@ class Work:
         counts, self.rows, self.counts = self.counts, {}, {}
         if counts:
             number = self.change_number()
-            batches.append((COUNT, [(*counts[key], number, *key) for key in sorted(counts)]))
+            rows: list[Params] = [
+                (*found[:3], number if found[3] else None, *key) for key, found in sorted(counts.items())
+            ]
+            batches.append((COUNT, rows))
         if batches:
             self.session.change_many(batches)
         return self.touched.union(mailbox_id for mailbox_id, _ in counts)
@@ -145,10 +151,15 @@ class Transaction:
     def touch(self, mailbox_id: int) -> None:
         (self._work or _ended()).touched.add(mailbox_id)
 
-    def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int) -> None:
+    def count_folder(self, mailbox_id: int, folder_id: int, total: int, unread: int, size: int = 0) -> None:
         work = self._work or _ended()
         self.wrote = True
-        work.count(mailbox_id, folder_id, total, unread)
+        work.count((mailbox_id, folder_id), (total, unread, size, True))
+
+    def weigh_folder(self, mailbox_id: int, folder_id: int, size: int) -> None:
+        work = self._work or _ended()
+        self.wrote = True
+        work.count((mailbox_id, folder_id), (0, 0, size, False))
 
     def end(self) -> None:
         self._work = None

@@ -21,7 +21,7 @@ from graphpost.store.store import Tx
 
 ROWS: Final = 400  # messages and folders to a step; most messages have a content or two besides
 _FIRST: Final = (
-    "SELECT message_id, is_read, moves FROM messages WHERE mailbox_id = ? AND folder_id = ?"
+    "SELECT message_id, is_read, moves, size FROM messages WHERE mailbox_id = ? AND folder_id = ?"
     " ORDER BY received_at, message_id LIMIT ?"
 )
 _NEXT: Final = (
@@ -107,7 +107,7 @@ def _erase_messages(tx: Tx, mailbox_id: int, folder_id: int, limit: int) -> int:
     _take_out(tx, mailbox_id, kept)
     _delete(tx, mailbox_id, gone)
     unread = sum(1 for is_read in found.values() if not is_read)
-    tx.count_folder(mailbox_id, folder_id, -len(found), -unread)
+    tx.count_folder(mailbox_id, folder_id, -len(found), -unread, -sum(row[3] for row in rows))
     return len(found)
 
 

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
+from graphpost.addresses import embedded
 from graphpost.config import TlsPolicy
 from graphpost.transport.courier import Courier, Deferred, Envelope, Failed, Outcome, Reply, is_unsaid
 from graphpost.transport.mta_sts import Policy
@@ -193,8 +194,7 @@ class MxCourier:
 
 def refusal(address: str, *, allow_local: bool) -> str:
     """What kind of address it is that mail is not sent to; '' for one it is."""
-    ip = ipaddress.ip_address(address)
-    real = (ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None) or ip
+    real = embedded(ipaddress.ip_address(address))
     if real.is_multicast:
         return "multicast addresses"
     if allow_local:

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from graphpost.config import DnsSettings
 from graphpost.errors import ConfigurationError, GraphpostError
+from graphpost.transport.name_server import NameServer
 
 CACHED: Final = 10_000  # answers
 CACHED_OCTETS: Final = 2048  # of an answer that is remembered; in memory it takes sixteen times as much
@@ -81,8 +82,8 @@ class DnsResolver:
             self._resolver = dns.asyncresolver.Resolver(configure=not settings.servers)
         except dns.exception.DNSException as error:
             raise ConfigurationError("dns.servers", f"the machine has no DNS server: {error}") from error
-        if settings.servers:
-            self._resolver.nameservers = [_server(server) for server in settings.servers]
+        servers = settings.servers or [str(server) for server in self._resolver.nameservers]
+        self._resolver.nameservers = [_server(server) for server in servers]
         self._resolver.lifetime = settings.seconds
         self._resolver.cache = _Cache(cached)
 
@@ -149,9 +150,7 @@ def _words(error: dns.exception.DNSException) -> str:
     return type(error).__name__
 
 
-def _server(text: str) -> Any:
+def _server(text: str) -> NameServer:
     """A name server from `ADDRESS`, `ADDRESS:PORT` or `[ADDRESS]:PORT`."""
-    from dns.nameserver import Do53Nameserver
-
     address, colon, port = text.rpartition(":") if text.count(":") == 1 or "]:" in text else (text, "", "")
-    return Do53Nameserver(address.strip("[]"), int(port) if colon else 53)
+    return NameServer(address.strip("[]"), int(port) if colon else 53)

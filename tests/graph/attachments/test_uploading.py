@@ -58,6 +58,7 @@ class Building:
                 limits=LimitSettings(),
                 tenant_id="",
                 notifier=cast(Any, None),
+                quotas=cast(Any, None),
             )
         )
 

@@ -62,6 +62,8 @@ async def create_upload_session(call: Call) -> Reply:
         client_id=call.principal.client_id,
     )
 
+    await services.quotas.check(call.box, attachment.size)
+
     def add(tx: Tx, item: Item) -> None:
         check_draft(item)
         check_room(item.message, attachment.size, services.limits)

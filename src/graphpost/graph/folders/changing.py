@@ -120,6 +120,7 @@ async def copy_folder(call: Call) -> Reply:
     services, box = call.services, call.box.mailbox_id
     until, top, now = services.numbers.next(), services.numbers.next(), services.clock.now()
     numbers = _first(top, services.numbers.next)
+    await services.quotas.check(call.box, 0)
 
     def begin(tx: Tx) -> Copying:
         folder = _held(tx, call, number)

@@ -43,6 +43,7 @@ async def copy_message(call: Call) -> Reply:
     """`POST …/copy`: 201 with the copy."""
     destination, now = _destination(call, "copy"), call.services.clock.now()
     number = call.services.numbers.next()
+    await call.services.quotas.check(call.box, 0)
 
     def copy(tx: Tx, item: Item) -> Item:
         check_destination(tx, call.box, destination)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from graphpost.auth.access import check_sender
+from graphpost.auth.access import find_author
 from graphpost.clock import Instant
 from graphpost.errors import AccessDenied, BadRequest
 from graphpost.graph.bodies.flags import NOT_FLAGGED, merge_flag
@@ -173,6 +173,6 @@ def _check_authors(call: Call, edits: dict[str, Edit]) -> None:
     for field in ("from_", "sender"):
         author = edits[field](None) if field in edits else None
         if isinstance(author, Address):
-            check_sender(call.principal, call.box, author.address)
+            find_author(call.principal, call.services.directory(), call.box, author.address)
     if "from_" in edits:
         edits.setdefault("sender", edits["from_"])

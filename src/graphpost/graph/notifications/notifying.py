@@ -48,7 +48,7 @@ class GraphWording:
                 application.delegated_permissions
             )
         granted = not set(self._permission.application).isdisjoint(application.application_permissions)
-        return granted and is_in_scope(application, box)
+        return granted and is_in_scope(directory, application, box)
 
     def matching(self, tx: Tx, subscription: Subscription, items: Sequence[Item]) -> set[int]:
         """Which of the messages meet the resource's `$filter`, by their numbers."""

@@ -19,7 +19,7 @@ from graphpost.graph.keys import folder_key, item_at, message_key
 from graphpost.graph.sending.due import requester_of
 from graphpost.graph.sending.mime import read_mime_draft
 from graphpost.graph.sending.once import sending
-from graphpost.graph.sending.outgoing import check_draft, check_header_size, party_of
+from graphpost.graph.sending.outgoing import check_draft, check_header_size, party_of, sender_of
 from graphpost.mail.mailbox import DRAFTS, NO_FOLDER
 from graphpost.mail.message import Item
 from graphpost.mail.relay import read_header
@@ -76,7 +76,13 @@ async def _send(call: Call) -> Item:
         message = check_draft(party_of(call), item.message, await _header(item, stored))
         try:
             return await call.services.submitter.submit_draft(
-                call.box, item, message, call.request_id, requester_of(call.principal), call.once, call.actor
+                call.box,
+                item,
+                message,
+                call.request_id,
+                requester_of(call.principal),
+                call.once,
+                sender_of(call, message),
             )
         except PreconditionFailed:
             continue

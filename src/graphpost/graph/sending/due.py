@@ -19,7 +19,7 @@ from graphpost.mail.mailbox import Directory, Mailbox
 from graphpost.mail.message import Item, Message
 from graphpost.store.deferrals import Deferral, Requester
 
-MAIL_SEND: Final = Permission(("Mail.Send",), ("Mail.Send",))
+MAIL_SEND: Final = Permission(("Mail.Send", "Mail.Send.Shared"), ("Mail.Send",))
 
 
 def requester_of(principal: Principal) -> Requester:
@@ -42,8 +42,8 @@ def due_check(
         names = application.delegated_permissions if is_user else application.application_permissions
         principal = replace(principal, permissions=frozenset(names))
         check_permission(principal, MAIL_SEND)
-        mailbox = find_mailbox(principal, found, box.object_id)
-        return mailbox, check_draft(Party(principal, mailbox, limits), item.message, header)
+        mailbox = find_mailbox(principal, found, box.object_id, MAIL_SEND)
+        return mailbox, check_draft(Party(principal, mailbox, limits, found), item.message, header)
 
     return check
 

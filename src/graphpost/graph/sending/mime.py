@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from graphpost.errors import BadRequest, MimeError
 from graphpost.graph.bodies.payload import read_mime
 from graphpost.graph.call import Call
@@ -51,12 +53,13 @@ def _read(call: Call, amend: Amend, *, checked: bool) -> tuple[Message, dict[int
     given = read_mime(call.body)
     try:
         data = normalise(given, message_id=_new_id(call), date=now)
-        if checked:
-            check_mime_authors(party_of(call), data)
+        sender = check_mime_authors(party_of(call), data) if checked else None
         data = amend(_authored(call, data))
         message = parse(data, ParseLimits(limits.mime_depth, limits.mime_parts, limits.header_bytes))
     except MimeError as error:
         raise BadRequest("The MIME content is not valid.", "ErrorMimeContentInvalid") from error
+    if sender is not None:
+        message = replace(message, sender=sender)
     content_id = call.services.numbers.next()
     return rooted(message, content_id), {content_id: data}
 

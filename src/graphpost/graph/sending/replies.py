@@ -40,7 +40,7 @@ from graphpost.graph.sending.answering import (
 from graphpost.graph.sending.due import requester_of
 from graphpost.graph.sending.mime import read_mime_draft, read_mime_message
 from graphpost.graph.sending.once import Send, sending
-from graphpost.graph.sending.outgoing import check_header_size, party_of, signed
+from graphpost.graph.sending.outgoing import check_header_size, party_of, sender_of, signed
 from graphpost.mail.mailbox import DRAFTS
 from graphpost.mail.message import Item, Message
 from graphpost.mail.thread import conversation_of
@@ -97,7 +97,7 @@ def _send(manner: Manner) -> Send:
             request_id=call.request_id,
             source=answer.source,
             requester=requester_of(call.principal),
-            actor=call.actor,
+            actor=sender_of(call, answer.message),
             once=call.once,
         )
         return await call.services.submitter.submit(submission)

@@ -18,7 +18,7 @@ from graphpost.graph.prefer import wants_representation
 from graphpost.graph.sending.due import requester_of
 from graphpost.graph.sending.mime import read_mime_message
 from graphpost.graph.sending.once import queue_id, sending
-from graphpost.graph.sending.outgoing import check_header_size, party_of, signed
+from graphpost.graph.sending.outgoing import check_header_size, party_of, sender_of, signed
 from graphpost.mail.message import Item
 
 
@@ -75,7 +75,7 @@ def read_json_submission(call: Call) -> Submission:
         save=saves is not False,
         request_id=call.request_id,
         requester=requester_of(call.principal),
-        actor=call.actor,
+        actor=sender_of(call, message),
         once=call.once,
     )
 
@@ -90,7 +90,7 @@ def read_mime_submission(call: Call) -> Submission:
         save=True,
         request_id=call.request_id,
         requester=requester_of(call.principal),
-        actor=call.actor,
+        actor=sender_of(call, message),
         once=call.once,
     )
 

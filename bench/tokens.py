@@ -1,0 +1,109 @@
+"""What invalid tokens cost who has a valid one: 64 clients, with and without a tenth of invalid ones.
+
+In each round 64 keep-alive connections send the same number of valid requests (sendMail, durable) several times: alone, and
+with one other request after every nine, so that it is a tenth of all.  What is compared is what the valid ones see,
+their rate and median latency, and the server's processor time, which a busy machine disturbs less.  The design wants the
+valid ones slowed by no more than 10 %.
+
+The others: `signed` has a token whose signature is wrong, another one each time, so that nothing can be known of it
+before; `same` is one such token again and again; `garbage` is no token; `right` has the valid token and asks for what
+there is not: what a tenth of anything else costs, because requests of one kind keep step with each other's commits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import tempfile
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from statistics import median
+
+from bench.accept import CONNECTIONS, closed_relay, warm
+from bench.product import PYTHON, Product, product, request_bytes
+from bench.throttled import processor_seconds
+
+ROUNDS = 9
+VALID = 9_000
+EVERY = 10
+KINDS = {"right": 400, "signed": 401, "same": 401, "garbage": 401}  # with the answer
+PLACE = "@@@@@@@@"  # what the load client replaces by a number of its own
+
+
+def invalid(token: str, kind: str) -> str:
+    """A token of that kind, made of a right one; another one wherever PLACE is in it."""
+    head, payload, signature = token.split(".")
+    if kind == "garbage":
+        return urlsafe_b64encode(b"no token at all").decode()
+    wrong = signature[:40] + PLACE + signature[48:]
+    return f"{head}.{payload}.{wrong.replace(PLACE, 'AAAAAAAA') if kind == 'same' else wrong}"
+
+
+def others(mailbox: str, token: str) -> dict[str, bytes]:
+    """The request of each kind."""
+    missing = f"GET /v1.0/users/{mailbox}/mailFolders/none HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
+    invalid_ones = {
+        kind: request_bytes(mailbox, invalid(token, kind)) for kind in KINDS if KINDS[kind] == 401
+    }
+    return {"right": missing.encode(), **invalid_ones}
+
+
+def drive(port: int, valid: bytes, other: bytes = b"", status: int = 0) -> dict[str, float]:
+    """Send VALID valid requests, and between them others; what the valid ones saw."""
+    with tempfile.TemporaryDirectory() as directory:
+        paths = [Path(directory) / name for name in ("valid", "other")]
+        paths[0].write_bytes(valid)
+        requests, more = VALID, []
+        if other:
+            paths[1].write_bytes(other)
+            requests = VALID * EVERY // (EVERY - 1)
+            more = ["--other", str(paths[1]), "--every", str(EVERY), "--other-status", str(status)]
+        done = subprocess.run(
+            [PYTHON, "-m", "bench.load", "--port", str(port), "--requests", str(requests),
+             "--connections", str(CONNECTIONS), "--file", str(paths[0]), *more],
+            check=True, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+    found: dict[str, float] = json.loads(done.stdout)
+    if found["wrong"]:
+        raise RuntimeError(f"wrong answers: {found['wrong']}")
+    return found
+
+
+Seen = tuple[float, float, float]
+"""Valid requests a second, their median latency in ms, and processor time for each in µs."""
+
+
+def measured(server: Product, valid: bytes, other: bytes = b"", status: int = 0) -> Seen:
+    before = processor_seconds(server)
+    seen = drive(server.port, valid, other, status)
+    spent = (processor_seconds(server) - before) / VALID * 1e6
+    return seen["requests"] / seen["seconds"], seen["p50_ms"], spent
+
+
+def run() -> list[str]:
+    """Print each round, return a row for each kind."""
+    rounds: dict[str, list[tuple[Seen, Seen]]] = {kind: [] for kind in KINDS}
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(product(*closed_relay()))
+        mailbox, token = server.settings["MAILBOX"], server.token()
+        valid, requests = request_bytes(mailbox, token), others(mailbox, token)
+        warm(server, valid)
+        for number in range(ROUNDS):
+            first = measured(server, valid)
+            for kind in KINDS if number % 2 else reversed(KINDS):
+                rounds[kind].append((first, measured(server, valid, requests[kind], KINDS[kind])))
+            print(
+                f"  round {number + 1}: alone {first[0]:,.0f}/s {first[2]:.0f} µs; "
+                + "; ".join(
+                    f"{kind} {rounds[kind][-1][1][0]:,.0f}/s {rounds[kind][-1][1][2]:.0f} µs"
+                    for kind in KINDS
+                ),
+                flush=True,
+            )
+    return [_row(kind, pairs) for kind, pairs in rounds.items()]
+
+
+def _row(kind: str, pairs: list[tuple[Seen, Seen]]) -> str:
+    rate, latency, cost = (median(beside[at] / alone[at] for alone, beside in pairs) for at in range(3))
+    return f"tokens: beside a tenth {kind}: {rate:.2f} x the rate (>= 0.9), {latency:.2f} x the median latency, {cost:.2f} x the processor time"

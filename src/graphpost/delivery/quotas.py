@@ -1,0 +1,88 @@
+"""Quotas: how much a mailbox may have before nothing more is put into it.
+
+What a mailbox has is kept by the store as its folders' counts are (`folders.size_of`), without what was deleted for good
+and can be recovered, as Exchange counts.  It is read when it is needed, remembered for `FRESH_SECONDS`, and added to
+here meanwhile; who is about to be refused is looked at anew.  Other processes add too, so the bound is kept about, not
+exactly.  A mailbox without a bound costs a look at two numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from graphpost.clock import SECOND, Clock, Instant
+from graphpost.config import AccountSettings
+from graphpost.errors import InsufficientStorage
+from graphpost.mail.mailbox import Mailbox
+from graphpost.maillog import MailLog
+from graphpost.store import folders
+from graphpost.store.store import Store
+
+FRESH_SECONDS: Final = 10.0
+REPORT_SHARE: Final = 20  # reports are taken until a mailbox has such a part more than it may
+_WARN_SECONDS: Final = 86_400.0
+_REMEMBERED: Final = 10_000  # mailboxes
+
+
+@dataclass(slots=True)
+class _Known:
+    size: int
+    read_at: Instant
+    warned_at: Instant = 0
+
+
+class Quotas:
+    """Of one process."""
+
+    def __init__(self, store: Store, settings: AccountSettings, clock: Clock, log: MailLog) -> None:
+        self._store = store
+        self._usual = settings.quota_bytes
+        self._warning = settings.quota_warning
+        self._clock = clock
+        self._log = log
+        self._known: dict[int, _Known] = {}
+
+    def bound(self, mailbox: Mailbox) -> int:
+        """How many bytes it may have; 0: any number."""
+        return mailbox.quota if mailbox.quota >= 0 else self._usual
+
+    async def check(self, mailbox: Mailbox, size: int) -> None:
+        """Count so many bytes as the mailbox's; InsufficientStorage, and nothing is counted, when they are too many."""
+        if (bound := self.bound(mailbox)) and not await self._take(mailbox, size, bound):
+            raise InsufficientStorage("Mailbox has exceeded maximum mailbox size.")
+
+    async def takes(self, mailbox: Mailbox, size: int, *, is_report: bool) -> bool:
+        """Whether a message of that size may come in; then it is counted."""
+        bound = self.bound(mailbox)
+        if not bound:
+            return True
+        return await self._take(mailbox, size, bound + bound // REPORT_SHARE if is_report else bound)
+
+    async def _take(self, mailbox: Mailbox, size: int, bound: int) -> bool:
+        known = self._known.get(mailbox.mailbox_id)
+        oldest = self._clock.now() - int(FRESH_SECONDS * SECOND)
+        if known is None or known.read_at < oldest or known.size + size > bound:
+            known = await self._look(mailbox.mailbox_id)
+        if known.size + size > bound:
+            self._warn(mailbox, known, bound)
+            return False
+        known.size += size
+        if known.size > bound * self._warning:
+            self._warn(mailbox, known, bound)
+        return True
+
+    async def _look(self, number: int) -> _Known:
+        size, now = await self._store.read(lambda tx: folders.size_of(tx, number)), self._clock.now()
+        before = self._known.pop(number, None)
+        while len(self._known) >= _REMEMBERED:
+            del self._known[next(iter(self._known))]
+        known = self._known[number] = _Known(size, now, before.warned_at if before else 0)
+        return known
+
+    def _warn(self, mailbox: Mailbox, known: _Known, bound: int) -> None:
+        """Once a day."""
+        now = self._clock.now()
+        if not known.warned_at or known.warned_at <= now - int(_WARN_SECONDS * SECOND):
+            known.warned_at = now
+            self._log.almost_full(mailbox.address, known.size, bound)
