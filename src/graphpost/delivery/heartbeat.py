@@ -1,4 +1,4 @@
-"""The heartbeat of one of several servers: it shows that it lives, and takes over from those that do not.
+"""The heartbeat of one of several servers, and taking over from those without one.
 
 A node whose beats stay the same for BEATS rounds in a row, each of which this one got through itself, is dead: its leases
 end.  That takes `takeover_seconds` at least, by the clock of whoever looks.  A node that could not beat for nearly as
