@@ -191,6 +191,16 @@ REFUSED = [
         "which has a tenant_id",
     ),
     ('[[issuers]]\nkind = "oidc"', "issuers[0].issuer", "is required"),
+    (
+        '[[issuers]]\nkind = "oidc"\nissuer = "https://x"\naudiences = ["a"]\nprovision = true',
+        "issuers[0].provision_domains",
+        "needs the domains",
+    ),
+    (
+        '[[issuers]]\nkind = "oidc"\nissuer = "https://x"\naudiences = ["a"]\nprovision_domains = ["*"]',
+        "issuers[0].provision_domains[0]",
+        "not a domain",
+    ),
     ('[[issuers]]\nkind = "oidc"\nissuer = "https://x"', "issuers[0].audiences", "needs at least one"),
     (
         '[[issuers]]\nkind = "oidc"\nissuer = "https://x"\naudiences = ["a b"]',

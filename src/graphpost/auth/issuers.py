@@ -7,6 +7,7 @@ token says.  Shapes of claims: Entra ID's access token reference, RFC 9068, and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,13 +17,17 @@ from msgspec import Struct
 from graphpost.auth.access import Principal
 from graphpost.auth.clouds import CLOUDS
 from graphpost.auth.jwks import HttpsKeyServer, KeyServer, RemoteKeys
+from graphpost.auth.provisioning import Newcomer
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import TrustedIssuerSettings
+from graphpost.config.people import is_address
 from graphpost.mail.address import domain_of
 from graphpost.mail.mailbox import Directory, Mailbox
 from graphpost.maillog import MailLog
 
 _NOT_ACCESS: Final = frozenset({"id", "refresh", "offline", "logout"})  # Keycloak's `typ`, other than Bearer
+_GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_LONGEST_NAME: Final = 256
 _SERVICE_ACCOUNT: Final = "service-account-"  # Keycloak's name for a client that acts by itself
 
 
@@ -41,6 +46,14 @@ _OIDC: Final = Claims(user="preferred_username", client="azp", scopes="scope", r
 
 class NobodyHereError(Exception):
     """The token is right, and whom it speaks for is not in the directory; or is none of this issuer's."""
+
+
+class NewcomerError(NobodyHereError):
+    """The token is right, and whom it speaks for may have a mailbox made."""
+
+    def __init__(self, newcomer: Newcomer) -> None:
+        super().__init__()
+        self.newcomer = newcomer
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +100,14 @@ class ForeignIssuer:
                 raise NobodyHereError
             object_id = application.object_id
         else:
-            object_id = self._person(claims, found).object_id
+            object_id = self._person(claims, found, client_id).object_id
         return Principal(
             kind="application" if is_application else "user",
             tenant_id=self.own_tenant_id,
             object_id=object_id,
             client_id=client_id,
             permissions=roles if is_application else scopes,
-            token_id=str(claims.get("uti") or claims.get("jti") or "")[:128],
+            token_id=_token_id(claims),
         )
 
     def _client(self, claims: Mapping[str, Any]) -> str:
@@ -114,22 +127,57 @@ class ForeignIssuer:
         is_somebody = "sid" in claims  # signed in, by whatever name: people may choose theirs
         return (is_service and not is_somebody) or claims.get("sub") == client_id
 
-    def _person(self, claims: Mapping[str, Any], found: Directory) -> Mailbox:
-        """By the claim that is settled for it; Entra's people also by their names."""
+    def _person(self, claims: Mapping[str, Any], found: Directory, client_id: str) -> Mailbox:
+        """By the claim that is settled for it; Entra's people also by their names, those that may be new by their address."""
+        address = self._address(claims) if self.settings.provision else ""
         keys = [find_claim(claims, self.claims.user)]
         if self.settings.kind == "entra" and not self.settings.user_claim:
             keys += [claims.get("upn"), claims.get("preferred_username")]
-        for key in keys:
+        for key in (*keys, address):
             mailbox = (found.find(key) or found.find_address(key)) if isinstance(key, str) and key else None
             if mailbox is not None and self._may_speak_for(mailbox):
                 return mailbox
+        client = found.applications.get(client_id.casefold())
+        if address and client is not None and client.enabled and found.find_address(address) is None:
+            raise NewcomerError(self._newcomer(claims, address, client_id))
         raise NobodyHereError
 
+    def _address(self, claims: Mapping[str, Any]) -> str:
+        """The address that somebody may have a mailbox of: in an allowed domain, and not said to be unverified; or ''."""
+        is_entra = self.settings.kind == "entra"
+        named = find_claim(claims, self.claims.user)
+        given = (
+            (claims.get("upn"), claims.get("preferred_username"))
+            if is_entra
+            else (named, claims.get("email"))
+        )
+        address = next((each for each in given if isinstance(each, str) and "@" in each), "")
+        if not is_entra and str(claims.get("email_verified", True)).casefold() != "true":
+            return ""
+        domains = {domain_of(f"@{domain}") for domain in self.settings.provision_domains}
+        if not is_address(address) or domain_of(address) not in domains or not self._is_ours(address):
+            return ""
+        return address
+
+    def _newcomer(self, claims: Mapping[str, Any], address: str, client_id: str) -> Newcomer:
+        """Entra's people have the object id here that they have there."""
+        name, object_id = claims.get("name"), claims.get("oid")
+        is_entra = self.settings.kind == "entra" and isinstance(object_id, str) and _GUID.fullmatch(object_id)
+        return Newcomer(
+            address=address,
+            name=name if isinstance(name, str) and name.isprintable() and len(name) <= _LONGEST_NAME else "",
+            issuer=str(claims.get("iss", "")),
+            client_id=client_id,
+            object_id=str(object_id).lower() if is_entra else "",
+            token_id=_token_id(claims),
+        )
+
     def _may_speak_for(self, mailbox: Mailbox) -> bool:
-        if mailbox.kind != "person":
-            return False
+        return mailbox.kind == "person" and self._is_ours(mailbox.address)
+
+    def _is_ours(self, address: str) -> bool:
         domains = {domain.casefold() for domain in self.settings.domains}
-        return not domains or domain_of(mailbox.address).casefold() in domains
+        return not domains or domain_of(address).casefold() in domains
 
     def _names(self, value: object) -> frozenset[str]:
         """Permissions, by their names without the resource that they may have in front."""
@@ -138,6 +186,10 @@ class ForeignIssuer:
         for audience in self.audiences:
             names = [name.removeprefix(f"{audience.rstrip('/')}/") for name in names]
         return frozenset(names)
+
+
+def _token_id(claims: Mapping[str, Any]) -> str:
+    return str(claims.get("uti") or claims.get("jti") or "")[:128]
 
 
 def find_claim(claims: Mapping[str, Any], path: str) -> object:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -22,8 +22,9 @@ from joserfc.jws import JWSRegistry
 
 from graphpost.auth.access import Principal
 from graphpost.auth.authority import GRAPH
-from graphpost.auth.issuers import NobodyHereError
+from graphpost.auth.issuers import NewcomerError, NobodyHereError
 from graphpost.auth.jwks import RemoteKeys
+from graphpost.auth.provisioning import Newcomer
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.errors import Unauthenticated, Unavailable
 from graphpost.store.accounts import GRAPH_APPLICATION
@@ -141,10 +142,19 @@ class UnknownKeyError(Unauthenticated):
         self.keys = keys
 
 
+class UnknownPersonError(Unauthenticated):
+    """The token is right, and whom it speaks for may have a mailbox made."""
+
+    def __init__(self, message: str, headers: dict[str, str], newcomer: Newcomer) -> None:
+        super().__init__(message, headers=headers)
+        self.newcomer = newcomer
+
+
 class TokenVerifier:
     """Checks bearer tokens.  `authorization_uri` goes into the challenge of a 401.
 
     `people` is asked for the present directory: what is remembered of a token holds while nobody comes, goes, or changes.
+    `provide` makes a mailbox for who may have one.
     """
 
     def __init__(
@@ -154,10 +164,12 @@ class TokenVerifier:
         *,
         authorization_uri: str = "https://login.microsoftonline.com/common/oauth2/authorize",
         people: Callable[[], object] = lambda: None,
+        provide: Callable[[Newcomer], Awaitable[bool]] | None = None,
     ) -> None:
         self._issuers = tuple(issuers)
         self._clock = clock
         self._people = people
+        self._provide = provide
         self._seen = people()
         self._remembered: dict[bytes, tuple[Principal, Instant]] = {}
         self._wrong: dict[bytes, Instant] = {}
@@ -174,10 +186,19 @@ class TokenVerifier:
         return found[0]
 
     async def admit(self, token: str) -> Principal:
-        """As `verify`; an issuer whose keys do not have the token's is asked for new ones.
+        """As `verify`; an issuer whose keys do not have the token's is asked for new ones, and newcomers are provided for.
 
-        Raises Unavailable when nothing can be said of an issuer's tokens because it does not answer.
+        Raises Unavailable when nothing can be said of an issuer's tokens because it does not answer, or too many new
+        people come at once, and StoreError.
         """
+        try:
+            return await self._admit(token)
+        except UnknownPersonError as unknown:
+            if self._provide is None or not await self._provide(unknown.newcomer):
+                raise
+        return self.verify(token)
+
+    async def _admit(self, token: str) -> Principal:
         try:
             return self.verify(token)
         except UnknownKeyError as unknown:
@@ -273,6 +294,8 @@ class TokenVerifier:
     def _principal(self, claims: dict[str, Any], issuer: TrustedIssuer) -> Principal:
         try:
             return issuer.principal(claims)
+        except NewcomerError as error:
+            raise UnknownPersonError(_NOBODY, self._challenge, error.newcomer) from error
         except NobodyHereError as error:
             raise self._refused(_NOBODY) from error
         except ValueError as error:

@@ -37,6 +37,12 @@ def checked_issuers(issuers: Sequence[TrustedIssuerSettings], data: Path) -> lis
                 raise ConfigurationError(f"{where}.audiences[{k}]", "must be one word")
         for k, domain in enumerate(issuer.domains):
             check_domain(domain, f"{where}.domains[{k}]")
+        for k, domain in enumerate(issuer.provision_domains):
+            check_domain(domain, f"{where}.provision_domains[{k}]")
+        if issuer.provision and not issuer.provision_domains:
+            raise ConfigurationError(
+                f"{where}.provision_domains", "needs the domains in which it may make mailboxes"
+            )
         for k, client in enumerate(issuer.applications):
             check_client_id(client, f"{where}.applications[{k}]", any_text=True)
         if issuer.leeway_seconds < 0 or issuer.leeway_seconds > 3600:

@@ -68,10 +68,15 @@ def check_member(text: str, key: str) -> None:
         check_guid(text, key)
 
 
+def is_address(text: str) -> bool:
+    """Whether it has the shape local@domain."""
+    local, _, domain = text.rpartition("@")
+    return len(text) <= 320 and bool(_LOCAL_PART.fullmatch(local)) and bool(DOMAIN.fullmatch(domain))
+
+
 def check_address(text: str, key: str) -> None:
     """Raise unless it has the shape local@domain."""
-    local, _, domain = text.rpartition("@")
-    if len(text) > 320 or not _LOCAL_PART.fullmatch(local) or not DOMAIN.fullmatch(domain):
+    if not is_address(text):
         raise ConfigurationError(key, f"{text!r} is not an e-mail address")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from graphpost.admin.access import administrator_token
 from graphpost.admin.http import AdminApi
@@ -11,13 +12,16 @@ from graphpost.admin.operations import Operations
 from graphpost.auth.issuer import Issuer
 from graphpost.auth.issuers import authorization_uri, foreign_issuer
 from graphpost.auth.keys import SigningKeys
+from graphpost.auth.provisioning import Newcomer, Provisioner
 from graphpost.auth.tokens import OwnIssuer, TokenVerifier, own_issuer
 from graphpost.graph.api import GraphApi
 from graphpost.graph.attachments.uploading import Uploads
 from graphpost.graph.call import Services
+from graphpost.mail.mailbox import Mailbox
 from graphpost.notifications.notifier import Notifier
 from graphpost.server.delivery import Delivery
 from graphpost.server.foundation import Foundation
+from graphpost.store.audit import Actor
 from graphpost.throttling.throttle import Throttle
 from graphpost.web.app import Application
 from graphpost.web.certificates import subject_names
@@ -110,4 +114,26 @@ def _verifier(base: Foundation, own: OwnIssuer, url: str) -> TokenVerifier:
     for issuer in foreign:
         base.background(issuer.keys.watch())
     where = authorization_uri(config.issuers[0]) if config.issuers else f"{url}/common/oauth2/authorize"
-    return TokenVerifier([own, *foreign], base.clock, authorization_uri=where, people=people.directory)
+    provisioner = Provisioner(people, base.numbers, base.clock, base.log, partial(_note, base))
+    return TokenVerifier(
+        [own, *foreign],
+        base.clock,
+        authorization_uri=where,
+        people=people.directory,
+        provide=provisioner.provide,
+    )
+
+
+def _note(base: Foundation, newcomer: Newcomer, mailbox: Mailbox) -> None:
+    """The audit log has who got a mailbox, and by which token."""
+    if base.auditor is not None:
+        actor = Actor(
+            "user",
+            client_id=newcomer.client_id,
+            object_id=mailbox.object_id,
+            person=mailbox.address,
+            token_id=newcomer.token_id,
+            right=newcomer.issuer,
+            action="provision",
+        )
+        base.auditor.note(actor, mailbox_id=mailbox.mailbox_id, mailbox=mailbox.address, status=201)

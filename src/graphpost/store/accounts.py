@@ -73,6 +73,14 @@ def list_mailboxes(tx: Tx) -> list[Mailbox]:
     return [mailbox_of(row, addresses.get(row[0], [])) for row in rows]
 
 
+def is_known(tx: Tx, address: str, object_id: str) -> bool:
+    """Whether a mailbox has that address, or had or has that object id."""
+    return bool(
+        tx.one("SELECT 1 FROM addresses WHERE address = ?", (address.casefold(),))
+        or tx.one("SELECT 1 FROM mailboxes WHERE object_id = ?", (object_id,))
+    )
+
+
 def list_numbers(tx: Tx) -> list[int]:
     """The numbers of all mailboxes, of those that were deleted and are not erased yet too."""
     return [row[0] for row in tx.all("SELECT mailbox_id FROM mailboxes ORDER BY mailbox_id")]

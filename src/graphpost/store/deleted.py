@@ -51,8 +51,8 @@ STAYING: Final = frozenset({"audit", "mailboxes"})
 _ALL: Final = 2  # is_erased of a mailbox of which nothing is left; 1 is one that is being erased
 _DUE: Final = "deleted_at > 0 AND (deleted_at < ? AND is_erased = 0 OR is_erased = 1)"
 _BEGIN: Final = (
-    "UPDATE mailboxes SET is_erased = 1, name = '', password = '', former = '[]'"  # noqa: S608
-    f" WHERE mailbox_id = ? AND {_DUE} RETURNING object_id"
+    "UPDATE mailboxes SET is_erased = 1, object_id = ?, name = '', password = '', former = '[]'"  # noqa: S608
+    f" WHERE mailbox_id = ? AND {_DUE}"
 )
 _READ: Final = (
     "SELECT mailbox_id, object_id, name, enabled, created_at, kind, quota, deleted_at, former FROM mailboxes"
@@ -127,8 +127,8 @@ def begin_erasing(tx: Tx, mailbox_id: int, before: Instant) -> bool:
         (bucket_of(mailbox_id), mailbox_id),
     ):
         return False
-    row = tx.one(_BEGIN, (mailbox_id, before))
-    if row is None:
+    row = tx.one("SELECT object_id FROM mailboxes WHERE mailbox_id = ?", (mailbox_id,))
+    if row is None or not tx.execute(_BEGIN, (f"erased {mailbox_id}", mailbox_id, before)):
         return False
     grants.remove_holder(tx, row[0])
     groups.remove_from_all(tx, row[0])

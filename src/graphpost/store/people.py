@@ -23,7 +23,7 @@ class Accounts:
         self, store: Store, clock: Clock, log: MailLog, tenant: TenantSettings, hosts: Iterable[str] = ()
     ) -> None:
         """`hosts` are names of this server, which have a postmaster as the tenant's domains have (RFC 5321, 4.5.1)."""
-        self._store = store
+        self.store = store
         self._clock = clock
         self._log = log
         self._reception = Reception(
@@ -39,9 +39,9 @@ class Accounts:
 
     async def refresh(self) -> None:
         """Read the directory again if it is another than ours."""
-        revision = await self._store.read(accounts.revision)
+        revision = await self.store.read(accounts.revision)
         if revision != self._revision:
-            directory = await self._store.read(accounts.load_directory)
+            directory = await self.store.read(accounts.load_directory)
             self._directory = directory.receiving(self._reception)
             self._revision = revision
 
