@@ -258,6 +258,10 @@ class MailLog:
         else:
             self._write(_INFO, "host-works", {"host": host})
 
+    def passed_over(self, domain: str, host: str, reason: str) -> None:
+        """A mail exchanger does not work, and the next one is tried; said once an hour."""
+        self._write(_WARNING, "passed-over", {"domain": domain, "host": host, "reason": reason})
+
     def tls_downgraded(self, domain: str, host: str, before: str, now: str, reason: str) -> None:
         """Mail went to a domain less safely than before; said once an hour."""
         self.metrics.tls_downgrades += 1

@@ -89,7 +89,7 @@ class SmarthostsCourier:
                     self._tell(host, "")
                 break
             if host.on_failure(self._now(), is_trial=is_trial):
-                self._tell(host, _words(outcomes[left[0]]))
+                self._tell(host, outcomes[left[0]].reply.words)
         return tuple([outcomes[each] for each in recipients])
 
     def _order(self) -> list[Smarthost]:
@@ -106,8 +106,3 @@ class SmarthostsCourier:
     async def close(self) -> None:
         for host in self._hosts:
             await host.courier.close()
-
-
-def _words(outcome: Outcome) -> str:
-    reply = outcome.reply
-    return " ".join(str(each) for each in (reply.code, reply.status, reply.text) if each)
