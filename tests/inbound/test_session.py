@@ -311,6 +311,17 @@ async def test_a_message_without_a_header_has_one(room: Room) -> None:
     assert (await room.value(item)).endswith(b"+0000\r\n\r\njust some words\r\n")
 
 
+async def test_a_mailbox_that_goes_while_the_message_comes_gets_nothing(room: Room) -> None:
+    wire, directory = await room.wire(), room.directory
+    await wire.begin("adele@contoso.test", "alex@contoso.test")
+    room.directory = Directory.of([ADELE]).receiving(directory.reception)
+    code, text = await wire.data(LETTER.removesuffix(b"\r\n"))
+    assert (code, text[:5]) == (451, "4.2.1")
+    assert await room.inbox(ADELE) == await room.inbox(ALEX) == []
+    await wire.ask("MAIL FROM:<bob@else.test>")
+    assert (await wire.ask("RCPT TO:<alex@contoso.test>"))[0] == 550
+
+
 async def test_a_message_that_cannot_be_stored_is_refused_for_now(room: Room) -> None:
     from graphpost.errors import StoreError
 
