@@ -8,6 +8,7 @@
     search      6  a rare word in 1M messages against 10k
     delta       7  delta rounds in 1M messages against 10k
     queue       8  claims and draining: 1M queued deliveries to 1,000 destinations against 10k
+    postgres    9  accept on PostgreSQL against SQLite; processor time of two nodes against one
     sick        -  healthy destinations beside dead, slow and flaky ones
     inbound     -  mail over SMTP into an Inbox against Postfix's accept; memory for large ones
     throttled   -  durable accept with limits against without: processor time a request
@@ -32,6 +33,7 @@ LINES = (
     "search",
     "delta",
     "queue",
+    "postgres",
     "sick",
     "inbound",
     "throttled",

@@ -11,7 +11,7 @@ import contextlib
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import median
 
 from bench.peers import find, free_port, postfix, smtp_source, wait_for_port
@@ -43,11 +43,23 @@ def drive(
     seconds: float = 0.0,
 ) -> dict[str, float]:
     """Run the load client in a process of its own."""
+    return drive_nodes([port], request, requests=requests, connections=connections, seconds=seconds)
+
+
+def drive_nodes(
+    ports: Sequence[int],
+    request: bytes,
+    *,
+    requests: int = REQUESTS,
+    connections: int = CONNECTIONS,
+    seconds: float = 0.0,
+) -> dict[str, float]:
+    """The same, with the connections spread over several ports."""
     with tempfile.NamedTemporaryFile(suffix=".http") as file:
         file.write(request)
         file.flush()
         done = subprocess.run(
-            [PYTHON, "-m", "bench.load", "--port", str(port), "--requests", str(requests),
+            [PYTHON, "-m", "bench.load", "--port", *map(str, ports), "--requests", str(requests),
              "--connections", str(connections), "--seconds", str(seconds), "--file", file.name],
             check=True, capture_output=True, text=True, timeout=300,
         )  # fmt: skip

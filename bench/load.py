@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -98,7 +99,7 @@ def content_length(head: bytes) -> int:
 
 async def load(
     host: str,
-    port: int,
+    ports: Sequence[int],
     request: bytes,
     *,
     connections: int,
@@ -107,7 +108,7 @@ async def load(
     seconds: float = 0.0,
     other: tuple[bytes, int, int] = (b"", 0, 0),
 ) -> dict[str, object]:
-    """Send `requests` requests (or as many as fit `seconds`) over so many connections.
+    """Send `requests` requests (or as many as fit `seconds`) over so many connections, to the ports by turns.
 
     `other` is a request, its status, and each how many'th it is.
     """
@@ -115,8 +116,8 @@ async def load(
     run.stop_at = time.perf_counter() + seconds if seconds else 0.0
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
-    for _ in range(connections):
-        await loop.create_connection(lambda: Client(run), host, port)
+    for number in range(connections):
+        await loop.create_connection(lambda: Client(run), host, ports[number % len(ports)])
     await run.done.wait()
     took = time.perf_counter() - started
     ordered = sorted(run.latencies)
@@ -134,7 +135,7 @@ async def load(
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--port", type=int, nargs="+", required=True)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=0.0)

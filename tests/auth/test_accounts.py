@@ -17,7 +17,7 @@ from graphpost.config import ApplicationSettings, Config, MailboxSettings
 from graphpost.errors import ConfigurationError
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import Application, Mailbox
-from graphpost.store import accounts, folders, grants
+from graphpost.store import accounts, consents, folders, grants
 from graphpost.store.declared import apply_settings
 from graphpost.store.grants import Facts, Grant, grant_id_of
 from graphpost.store.passwords import generate_secret, hash_generated, hash_password, is_password
@@ -251,10 +251,10 @@ def test_a_device_is_found_by_its_user_code_and_decided_once(store: Runner) -> N
 
 
 def test_consents_add_up(store: Runner) -> None:
-    assert store.read(lambda tx: grants.consent_of(tx, CLIENT, "u")) == frozenset()
-    store.write(lambda tx: grants.add_consent(tx, CLIENT, "u", frozenset({"a"})))
-    store.write(lambda tx: grants.add_consent(tx, CLIENT, "u", frozenset({"b"})))
-    assert store.read(lambda tx: grants.consent_of(tx, CLIENT, "u")) == {"a", "b"}
+    assert store.read(lambda tx: consents.scopes_of(tx, CLIENT, "u")) == frozenset()
+    store.write(lambda tx: consents.add(tx, CLIENT, "u", frozenset({"a"}), 1))
+    store.write(lambda tx: consents.add(tx, CLIENT, "u", frozenset({"b"}), 1))
+    assert store.read(lambda tx: consents.scopes_of(tx, CLIENT, "u")) == {"a", "b"}
 
 
 def test_passwords_are_compared_with_their_hashes() -> None:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.auth.world import START
 
-from graphpost.auth.keys import add_key, open_keys, to_jwk
+from graphpost.auth.keys import add_key, list_keys, open_keys, retire_key, to_jwk
 from graphpost.clock import SECOND
 from graphpost.errors import ConfigurationError
 
@@ -50,3 +50,18 @@ def test_a_file_that_is_no_key_is_named(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "signing-1.pem").write_bytes(text)
     with pytest.raises(ConfigurationError, match=r"signing-1\.pem: not a readable signing key"):
         open_keys(tmp_path, START)
+
+
+def test_a_key_is_retired_when_the_tokens_that_it_signed_are_over(tmp_path: Path) -> None:
+    old = open_keys(tmp_path, START).current.kid
+    add_key(tmp_path, START + SECOND)
+    add_key(tmp_path, START + SECOND)
+    kids = [key.kid for key in list_keys(tmp_path)]
+    assert kids[0] == old
+    assert [key.created_at for key in list_keys(tmp_path)] == [START, START + SECOND, START + 2 * SECOND]
+    with pytest.raises(ConfigurationError, match="good for another 1 seconds"):
+        retire_key(tmp_path, old, START + 3600 * SECOND, 3600 * SECOND)
+    retire_key(tmp_path, old, START + 3601 * SECOND, 3600 * SECOND)
+    assert [key.kid for key in open_keys(tmp_path, START).public()] == kids[1:]
+    with pytest.raises(ConfigurationError, match="signs; add another key first"):
+        retire_key(tmp_path, kids[2], START + 9999 * SECOND, 0)

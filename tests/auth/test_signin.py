@@ -22,7 +22,7 @@ from tests.auth.world import (
 )
 
 from graphpost.auth.signin import is_registered
-from graphpost.store import accounts
+from graphpost.store import accounts, consents
 
 
 def sign_in(browser: TextBrowser, url: str = "", user: str = ADELE, password: str = PASSWORD) -> Page:
@@ -409,3 +409,21 @@ def test_public_and_private_applications_can_be_signed_in_to(browser: TextBrowse
     )
     assert page.step == "consent"
     assert f"{ORIGIN}" not in page.text
+
+
+def test_who_is_signed_in_is_not_asked_for_what_an_administrator_consented_to(
+    world: World, browser: TextBrowser
+) -> None:
+    names = frozenset({"Mail.Send", "openid", "profile", "offline_access", "email"})
+    world.write(lambda tx: consents.add(tx, CLIENT, consents.EVERYBODY, names, 1))
+    page = sign_in(browser)
+    assert "code" in page.answer
+    page = browser.open(authorize_url(scope="openid Mail.Send Mail.ReadWrite"))
+    assert page.step == "consent"
+
+
+def test_who_took_consent_back_is_asked_again(world: World, browser: TextBrowser) -> None:
+    consented(browser)
+    assert world.write(lambda tx: consents.revoke(tx, CLIENT))
+    assert browser.open(authorize_url()).step == "consent"
+    assert not world.write(lambda tx: consents.revoke(tx, CLIENT))

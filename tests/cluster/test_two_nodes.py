@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from signal import SIGKILL
+from signal import SIGCONT, SIGKILL, SIGSTOP
 
 import pytest
 from tests.cluster.conftest import Node
@@ -67,6 +67,58 @@ def test_what_a_killed_node_was_delivering_is_taken_over_when_its_leases_end(
     assert second.server.stop() == 0
     assert Counter(m.recipients[0].partition("@")[0] for m in received) == Counter(subjects)
     assert len(relay.messages) == len(subjects)
+
+
+FOREVER = {"GRAPHPOST_DELIVERY_LEASE_SECONDS": "3600", "GRAPHPOST_DELIVERY_TAKEOVER_SECONDS": "1.5"}
+
+
+def test_what_a_killed_node_was_delivering_is_taken_over_long_before_its_leases_end(
+    start: Callable[..., Node], relay: SmtpPeer
+) -> None:
+    first, second = start(**FOREVER), start(**FOREVER)
+    subjects = [f"m{number}" for number in range(10)]
+    gates = [Gate() for _ in subjects]
+    for gate in gates:
+        relay.rule("DATA", Hold(gate), times=1)
+    assert set(send_all(first, subjects)) == {202}
+    for gate in gates:
+        assert gate.reached.wait(60)
+    first.server.signal(SIGKILL)
+    first.server.wait()
+    received = relay.wait_for_messages(len(subjects), 60)
+    for gate in gates:
+        gate.open()
+    assert second.server.stop() == 0
+    assert Counter(m.recipients[0].partition("@")[0] for m in received) == Counter(subjects)
+    assert f" interrupted attempts={len(subjects)}" in second.server.output
+
+
+def test_a_node_that_was_stopped_for_a_while_does_not_send_what_others_sent_meanwhile(
+    start: Callable[..., Node], relay: SmtpPeer
+) -> None:
+    one_by_one = {
+        "GRAPHPOST_DELIVERY_CONCURRENCY": "1",
+        "GRAPHPOST_DELIVERY_INITIAL_CONCURRENCY": "1",
+    }
+    first, second = start(**FOREVER, **one_by_one), start(**FOREVER, **one_by_one)
+    subjects = [f"m{number}" for number in range(10)]
+    gate = Gate()
+    relay.rule("RCPT", Hold(gate), times=1)
+    assert set(send_all(first, subjects)) == {202}
+    assert gate.reached.wait(60)
+    first.server.signal(SIGSTOP)
+    relay.wait_for_messages(len(subjects), 60)
+    first.server.signal(SIGCONT)
+    gate.open()
+    assert send_all(first, ["after"]) == [202]
+    received = relay.wait_for_messages(len(subjects) + 2, 60)
+    for node in (first, second):
+        assert node.server.stop() == 0
+    counted = Counter(message.recipients[0].partition("@")[0] for message in received)
+    twice = [subject for subject, times in counted.items() if times > 1]
+    assert set(counted) == {*subjects, "after"}
+    assert len(twice) == 1  # the one that it was in the middle of
+    assert len(relay.messages) == len(received)
 
 
 def test_a_living_node_keeps_what_it_works_on_beyond_its_lease(

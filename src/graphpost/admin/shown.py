@@ -13,6 +13,7 @@ from graphpost.clock import Instant, to_text
 from graphpost.mail.mailbox import Application, Directory, Group, Mailbox
 from graphpost.mail.message import Item
 from graphpost.store.accounts import Credential
+from graphpost.store.consents import Consent
 from graphpost.store.deferrals import Deferral
 from graphpost.store.deleted import Deleted
 from graphpost.store.deliveries import DONE, HELD, OPEN, QUEUED, Delivery, Recipient, Saying
@@ -192,13 +193,27 @@ def application(found: Application, credentials: Iterable[Credential]) -> dict[s
         "delegated_permissions": list(found.delegated_permissions),
         "redirect_uris": list(found.redirect_uris),
         "mailbox_scope": list(found.mailbox_scope),
-        "credentials": [
-            {
-                "id": credential.credential_id,
-                "kind": credential.kind,
-                "origin": credential.origin,
-                "expires": to_text(credential.expires_at) if credential.expires_at else "",
-            }
-            for credential in credentials
-        ],
+        "credentials": [credential(each) for each in credentials],
+    }
+
+
+def credential(found: Credential) -> dict[str, Any]:
+    return {
+        "id": found.credential_id,
+        "kind": found.kind,
+        "origin": found.origin,
+        "expires": to_text(found.expires_at) if found.expires_at else "",
+    }
+
+
+def consent(directory: Directory, found: Consent) -> dict[str, Any]:
+    """`user` is an address, or an object id that is nobody's any more, or `everybody`."""
+    application = directory.applications.get(found.client_id)
+    user = directory.find(found.object_id)
+    return {
+        "client_id": found.client_id,
+        "name": "" if application is None else application.name,
+        "user": user.address if user else found.object_id or "everybody",
+        "scopes": sorted(found.scopes),
+        "consented": to_text(found.consented_at) if found.consented_at else "",
     }

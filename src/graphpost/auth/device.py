@@ -14,7 +14,7 @@ from graphpost.auth.realm import Realm
 from graphpost.auth.scopes import default_of, listed, parse_scopes, resolve
 from graphpost.auth.showing import describe, show
 from graphpost.auth.signin import sign_in_by_form
-from graphpost.store import grants
+from graphpost.store import consents, grants
 from graphpost.store.grants import Facts, Grant, grant_id_of
 from graphpost.store.store import Tx
 
@@ -107,7 +107,7 @@ async def _decide(realm: Realm, browser: Browser, grant: Grant) -> IssuerReply:
 
     def write(tx: Tx) -> bool:
         if approved:
-            grants.add_consent(tx, grant.client_id, user.object_id, scopes)
+            consents.add(tx, grant.client_id, user.object_id, scopes, realm.now())
         return grants.decide_device(tx, grant, user.object_id, approved)
 
     if not await realm.store.write(write):

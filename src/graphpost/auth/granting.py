@@ -35,7 +35,7 @@ from graphpost.auth.scopes import (
 )
 from graphpost.clock import SECOND
 from graphpost.mail.mailbox import Mailbox
-from graphpost.store import grants
+from graphpost.store import consents, grants
 from graphpost.store.grants import Facts, Grant, grant_id_of
 
 REUSE_GRACE: Final = 60 * SECOND
@@ -186,7 +186,7 @@ async def _narrowed(
         return grant.facts.scopes
     requested = parse_scopes(text, realm.authority, request.origin)
     granted: Granted = resolve(requested, client.application)
-    consented = await realm.store.read(lambda tx: grants.consent_of(tx, grant.client_id, grant.object_id))
+    consented = await realm.store.read(lambda tx: consents.scopes_of(tx, grant.client_id, grant.object_id))
     allowed = names_of(grant.facts.scopes) | consented
     if requested.is_default:
         return tuple(s for s in granted.answer if s.endswith(DEFAULT) or names_of([s]) <= allowed)

@@ -29,12 +29,13 @@ from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
 from graphpost.auth.protocol import base64url
-from graphpost.clock import SECOND, Instant, to_datetime
+from graphpost.clock import SECOND, Instant, from_datetime, to_datetime
 from graphpost.errors import ConfigurationError
 from graphpost.files import make_directory, replace_file
 
 _BITS: Final = 2048
 _VALID: Final = timedelta(days=3650)
+_EARLY: Final = timedelta(minutes=5)  # certificates begin so long before they are made
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +85,63 @@ def add_key(directory: Path, now: Instant) -> Path:
     """Make a key that signs from the next start on; the file it is in."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path = directory / f"signing-{now // SECOND:012d}.pem"
+    while (path := directory / f"signing-{now // SECOND:012d}.pem").exists():
+        now += SECOND
     replace_file(path, pem + _certify(key, now))
     return path
 
 
+@dataclass(frozen=True, slots=True)
+class KeptKey:
+    """A key's file; `created_at` is when the key was made."""
+
+    kid: str
+    path: Path
+    created_at: Instant
+
+
+def list_keys(directory: Path) -> list[KeptKey]:
+    """The keys of a directory; the last one signs."""
+    return [_kept(path) for path in sorted(directory.glob("*.pem"))]
+
+
+def retire_key(directory: Path, kid: str, now: Instant, lifetime: Instant) -> Path:
+    """Remove a key; the file it was in.
+
+    ConfigurationError for the one that signs, and while tokens of a `lifetime` that it signed may still be good: until
+    the next newer key is that old.
+    """
+    keys = list_keys(directory)
+    found = next((index for index, key in enumerate(keys) if key.kid == kid), None)
+    if found is None:
+        raise ConfigurationError("kid", f"there is no key {kid}")
+    if found == len(keys) - 1:
+        raise ConfigurationError("kid", f"{kid} signs; add another key first")
+    left = keys[found + 1].created_at + lifetime - now
+    if left > 0:
+        raise ConfigurationError(
+            "kid", f"tokens that {kid} signed are good for another {left // SECOND} seconds"
+        )
+    keys[found].path.unlink()
+    return keys[found].path
+
+
+def _kept(path: Path) -> KeptKey:
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError("issuer", f"{path}: not a readable signing key") from error
+    created_at = from_datetime(certificate.not_valid_before_utc + _EARLY)
+    return KeptKey(_thumbprint(certificate.public_bytes(Encoding.DER)), path, created_at)
+
+
+def _thumbprint(der: bytes) -> str:
+    return base64url(hashlib.sha1(der, usedforsecurity=False).digest())
+
+
 def _certify(key: rsa.RSAPrivateKey, now: Instant) -> bytes:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Graphpost token signing")])
-    start = to_datetime(now) - timedelta(minutes=5)
+    start = to_datetime(now) - _EARLY
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -110,8 +160,7 @@ def _read(path: Path) -> SigningKey:
         # importing it checks it, which takes 40 ms: once is enough
         private = load_pem_private_key(text, password=None, unsafe_skip_rsa_key_validation=True)
         der = x509.load_pem_x509_certificate(text).public_bytes(Encoding.DER)
-        thumbprint = hashlib.sha1(der, usedforsecurity=False).digest()
-        kid = base64url(thumbprint)
+        kid = _thumbprint(der)
         pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         key = RSAKey.import_key(pem, {"kid": kid, "use": "sig"})
     except (OSError, ValueError, TypeError, JoseError) as error:

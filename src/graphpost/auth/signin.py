@@ -23,7 +23,7 @@ from graphpost.auth.realm import Realm
 from graphpost.auth.scopes import Granted, Requested, default_of, listed, parse_scopes, resolve
 from graphpost.auth.showing import describe, show
 from graphpost.mail.mailbox import Application
-from graphpost.store import accounts, grants
+from graphpost.store import accounts, consents
 from graphpost.store.grants import Facts, Grant, grant_id_of
 
 CODE_SECONDS: Final = 600
@@ -128,7 +128,7 @@ _WORDS: Final = {
 async def _needs_consent(realm: Realm, browser: Browser, asking: Asking, granted: Granted) -> bool:
     assert browser.user is not None
     object_id, client_id = browser.user.object_id, asking.application.client_id
-    consented = await realm.store.read(lambda tx: grants.consent_of(tx, client_id, object_id))
+    consented = await realm.store.read(lambda tx: consents.scopes_of(tx, client_id, object_id))
     missing = set(listed(granted.answer)) - consented
     if missing and asking.params.get("prompt") == "none":
         raise OAuthError(protocol.CONSENT_INTERACTION, client=client_id)
@@ -140,8 +140,8 @@ async def _decide(realm: Realm, browser: Browser, asking: Asking, granted: Grant
     if browser.request.form.get("decision") != "allow":
         raise OAuthError(protocol.DECLINED)
     object_id, client_id = browser.user.object_id, asking.application.client_id
-    scopes = frozenset(listed(granted.answer))
-    await realm.store.write(lambda tx: grants.add_consent(tx, client_id, object_id, scopes))
+    scopes, now = frozenset(listed(granted.answer)), realm.now()
+    await realm.store.write(lambda tx: consents.add(tx, client_id, object_id, scopes, now))
 
 
 async def _code(

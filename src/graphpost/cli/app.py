@@ -6,6 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from graphpost.cli.consents import consent, list_consents, revoke_consent
+from graphpost.cli.credentials import (
+    certificate,
+    credentials,
+    disable,
+    enable,
+    print_secret,
+    remove_credential,
+    secret,
+)
 from graphpost.cli.options import json_option, with_config
 from graphpost.cli.output import print_json, print_table
 
@@ -15,7 +25,21 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """List and add applications, and their secrets."""
+    """List, add and disable applications; their credentials, and consents to them."""
+
+
+for _each in (
+    secret,
+    certificate,
+    credentials,
+    remove_credential,
+    disable,
+    enable,
+    list_consents,
+    consent,
+    revoke_consent,
+):
+    command.add_command(_each)
 
 
 @command.command("list")
@@ -59,8 +83,8 @@ def list_(config: Config, as_json: bool) -> None:
     "--mailbox",
     "mailbox_scope",
     multiple=True,
-    metavar="ADDRESS",
-    help="Only this mailbox; may be repeated [all].",
+    metavar="ENTRY",
+    help="Only this mailbox, group:NAME or domain:DOMAIN; may be repeated [all].",
 )
 @json_option
 def add(
@@ -88,24 +112,4 @@ def add(
         redirect_uris=redirect_uris,
         mailbox_scope=mailbox_scope,
     )
-    _print(added, as_json)
-
-
-@command.command()
-@click.argument("client_id", metavar="CLIENT-ID")
-@with_config
-@json_option
-def secret(config: Config, client_id: str, as_json: bool) -> None:
-    """Give an application a further secret, which is shown this once."""
-    from graphpost.cli.reaching import perform
-
-    _print(perform(config, "add_secret", client_id=client_id), as_json)
-
-
-def _print(found: dict[str, object], as_json: bool) -> None:
-    if as_json:
-        print_json(found)
-        return
-    click.echo(f"client id  {found['client_id']}")
-    if "secret" in found:
-        click.echo(f"secret     {found['secret']}")
+    print_secret(added, as_json)

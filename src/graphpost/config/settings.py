@@ -111,6 +111,7 @@ class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     expiry_seconds: float = 172_800.0
     delay_warning_seconds: float = 14_400.0
     lease_seconds: float = 600.0
+    takeover_seconds: float = 30.0  # with several servers: one silent for so long is dead
     poll_seconds: float = 1.0
     retention_seconds: float = 604_800.0  # how long finished deliveries stay listed
     queue_deliveries: int = 0  # when so many wait, nothing more is accepted that leaves; 0 = no bound

@@ -1,8 +1,8 @@
 """The worker: sees what is queued to its outcome, destination by destination.
 
 A fresh submission is inserted already leased (`reserve`) and handed over in memory, so that the usual message is never
-read back; the rest is fetched by the claimer.  A process that dies leaves its leases behind; they run out, or are
-released when the server starts again.  The attempt is on record before any byte leaves, so the only window for a
+read back; the rest is fetched by the claimer.  A process that dies leaves its leases behind; they are released when
+the server starts again, or by others that miss its heartbeat, or run out.  The attempt is on record before any byte leaves, so the only window for a
 duplicate is between the other side's final reply and the commit of `settle`.
 """
 
@@ -18,6 +18,7 @@ from graphpost.config import DeliverySettings
 from graphpost.delivery.attempt import Attempt, Attempts
 from graphpost.delivery.claimer import Claimer
 from graphpost.delivery.gates import Gates
+from graphpost.delivery.heartbeat import Heartbeat
 from graphpost.delivery.lane import Job, Lane, Limits
 from graphpost.delivery.lanes import ALL_BUCKETS, Lanes
 from graphpost.delivery.leases import Leases
@@ -75,24 +76,34 @@ class Worker:
             clock=clock,
             log=log,
         )
+        self._heartbeat = (
+            None
+            if store.dialect.name == "sqlite"  # nobody shares it
+            else Heartbeat(store, settings, clock, log, owner, self._lose)
+        )
         self._pacer = Pacer(store, self._start, clock, log)
         self._tasks: set[asyncio.Task[None]] = set()
         self._pacing: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
+        self._beating: asyncio.Task[None] | None = None
         self._running = False
 
     # Life
 
     async def start(self) -> None:
         """Take over what an earlier process left behind, then begin."""
-        if self._store.dialect.name == "sqlite":
+        if self._heartbeat is None:
             await self._leases.release_all()
+        else:
+            await self._heartbeat.begin()
         await self._rerouter.open_gates()
         self._running = True
         self._loops = [
             asyncio.create_task(self._claimer.run(self._after_look)),
             asyncio.create_task(self._leases.renew_forever()),
         ]
+        if self._heartbeat is not None:
+            self._beating = asyncio.create_task(self._heartbeat.run())
         self._settler.start()
 
     async def stop(self, grace_seconds: float = 30.0) -> None:
@@ -109,6 +120,10 @@ class Worker:
             await asyncio.gather(*late, return_exceptions=True)
         await self._settler.stop(grace_seconds)
         await self._leases.give_back([job.delivery for lane in self._lanes for job in lane.drained()])
+        if self._heartbeat is not None and self._beating is not None:
+            self._beating.cancel()
+            await asyncio.gather(self._beating, return_exceptions=True)
+            await self._heartbeat.end()
 
     def forget_holds(self) -> None:
         """Look at the queue now, and let every held destination be tried: somebody made something due."""
@@ -122,6 +137,10 @@ class Worker:
             if jobs := lane.withdrawn(wanted):
                 self._lanes.let_go(lane, len(jobs))
                 await self._leases.give_back([job.delivery for job in jobs])
+
+    async def _lose(self) -> None:
+        """Others have taken over what was leased to us: what waits is fetched again, if it is still there."""
+        await self.relinquish(lambda delivery: True)
 
     # Fresh submissions
 
@@ -173,9 +192,11 @@ class Worker:
 
     async def _run(self, lane: Lane) -> None:
         """Deliver what waits in a lane, one after the other, for as long as we may."""
-        lanes = self._lanes
+        lanes, heartbeat = self._lanes, self._heartbeat
         try:
             while self._running:
+                if heartbeat is not None and heartbeat.is_doubtful():
+                    await heartbeat.confirm()
                 if lane.held_until and lane.is_held(self._clock.now()):
                     await self._gates.stand_down(lane)
                     return

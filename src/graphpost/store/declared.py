@@ -60,11 +60,20 @@ def apply_settings(tx: Tx, config: Config, numbers: Numbers, now: Instant) -> No
 def read_certificate(path: Path, client_id: str) -> Credential:
     """The credential of a PEM certificate file; ConfigurationError when it is none."""
     try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError) as error:
+        data = path.read_bytes()
+    except OSError as error:
         raise ConfigurationError("certificates", f"{path}: not a readable PEM certificate") from error
+    return certificate_of(data, client_id, "certificates", f"{path}: ")
+
+
+def certificate_of(data: bytes, client_id: str, key: str, where: str = "") -> Credential:
+    """The credential of a certificate in PEM; ConfigurationError when it is none."""
+    try:
+        certificate = x509.load_pem_x509_certificate(data)
+    except ValueError as error:
+        raise ConfigurationError(key, f"{where}not a readable PEM certificate") from error
     if not isinstance(certificate.public_key(), RSAPublicKey):
-        raise ConfigurationError("certificates", f"{path}: only RSA keys sign client assertions")
+        raise ConfigurationError(key, f"{where}only RSA keys sign client assertions")
     der = certificate.public_bytes(Encoding.DER)
     return Credential(
         client_id=client_id,

@@ -228,11 +228,12 @@ def find(tx: Tx, message_id: int) -> list[Delivery]:
     return []
 
 
-def release(tx: Tx, bucket: int, now: Instant) -> int:
-    """End every lease of a bucket at once: only when no worker is running.  How many attempts were interrupted."""
+def release(tx: Tx, bucket: int, now: Instant, owner: int = 0) -> int:
+    """End the leases of a bucket at once: an owner's, who is dead, or all (0).  How many attempts were interrupted."""
+    of_owner, params = ("owner = ?", (owner,)) if owner else ("owner <> 0", ())
     return tx.execute(
-        "UPDATE deliveries SET owner = 0, due_at = ? WHERE bucket = ? AND state = 0 AND owner <> 0",
-        (now, bucket),
+        f"UPDATE deliveries SET owner = 0, due_at = ? WHERE bucket = ? AND state = 0 AND {of_owner}",  # noqa: S608
+        (now, bucket, *params),
     )
 
 

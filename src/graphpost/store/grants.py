@@ -1,4 +1,4 @@
-"""Grants: codes, refresh tokens, sessions, used assertions; and consents.
+"""Grants: codes, refresh tokens, sessions, used assertions.
 
 A grant is found by the SHA-256 of the secret its holder has, so the table tells nobody a secret.  What may happen
 once only (redeeming, approving, an assertion's id) is one conditional statement: whoever changes the row was first.
@@ -138,22 +138,6 @@ def remove(tx: Tx, kind: Kind, secret: str) -> bool:
 def sweep(tx: Tx, before: Instant) -> int:
     """Remove grants that expired before that instant."""
     return tx.execute("DELETE FROM grants WHERE expires_at < ?", (before,))
-
-
-def consent_of(tx: Tx, client_id: str, object_id: str) -> frozenset[str]:
-    """The permissions a user let an application have."""
-    row = tx.one("SELECT scopes FROM consents WHERE client_id = ? AND object_id = ?", (client_id, object_id))
-    return frozenset(row[0].split()) if row else frozenset()
-
-
-def add_consent(tx: Tx, client_id: str, object_id: str, scopes: frozenset[str]) -> None:
-    """Let an application have these permissions beside those it has."""
-    merged = " ".join(sorted(consent_of(tx, client_id, object_id) | scopes))
-    tx.execute(
-        "INSERT INTO consents (client_id, object_id, scopes) VALUES (?, ?, ?) "
-        "ON CONFLICT (client_id, object_id) DO UPDATE SET scopes = excluded.scopes",
-        (client_id, object_id, merged),
-    )
 
 
 def _grant(row: Row) -> Grant:

@@ -38,6 +38,11 @@ class PostgresServer:
         """Of the database `postgres`, as the superuser."""
         return f"postgresql:///postgres?host={quote(str(self.directory), safe='')}&user=postgres"
 
+    @property
+    def pid(self) -> int:
+        """Of the process whose children all others of the server are."""
+        return self._process.pid
+
     @classmethod
     def start(cls, *, durable: bool = False, binaries: Path | None = None) -> PostgresServer:
         """Make a cluster and start it; `durable` False trades safety for speed.

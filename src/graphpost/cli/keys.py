@@ -1,0 +1,82 @@
+"""`graphpost keys`: the keys that sign tokens, changed without a gap."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from graphpost.cli.options import json_option, with_config
+from graphpost.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from graphpost.config import Config
+
+
+@click.group()
+def command() -> None:
+    """List, add and retire the keys that sign tokens."""
+
+
+@command.command("list")
+@with_config
+@json_option
+def list_(config: Config, as_json: bool) -> None:
+    """List the keys: the newest signs, all of them verify."""
+    found = _keys(config)
+    if as_json:
+        print_json(found)
+        return
+    rows = [(each["kid"], each["created"], "yes" if each["signs"] else "no") for each in found]
+    print_table(("KEY ID", "CREATED", "SIGNS"), rows, "The first start of the server makes the first key.")
+
+
+@command.command()
+@with_config
+@json_option
+def add(config: Config, as_json: bool) -> None:
+    """Make a key, which signs from the next start of the server on."""
+    from graphpost.auth.keys import add_key
+    from graphpost.clock import SystemClock
+    from graphpost.files import make_directory
+
+    make_directory(config.data / "keys")
+    add_key(config.data / "keys", SystemClock().now())
+    _print(_keys(config)[-1], "signs after the next start of the server", as_json)
+
+
+@command.command()
+@click.argument("kid", metavar="KEY-ID")
+@with_config
+@json_option
+def retire(config: Config, kid: str, as_json: bool) -> None:
+    """Remove an old key; the tokens that it signed end with the next start of the server."""
+    from graphpost.auth.keys import retire_key
+    from graphpost.clock import SECOND, SystemClock
+
+    lifetime = config.issuer.access_token_seconds * SECOND
+    path = retire_key(config.data / "keys", kid, SystemClock().now(), lifetime)
+    _print({"kid": kid, "file": str(path)}, "retired", as_json)
+
+
+def _keys(config: Config) -> list[dict[str, Any]]:
+    from graphpost.auth.keys import list_keys
+    from graphpost.clock import to_text
+
+    found = list_keys(config.data / "keys")
+    return [
+        {
+            "kid": each.kid,
+            "created": to_text(each.created_at),
+            "file": str(each.path),
+            "signs": each is found[-1],
+        }
+        for each in found
+    ]
+
+
+def _print(found: dict[str, Any], done: str, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(f"{found['kid']} {done}")

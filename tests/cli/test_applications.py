@@ -1,0 +1,120 @@
+"""`graphpost app` and `graphpost keys`, without a server: credentials, consents, disabling, signing keys."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+
+@pytest.fixture
+def app(graphpost: Any) -> str:
+    added = graphpost.json(
+        "app",
+        "add",
+        "Invoices",
+        "--delegated",
+        "Mail.Send",
+        "--delegated",
+        "Mail.Read",
+        "--mailbox",
+        "group:X",
+    )
+    return str(added["client_id"])
+
+
+def certificate(path: Path, *, key: Any = None, days: int = 30) -> Path:
+    key = key or rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "invoices")])
+    end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
+    start = end - datetime.timedelta(days=60)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(7).not_valid_before(start).not_valid_after(end)
+    path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    return path
+
+
+def test_credentials_are_added_beside_others_and_removed(graphpost: Any, app: str, tmp_path: Path) -> None:
+    second = graphpost.json("app", "secret", app.upper(), "--days", "90")
+    third = graphpost.json("app", "certificate", app, str(certificate(tmp_path / "c.pem")))
+    kept = graphpost.json("app", "credentials", app)
+    assert sorted(each["kind"] for each in kept) == ["certificate", "secret", "secret"]
+    assert {each["id"]: each["expires"] for each in kept}[third["id"]] == third["expires"] != ""
+    lines = graphpost("app", "credentials", app)[1].splitlines()
+    assert lines[0].split() == ["ID", "KIND", "EXPIRES", "FROM"]
+    assert sum(" never " in line for line in lines) == 1
+    assert (
+        graphpost("app", "remove-credential", app, third["id"])[1] == f"certificate {third['id']} removed\n"
+    )
+    assert graphpost("app", "remove-credential", app, second["id"][:12])[0] == 0
+    assert len(graphpost.json("app", "credentials", app)) == 1
+
+
+def test_applications_are_disabled_and_enabled(graphpost: Any, app: str) -> None:
+    assert graphpost("app", "disable", app)[1] == f"{app} disabled\n"
+    assert graphpost.json("app", "list")[0]["enabled"] is False
+    assert graphpost("app", "enable", app)[1] == f"{app} enabled\n"
+    assert graphpost.json("app", "list")[0]["enabled"] is True
+
+
+def test_an_administrators_consent_is_everybodys(graphpost: Any, app: str) -> None:
+    assert graphpost("app", "consents")[1] == "Nobody consented to anything.\n"
+    made = graphpost.json("app", "consent", app, "--scope", "Mail.Send")
+    openid = ["email", "offline_access", "openid", "profile"]
+    assert (made["user"], made["scopes"]) == ("everybody", ["Mail.Send", *openid])
+    assert graphpost.json("app", "consent", app)["scopes"] == ["Mail.Read", "Mail.Send", *openid]
+    (shown,) = graphpost.json("app", "consents", app)
+    assert (shown["client_id"], shown["name"], bool(shown["consented"])) == (app, "Invoices", True)
+    assert app in graphpost("app", "consents")[1]
+    assert graphpost("app", "revoke-consent", app)[1] == f"everybody to {app}: revoked\n"
+    assert graphpost.json("app", "consents") == []
+
+
+def test_what_cannot_be_done_is_said_in_a_line(graphpost: Any, app: str, tmp_path: Path) -> None:
+    (tmp_path / "none.pem").write_text("x")
+    wrong = certificate(tmp_path / "ec.pem", key=ec.generate_private_key(ec.SECP256R1()))
+    over = certificate(tmp_path / "over.pem", days=-1)
+    for arguments, problem in (
+        (["disable", "nobody"], "there is no application nobody"),
+        (["secret", "nobody"], "there is no application nobody"),
+        (["credentials", "nobody"], "there is no application nobody"),
+        (["remove-credential", app, "zz"], "has no credentials zz"),
+        (["certificate", app, str(tmp_path / "gone.pem")], "not a readable PEM certificate"),
+        (["certificate", app, str(tmp_path / "none.pem")], "pem: not a readable PEM certificate"),
+        (["certificate", app, str(wrong)], "pem: only RSA keys sign client assertions"),
+        (["certificate", app, str(over)], "pem: the certificate has expired"),
+        (["consent", app, "--scope", "Mail.ReadWrite"], "'Mail.ReadWrite' is no delegated permission"),
+        (["revoke-consent", app], f"nobody consented to {app}"),
+        (["revoke-consent", app, "--user", "a@b.test"], "there is no mailbox a@b.test"),
+        (["add", "X", "--mailbox", "group:"], "mailbox_scope: must have 1 to 256 characters"),
+        (["add", "X", "--mailbox", "domain:-"], "mailbox_scope: '-' is not a domain"),
+    ):
+        status, _, err = graphpost("app", *arguments)
+        assert status != 0, arguments
+        assert problem in err.splitlines()[-1], (arguments, err)
+
+
+def test_signing_keys_are_listed_added_and_retired(graphpost: Any) -> None:
+    assert graphpost.json("keys", "list") == []
+    assert graphpost("keys", "list")[1] == "The first start of the server makes the first key.\n"
+    first = graphpost.json("keys", "add")
+    assert first["signs"] is True
+    assert "signs after the next start of the server" in graphpost("keys", "add")[1]
+    listed = graphpost.json("keys", "list")
+    assert [each["signs"] for each in listed] == [False, True]
+    assert listed[0]["kid"] == first["kid"]
+    for kid, problem in (
+        ("nothing", "kid: there is no key nothing"),
+        (listed[1]["kid"], "signs; add another key first"),
+        (listed[0]["kid"], "are good for another"),
+    ):
+        status, _, err = graphpost("keys", "retire", kid)
+        assert status == 2
+        assert problem in err
