@@ -1,4 +1,4 @@
-"""What an administrator can do with many mailboxes at once: take them from lists, and give lists out.
+"""What an administrator can do with many mailboxes at once: lists in and out.
 
 Part of `operations.Operations`.  A line says what a mailbox is to be, and the mailbox is made or changed so; saying it again
 changes nothing.  What a line does not say stays as it is.  Lines come some at a time, each time in one transaction.
