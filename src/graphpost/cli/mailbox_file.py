@@ -1,4 +1,4 @@
-"""`graphpost mailbox import` and `export`: mailboxes as lines of a CSV file (RFC 4180).
+"""`graphpost mailbox import` and `export`: lines of a CSV file (RFC 4180).
 
 The first line names the columns, in any order.  Several aliases, or groups, are separated by semicolons.
 """
