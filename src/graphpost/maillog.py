@@ -250,6 +250,18 @@ class MailLog:
             fields["reason"] = flaw
         self._write(_INFO, "secured", fields)
 
+    def smarthost(self, host: str, avoided_until: Instant, reason: str) -> None:
+        """One of several smarthosts does not work and is avoided, or works again (without a reason)."""
+        if reason:
+            fields: dict[str, Value] = {"host": host, "until": to_text(avoided_until), "reason": reason}
+            self._write(_WARNING, "host-avoided", fields)
+        else:
+            self._write(_INFO, "host-works", {"host": host})
+
+    def passed_over(self, domain: str, host: str, reason: str) -> None:
+        """A mail exchanger does not work, and the next one is tried; said once an hour."""
+        self._write(_WARNING, "passed-over", {"domain": domain, "host": host, "reason": reason})
+
     def tls_downgraded(self, domain: str, host: str, before: str, now: str, reason: str) -> None:
         """Mail went to a domain less safely than before; said once an hour."""
         self.metrics.tls_downgrades += 1

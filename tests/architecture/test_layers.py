@@ -37,7 +37,7 @@ GROUPS = (
     ("answers", "attachments", "settings"),
     ("batch_in", "envelope", "render"),
     ("prefer", "queries", "writing"),
-    ("bodies", "conditions", "keys", "streaming"),
+    ("bodies", "conditions", "keys", "standing", "streaming"),
     ("call", "html", "schema"),
 )
 

@@ -142,6 +142,14 @@ def test_a_forger_whose_dns_dawdles_does_not_use_up_the_time_of_the_policy(table
     assert verdict.is_unwanted
 
 
+@pytest.mark.parametrize("author", [b"", b"From: \r\n", b"From: undisclosed:;\r\n"])
+def test_who_is_shown_where_there_is_no_author_is_judged(table: Table, author: bytes) -> None:
+    message = author + b"Sender: adele@bank.test\r\nSubject: hello\r\n\r\nHello.\r\n"
+    verdict = evaluate(Zone(table), message, sender="x@evil.test")
+    assert verdict.dmarc.domain == "bank.test"
+    assert verdict.is_unwanted
+
+
 def test_a_message_with_many_authors_is_unwanted(table: Table) -> None:
     others = b"".join(b"x@d%d.test, " % n for n in range(5))
     verdict = evaluate(Zone(table), MESSAGE.replace(b"From: ", b"From: " + others), sender="x@evil.test")

@@ -175,3 +175,26 @@ def test_what_a_report_from_elsewhere_said_is_shown_in_full(graphpost: Any, serv
         ["RECIPIENT", "AT", "REPORTED", "SINCE", "REPORT"],
         ["y@one.test", "1970-01-01T00:01:00Z", "bounced", "5.1.1", "smtp;", "unknown", "user:", '"y"'],
     ]
+
+
+def test_nothing_that_a_stranger_wrote_moves_the_cursor(graphpost: Any, server: Any) -> None:
+    delivery = Delivery(
+        mailbox_id=1,
+        message_id=1 << 12,
+        position=0,
+        destination="mx:one.test",
+        due_at=4_000_000_000 * SECOND,
+        created_at=1,
+        expires_at=5_000_000_000 * SECOND,
+        sender="s@a.test",
+        internet_message_id="<1\x9b2J\x1b[2J\u202e@far.test>",
+        recipients=(Recipient("x@one.test"),),
+    )
+    store = server.api.operations.store
+    asyncio.run_coroutine_threadsafe(
+        store.write(lambda tx: deliveries.add(tx, delivery)), server.loop
+    ).result(10)
+    status, out, _ = graphpost("queue", "show", FIRST)
+    assert status == 0
+    assert "message_id  <1" in out
+    assert all(c.isprintable() or c == "\n" for c in out)

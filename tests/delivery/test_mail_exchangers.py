@@ -13,7 +13,7 @@ from tests.client import Client, eventually
 
 from graphpost.config import Config, RouteSettings
 from graphpost.testing.dns_peer import DnsPeer
-from graphpost.testing.server import running_server
+from graphpost.testing.server import ServerThread, running_server
 from graphpost.testing.smtp_peer import Drop, SmtpPeer
 
 DOMAIN = "far.test"
@@ -30,8 +30,11 @@ def free_port() -> int:
 class World:
     """A server whose mail goes by MX; hosts are `mxN.far.test` at 127.0.0.N."""
 
-    def __init__(self, client: Client, dns: DnsPeer, port: int, stack: contextlib.ExitStack) -> None:
-        self.client, self.dns, self.port = client, dns, port
+    def __init__(
+        self, server: ServerThread, client: Client, dns: DnsPeer, stack: contextlib.ExitStack
+    ) -> None:
+        self.server, self.client, self.dns = server, client, dns
+        self.port = int(server.config.routes[0].to.removeprefix("mx:"))
         self._stack = stack
 
     def exchanger(self, number: int, *, is_up: bool = True) -> SmtpPeer:
@@ -71,7 +74,7 @@ def world(tmp_path: Path) -> Iterator[World]:
             )
 
         server = stack.enter_context(running_server(tmp_path / "data", change=change))
-        yield World(Client(server.port, tmp_path / "data"), dns, port, stack)
+        yield World(server, Client(server.port, tmp_path / "data"), dns, stack)
 
 
 def test_the_best_exchanger_gets_the_mail(world: World) -> None:
@@ -85,8 +88,10 @@ def test_the_next_exchanger_gets_it_when_the_best_is_down(world: World) -> None:
     world.exchanger(2, is_up=False)
     next_ = world.exchanger(3)
     world.exchange(f"10 mx2.{DOMAIN}.", f"20 mx3.{DOMAIN}.")
-    assert world.send() == {f"bob@{DOMAIN}": "delivered"}
-    assert len(next_.messages) == 1
+    assert [world.send(), world.send()] == [{f"bob@{DOMAIN}": "delivered"}] * 2
+    assert len(next_.messages) == 2
+    said = world.server.output.wait_for("passed-over ")
+    assert f'domain={DOMAIN} host=mx2.{DOMAIN} reason="4.4.1 connection refused' in said
 
 
 @pytest.mark.parametrize("step", ["connect", "EHLO", "MAIL"])

@@ -58,6 +58,7 @@ def test_the_next_host_has_the_mail_when_the_best_is_gone_and_the_log_says_which
             assert second.connections == 1  # kept and used again
             server.output.wait_for(f"delivered .*recipient={TO} .*host=127.0.0.2$")
             server.output.wait_for(f"delivered .*recipient={TO} .*host=127.0.0.3$")
+            server.output.wait_for("host-avoided host=smtp://127.0.0.2:.* reason=.*refused")
 
 
 @pytest.mark.parametrize(

@@ -116,3 +116,15 @@ async def test_nobody_is_told_who_did_not_ask(room: Room, recipient: str, mail: 
     await deliver(await room.wire(), recipient, mail=mail, data=data)
     assert await room.queue() == []
     assert len(await room.inbox()) == 1
+
+
+async def test_what_is_hidden_in_xtext_begins_no_line_of_the_report(room: Room) -> None:
+    evil = "+0D+0AInjected:+20yes+0D+0A+0D+0AFinal-Recipient:+20rfc822;+20zoe@contoso.test+00+0A.+0D+0A"
+    asked = f"NOTIFY=SUCCESS ORCPT=rfc822;adele@contoso.test{evil}"
+    await deliver(await room.wire(), f"adele@contoso.test {asked}", mail=f" ENVID=id{evil}"[:100])
+    (report,) = await reports(room)
+    _, status, _ = report.iter_parts()  # type: ignore[attr-defined]
+    blocks = status.get_payload()
+    assert len(blocks) == 2
+    assert all("Injected" not in block for block in blocks)
+    assert [block["Final-Recipient"] for block in blocks[1:]] == ["rfc822; adele@contoso.test"]

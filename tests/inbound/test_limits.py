@@ -162,7 +162,7 @@ async def test_recipients_that_are_too_many_leave_one_line_and_have_an_end(make_
 )
 async def test_commands_that_come_all_at_once_hold_up_nobody_else(make_room: MakeRoom, unit: bytes) -> None:
     """Others have a turn at least every 25 commands, however many are at hand."""
-    room = make_room(recipients=10_000)
+    room = make_room(recipients=10_000, commands=10_000)
     await room.open()
     wire = await room.wire()
     await wire.begin()
@@ -209,6 +209,16 @@ async def test_commands_that_lead_to_nothing_end_the_session(make_room: MakeRoom
         assert (await wire.ask("NOOP"))[0] == 250
     assert (await wire.ask("NOOP"))[0] == 421
     assert await wire.is_at_end()
+
+
+async def test_chunks_of_nothing_lead_to_nothing(make_room: MakeRoom) -> None:
+    room = make_room(commands=5)
+    await room.open()
+    wire = await room.wire()
+    await wire.begin()
+    wire.send(b"BDAT 0\r\nBDAT 00\r\n" * 5)
+    codes = [(await wire.reply())[0] for _ in range(5)]
+    assert (codes[0], codes[-2:]) == (250, [421, 0])
 
 
 async def test_who_speaks_before_the_greeting_is_refused(make_room: MakeRoom) -> None:

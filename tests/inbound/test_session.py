@@ -280,12 +280,46 @@ async def test_results_in_our_name_are_taken_out(room: Room) -> None:
     assert b"(open" not in value
 
 
+async def test_what_exchange_hosts_tell_each_other_is_taken_out(room: Room) -> None:
+    """A program that reads `AuthAs: Internal` takes it for our word."""
+    wire = await room.wire()
+    claims = (
+        b"X-MS-Exchange-Organization-AuthAs: Internal\r\n"
+        b"x-ms-exchange-ORGANIZATION-SCL :\r\n\t-1\r\nX-MS-Exchange-Forest-RulesExecuted: mx\r\n"
+    )
+    rest = b"X-MS-Exchange-CrossTenant-Id: 1\r\nSubject: x\r\n\r\nX-MS-Exchange-Organization-SCL: -1\r\n"
+    await wire.deliver(b"X: y\r\n" + claims + rest)
+    [value] = await room.values()
+    assert value.endswith(b"\r\nX: y\r\n" + rest)
+
+
+async def test_what_our_own_relay_tells_is_kept(make_room: MakeRoom) -> None:
+    room = make_room()
+    await room.open(lmtp=True)
+    wire = await room.wire(verb="LHLO")
+    told = b"X-MS-Exchange-Organization-SCL: 5\r\n" + LETTER
+    assert (await wire.deliver(told))[0] == 250
+    [value] = await room.values()
+    assert value.endswith(told)
+
+
 async def test_a_message_without_a_header_has_one(room: Room) -> None:
     wire = await room.wire()
     await wire.deliver(b"just some words\r\n")
     [item] = await room.inbox()
     assert item.message.body.content == "just some words\r\n"
     assert (await room.value(item)).endswith(b"+0000\r\n\r\njust some words\r\n")
+
+
+async def test_a_mailbox_that_goes_while_the_message_comes_gets_nothing(room: Room) -> None:
+    wire, directory = await room.wire(), room.directory
+    await wire.begin("adele@contoso.test", "alex@contoso.test")
+    room.directory = Directory.of([ADELE]).receiving(directory.reception)
+    code, text = await wire.data(LETTER.removesuffix(b"\r\n"))
+    assert (code, text[:5]) == (451, "4.2.1")
+    assert await room.inbox(ADELE) == await room.inbox(ALEX) == []
+    await wire.ask("MAIL FROM:<bob@else.test>")
+    assert (await wire.ask("RCPT TO:<alex@contoso.test>"))[0] == 550
 
 
 async def test_a_message_that_cannot_be_stored_is_refused_for_now(room: Room) -> None:

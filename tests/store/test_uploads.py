@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from tests.store.made import upload
 
 from graphpost.store import uploads
-from graphpost.store.store import Store
+from graphpost.store.deferrals import Requester
+from graphpost.store.store import Store, Tx
 
 pytestmark = pytest.mark.anyio
 
@@ -18,6 +20,18 @@ async def test_a_session_is_read_as_it_was_written(store: Store) -> None:
     assert await store.read(lambda tx: uploads.get(tx, 7, 1)) == made
     assert await store.read(lambda tx: uploads.get(tx, 8, 1)) is None
     assert await store.read(lambda tx: uploads.get(tx, 7, 2)) is None
+
+
+async def test_a_session_of_an_older_version_is_nobodys_in_particular(store: Store) -> None:
+    made = upload()
+
+    def write(tx: Tx) -> None:
+        uploads.add(tx, replace(made, requester=Requester("user", "t", "o", "c", frozenset({"Mail.Send"}))))
+        document = msgspec.msgpack.encode(made.attachment)
+        tx.execute("UPDATE uploads SET document = ? WHERE mailbox_id = ? AND upload_id = ?", (document, 7, 1))
+
+    await store.write(write)
+    assert await store.read(lambda tx: uploads.get(tx, 7, 1)) == made
 
 
 async def test_progress_is_made_from_where_it_was_only(store: Store) -> None:

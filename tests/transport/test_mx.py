@@ -33,6 +33,9 @@ class Anything:
     def refused(self, domain: str, host: str, reason: str) -> None:
         pass
 
+    def passed_over(self, domain: str, host: str, reason: str) -> None:
+        pass
+
 
 class Directory:
     def __init__(self, error: type[GraphpostError]) -> None:
@@ -57,17 +60,17 @@ def test_of_many_exchangers_few_are_looked_up(error: type[GraphpostError]) -> No
 
 
 class Strict(Anything):
-    """A Safety that follows a policy; `passed_over` are the hosts that it does not name."""
+    """A Safety that follows a policy; `unnamed` are the hosts that it does not name."""
 
     def __init__(self, *names: str) -> None:
         self._policy = Policy("enforce", 1, names)
-        self.passed_over: list[str] = []
+        self.unnamed: list[str] = []
 
     async def demand(self, domain: str) -> Demand:
         return Demand("verified", self._policy, "the policy asks for it")
 
     def refused(self, domain: str, host: str, reason: str) -> None:
-        self.passed_over.append(host)
+        self.unnamed.append(host)
 
 
 def test_hosts_that_a_policy_does_not_name_are_not_looked_up() -> None:
@@ -76,7 +79,7 @@ def test_hosts_that_a_policy_does_not_name_are_not_looked_up() -> None:
     [outcome] = asyncio.run(courier.deliver(envelope()))
     assert isinstance(outcome, Deferred)
     assert directory.asked == ["mx3.far.test", "mx499.far.test"]
-    assert len(safety.passed_over) == 498
+    assert len(safety.unnamed) == 498
 
 
 def test_where_a_policy_names_no_host_mail_waits() -> None:

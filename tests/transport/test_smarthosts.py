@@ -45,10 +45,12 @@ class Site:
         self.clock = JumpingClock()
         self.hosts = [Host(name) for name, _ in zip("abcdef", ranks, strict=False)]
         each = zip(self.hosts, ranks, strict=True)
+        self.told: list[tuple[str, int, str]] = []
         self.courier = SmarthostsCourier(
-            [Smarthost(host, priority, weight) for host, (priority, weight) in each],
+            [Smarthost(host, priority, weight, host.name) for host, (priority, weight) in each],
             self.clock.now,
             Random(seed),
+            lambda host, reason: self.told.append((host.name, host.failures, reason)),
         )
 
     async def send(self, *recipients: str) -> list[str]:
@@ -120,6 +122,21 @@ async def test_a_host_that_failed_is_avoided_and_then_tried_by_one_message() -> 
     first.recover()
     await site.clock.advance(AVOID_SECONDS)
     assert await site.shares(10) == {"a": 10}
+
+
+async def test_it_is_told_when_a_host_ceases_to_work_and_when_it_works_again() -> None:
+    site = Site((1, 1), (2, 1))
+    first = site.hosts[0]
+    first.outcome = DOWN
+    await site.shares(10)
+    assert site.told == [("a", 1, "4.4.1 connection refused")]
+    first.outcome = Deferred(Reply(421, "4.3.2", "closing", "a"), whole_destination=True)
+    await site.clock.advance(AVOID_SECONDS)
+    await site.shares(10)
+    first.recover()
+    await site.clock.advance(2 * AVOID_SECONDS)
+    await site.shares(10)
+    assert site.told[1:] == [("a", 2, "421 4.3.2 closing"), ("a", 0, "")]
 
 
 async def test_a_host_is_not_avoided_for_longer_and_longer() -> None:

@@ -111,8 +111,15 @@ def _read(data: Iterable[bytes]) -> tuple[Digest, list[str]]:
 
 
 def author_domains(digest: Digest) -> list[str]:
-    """The domains of all that From names, in A-labels, each once; of every From there is."""
-    values = [field.partition(b":")[2] for name, field in digest.fields if name == "from"]
+    """The domains of all that From names, in A-labels, each once; of every From there is.
+
+    Where it names nobody, those of Sender, which is what clients show then.
+    """
+    return _domains(digest, "from") or _domains(digest, "sender")
+
+
+def _domains(digest: Digest, wanted: str) -> list[str]:
+    values = [field.partition(b":")[2] for name, field in digest.fields if name == wanted]
     text = ",".join(value.decode("utf-8", "replace") for value in values)
     domains = (domain_of(author.address).rstrip(".") for author in parse_address_list(text))
     return list(dict.fromkeys(filter(None, domains)))

@@ -20,6 +20,7 @@ from typing import Final
 
 from graphpost.admin.access import find_running
 from graphpost.cli.finding import Finding
+from graphpost.cli.output import counted
 from graphpost.clock import SystemClock
 from graphpost.config import (
     Config,
@@ -77,7 +78,9 @@ def database(config: Config) -> str:
     if running is not None:
         return f"{shown}, in use by the server with process id {running.pid}"
     todo = pending_migrations(config.store, config.data)
-    return f"{shown}, {f'{len(todo)} migrations to apply' if todo else 'up to date'}"
+    if not todo:
+        return f"{shown}, up to date"
+    return f"{shown}, {counted(len(todo), 'migration', 'migrations')} to apply"
 
 
 def _without_credentials(url: str) -> str:

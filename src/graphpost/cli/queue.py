@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphpost.cli.options import json_option, with_config
-from graphpost.cli.output import counted, next_text, print_json, print_table, reply_text, state_text
+from graphpost.cli.output import (
+    counted,
+    next_text,
+    one_line,
+    print_json,
+    print_table,
+    reply_text,
+    state_text,
+)
 from graphpost.cli.suppression import suppress, suppressed, unsuppress
 
 if TYPE_CHECKING:
@@ -242,7 +250,7 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
         return
     first = found["deliveries"][0]
     for name in ("id", "state", "mailbox", "sender", "subject", "message_id", "created", "expires"):
-        click.echo(f"{name:<11} {found.get(name, first.get(name, ''))}")
+        click.echo(f"{name:<11} {one_line(str(found.get(name, first.get(name, ''))))}")
     rows = [
         (
             entry["destination"],

@@ -37,6 +37,7 @@ from graphpost.transport.idling import IdleConnections
 from graphpost.transport.reject import RejectCourier, refusal
 from graphpost.transport.security import Security, TlsLevel, client_context
 from graphpost.transport.session import SmtpTarget
+from graphpost.transport.smarthosts import Smarthost
 from graphpost.transport.smtp import SmtpCourier
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Outlets:
             CANCELLED: RejectCourier(cancelled),
             SUPPRESSED: SuppressedCourier(store, hostname),
         }
-        relays = Relays(settings, hostname, clock.now, self._courier_of)
+        relays = Relays(settings, hostname, clock.now, self._courier_of, said_of_smarthosts(log))
         for route in routes:
             key = destination_key(route)
             if key in self._couriers:
@@ -186,6 +187,15 @@ def said_of_tls(log: MailLog) -> Callable[[SmtpTarget, Security], None]:
     def say(target: SmtpTarget, security: Security) -> None:
         flaw = None if security.level is TlsLevel.VERIFIED else security.flaw
         log.secured(target.host, target.address, security.protocol, security.cipher, flaw)
+
+    return say
+
+
+def said_of_smarthosts(log: MailLog) -> Callable[[Smarthost, str], None]:
+    """Puts it into the log when one of several hosts ceases to work, and when it works again."""
+
+    def say(host: Smarthost, reason: str) -> None:
+        log.smarthost(host.name, host.avoided_until, reason)
 
     return say
 

@@ -13,7 +13,7 @@ from graphpost.config import CredentialSettings, DeliverySettings, HostSettings,
 from graphpost.config.names import a_label
 from graphpost.transport.courier import Courier
 from graphpost.transport.session import SmtpTarget
-from graphpost.transport.smarthosts import Smarthost, SmarthostsCourier
+from graphpost.transport.smarthosts import Smarthost, SmarthostsCourier, Tell
 from graphpost.transport.smtp import SmtpCourier
 from graphpost.transport.token_command import TokenCommand
 from graphpost.transport.tokens import CachedTokens, Granted, TokenSource
@@ -31,11 +31,13 @@ class Relays:
         hostname: str,
         now: Callable[[], Instant],
         courier_of: Callable[[SmtpTarget], SmtpCourier] = SmtpCourier,
+        tell: Tell = lambda host, reason: None,
     ) -> None:
         self._settings = settings
         self._hostname = hostname
         self._now = now
         self._courier_of = courier_of
+        self._tell = tell
         self._random = Random()  # noqa: S311 - spreads load, keeps no secret
         self._tokens: dict[tuple[object, ...], TokenSource] = {}
 
@@ -45,10 +47,10 @@ class Relays:
         if len(hosts) == 1:
             return couriers[0]
         ranked = [
-            Smarthost(courier, host.priority, host.weight)
+            Smarthost(courier, host.priority, host.weight, host.to)
             for host, courier in zip(hosts, couriers, strict=True)
         ]
-        return SmarthostsCourier(ranked, self._now, self._random)
+        return SmarthostsCourier(ranked, self._now, self._random, self._tell)
 
     def target(self, route: RouteSettings, host: HostSettings) -> SmtpTarget:
         """A host of a route, with its tokens."""

@@ -93,6 +93,10 @@ class RouteSafety:
         if self._knowledge.is_news("refused", domain, host):
             self._knowledge.log.tls_refused(domain, host, reason)
 
+    def passed_over(self, domain: str, host: str, reason: str) -> None:
+        if self._knowledge.is_news("passed over", domain, host):
+            self._knowledge.log.passed_over(domain, host, reason)
+
     def _test(self, domain: str, host: str, policy: Policy, security: Security) -> None:
         """Say what would have failed, were the policy enforced."""
         if not policy.matches(host):

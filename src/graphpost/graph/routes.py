@@ -31,11 +31,11 @@ from graphpost.graph.notifications import subscriptions
 from graphpost.graph.queries.counting import count_of
 from graphpost.graph.sending import replies
 from graphpost.graph.sending.drafts import create_message, send_draft
-from graphpost.graph.sending.due import MAIL_SEND
 from graphpost.graph.sending.send import send_mail, send_mail_through_device
 from graphpost.graph.settings import mailbox_settings, outlook, overrides, rules
 from graphpost.graph.settings.categories import CATEGORIES
 from graphpost.graph.settings.overrides import OVERRIDES
+from graphpost.graph.standing import MAIL_SEND, MAIL_WRITE
 from graphpost.graph.users import reading as users
 from graphpost.graph.users.exchange_ids import translate_ids
 from graphpost.graph.users.mail_tips import get_mail_tips
@@ -66,7 +66,6 @@ class Route:
 
 _READERS: Final = ("Mail.Read", "Mail.Read.Shared", "Mail.ReadWrite", "Mail.ReadWrite.Shared")
 MAIL_READ: Final = Permission(_READERS, ("Mail.Read", "Mail.ReadWrite"))
-MAIL_WRITE: Final = Permission(("Mail.ReadWrite", "Mail.ReadWrite.Shared"), ("Mail.ReadWrite",))
 MAIL_LIST: Final = Permission(
     ("Mail.ReadBasic", "Mail.ReadBasic.Shared", *MAIL_READ.delegated),
     ("Mail.ReadBasic", "Mail.ReadBasic.All", *MAIL_READ.application),

@@ -67,6 +67,13 @@ def _ready(talk: Talk) -> Transaction:
     return transaction
 
 
+def _check_mailboxes(talk: Talk, letter: Letter) -> None:
+    """Nobody reads what is filed in a mailbox that was deleted while the message came."""
+    here = talk.house.directory().by_id
+    if any(box.mailbox_id not in here for box in letter.boxes):
+        raise refusal(451, "4.2.1", "A mailbox has gone meanwhile; try again", "unknown-recipient")
+
+
 async def _taken(talk: Talk, letter: Letter, spool: Spool) -> list[Reply]:
     """Have it filed, or sent for who signed in; the reply for each recipient."""
     house = talk.house
@@ -83,6 +90,7 @@ async def _file(talk: Talk, transaction: Transaction, transfer: Transfer) -> Non
         if transfer.refusal is not None:
             raise transfer.refusal
         await transfer.spool.complete()
+        _check_mailboxes(talk, letter)
         said = await _taken(talk, letter, transfer.spool)
         talk.messages += 1
         talk.commands = 0

@@ -30,7 +30,7 @@ from graphpost.inbound.trace import (
     is_field,
     received,
     return_path,
-    without_results,
+    without_claims,
 )
 from graphpost.mail.mailbox import Mailbox
 from graphpost.maillog import MailLog
@@ -137,7 +137,7 @@ class Reception:
         top += received(letter.peer, only, self._hostname, number, now)
         if not spool.size or (header and not is_field(header)):
             top += b"\r\n"  # the header ends here: what follows is no field
-        return top + without_results(header, self._hostname)
+        return top + without_claims(header, self._hostname, trusted="LMTP" in letter.peer.protocol)
 
     async def _take_large(
         self, letter: Letter, chunks: Iterator[bytes], number: int, now: Instant, *, apart: bool

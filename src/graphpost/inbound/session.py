@@ -96,7 +96,8 @@ class Session:
         self._verb = verb
         if verb in _FOREIGN or verb.endswith(":"):
             raise refusal(421, "4.7.0", "This is a mail server", "foreign-protocol", ends=True)
-        if verb not in _FREE:
+        brings_nothing = verb == "BDAT" and not self._argument.strip("0")  # and is not the last
+        if verb not in _FREE or brings_nothing:
             self.talk.commands += 1
             if self.talk.commands > self.talk.house.settings.commands:
                 raise refusal(421, "4.7.0", "Too many commands without a message", "limit", ends=True)

@@ -14,11 +14,13 @@ from typing import Final
 from msgspec import Struct
 
 from graphpost.clock import Instant
+from graphpost.mail.compose import RESERVED
 from graphpost.mail.field import date_text
 
 _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)(?:\n|\Z)")
 _RESULTS: Final = b"authentication-results"
 _RECEIVED: Final = b"received"
+_RESERVED: Final = tuple(prefix.encode() for prefix in RESERVED)  # x-ms-exchange-…
 
 
 class Peer(Struct, frozen=True):
@@ -51,14 +53,19 @@ def hops(header: bytes) -> int:
     return sum(name.lower() == _RECEIVED for name, _ in fields(header))
 
 
-def without_results(header: bytes, hostname: str) -> bytes:
-    """The header without Authentication-Results in our name (RFC 8601 §5); the rest of it to the octet."""
-    if _RESULTS not in header.lower():
+def without_claims(header: bytes, hostname: str, *, trusted: bool) -> bytes:
+    """The header without what only we may say: Authentication-Results in our name (RFC 8601 §5), and, unless its bringer is
+    `trusted`, the fields by which Exchange's own hosts tell each other whom they believe; the rest of it to the octet.
+    """
+    lower = header.lower()
+    if _RESULTS not in lower and (trusted or _RESERVED[0][:14] not in lower):
         return header
     kept, position = [], 0
     for name, whole in fields(header):
         position += len(whole)
-        if name.lower() != _RESULTS or not names_us(whole.partition(b":")[2], hostname):
+        lower = name.lower()
+        is_forged = lower == _RESULTS and names_us(whole.partition(b":")[2], hostname)
+        if not is_forged and (trusted or not lower.startswith(_RESERVED)):
             kept.append(whole)
     return b"".join(kept) + header[position:]
 

@@ -10,9 +10,11 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from graphpost.clock import Instant
 from graphpost.mail.message import Attachment
+from graphpost.store.deferrals import NOBODY, Requester
 from graphpost.store.store import Row, Tx
 
 _READ: Final = (
@@ -20,8 +22,16 @@ _READ: Final = (
     " client_id"
     " FROM uploads WHERE mailbox_id = ?"
 )
+
+
+class _Document(Attachment, frozen=True, omit_defaults=True, kw_only=True):
+    """An attachment, as older versions wrote it, and who wants it."""
+
+    requester: Requester = NOBODY
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Attachment).decode
+_decode = msgspec.msgpack.Decoder(_Document).decode
 
 
 class Upload(Struct, frozen=True, kw_only=True):
@@ -41,6 +51,7 @@ class Upload(Struct, frozen=True, kw_only=True):
     expires_at: Instant
     attachment: Attachment
     client_id: str = ""  # the application that opened it
+    requester: Requester = NOBODY  # who opened it; NOBODY when that was not kept
 
 
 def part_name(upload_id: int) -> str:
@@ -63,7 +74,7 @@ def add(tx: Tx, upload: Upload) -> None:
             upload.sha256,
             int(upload.is_attached),
             upload.expires_at,
-            _encode(upload.attachment),
+            _encode(_Document(**asdict(upload.attachment), requester=upload.requester)),
             upload.client_id,
         ),
     )
@@ -132,6 +143,8 @@ def blobs_of(tx: Tx, mailbox_id: int) -> set[str]:
 
 
 def _upload(row: Row) -> Upload:
+    fields = asdict(_decode(row[9]))
+    requester = fields.pop("requester")
     return Upload(
         mailbox_id=row[0],
         upload_id=row[1],
@@ -142,6 +155,7 @@ def _upload(row: Row) -> Upload:
         sha256=row[6],
         is_attached=row[7] != 0,
         expires_at=row[8],
-        attachment=_decode(row[9]),
+        attachment=Attachment(**fields),
         client_id=row[10],
+        requester=requester,
     )

@@ -23,6 +23,11 @@ class Reply(Struct, frozen=True, array_like=True):
     text: str
     host: str = ""
 
+    @property
+    def words(self) -> str:
+        """`550 5.1.1 no such user`; without a code when nobody said it."""
+        return f"{self.code} {self.status} {self.text}" if self.code else f"{self.status} {self.text}"
+
 
 class Delivered(Struct, frozen=True, tag="delivered"):
     """The other side took responsibility.  `speaks_dsn`: it will send the success report itself, if one was asked."""

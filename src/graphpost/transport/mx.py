@@ -53,6 +53,10 @@ class Safety(Protocol):
         """A host was not safe enough."""
         ...
 
+    def passed_over(self, domain: str, host: str, reason: str) -> None:
+        """A host did not work, and the next one is tried."""
+        ...
+
 
 class HostCourier(Courier, Protocol):
     """To one host at one address."""
@@ -116,6 +120,7 @@ class MxCourier:
         """
         outcomes: tuple[Outcome, ...] | None = None
         refused = unsafe = ""
+        failed: tuple[str, str] | None = None
         left = ATTEMPTS
         everybody = len(envelope.recipients)
         for exchanger in exchangers[:HOSTS]:
@@ -138,11 +143,14 @@ class MxCourier:
                     )
                     continue
                 left -= 1
+                if failed:
+                    self._safety.passed_over(self._domain, *failed)
                 host = self._hosts(exchanger.host, address, demand.tls)
                 outcomes = await host.deliver(envelope)
                 if not all(map(is_unsaid, outcomes)):
                     self._safety.reached(self._domain, exchanger.host, demand, host.security)
                     return outcomes
+                failed = exchanger.host, outcomes[0].reply.words
                 unsafe = self._note_unsafe(exchanger.host, outcomes[0], demand) or unsafe
         if unsafe:
             return (_held("4.7.5", unsafe),) * everybody

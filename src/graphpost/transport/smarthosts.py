@@ -31,6 +31,7 @@ class Smarthost:
     courier: Courier
     priority: int = 0
     weight: int = 1
+    name: str = ""
     failures: int = 0
     avoided_until: Instant = 0
 
@@ -41,28 +42,39 @@ class Smarthost:
             self._avoid(now)
         return is_trial
 
-    def on_success(self) -> None:
+    def on_success(self) -> bool:
+        """Whether it is news that it works."""
+        is_news = self.failures > 0
         self.failures = 0
         self.avoided_until = 0
+        return is_news
 
-    def on_failure(self, now: Instant, *, is_trial: bool) -> None:
-        """Messages that were under way together fail together: that is one failure."""
-        if is_trial or not self.failures:
+    def on_failure(self, now: Instant, *, is_trial: bool) -> bool:
+        """Messages that were under way together fail together: that is one failure.  Whether this one counts."""
+        counts = is_trial or not self.failures
+        if counts:
             self.failures += 1
             self._avoid(now)
+        return counts
 
     def _avoid(self, now: Instant) -> None:
         seconds = min(AVOID_SECONDS << min(self.failures - 1, 10), AVOID_LONGEST)
         self.avoided_until = now + seconds * SECOND
 
 
+Tell = Callable[[Smarthost, str], None]  # of a host that is avoided now, and why; '' of one that works again
+
+
 class SmarthostsCourier:
     """Owns the couriers of its hosts.  `now` tells the time."""
 
-    def __init__(self, hosts: Sequence[Smarthost], now: Callable[[], Instant], random: Random) -> None:
+    def __init__(
+        self, hosts: Sequence[Smarthost], now: Callable[[], Instant], random: Random, tell: Tell
+    ) -> None:
         self._hosts = hosts
         self._now = now
         self._random = random
+        self._tell = tell
 
     async def deliver(self, envelope: Envelope) -> tuple[Outcome, ...]:
         outcomes: dict[str, Outcome] = {}
@@ -73,9 +85,11 @@ class SmarthostsCourier:
             outcomes.update(zip(left, said, strict=True))
             left = tuple([each for each in left if is_unsaid(outcomes[each])])
             if not left:
-                host.on_success()
+                if host.on_success():
+                    self._tell(host, "")
                 break
-            host.on_failure(self._now(), is_trial=is_trial)
+            if host.on_failure(self._now(), is_trial=is_trial):
+                self._tell(host, outcomes[left[0]].reply.words)
         return tuple([outcomes[each] for each in recipients])
 
     def _order(self) -> list[Smarthost]:

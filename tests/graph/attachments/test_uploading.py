@@ -8,13 +8,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
-from tests.graph.desk import ADELE, NOW, StillClock
+from tests.graph.desk import ADELE, ALEX, APP, NOW, StillClock
 from tests.store.made import item, upload
 
 from graphpost.clock import SECOND
 from graphpost.config import LimitSettings
-from graphpost.errors import Unavailable
+from graphpost.errors import GraphError, Unavailable
 from graphpost.graph.attachments.uploading import Uploads
 from graphpost.graph.attachments.uploads import Place
 from graphpost.graph.call import Reply, Request, Services
@@ -23,6 +24,7 @@ from graphpost.mail.mailbox import DRAFTS, Directory
 from graphpost.mail.message import Attachment, ContentRef
 from graphpost.store import folders, messages, uploads
 from graphpost.store.blobs import FileBlobs
+from graphpost.store.deferrals import Requester
 from graphpost.store.sqlite import SqliteStore
 from graphpost.store.store import Store, Tx
 from graphpost.store.uploads import part_name
@@ -43,14 +45,15 @@ class Building:
     def __init__(self, path: Path) -> None:
         self.store = SqliteStore.open(path / "mail.db", readers=2)
         self.blobs = FileBlobs(path / "blobs")
+        self.directory = Directory.of([ADELE])
 
     def node(self, store: Store | None = None) -> Uploads:
-        clock, directory = StillClock(), Directory.of([ADELE])
+        clock = StillClock()
         return Uploads(
             Services(
                 store=store or self.store,
                 blobs=FileBlobs(self.blobs.root),
-                directory=lambda: directory,
+                directory=lambda: self.directory,
                 verifier=cast(Any, None),
                 submitter=cast(Any, None),
                 numbers=Numbers(clock.now),
@@ -168,3 +171,50 @@ async def test_a_process_that_is_late_finds_the_upload_finished(building: Buildi
     found = await building.store.read(lambda tx: messages.get(tx, ADELE.mailbox_id, 1))
     assert found is not None
     assert len(found.message.attachments) == 1
+
+
+@pytest.mark.parametrize(
+    ("requester", "app", "wanted"),
+    [
+        (Requester("user", "t", ADELE.object_id, APP.client_id), {}, 200),
+        (Requester("user", "t", ADELE.object_id, APP.client_id), {"enabled": False}, 401),
+        (
+            Requester("user", "t", ADELE.object_id, APP.client_id),
+            {"delegated_permissions": ("Mail.Send",)},
+            403,
+        ),
+        (Requester("user", "t", ALEX.object_id, APP.client_id), {}, 403),
+        (Requester("user", "t", "nobody", APP.client_id), {}, 401),
+        (Requester("application", "t", APP.object_id, APP.client_id), {}, 200),
+        (
+            Requester("application", "t", APP.object_id, APP.client_id),
+            {"mailbox_scope": (ADELE.address,)},
+            200,
+        ),
+        (
+            Requester("application", "t", APP.object_id, APP.client_id),
+            {"mailbox_scope": ("domain:x.y",)},
+            403,
+        ),
+        (Requester("application", "t", APP.object_id, "gone"), {}, 401),
+    ],
+)
+async def test_who_opened_it_must_still_be_one_who_may(
+    building: Building, requester: Requester, app: dict[str, Any], wanted: int
+) -> None:
+    def again(tx: Tx) -> None:
+        found = uploads.get(tx, ADELE.mailbox_id, NUMBER)
+        assert found is not None
+        uploads.remove(tx, ADELE.mailbox_id, NUMBER)
+        uploads.add(tx, msgspec.structs.replace(found, requester=requester))
+
+    await building.store.write(again)
+    names = {"delegated_permissions": ("Mail.ReadWrite",), "application_permissions": ("Mail.ReadWrite",)}
+    building.directory = Directory.of([ADELE, ALEX], [msgspec.structs.replace(APP, **{**names, **app})])
+    node = building.node()
+    if wanted == 200:
+        assert (await put(node, 0, b"01234")).status == 200
+        return
+    with pytest.raises(GraphError) as caught:
+        await put(node, 0, b"01234")
+    assert caught.value.status == wanted

@@ -32,11 +32,13 @@ from graphpost.errors import (
 from graphpost.graph.attachments.attaching import attach, check_room
 from graphpost.graph.attachments.uploads import Place, progress, read_place
 from graphpost.graph.call import Reply, Request, Services
+from graphpost.graph.standing import MAIL_WRITE, still_standing
 from graphpost.ids import attachment_id_text
 from graphpost.mail.mailbox import NO_FOLDER
 from graphpost.store import messages, uploads
 from graphpost.store.blobs import Blob
 from graphpost.store.contents import Content
+from graphpost.store.deferrals import NOBODY
 from graphpost.store.parts import Part
 from graphpost.store.store import Tx
 from graphpost.store.uploads import Upload, part_name
@@ -121,7 +123,10 @@ class Uploads:
         return Reply(204)
 
     async def _find(self, place: Place) -> Upload:
-        """The session.  Unknown, over, and not opened by this token are the same to who asks."""
+        """The session.  Unknown, over, and not opened by this token are the same to who asks.
+
+        Who opened it must still be one who may: AccessDenied or Unauthenticated when not.
+        """
         mailbox = self._services.directory().find(place.user)
         if mailbox is None or not mailbox.enabled:
             raise NotFound
@@ -129,6 +134,8 @@ class Uploads:
         upload = await self._services.store.read(lambda tx: uploads.get(tx, number, place.upload_id))
         if upload is None or not place.opens(upload) or upload.expires_at <= now:
             raise NotFound
+        if upload.requester != NOBODY:
+            still_standing(upload.requester, self._services.directory(), number, MAIL_WRITE)
         return upload
 
     def _alone(self, upload: Upload) -> asyncio.Lock:

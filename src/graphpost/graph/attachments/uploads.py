@@ -29,6 +29,7 @@ from graphpost.graph.bodies.values import (
 )
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.keys import message_key
+from graphpost.graph.standing import requester_of
 from graphpost.graph.writing import json_members, write_message
 from graphpost.ids import parse_item_id
 from graphpost.mail.message import Attachment, ContentRef, Item
@@ -60,6 +61,7 @@ async def create_upload_session(call: Call) -> Reply:
         expires_at=services.clock.now() + int(services.limits.upload_session_seconds * SECOND),
         attachment=attachment,
         client_id=call.principal.client_id,
+        requester=requester_of(call.principal),
     )
 
     await services.quotas.check(call.box, attachment.size)

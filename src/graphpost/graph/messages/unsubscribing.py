@@ -10,9 +10,9 @@ from graphpost.errors import BadRequest, NotFound
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.keys import folder_key, item_at, message_key
 from graphpost.graph.messages.moving import throw_away
-from graphpost.graph.sending.due import requester_of
 from graphpost.graph.sending.once import queue_id
 from graphpost.graph.sending.outgoing import party_of, signed
+from graphpost.graph.standing import requester_of
 from graphpost.mail.message import Address, Body, Message
 from graphpost.mail.text import preview
 from graphpost.mail.unsubscribe import letter_of

@@ -16,10 +16,10 @@ from graphpost.graph.bodies.values import fold
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.conditions import changed, check_match
 from graphpost.graph.keys import folder_key, item_at, message_key
-from graphpost.graph.sending.due import requester_of
 from graphpost.graph.sending.mime import read_mime_draft
 from graphpost.graph.sending.once import sending
 from graphpost.graph.sending.outgoing import check_draft, check_header_size, party_of, sender_of
+from graphpost.graph.standing import requester_of
 from graphpost.mail.mailbox import DRAFTS, NO_FOLDER
 from graphpost.mail.message import Item
 from graphpost.mail.relay import read_header

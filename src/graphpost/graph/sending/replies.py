@@ -37,10 +37,10 @@ from graphpost.graph.sending.answering import (
     quote,
     source_of,
 )
-from graphpost.graph.sending.due import requester_of
 from graphpost.graph.sending.mime import read_mime_draft, read_mime_message
 from graphpost.graph.sending.once import Send, sending
 from graphpost.graph.sending.outgoing import check_header_size, party_of, sender_of, signed
+from graphpost.graph.standing import requester_of
 from graphpost.mail.mailbox import DRAFTS
 from graphpost.mail.message import Item, Message
 from graphpost.mail.thread import conversation_of

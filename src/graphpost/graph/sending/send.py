@@ -15,10 +15,10 @@ from graphpost.graph.bodies.recipients import check_recipients
 from graphpost.graph.bodies.values import READ, fold, read_boolean, unexpected
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.prefer import wants_representation
-from graphpost.graph.sending.due import requester_of
 from graphpost.graph.sending.mime import read_mime_message
 from graphpost.graph.sending.once import queue_id, sending
 from graphpost.graph.sending.outgoing import check_header_size, party_of, sender_of, signed
+from graphpost.graph.standing import requester_of
 from graphpost.mail.message import Item
 
 
