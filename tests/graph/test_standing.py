@@ -37,10 +37,11 @@ def test_what_the_application_is_registered_for_today_counts() -> None:
     assert status(replace(APP, enabled=False)) == 401
 
 
-def test_an_application_without_permissions_here_has_those_that_another_issuer_gave_it() -> None:
-    foreign = replace(APP, delegated_permissions=(), application_permissions=())
-    assert status(foreign) == 200
-    assert status(foreign, replace(USER, permissions=frozenset({"Mail.Read"}))) == 403
+def test_what_another_issuer_gave_it_stays_as_it_was() -> None:
+    none = replace(APP, delegated_permissions=(), application_permissions=())
+    assert status(none) == 403
+    assert status(none, replace(USER, is_foreign=True)) == 200
+    assert status(none, replace(USER, is_foreign=True, permissions=frozenset({"Mail.Read"}))) == 403
 
 
 def test_another_persons_mailbox_needs_right_and_permission() -> None:

@@ -374,3 +374,19 @@ async def test_a_full_mailbox_takes_reports_only(room: Room, sender: str, code: 
     assert found == code, text
     assert code == 250 or text.startswith("5.2.2 <adele@contoso.test>: the mailbox is full")
     assert (await wire.ask("RCPT TO:<alex@contoso.test>"))[0] == 250
+
+
+@pytest.mark.parametrize(("others", "code"), [([], 552), (["alex@contoso.test"], 250)])
+async def test_a_message_larger_than_was_said_is_for_those_who_have_room(
+    room: Room, others: list[str], code: int
+) -> None:
+    """A client need not say how large a message is, and may say what it likes."""
+    room.directory = Directory.of([replace(ADELE, quota=1000), ALEX])
+    wire = await room.wire()
+    await wire.ask("MAIL FROM:<bob@else.test>")
+    for address in ["adele@contoso.test", *others]:
+        assert (await wire.ask(f"RCPT TO:<{address}>"))[0] == 250
+    assert (await wire.ask("DATA"))[0] == 354
+    found, text = await wire.ask("Subject: Long\r\n\r\n" + "x" * 900 + "\r\n" + "y" * 900 + "\r\n.")
+    assert found == code, text
+    assert (await wire.ask("NOOP"))[0] == 250

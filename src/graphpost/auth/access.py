@@ -40,6 +40,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     client_id: str
     permissions: frozenset[str]
     token_id: str = ""
+    is_foreign: bool = False  # another issuer decided on the permissions
 
 
 class Permission(Struct, frozen=True):

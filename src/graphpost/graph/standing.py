@@ -18,12 +18,13 @@ from graphpost.store.deferrals import Requester
 MAIL_SEND: Final = Permission(("Mail.Send", "Mail.Send.Shared"), ("Mail.Send",))
 MAIL_WRITE: Final = Permission(("Mail.ReadWrite", "Mail.ReadWrite.Shared"), ("Mail.ReadWrite",))
 
+_NONE: Final[frozenset[str]] = frozenset()
+
 
 def requester_of(principal: Principal) -> Requester:
     """Who asks, to be remembered."""
-    return Requester(
-        principal.kind, principal.tenant_id, principal.object_id, principal.client_id, principal.permissions
-    )
+    kept = principal.permissions if principal.is_foreign else _NONE
+    return Requester(principal.kind, principal.tenant_id, principal.object_id, principal.client_id, kept)
 
 
 def still_standing(
@@ -31,7 +32,7 @@ def still_standing(
 ) -> tuple[Principal, Mailbox]:
     """The requester with the permissions that its application has today, and the mailbox; GraphError when not any more.
 
-    An application that has none here has those that another issuer gave it: they are as they were then.
+    What another issuer gave it is as it was then.
     """
     box = directory.by_id.get(mailbox_id)
     if box is None:
@@ -46,6 +47,6 @@ def still_standing(
     application = check_principal(principal, directory)
     is_user = requester.kind == "user"
     names = application.delegated_permissions if is_user else application.application_permissions
-    principal = replace(principal, permissions=frozenset(names) or requester.permissions)
+    principal = replace(principal, permissions=requester.permissions or frozenset(names))
     check_permission(principal, permission)
     return principal, find_mailbox(principal, directory, box.object_id, permission)

@@ -74,6 +74,20 @@ def _check_mailboxes(talk: Talk, letter: Letter) -> None:
         raise refusal(451, "4.2.1", "A mailbox has gone meanwhile; try again", "unknown-recipient")
 
 
+async def _check_room(talk: Talk, letter: Letter, size: int) -> None:
+    """Refuse what is larger than was said at MAIL when no mailbox has room for it.
+
+    When one has room the others get it too: to one message there is one answer, and who sent it is not to be told later.
+    """
+    more = size - letter.mail.size
+    if more <= 0 or talk.user is not None:
+        return
+    is_report = not letter.mail.sender
+    has_room = [await talk.house.quotas.takes(box, more, is_report=is_report) for box in letter.boxes]
+    if not any(has_room):
+        raise refusal(552, "5.2.2", "The mailbox has no room for a message of that size", "quota")
+
+
 async def _taken(talk: Talk, letter: Letter, spool: Spool) -> list[Reply]:
     """Have it filed, or sent for who signed in; the reply for each recipient."""
     house = talk.house
@@ -91,6 +105,7 @@ async def _file(talk: Talk, transaction: Transaction, transfer: Transfer) -> Non
             raise transfer.refusal
         await transfer.spool.complete()
         _check_mailboxes(talk, letter)
+        await _check_room(talk, letter, transfer.spool.size)
         said = await _taken(talk, letter, transfer.spool)
         talk.messages += 1
         talk.commands = 0

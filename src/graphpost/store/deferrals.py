@@ -42,7 +42,7 @@ class Requester(Struct, frozen=True, array_like=True):
     tenant_id: str
     object_id: str
     client_id: str
-    permissions: frozenset[str] = frozenset()  # of the token, as far as they were kept
+    permissions: frozenset[str] = frozenset()  # of a token of another issuer
 
 
 NOBODY: Final = Requester("application", "", "", "")
