@@ -23,7 +23,7 @@ from graphpost.testing.smtp_peer import SmtpPeer
 
 COMMAND = Path(sys.executable).with_name("graphpost")
 QUICK = {
-    "GRAPHPOST_DELIVERY_INITIAL_CONCURRENCY": "10",
+    "GRAPHPOST_DELIVERY_INITIAL_CONCURRENCY": "20",  # one that fails does not make it too few for a test
     "GRAPHPOST_DELIVERY_LEASE_SECONDS": "2",
     "GRAPHPOST_DELIVERY_POLL_SECONDS": "0.2",
     "GRAPHPOST_DELIVERY_RETRY_SECONDS": "0.3",

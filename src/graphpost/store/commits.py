@@ -94,6 +94,11 @@ class Submissions:
         if jobs is None:
             self._queue.put(None)  # the other writers want to know too
             return None
+        self.take_more(jobs)
+        return jobs
+
+    def take_more(self, jobs: list[Job]) -> None:
+        """Add what waits, up to a group of them."""
         while len(jobs) < GROUP:
             try:
                 more = self._queue.get_nowait()
@@ -103,7 +108,6 @@ class Submissions:
                 self._queue.put(None)
                 break
             jobs.extend(more)
-        return jobs
 
 
 def run_jobs(session: Session, jobs: list[Job], tell: Callable[[Collection[int]], None]) -> None:

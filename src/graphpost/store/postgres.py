@@ -1,6 +1,6 @@
 """The scale-out store: PostgreSQL through psycopg, writers and readers.
 
-Each writer thread takes the functions that came together and runs them as one transaction (READ COMMITTED; rows read
+Each writer thread takes the functions that came together (`store.turns`) and runs them as one transaction (READ COMMITTED; rows read
 with the dialect's `for_update` stay as they are); what needs no result is sent in one pipeline with BEGIN and COMMIT.
 Conflicts are run again.  When the server is gone, callers get StoreError at once while the connections come back with
 growing pauses.  An answered write is committed with at least synchronous_commit = on.
@@ -28,6 +28,7 @@ from graphpost.store.commits import ConnectionLostError, Submissions, run_jobs
 from graphpost.store.numbering import postgres_base
 from graphpost.store.store import Dialect, Params, Row, Tx
 from graphpost.store.transaction import Transaction, Work, widened
+from graphpost.store.turns import Turns
 
 T = TypeVar("T")
 POSTGRES: Final = Dialect(
@@ -36,7 +37,7 @@ POSTGRES: Final = Dialect(
 _READING: Final = Dialect("postgres", skip_locked="", for_update="", for_share="")
 _BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _MIGRATING: Final = 0x6772_6170_6870  # the advisory lock that migrations hold
-_CHUNKS: Final = (64, 16, 4, 1)
+_CHUNKS: Final = (64, 32, 16, 8, 4, 2, 1)
 _OLDEST: Final = 130_000
 _NUMBER: Final = "SELECT pg_current_xact_id()::text::bigint"
 _HORIZON: Final = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1"
@@ -52,6 +53,7 @@ class PostgresStore:
         self._url = url
         self._base = base
         self._submissions = Submissions()
+        self._turns = Turns(self._submissions)
         self._local = threading.local()
         self._sessions = [PostgresSession(url, POSTGRES, "BEGIN", base=base) for _ in range(connections)]
         self._readers: list[PostgresSession] = []
@@ -104,8 +106,9 @@ class PostgresStore:
             session.close()
 
     def _write_on(self, session: PostgresSession) -> None:
-        while (jobs := self._submissions.take()) is not None:
+        while (jobs := self._turns.take()) is not None:
             run_jobs(session, jobs, self._submissions.tell)
+            self._turns.end()
 
     def _read(self, fn: Callable[[Tx], T]) -> T:
         session: PostgresSession | None = getattr(self._local, "session", None)
