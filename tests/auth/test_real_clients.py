@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:response_mode='form_post' is recommended"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """The connections that msal leaves go in the test that made them, and not in somebody else's."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import ssl
 import urllib.error
@@ -51,6 +52,13 @@ pytestmark = [
     ),  # msal leaves its connections to the garbage collector
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """The connections that msal leaves go in the test that made them, and not in somebody else's."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")

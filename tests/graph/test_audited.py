@@ -263,3 +263,24 @@ async def test_the_record_says_by_which_right_it_was_sent(
     found = [r.actor for r in await book.records(box.mailbox_id) if r.recipients]
     assert [(actor.right, actor.person) for actor in found] == [(right, ADELE.address)]
     assert found[0].permission == "Mail.Send.Shared"
+
+
+async def test_ending_while_it_writes_records_everything_once(book: Book) -> None:
+    for _ in range(3):
+        await book.study.patch("mailboxSettings", {"timeZone": "UTC"})
+    running = asyncio.create_task(book.auditor.run())
+    writing = asyncio.Event()
+    write = book.study.office.store.store.write
+
+    async def slow(fn: Any) -> Any:
+        writing.set()
+        return await write(fn)
+
+    book.study.office.store.store.write = slow  # type: ignore[method-assign]
+    while not writing.is_set():
+        await book.study.clock.advance(1.0)
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await book.auditor.close()
+    assert (len(await book.records()), len(book.lines())) == (3, 3)

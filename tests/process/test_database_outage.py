@@ -51,7 +51,9 @@ def test_an_outage_is_survived(tmp_path: Path, postgres: PostgresServer, relay: 
         while target.post("/v1.0/me/sendMail", letter("after")).status == 503:
             pass
         relay.wait_for_messages(2, 60)
-        while target.administer("/admin/queue?state=queued")["value"]:
+        while (
+            target.administer("/admin/queue?state=queued").get("value") != []
+        ):  # connections may still be old
             pass
         assert target.get("/v1.0/users?$top=1").status == 200
         target.wire.close()

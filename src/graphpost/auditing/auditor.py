@@ -53,6 +53,7 @@ class Auditor:
         self._log = log
         self._waiting: deque[tuple[Instant, Entry, bool]] = deque()
         self._some = asyncio.Event()
+        self._turn = asyncio.Lock()
         self._strangers = (0, 0)  # the minute, and how many were recorded in it
 
     def note(
@@ -83,6 +84,13 @@ class Auditor:
         self._strangers = minute, count
         return count <= STRANGERS_A_MINUTE
 
+    async def close(self) -> None:
+        """Write what waits; what cannot be written any more is lost, and said."""
+        try:
+            await self.flush()
+        except (GraphpostError, OSError) as error:
+            self._log.problem("audit", error)
+
     def _keep(self, at: Instant, entry: Entry, is_written: bool) -> None:
         if len(self._waiting) >= MOST_WAITING:
             self._waiting.popleft()
@@ -97,20 +105,26 @@ class Auditor:
             await self._clock.sleep(WAIT_SECONDS)
             self._some.clear()
             try:
-                await self.flush()
+                await asyncio.shield(self.flush())
             except Exception as error:  # the records wait
                 self._log.problem("audit", error)
                 self._some.set()
 
     async def flush(self) -> None:
-        """Write what waits now."""
+        """Write what waits now; one at a time."""
+        async with self._turn:
+            await self._flush()
+
+    async def _flush(self) -> None:
         while self._waiting:
-            some = [self._waiting[index] for index in range(min(_TOGETHER, len(self._waiting)))]
+            some = [self._waiting.popleft() for _ in range(min(_TOGETHER, len(self._waiting)))]
             new = [entry for _, entry, is_written in some if not is_written]
-            if new:
-                await self._store.write(partial(_add, new))
-            for _ in some:
-                self._waiting.popleft()
+            try:
+                if new:
+                    await self._store.write(partial(_add, new))
+            except BaseException:
+                self._waiting.extendleft(reversed(some))
+                raise
             if self._settings.directory:
                 await asyncio.to_thread(self._append, [(at, entry) for at, entry, _ in some])
 

@@ -112,7 +112,7 @@ class Server:
         auditor = None
         if config.audit.enabled:
             auditor = Auditor(store, config.audit, numbers, clock, self._log)
-            self._stack.push_async_callback(auditor.flush)
+            self._stack.push_async_callback(auditor.close)
         base = Foundation(
             config, clock, self._log, self._stack, store, blobs, people, numbers, hostname, auditor
         )

@@ -18,7 +18,7 @@ from graphpost.store.store import Row, Tx
 
 NO_MAILBOX: Final = 0
 Kind = Literal["user", "application", "administrator", "nobody"]
-_ADD: Final = "INSERT INTO audit (mailbox_id, number, document) VALUES (?, ?, ?)"
+_ADD: Final = "INSERT INTO audit (mailbox_id, number, document) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 # What ends a line beside the characters that JSON escapes: next line, line separator, paragraph separator.
 _LINE_ENDS: Final = (
     (b"\xc2\x85", b"\\u0085"),
@@ -133,7 +133,7 @@ def entry_of(record: Record) -> Entry:
 
 
 def add(tx: Tx, entry: Entry) -> None:
-    """Add a record."""
+    """Add a record; again is of no effect."""
     tx.executemany(_ADD, ((entry.mailbox_id, entry.number, entry.line),))
 
 
