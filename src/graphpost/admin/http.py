@@ -160,10 +160,14 @@ def _arguments(name: str, captures: dict[str, str], query: str, body: bytes) -> 
         if body.strip():
             read = msgspec.json.decode(body, type=dict[str, Any])
             given = {**given, **read}
-        checked = msgspec.convert({**given, **captures}, _shape(name), strict=bool(body.strip()))
+        return checked_arguments(name, {**given, **captures}, strict=bool(body.strip()))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise OperationError(str(error), 400) from error
-    return msgspec.structs.asdict(checked)
+
+
+def checked_arguments(name: str, given: Mapping[str, Any], *, strict: bool = True) -> dict[str, Any]:
+    """Plain values as the arguments of an operation; msgspec.MsgspecError."""
+    return msgspec.structs.asdict(msgspec.convert(given, _shape(name), strict=strict))
 
 
 def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Answer:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from graphpost.admin import shown
 from graphpost.admin.applications import ApplicationOperations
 from graphpost.admin.audit import AuditOperations
+from graphpost.admin.importing import ImportOperations
 from graphpost.admin.queue import OperationError
 from graphpost.mail.address import domain_of
 from graphpost.store import tls
@@ -22,7 +23,7 @@ from graphpost.store.tls import Level, StoredPolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Operations(AuditOperations, ApplicationOperations):
+class Operations(AuditOperations, ImportOperations, ApplicationOperations):
     """`tls_forgotten` tells the server that what it knows of a domain is old."""
 
     tls_forgotten: Callable[[str], object] = lambda domain: None
@@ -50,6 +51,9 @@ class Operations(AuditOperations, ApplicationOperations):
         "revoke_rights": ("DELETE", "/admin/mailboxes/{address}/rights"),
         "delete_mailbox": ("DELETE", "/admin/mailboxes/{address}"),
         "restore_mailbox": ("POST", "/admin/mailboxes/{address}/restore"),
+        "check_mailboxes": ("POST", "/admin/import/check"),
+        "import_mailboxes": ("POST", "/admin/import"),
+        "export_mailboxes": ("GET", "/admin/export"),
         "list_groups": ("GET", "/admin/groups"),
         "put_group": ("PUT", "/admin/groups/{name}"),
         "change_members": ("POST", "/admin/groups/{name}/members"),

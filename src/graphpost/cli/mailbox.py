@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from graphpost.cli.mailbox_file import export, import_
 from graphpost.cli.options import json_option, quota_option, with_config
 from graphpost.cli.output import print_json, print_table, size_text
 from graphpost.cli.rights import grant, revoke, rights
@@ -22,7 +23,7 @@ def command() -> None:
     """List, add, change, delete and restore mailboxes."""
 
 
-for _each in (grant, revoke, rights):
+for _each in (grant, revoke, rights, import_, export):
     command.add_command(_each)
 
 

@@ -19,19 +19,25 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
-class _Quota(click.ParamType[int]):
-    """Bytes, or with K, M, G or T; `none`; or `usual`, as the settings say."""
+def read_quota(text: str) -> int:
+    """Bytes, or with K, M, G or T; `none`; or `usual`, as the settings say.  Raises ValueError."""
+    word = text.strip().upper()
+    if word in ("NONE", "USUAL"):
+        return 0 if word == "NONE" else -1
+    digits, unit = (word[:-1], word[-1]) if word[-1:] in _UNITS else (word, "")
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 15 or int(digits) == 0:
+        raise ValueError(f"{text!r} is not a size such as 50G, nor `none` or `usual`")
+    return min(int(digits) * _UNITS[unit], 2**62)
 
+
+class _Quota(click.ParamType[int]):
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        text = str(value).strip().upper()
-        if text in ("NONE", "USUAL"):
-            return 0 if text == "NONE" else -1
-        digits, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "")
-        if not (digits.isascii() and digits.isdigit()) or len(digits) > 15 or int(digits) == 0:
-            self.fail(f"{value!r} is not a size such as 50G, nor `none` or `usual`", param, ctx)
-        return int(digits) * _UNITS[unit]
+        try:
+            return read_quota(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 quota_option = click.option(

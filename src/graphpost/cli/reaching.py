@@ -111,6 +111,7 @@ def _remotely(config: Config, running: Running, operation: str, arguments: dict[
 
 
 async def _locally(config: Config, operation: str, arguments: dict[str, Any]) -> Any:
+    from graphpost.admin.http import checked_arguments
     from graphpost.admin.mailboxes import declared_addresses
     from graphpost.admin.operations import Operations
     from graphpost.clock import SystemClock
@@ -128,6 +129,7 @@ async def _locally(config: Config, operation: str, arguments: dict[str, Any]) ->
             quota_bytes=config.accounts.quota_bytes,
             declared=declared_addresses(config),
         )
-        return await getattr(operations, operation)(**arguments)
+        given = {key: value for key, value in arguments.items() if value is not None}
+        return await getattr(operations, operation)(**checked_arguments(operation, given))
     finally:
         await store.close()

@@ -133,6 +133,21 @@ def password_of(tx: Tx, mailbox_id: int) -> str:
     return str(row[0]) if row else ""
 
 
+def find_owner(tx: Tx, address: str) -> Mailbox | None:
+    """Whose an address is, first or alias."""
+    row = tx.one("SELECT mailbox_id FROM addresses WHERE address = ?", (address.casefold(),))
+    if row is None:
+        return None
+    rows = tx.all("SELECT spelling FROM addresses WHERE mailbox_id = ? ORDER BY position", row)
+    found = tx.one(f"{_MAILBOXES} WHERE mailbox_id = ?", row)
+    return None if found is None else mailbox_of(found, [each[0] for each in rows])
+
+
+def list_passwords(tx: Tx) -> dict[int, str]:
+    """The hashes of all mailboxes that have a password."""
+    return dict(tx.all("SELECT mailbox_id, password FROM mailboxes WHERE password <> ''"))
+
+
 def set_password(tx: Tx, mailbox: Mailbox, password: str) -> None:
     """Keep the hash of a new password; whatever was signed in with the old one ends."""
     tx.execute("UPDATE mailboxes SET password = ? WHERE mailbox_id = ?", (password, mailbox.mailbox_id))

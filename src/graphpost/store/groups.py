@@ -29,6 +29,19 @@ def list_groups(tx: Tx) -> list[Group]:
     ]
 
 
+def by_member(tx: Tx, origin: Origin) -> dict[str, list[str]]:
+    """The names of the groups that members were put into by the settings or by commands, by the member."""
+    rows = tx.all(
+        "SELECT m.member, g.name FROM mailbox_group_members m JOIN mailbox_groups g ON g.name_key = m.name_key"
+        " WHERE m.origin = ? ORDER BY g.name_key",
+        (origin,),
+    )
+    found: dict[str, list[str]] = {}
+    for member, name in rows:
+        found.setdefault(member, []).append(name)
+    return found
+
+
 def is_address(tx: Tx, address: str) -> bool:
     """Whether a group has that address."""
     rows = tx.all("SELECT address FROM mailbox_groups WHERE address <> ''")
@@ -63,23 +76,42 @@ def put(tx: Tx, name: str, address: str, origin: Origin) -> bool:
 
 def add_members(tx: Tx, name: str, members: Collection[str], origin: Origin) -> bool:
     """Put mailboxes into a group; False when all of them were there."""
-    there = _members(tx, name, origin)
-    new = sorted({member.casefold() for member in members} - there)
-    tx.executemany(
-        "INSERT INTO mailbox_group_members (name_key, member, origin) VALUES (?, ?, ?)",
-        [(name.casefold(), member, origin) for member in new],
-    )
-    return bool(new)
+    added = [
+        tx.execute(
+            "INSERT INTO mailbox_group_members (name_key, member, origin) VALUES (?, ?, ?)"
+            " ON CONFLICT (name_key, member, origin) DO NOTHING",
+            (name.casefold(), member, origin),
+        )
+        for member in sorted({member.casefold() for member in members})
+    ]
+    return any(added)
 
 
 def remove_members(tx: Tx, name: str, members: Collection[str], origin: Origin) -> bool:
     """Take mailboxes out of a group; False when none of them was there."""
-    gone = sorted({member.casefold() for member in members} & _members(tx, name, origin))
-    tx.executemany(
-        "DELETE FROM mailbox_group_members WHERE name_key = ? AND member = ? AND origin = ?",
-        [(name.casefold(), member, origin) for member in gone],
+    removed = [
+        tx.execute(
+            "DELETE FROM mailbox_group_members WHERE name_key = ? AND member = ? AND origin = ?",
+            (name.casefold(), member, origin),
+        )
+        for member in sorted({member.casefold() for member in members})
+    ]
+    return any(removed)
+
+
+def of_member(tx: Tx, member: str, origin: Origin) -> list[str]:
+    """The names of the groups that the settings, or commands, put somebody into."""
+    rows = tx.all(
+        "SELECT g.name FROM mailbox_groups g JOIN mailbox_group_members m ON m.name_key = g.name_key"
+        " WHERE m.member = ? AND m.origin = ? ORDER BY g.name_key",
+        (member.casefold(), origin),
     )
-    return bool(gone)
+    return [row[0] for row in rows]
+
+
+def is_group(tx: Tx, name: str) -> bool:
+    """Whether there is a group of that name."""
+    return tx.one("SELECT 1 FROM mailbox_groups WHERE name_key = ?", (name.casefold(),)) is not None
 
 
 def remove(tx: Tx, name: str) -> bool:
