@@ -27,7 +27,6 @@ BOB = f"bob@{DOMAIN}"
 class Guarded(World):
     """A World in which hosts have certificates from `authority`, and the domain may have a policy."""
 
-    server: ServerThread
     policies: PolicyPeer
     authority: trustme.CA
     start: Callable[[], contextlib.AbstractContextManager[ServerThread]]
@@ -95,11 +94,15 @@ def make_world(tmp_path: Path, authority: trustme.CA) -> Iterator[Callable[..., 
                 )
 
             data = tmp_path / "data"
-            world = Guarded(Client(0, data), dns, port, stack)
+
+            def start() -> contextlib.AbstractContextManager[ServerThread]:
+                return running_server(data, change=change, policy_port=policies.port)
+
+            running = stack.enter_context(contextlib.ExitStack())
+            server = running.enter_context(start())
+            world = Guarded(server, Client(server.port, data), dns, stack)
             world.policies, world.authority = policies, authority
-            world.start = lambda: running_server(data, change=change, policy_port=policies.port)
-            world.running = stack.enter_context(contextlib.ExitStack())
-            world.restart()
+            world.start, world.running = start, running
             return world
 
         yield make

@@ -136,7 +136,8 @@ class Place:
         # Read receipts come into the senders' mailboxes by themselves, which the model knows nothing of.
         study = Study(open_store(), folder, delivery=replace(SETTINGS, read_receipts=False))
         await study.furnish()
-        app = replace(APP, delegated_permissions=("Mail.Send",))  # for mail that is sent later
+        # What is done later, or in slices, is by what the application has then.
+        app = replace(APP, delegated_permissions=("Mail.Send", "Mail.ReadWrite"))
         study.office.directory = Directory.of(MAILBOXES, [app, SCOPED])
         await study.office.worker.start()
         return study

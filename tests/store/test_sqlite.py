@@ -107,7 +107,7 @@ async def main(directory):
     store, blobs = SqliteStore.open(directory / "mail.db"), FileBlobs(directory / "blobs")
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, hard))
     for start in range(0, 60, 10):
         print(*await asyncio.gather(*(write(store, n) for n in range(start, start + 10))), sep="\\n")
     try:
