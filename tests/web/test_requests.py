@@ -267,11 +267,11 @@ def test_pipelined_requests_are_answered_in_their_order(site: Site) -> None:
 def test_idle_connections_disturb_nobody(site: Site) -> None:
     get = f"GET /healthz HTTP/1.1\r\nHost: localhost:{site.port}\r\n\r\n".encode()
     with ExitStack() as stack:
-        idle = [stack.enter_context(closing(site.connect())) for _ in range(1000)]
-        for line in idle[:300]:
-            line.sendall(get)
-        for line in idle[300:600]:
-            line.sendall(get[:20])
+        idle = []
+        for number in range(1000):
+            line = stack.enter_context(closing(site.connect()))
+            line.sendall(get if number < 300 else get[:20] if number < 600 else b"")
+            idle.append(line)
         for _ in range(20):
             assert site.client.post("b@else.test").status == 202
         assert idle[0].recv(12) == b"HTTP/1.1 200"

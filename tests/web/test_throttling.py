@@ -57,7 +57,7 @@ def test_slices_count_as_the_application_that_opened_the_session(tmp_path: Path)
         refused = session.put(2 * SLICE, DATA[2 * SLICE :])
         assert refused.error[:2] == (429, "ApplicationThrottled")
         assert "IncomingBytes" in refused.error[2]
-        assert 300 < int(refused.headers["retry-after"]) <= 305
+        assert 200 < int(refused.headers["retry-after"]) <= 305  # less what the slices took
         assert session.expected() == [f"{2 * SLICE}-{len(DATA) - 1}"]
         own.wire.close()
 
