@@ -11,31 +11,13 @@ import trustme
 from anyio.lowlevel import checkpoint
 from tests.delivery.post import ADELE
 from tests.inbound.room import LETTER, MakeRoom, Room, Wire
+from tests.jumping_loop import anyio_backend, let_pass
 
 from graphpost.config import InboundSettings
 from graphpost.inbound.gate import Gate
 
+__all__ = ["anyio_backend"]
 pytestmark = pytest.mark.anyio
-
-
-class JumpingLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock can be put forward."""
-
-    ahead = 0.0
-
-    def time(self) -> float:
-        return super().time() + self.ahead
-
-
-def let_pass(seconds: float) -> None:
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, JumpingLoop)
-    loop.ahead += seconds
-
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, object]]:
-    return "asyncio", {"loop_factory": JumpingLoop}
 
 
 async def test_who_says_nothing_is_let_go(room: Room) -> None:

@@ -7,36 +7,18 @@ from collections.abc import Callable
 
 import pytest
 from anyio.lowlevel import checkpoint
+from tests.jumping_loop import anyio_backend, let_pass
 from tests.transport.letters import Endless, envelope
 
 from graphpost.testing.smtp_peer import Gate, Hold, SmtpPeer
 from graphpost.transport.courier import Deferred, Delivered, Envelope, Outcome
 from graphpost.transport.smtp import SmtpCourier
 
+__all__ = ["anyio_backend"]
 pytestmark = pytest.mark.anyio
 
 MakePeer = Callable[..., SmtpPeer]
 MakeCourier = Callable[..., SmtpCourier]
-
-
-class JumpingLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock can be put forward."""
-
-    ahead = 0.0
-
-    def time(self) -> float:
-        return super().time() + self.ahead
-
-
-def let_pass(seconds: float) -> None:
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, JumpingLoop)
-    loop.ahead += seconds
-
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, object]]:
-    return "asyncio", {"loop_factory": JumpingLoop}
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,20 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+import dns.exception
 import dns.message
 import dns.nameserver
+import dns.query
 
 LONGEST: Final = 16_384  # octets of an answer
 
 
+class AnswerTooLongError(dns.exception.FormError):
+    """The DNS server's answer is too long."""
+
+
 class NameServer(dns.nameserver.Do53Nameserver):
-    """Asked by UDP; by TCP when the answer does not fit.  NotImplementedError is how a resolver knows that one is of no use."""
+    """Asked by UDP; by TCP when the answer does not fit.  After a FormError the resolver does not ask it again."""
 
     async def async_query(
         self,
@@ -35,7 +41,7 @@ class NameServer(dns.nameserver.Do53Nameserver):
         async with asyncio.timeout(timeout):
             response = dns.message.from_wire(await self._asked(request.to_wire()))
         if not request.is_response(response):
-            raise NotImplementedError("the answer is to another question")
+            raise dns.query.BadResponse
         return response
 
     async def _asked(self, question: bytes) -> bytes:
@@ -44,7 +50,7 @@ class NameServer(dns.nameserver.Do53Nameserver):
             writer.write(len(question).to_bytes(2, "big") + question)
             size = int.from_bytes(await reader.readexactly(2), "big")
             if size > LONGEST:
-                raise NotImplementedError(f"the answer has {size} octets")
+                raise AnswerTooLongError
             return await reader.readexactly(size)
         finally:
             writer.close()
