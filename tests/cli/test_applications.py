@@ -112,6 +112,7 @@ def test_signing_keys_are_listed_added_and_retired(graphpost: Any) -> None:
     assert listed[0]["kid"] == first["kid"]
     for kid, problem in (
         ("nothing", "kid: there is no key nothing"),
+        ("-like-an-option", "kid: there is no key -like-an-option"),
         (listed[1]["kid"], "signs; add another key first"),
         (listed[0]["kid"], "are good for another"),
     ):

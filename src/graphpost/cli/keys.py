@@ -45,7 +45,7 @@ def add(config: Config, as_json: bool) -> None:
     _print(_keys(config)[-1], "signs after the next start of the server", as_json)
 
 
-@command.command()
+@command.command(context_settings={"ignore_unknown_options": True})  # every 64th key id begins with a hyphen
 @click.argument("kid", metavar="KEY-ID")
 @with_config
 @json_option
