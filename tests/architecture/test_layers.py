@@ -25,7 +25,7 @@ LAYERS = (
     ("odata", "mail"),
     ("maillog",),
     ("config", "metrics"),
-    ("addresses", "clock", "ids", "errors", "files", "loglines", "process"),
+    ("addresses", "certified", "clock", "ids", "errors", "files", "loglines", "process"),
 )
 GROUPS = (
     ("api",),

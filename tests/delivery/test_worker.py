@@ -375,7 +375,7 @@ async def test_what_an_earlier_process_left_behind_is_tried_again_at_the_start(
     await office.worker.start()
     await office.until_done()
     assert office.one.addresses == ["a@one.test"]
-    assert "interrupted attempts=1" in office.said()
+    assert "interrupted deliveries=1" in office.said()
 
 
 # Stopping
