@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from tests.delivery.post import ADELE, SETTINGS, furnish, open_sqlite
-from tests.store.made import upload
+from tests.store.made import item, upload
 
 from graphpost.clock import SECOND
 from graphpost.config import AccountSettings, LogSettings
 from graphpost.delivery.housekeeping.indexing import Indexer
 from graphpost.delivery.housekeeping.maintenance import Maintenance
+from graphpost.mail.mailbox import DRAFTS
 from graphpost.maillog import MailLog
-from graphpost.store import uploads
+from graphpost.store import messages, uploads
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.sqlite import SqliteStore
 from graphpost.store.uploads import Upload, part_name
@@ -72,6 +73,7 @@ class House:
 async def house(anyio_backend: str, tmp_path: Path):  # type: ignore[no-untyped-def]
     store = open_sqlite(tmp_path)
     await furnish(store)
+    await store.write(lambda tx: messages.add(tx, item(1, ADELE.mailbox_id, DRAFTS, is_draft=True)))
     yield House(store, tmp_path)
     await store.close()
 
@@ -83,6 +85,15 @@ async def test_an_upload_whose_time_is_over_goes_with_its_part(house: House) -> 
     await house.maintenance.once()
     assert await house.sessions() == {part_name(2)}
     assert house.parts() == [part_name(2)]
+
+
+async def test_an_upload_whose_draft_is_gone_goes_with_its_part(house: House) -> None:
+    await house.begin(1)
+    made = await house.begin(2, message_id=2)
+    house.clock.jump_to(made.expires_at - 1)
+    await house.maintenance.once()
+    assert await house.sessions() == {part_name(1)}
+    assert house.parts() == [part_name(1)]
 
 
 async def test_an_upload_that_waits_keeps_its_part_however_old(house: House) -> None:

@@ -86,7 +86,7 @@ class Maintenance:
         for box in boxes:
             while await self._store.write(lambda tx, box=box: repeats.prune(tx, box, done, _BATCH)):  # type: ignore[misc]
                 pass
-        await self._store.write(lambda tx: [uploads.remove_expired(tx, box, now) for box in boxes])
+        await self._store.write(lambda tx: [uploads.remove_ended(tx, box, now) for box in boxes])
         await self._store.write(lambda tx: suppressions.remove_expired(tx, now))
         blobs = self._named(_blobs_of, boxes)
         await asyncio.to_thread(self._blobs.sweep, blobs, now, GRACE_SECONDS)
