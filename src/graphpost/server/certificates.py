@@ -1,4 +1,4 @@
-"""The certificates that the server shows, and whoever looks whether they were replaced.
+"""The certificates that the server shows, and looking whether they were replaced.
 
 Once in LOOK_SECONDS the files are looked at; connections that are there go on.  Once in an hour one of the local
 authority's is made anew when it ends soon.
