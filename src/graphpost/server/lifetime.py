@@ -13,6 +13,7 @@ import socket
 import sys
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import urlsplit
 
 from graphpost import __version__
 from graphpost.admin.access import announce, withdraw
@@ -43,7 +44,7 @@ from graphpost.store.store import Store
 from graphpost.throttling.limiting import Throttling
 from graphpost.web.app import Application
 from graphpost.web.certificates import CertificateFiles, server_certificate
-from graphpost.web.listener import Listener, listen
+from graphpost.web.listener import Listener, listen, own_address
 
 
 class Server:
@@ -131,7 +132,7 @@ class Server:
         )
         await self._start_web(application, listener)
         await start_inbound(base, delivery, self.ca)
-        announce(config.data, self.url, self._file)
+        announce(config.data, self.url, self._file, f"{urlsplit(self.url).scheme}://{own_address(listener)}")
         self._stack.callback(withdraw, config.data)
         self._is_ready = True
         self._log.ready(self.url)

@@ -49,6 +49,13 @@ def listen(section: str, host: str, port: int) -> socket.socket:
     return listener
 
 
+def own_address(listener: socket.socket) -> str:
+    """Where programs of this machine reach it, as a URL has it: `127.0.0.1:8443`."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - the name of a listener, not one
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 class Listener:
     """An application on a socket: `start` returns when it is served, `stop` when everything begun was answered.
 
