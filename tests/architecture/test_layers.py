@@ -24,7 +24,7 @@ LAYERS = (
     ("store", "transport"),
     ("odata", "mail"),
     ("maillog",),
-    ("config", "metrics"),
+    ("config", "metrics", "sockets", "tls"),
     ("addresses", "clock", "ids", "errors", "files", "loglines", "process"),
 )
 GROUPS = {

@@ -37,6 +37,7 @@ from graphpost.server.application import make_application
 from graphpost.server.delivery import start_delivery
 from graphpost.server.foundation import Foundation
 from graphpost.server.inbound import start_inbound
+from graphpost.sockets import listen, own_address
 from graphpost.store.declared import apply_settings
 from graphpost.store.opening import open_blobs, open_store
 from graphpost.store.people import Accounts
@@ -44,7 +45,7 @@ from graphpost.store.store import Store
 from graphpost.throttling.limiting import Throttling
 from graphpost.web.app import Application
 from graphpost.web.certificates import CertificateFiles, server_certificate
-from graphpost.web.listener import Listener, listen, own_address
+from graphpost.web.listener import Listener
 
 
 class Server:
