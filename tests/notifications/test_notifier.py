@@ -345,7 +345,9 @@ async def test_what_another_issuer_permitted_counts_for_as_long_as_the_subscript
     await bureau.arrive()
     [event] = await came(receiver, 1)
     assert event["changeType"] == "created"
-    await bureau.until(lambda found: all(each.subscription_id != other.subscription_id for each in found.values()))
+    await bureau.until(
+        lambda found: all(each.subscription_id != other.subscription_id for each in found.values())
+    )
     assert [request.path for request in receiver.requests] == ["/hook"]
 
 

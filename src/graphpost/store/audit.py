@@ -19,6 +19,9 @@ from graphpost.ids import instant_of
 from graphpost.store.store import Row, Tx
 
 NO_MAILBOX: Final = 0
+ISSUER: Final = "issuer "  # the beginning of the actions of the embedded issuer
+SMTP_AUTH: Final = "SMTP AUTH"
+ADMINISTRATION: Final = "administration"
 Kind = Literal["user", "application", "administrator", "nobody", "unreadable"]
 _ADD: Final = "INSERT INTO audit (mailbox_id, number, document) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 # What ends a line beside the characters that JSON escapes: next line, line separator, paragraph separator.
@@ -36,7 +39,8 @@ _BELOW: Final = (
 class Actor(Struct, frozen=True, array_like=True):
     """Who asked: the application, the person (for an application that acts by itself ''), and from where.
 
-    `permission` is the name in the token that opened the route, `right` why the mailbox was open to them.
+    `permission` is the name in the token that opened the route, or what a token that was issued has; `right` why the
+    mailbox was open to them.  "nobody" has proved nothing: the names are those that were claimed.
     """
 
     kind: Kind
