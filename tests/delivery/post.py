@@ -12,25 +12,25 @@ from typing import Any, TypeVar
 
 from graphpost.clock import SECOND, Instant
 from graphpost.config import AccountSettings, DeliverySettings, LimitSettings, LogSettings, RouteSettings
-from graphpost.delivery.absence import Absence
-from graphpost.delivery.arriving import Arrivals
-from graphpost.delivery.attempt import Attempts
-from graphpost.delivery.automatic import AutomaticMail
-from graphpost.delivery.dispatch import Check, Dispatcher
+from graphpost.delivery.acceptance.dispatch import Check, Dispatcher
+from graphpost.delivery.acceptance.rationing import Rations
+from graphpost.delivery.acceptance.submit import Submission, Submitter
+from graphpost.delivery.arrival.arriving import Arrivals
+from graphpost.delivery.arrival.local import LocalDelivery
+from graphpost.delivery.arrival.noticing import Noticing
+from graphpost.delivery.arrival.ruling import Ruler
 from graphpost.delivery.filing import Filer
-from graphpost.delivery.lane import Limits
-from graphpost.delivery.local import LocalDelivery
-from graphpost.delivery.noticing import Noticing
+from graphpost.delivery.queue.attempt import Attempts
+from graphpost.delivery.queue.lane import Limits
+from graphpost.delivery.queue.rerouting import Rerouter
+from graphpost.delivery.queue.settler import Settler
+from graphpost.delivery.queue.worker import Worker
 from graphpost.delivery.quotas import Quotas
-from graphpost.delivery.rationing import Rations
-from graphpost.delivery.receipts import Receipts
-from graphpost.delivery.reports import Reporter
-from graphpost.delivery.rerouting import Rerouter
+from graphpost.delivery.responses.absence import Absence
+from graphpost.delivery.responses.automatic import AutomaticMail
+from graphpost.delivery.responses.receipts import Receipts
+from graphpost.delivery.responses.reports import Reporter
 from graphpost.delivery.routing import CAPTURE, EXCEEDED, LOCAL, REJECT, UNKNOWN, Router, destination_key
-from graphpost.delivery.ruling import Ruler
-from graphpost.delivery.settler import Settler
-from graphpost.delivery.submit import Submission, Submitter
-from graphpost.delivery.worker import Worker
 from graphpost.errors import StoreError
 from graphpost.graph.bodies.zones import instant_of
 from graphpost.ids import Numbers
@@ -144,7 +144,7 @@ class BreakableStore:
 
 def settling(fn: Callable[[Tx], Any]) -> StoreError | None:
     """Breaks what the settler writes."""
-    return StoreError("the disk is full") if fn.__module__ == "graphpost.delivery.settler" else None
+    return StoreError("the disk is full") if fn.__module__ == "graphpost.delivery.queue.settler" else None
 
 
 def claiming(fn: Callable[[Tx], Any]) -> StoreError | None:
@@ -154,7 +154,9 @@ def claiming(fn: Callable[[Tx], Any]) -> StoreError | None:
 
 def accepting(fn: Callable[[Tx], Any]) -> StoreError | None:
     """Breaks what the submitter writes."""
-    return StoreError("the disk is full") if fn.__module__ == "graphpost.delivery.accepting" else None
+    return (
+        StoreError("the disk is full") if fn.__module__ == "graphpost.delivery.acceptance.accepting" else None
+    )
 
 
 class Office:

@@ -23,17 +23,17 @@ from graphpost.config import (
     LogSettings,
     TenantSettings,
 )
-from graphpost.delivery.absence import Absence
-from graphpost.delivery.arriving import Arrivals
-from graphpost.delivery.automatic import AutomaticMail
-from graphpost.delivery.confirming import Confirmer
+from graphpost.delivery.arrival.arriving import Arrivals
+from graphpost.delivery.arrival.noticing import Noticing
+from graphpost.delivery.arrival.ruling import Ruler
 from graphpost.delivery.filing import Filer
-from graphpost.delivery.noticing import Noticing
 from graphpost.delivery.quotas import Quotas
-from graphpost.delivery.receipts import Receipts
-from graphpost.delivery.reports import Reporter
+from graphpost.delivery.responses.absence import Absence
+from graphpost.delivery.responses.automatic import AutomaticMail
+from graphpost.delivery.responses.confirming import Confirmer
+from graphpost.delivery.responses.receipts import Receipts
+from graphpost.delivery.responses.reports import Reporter
 from graphpost.delivery.routing import Router
-from graphpost.delivery.ruling import Ruler
 from graphpost.graph.bodies.zones import instant_of
 from graphpost.ids import Numbers
 from graphpost.inbound.listener import listen_unix

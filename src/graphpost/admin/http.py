@@ -107,8 +107,8 @@ class AdminApi:
     async def _why_not_ready(self) -> str:
         if reason := self.why_not_ready():
             return reason
-        try:
-            await self.operations.store.read(accounts.revision)
+        try:  # by the way of what is written, and nothing is: a store that can only be read takes no mail
+            await self.operations.store.write(accounts.revision)
         except StoreError as error:
             self.log.problem("readyz", error)
             return "the store does not answer"

@@ -31,8 +31,8 @@ from graphpost.config import (
     TrustedIssuerSettings,
 )
 from graphpost.config.names import is_loopback
-from graphpost.delivery.outlets import check_files, host_name
-from graphpost.delivery.relaying import Relays
+from graphpost.delivery.outbound.outlets import check_files, host_name
+from graphpost.delivery.outbound.relaying import Relays
 from graphpost.errors import GraphpostError
 from graphpost.store.pending import pending_migrations
 from graphpost.transport.dkim_keys import read_key

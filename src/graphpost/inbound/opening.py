@@ -12,10 +12,10 @@ from graphpost.auth.signing_in import SigningIn
 from graphpost.clock import Clock
 from graphpost.config import Config
 from graphpost.config.names import a_label
-from graphpost.delivery.arriving import Arrivals
-from graphpost.delivery.confirming import Confirmer
+from graphpost.delivery.arrival.arriving import Arrivals
 from graphpost.delivery.filing import Filer
 from graphpost.delivery.quotas import Quotas
+from graphpost.delivery.responses.confirming import Confirmer
 from graphpost.delivery.routing import Router
 from graphpost.errors import ConfigurationError
 from graphpost.files import make_directory

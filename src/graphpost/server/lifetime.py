@@ -23,7 +23,7 @@ from graphpost.auth.keys import open_keys
 from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
 from graphpost.config.names import a_label
-from graphpost.delivery.outlets import HTTPS_PORT, host_name
+from graphpost.delivery.outbound.outlets import HTTPS_PORT, host_name
 from graphpost.files import locked
 from graphpost.graph.notifications.notifying import GraphWording
 from graphpost.graph.routes import MAIL_LIST
