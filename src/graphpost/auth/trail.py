@@ -1,4 +1,4 @@
-"""What the audit log is told of requests to the issuer: who, which client, how it ended.
+"""What the audit log is told of requests to the issuer: who, and how it ended.
 
 A trail is filled in while a request is answered.  A name is in it only when it is one of somebody here: what a person
 types where a name belongs may be the password.
