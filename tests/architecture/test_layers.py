@@ -24,6 +24,7 @@ LAYERS = (
     ("store", "transport"),
     ("odata", "mail"),
     ("maillog",),
+    ("eventlog",),
     ("config", "metrics", "sockets", "tls"),
     ("addresses", "clock", "ids", "errors", "files", "loglines", "process"),
 )

@@ -320,7 +320,7 @@ REFUSED = [
     (
         '[[routes]]\ndomains = ["*"]\nto = "smtps://r.test"\nusername = "u"\npassword_file = "\\u0000"',
         "routes[0].password_file",
-        "cannot read",
+        "NUL character",
     ),
     ("[delivery]\nretry_seconds = []", "delivery.retry_seconds", "at least one"),
     ("[delivery]\nretry_seconds = [0]", "delivery.retry_seconds", "greater than 0"),
