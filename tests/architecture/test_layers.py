@@ -24,6 +24,7 @@ LAYERS = (
     ("store", "transport"),
     ("odata", "mail"),
     ("maillog",),
+    ("eventlog",),
     ("config", "metrics"),
     ("addresses", "clock", "ids", "errors", "files", "loglines", "process"),
 )

@@ -24,11 +24,12 @@ from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
 from graphpost.config.names import a_label
 from graphpost.delivery.outbound.outlets import HTTPS_PORT, host_name
+from graphpost.eventlog import ProblemHandler
 from graphpost.files import locked
 from graphpost.graph.notifications.notifying import GraphWording
 from graphpost.graph.routes import MAIL_LIST
 from graphpost.ids import Numbers
-from graphpost.maillog import MailLog, ProblemHandler
+from graphpost.maillog import MailLog
 from graphpost.notifications.notifier import Notifier
 from graphpost.notifications.posting import Poster
 from graphpost.process import most_connections
