@@ -9,6 +9,7 @@ import pytest
 import trustme
 
 from graphpost.certified import Certified
+from graphpost.errors import ConfigurationError
 
 NAME = "mail.contoso.test"
 
@@ -60,7 +61,7 @@ def shown(certified: Certified, place: Place) -> int:
 
 
 def test_a_certificate_that_was_replaced_is_shown_from_then_on(place: Place) -> None:
-    certified = Certified(place.certificate, place.key)
+    certified = Certified(place.certificate, place.key, "server.certificate")
     first = shown(certified, place)
     assert not certified.renew()
     place.put()
@@ -72,7 +73,7 @@ def test_a_certificate_that_was_replaced_is_shown_from_then_on(place: Place) -> 
 @pytest.mark.parametrize("file", ["certificate", "key"])
 @pytest.mark.parametrize("what", ["nothing", "nonsense", "another"])
 def test_what_cannot_be_used_is_told_once_and_changes_nothing(place: Place, file: str, what: str) -> None:
-    certified = Certified(place.certificate, place.key)
+    certified = Certified(place.certificate, place.key, "server.certificate")
     first = shown(certified, place)
     path: Path = getattr(place, file)
     path.unlink()
@@ -80,7 +81,7 @@ def test_what_cannot_be_used_is_told_once_and_changes_nothing(place: Place, file
         other = place.authority.issue_cert(NAME)
         pem = other.cert_chain_pems[0] if file == "certificate" else other.private_key_pem
         path.write_bytes(pem.bytes() if what == "another" else b"nonsense")
-    with pytest.raises((OSError, ValueError)):
+    with pytest.raises(ConfigurationError):
         certified.renew()
     assert not certified.renew()
     assert shown(certified, place) == first
@@ -99,5 +100,5 @@ def test_a_key_with_a_password_is_refused_and_nobody_is_asked(place: Place) -> N
         serialization.BestAvailableEncryption(b"secret"),
     )
     place.link(place.key, encrypted)
-    with pytest.raises(ValueError, match="encrypted"):
-        Certified(place.certificate, place.key)
+    with pytest.raises(ConfigurationError, match="encrypted"):
+        Certified(place.certificate, place.key, "server.certificate")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import NoReturn
+
+from graphpost.errors import ConfigurationError
+from graphpost.tls import load_certificate
 
 Stamp = tuple[int, int, int]
 
@@ -16,9 +18,10 @@ Stamp = tuple[int, int, int]
 class Certified:
     """`context` has the certificate and its key, as they were when they last could be used."""
 
-    def __init__(self, certificate: Path, key: Path) -> None:
-        """Raises OSError (which ssl.SSLError is) or ValueError when they cannot be used."""
+    def __init__(self, certificate: Path, key: Path, setting: str) -> None:
+        """`setting` is where the certificate comes from; raises ConfigurationError when they cannot be used."""
         self.certificate = certificate
+        self._setting = setting
         self._key = key
         self._seen = self._stamps()
         self.context = self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
@@ -26,21 +29,22 @@ class Certified:
     def renew(self) -> bool:
         """Take up the files if they are others than before; whether they were.
 
-        Raises OSError or ValueError when they cannot be used, once for the same files.
+        Raises ConfigurationError when they cannot be used, once for the same files.
         """
         stamps = self._stamps()
         if stamps == self._seen:
             return False
         self._seen = stamps
         if None in stamps:
-            raise FileNotFoundError(f"there is no {self.certificate if stamps[0] is None else self._key}")
+            missing = self.certificate if stamps[0] is None else self._key
+            raise ConfigurationError(self._setting, f"there is no {missing}")
         # Tried elsewhere first: a context that is given a certificate forgets a key that does not fit.
         self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         self._load(self.context)
         return True
 
     def _load(self, context: ssl.SSLContext) -> ssl.SSLContext:
-        context.load_cert_chain(self.certificate, self._key, password=_no_password)
+        load_certificate(context, self.certificate, self._key, self._setting)
         return context
 
     def _stamps(self) -> tuple[Stamp | None, Stamp | None]:
@@ -54,7 +58,3 @@ def _stamp(path: Path) -> Stamp | None:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _no_password() -> NoReturn:
-    raise ValueError("the key is encrypted")

@@ -24,8 +24,10 @@ LAYERS = (
     ("store", "transport"),
     ("odata", "mail"),
     ("maillog",),
-    ("config", "metrics"),
-    ("addresses", "certified", "clock", "ids", "errors", "files", "loglines", "process"),
+    ("eventlog",),
+    ("certified", "config", "metrics", "sockets"),
+    ("tls",),
+    ("addresses", "clock", "ids", "errors", "files", "loglines", "process"),
 )
 GROUPS = {
     "delivery": (

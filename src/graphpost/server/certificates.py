@@ -45,12 +45,7 @@ class Certificates:
             self.inbound = self.web
 
     def _show(self, section: str, certificate: Path, key: Path) -> ssl.SSLContext:
-        try:
-            shown = Certified(certificate, key)
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(
-                f"{section}.certificate", f"{certificate} and {key} cannot be used: {error}"
-            ) from error
+        shown = Certified(certificate, key, f"{section}.certificate")
         self._shown.append(shown)
         return shown.context
 
@@ -67,7 +62,7 @@ class Certificates:
             try:
                 if shown.renew():
                     self._log.certificate_renewed(str(shown.certificate))
-            except (OSError, ValueError) as error:
+            except ConfigurationError as error:
                 self._log.problem(f"certificate {shown.certificate}", error)
 
     async def _issue(self) -> None:

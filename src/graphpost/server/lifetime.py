@@ -14,6 +14,7 @@ import ssl
 import sys
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import urlsplit
 
 from graphpost import __version__
 from graphpost.admin.access import announce, withdraw
@@ -25,11 +26,12 @@ from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
 from graphpost.config.names import a_label
 from graphpost.delivery.outbound.outlets import HTTPS_PORT, host_name
+from graphpost.eventlog import ProblemHandler
 from graphpost.files import locked
 from graphpost.graph.notifications.notifying import GraphWording
 from graphpost.graph.routes import MAIL_LIST
 from graphpost.ids import Numbers
-from graphpost.maillog import MailLog, ProblemHandler
+from graphpost.maillog import MailLog
 from graphpost.notifications.notifier import Notifier
 from graphpost.notifications.posting import Poster
 from graphpost.process import most_connections
@@ -38,6 +40,7 @@ from graphpost.server.certificates import Certificates
 from graphpost.server.delivery import start_delivery
 from graphpost.server.foundation import Foundation
 from graphpost.server.inbound import start_inbound
+from graphpost.sockets import listen, own_address
 from graphpost.store.declared import apply_settings
 from graphpost.store.opening import open_blobs, open_store
 from graphpost.store.people import Accounts
@@ -45,7 +48,7 @@ from graphpost.store.store import Store
 from graphpost.throttling.limiting import Throttling
 from graphpost.web.app import Application
 from graphpost.web.certificates import CertificateFiles
-from graphpost.web.listener import Listener, listen
+from graphpost.web.listener import Listener
 
 
 class Server:
@@ -136,7 +139,7 @@ class Server:
         await self._start_web(application, listener, certificates.web)
         await start_inbound(base, delivery, certificates.inbound)
         base.background(certificates.watch())
-        announce(config.data, self.url, self._file)
+        announce(config.data, self.url, self._file, f"{urlsplit(self.url).scheme}://{own_address(listener)}")
         self._stack.callback(withdraw, config.data)
         self._is_ready = True
         self._log.ready(self.url)
