@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from msgspec.structs import asdict, replace
 
@@ -30,6 +30,7 @@ from graphpost.config.settings import (
 )
 from graphpost.errors import ConfigurationError
 
+_Listening = TypeVar("_Listening", ServerSettings, InboundSettings)
 _DELIMITER: Final = re.compile(r"[!#$%&'*+/=?^_`{|}~-]?")
 _HARD: Final = re.compile(r"5\.[0-9]{1,3}\.[0-9]{1,3}")
 _LONGEST: Final = 10_000_000_000.0  # seconds; centuries, which an instant still holds
@@ -140,16 +141,7 @@ def _checked_server(server: ServerSettings, data: Path) -> ServerSettings:
         check_host(name, f"server.names[{i}]")
     if not server.tls and not is_loopback(server.host):
         raise ConfigurationError("server.tls", f"plain HTTP is for loopback only, and {server.host} is not")
-    if bool(server.certificate) != bool(server.key):
-        missing = "key" if server.certificate else "certificate"
-        raise ConfigurationError(f"server.{missing}", "certificate and key go together")
-    if not server.certificate:
-        return server
-    return replace(
-        server,
-        certificate=existing(data, server.certificate, "server.certificate"),
-        key=existing(data, server.key, "server.key"),
-    )
+    return _with_certificate(server, "server", data)
 
 
 def _checked_inbound(settings: InboundSettings, data: Path) -> InboundSettings:
@@ -160,21 +152,26 @@ def _checked_inbound(settings: InboundSettings, data: Path) -> InboundSettings:
     for i, entry in enumerate(settings.unlimited):
         if not is_network(entry):
             raise ConfigurationError(f"inbound.unlimited[{i}]", f"{entry!r} is not an address or a network")
-    if bool(settings.certificate) != bool(settings.key):
-        missing = "key" if settings.certificate else "certificate"
-        raise ConfigurationError(f"inbound.{missing}", "certificate and key go together")
     if settings.submission_port and not settings.tls:
         raise ConfigurationError(
             "inbound.submission_port", "needs inbound.tls: passwords are not sent in clear text"
         )
     if settings.lmtp_socket:
         settings = replace(settings, lmtp_socket=str(data / settings.lmtp_socket))
-    if not settings.certificate:
-        return settings
+    return _with_certificate(settings, "inbound", data)
+
+
+def _with_certificate(listening: _Listening, section: str, data: Path) -> _Listening:
+    """The same with its certificate and key where they are; both, or neither."""
+    if bool(listening.certificate) != bool(listening.key):
+        missing = "key" if listening.certificate else "certificate"
+        raise ConfigurationError(f"{section}.{missing}", "certificate and key go together")
+    if not listening.certificate:
+        return listening
     return replace(
-        settings,
-        certificate=existing(data, settings.certificate, "inbound.certificate"),
-        key=existing(data, settings.key, "inbound.key"),
+        listening,
+        certificate=existing(data, listening.certificate, f"{section}.certificate"),
+        key=existing(data, listening.key, f"{section}.key"),
     )
 
 
