@@ -90,6 +90,7 @@ async def open_browser(realm: Realm, request: IssuerRequest) -> Browser:
         if session and session.state == grants.OPEN and session.expires_at > realm.now():
             browser.user = realm.find_user(session.object_id)
             browser.signed_in_at = session.facts.signed_in_at
+            request.trail.user, request.trail.has_user_proof = browser.user, browser.user is not None
     return browser
 
 

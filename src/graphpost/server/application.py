@@ -68,6 +68,7 @@ def make_application(
             config.tenant.domains,
             keys,
             names=names,
+            note=base.note,
         )
         if config.issuer.enabled
         else None
