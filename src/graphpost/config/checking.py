@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from msgspec.structs import asdict, replace
 
@@ -30,7 +30,6 @@ from graphpost.config.settings import (
 )
 from graphpost.errors import ConfigurationError
 
-_Listening = TypeVar("_Listening", ServerSettings, InboundSettings)
 _DELIMITER: Final = re.compile(r"[!#$%&'*+/=?^_`{|}~-]?")
 _HARD: Final = re.compile(r"5\.[0-9]{1,3}\.[0-9]{1,3}")
 _LONGEST: Final = 10_000_000_000.0  # seconds; centuries, which an instant still holds
@@ -81,6 +80,9 @@ def check(config: Config) -> Config:
     check_groups(config.groups, check_mailboxes(config.mailboxes))
     check_rights(config.rights)
     _check_throttling(config.throttling)
+    check_host(config.metrics.host, "metrics.host")
+    if config.accounts.quota_warning > 1:
+        raise ConfigurationError("accounts.quota_warning", "must be 1 at most: it is a share of the quota")
     if config.delivery.hostname:
         check_own_name(config.delivery.hostname, "delivery.hostname")
     return replace(
@@ -141,7 +143,8 @@ def _checked_server(server: ServerSettings, data: Path) -> ServerSettings:
         check_host(name, f"server.names[{i}]")
     if not server.tls and not is_loopback(server.host):
         raise ConfigurationError("server.tls", f"plain HTTP is for loopback only, and {server.host} is not")
-    return _with_certificate(server, "server", data)
+    certificate, key = _checked_pair("server", server.certificate, server.key, data)
+    return replace(server, certificate=certificate, key=key)
 
 
 def _checked_inbound(settings: InboundSettings, data: Path) -> InboundSettings:
@@ -158,20 +161,21 @@ def _checked_inbound(settings: InboundSettings, data: Path) -> InboundSettings:
         )
     if settings.lmtp_socket:
         settings = replace(settings, lmtp_socket=str(data / settings.lmtp_socket))
-    return _with_certificate(settings, "inbound", data)
+    certificate, key = _checked_pair("inbound", settings.certificate, settings.key, data)
+    return replace(settings, certificate=certificate, key=key)
 
 
-def _with_certificate(listening: _Listening, section: str, data: Path) -> _Listening:
-    """The same with its certificate and key where they are; both, or neither."""
-    if bool(listening.certificate) != bool(listening.key):
-        missing = "key" if listening.certificate else "certificate"
-        raise ConfigurationError(f"{section}.{missing}", "certificate and key go together")
-    if not listening.certificate:
-        return listening
-    return replace(
-        listening,
-        certificate=existing(data, listening.certificate, f"{section}.certificate"),
-        key=existing(data, listening.key, f"{section}.key"),
+def _checked_pair(section: str, certificate: str, key: str, data: Path) -> tuple[str, str]:
+    """A certificate and its key, or neither; without one of its own the key is in the certificate's file."""
+    if key and not certificate:
+        raise ConfigurationError(
+            f"{section}.certificate", f"is missing: there is only its key, {section}.key"
+        )
+    if not certificate:
+        return "", ""
+    return (
+        existing(data, certificate, f"{section}.certificate"),
+        existing(data, key or certificate, f"{section}.key"),
     )
 
 
