@@ -25,7 +25,7 @@ LAYERS = (
     ("odata", "mail"),
     ("maillog",),
     ("eventlog",),
-    ("config", "metrics"),
+    ("config", "metrics", "sockets", "tls"),
     ("addresses", "clock", "ids", "errors", "files", "loglines", "process"),
 )
 GROUPS = {
