@@ -27,6 +27,7 @@ from graphpost.delivery.arrival.arriving import Arrivals
 from graphpost.delivery.arrival.noticing import Noticing
 from graphpost.delivery.arrival.ruling import Ruler
 from graphpost.delivery.filing import Filer
+from graphpost.delivery.queueing import AutomaticDeliveries
 from graphpost.delivery.quotas import Quotas
 from graphpost.delivery.responses.absence import Absence
 from graphpost.delivery.responses.automatic import AutomaticMail
@@ -73,12 +74,11 @@ class Room:
         )
         filer = Filer(self.blobs, Numbers(self.clock.now, node=1), limits, 65_536)
         router = Router(lambda: self.directory, ["contoso.test"], [])
-        delivery = DeliverySettings()
-        automatic = AutomaticMail(filer, router.destination, delivery)
+        deliveries = AutomaticDeliveries(router.destination, DeliverySettings())
+        automatic = AutomaticMail(filer, deliveries)
         ruler = Ruler(
             filer,
-            router.destination,
-            delivery,
+            deliveries,
             Receipts(automatic, HOST, enabled=True),
             Absence(automatic, lambda: self.directory, router.is_ours, instant_of),
         )
