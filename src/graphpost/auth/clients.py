@@ -40,14 +40,17 @@ async def authenticate(realm: Realm, request: IssuerRequest, *, proof_needed: bo
     if basic_id and (basic_id.casefold() != client_id.casefold() or form.get("client_secret")):
         raise OAuthError(protocol.MALFORMED)
     application = find_application(realm, client_id)
+    request.trail.client_id = application.client_id
     secret = form.get("client_secret") or basic_secret
     if form.get("client_assertion"):
         if secret:
             raise OAuthError(protocol.MALFORMED)
         await _check_assertion(realm, request, application)
+        request.trail.has_client_proof = True
         return Client(application, "2")
     if secret:
         await _check_secret(realm, application, secret, request.remote)
+        request.trail.has_client_proof = True
         return Client(application, "1")
     if proof_needed or not application.public:
         raise OAuthError(protocol.NO_CREDENTIAL)

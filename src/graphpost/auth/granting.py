@@ -36,8 +36,9 @@ from graphpost.auth.scopes import (
 from graphpost.clock import SECOND
 from graphpost.mail.mailbox import Mailbox
 from graphpost.store import consents, grants
-from graphpost.store.grants import Facts, Grant, grant_id_of
+from graphpost.store.grants import Facts, Grant, Kind, grant_id_of
 
+_SHORT: Final = {"urn:ietf:params:oauth:grant-type:device_code": "device_code"}
 REUSE_GRACE: Final = 60 * SECOND
 POLL_SECONDS: Final = 5
 _VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
@@ -49,9 +50,11 @@ async def answer_token(realm: Realm, request: IssuerRequest, version: int) -> Is
         raise OAuthError(protocol.ONLY_POST, method=request.method)
     grant_type = _needed(request, "grant_type")
     handler = _GRANTS.get(grant_type)
+    action = request.trail.action = f"token {_SHORT.get(grant_type, grant_type)}" if handler else "token"
     if handler is None or (grant_type == "password" and not realm.settings.password_grant):
         raise OAuthError(protocol.GRANT_TYPE, grant=grant_type)
     answer = await handler(realm, request, version)
+    realm.done(request, action)
     return json_reply(answer if version == 2 else _as_version_1(realm, request, answer))
 
 
@@ -62,6 +65,7 @@ async def _client_credentials(realm: Realm, request: IssuerRequest, version: int
     client = await authenticate(realm, request, proof_needed=True)
     requested = parse_scopes(text, realm.authority, request.origin)
     check_client_credentials(requested, text)
+    request.trail.permissions = " ".join(client.application.application_permissions)
     token = realm.mint.application_token(client, _asked(request, requested.audience))
     return _answer(realm, token)
 
@@ -69,8 +73,8 @@ async def _client_credentials(realm: Realm, request: IssuerRequest, version: int
 async def _authorization_code(realm: Realm, request: IssuerRequest, version: int) -> dict[str, Any]:
     code = _needed(request, "code")
     client = await authenticate(realm, request)
-    grant = await realm.store.read(lambda tx: grants.find(tx, "code", code))
-    if grant is None or grant.client_id != client.application.client_id:
+    grant = await _find(realm, request, client, "code", code)
+    if grant is None:
         raise OAuthError(protocol.BAD_GRANT, name="code")
     if grant.state == grants.OPEN and grant.expires_at <= realm.now():
         raise OAuthError(protocol.CODE_EXPIRED)
@@ -86,8 +90,8 @@ async def _device_code(realm: Realm, request: IssuerRequest, version: int) -> di
     if not code:
         raise OAuthError(protocol.MISSING, name="device_code")
     client = await authenticate(realm, request)
-    grant = await realm.store.read(lambda tx: grants.find(tx, "device", code))
-    if grant is None or grant.client_id != client.application.client_id:
+    grant = await _find(realm, request, client, "device", code)
+    if grant is None:
         raise OAuthError(protocol.BAD_DEVICE_CODE)
     if grant.state == grants.DENIED:
         raise OAuthError(protocol.DEVICE_DECLINED)
@@ -109,8 +113,8 @@ async def _pending(realm: Realm, grant: Grant) -> None:
 async def _refresh_token(realm: Realm, request: IssuerRequest, version: int) -> dict[str, Any]:
     secret = _needed(request, "refresh_token")
     client = await authenticate(realm, request)
-    grant = await realm.store.read(lambda tx: grants.find(tx, "refresh", secret))
-    if grant is None or grant.client_id != client.application.client_id:
+    grant = await _find(realm, request, client, "refresh", secret)
+    if grant is None:
         raise OAuthError(protocol.BAD_GRANT, name="refresh_token")
     now = realm.now()
     if grant.state == grants.REVOKED:
@@ -142,7 +146,7 @@ async def _password(realm: Realm, request: IssuerRequest, version: int) -> dict[
         raise OAuthError(protocol.MISSING, name="scope")
     requested = parse_scopes(text, realm.authority, request.origin)
     granted = resolve(requested, client.application)
-    user = await realm.sign_in(username, password, request.remote)
+    user = await realm.sign_in(request, username, password)
     grant = Grant(
         grant_id="",
         kind="code",
@@ -164,6 +168,17 @@ _GRANTS: Final[dict[str, Handler]] = {
     "device_code": _device_code,
     "password": _password,
 }
+
+
+async def _find(
+    realm: Realm, request: IssuerRequest, client: Client, kind: Kind, secret: str
+) -> Grant | None:
+    """The client's grant of that secret, in whatever state; whoever has it speaks for its user, or stole it."""
+    grant = await realm.store.read(lambda tx: grants.find(tx, kind, secret))
+    if grant is None or grant.client_id != client.application.client_id:
+        return None
+    request.trail.user = realm.directory().find(grant.object_id)
+    return grant
 
 
 async def _use_up(realm: Realm, grant: Grant) -> None:
@@ -206,10 +221,12 @@ async def _user_answer(
     user = realm.find_user(grant.object_id)
     if user is None:
         raise OAuthError(protocol.USER_DISABLED)
+    request.trail.has_user_proof = True
     scopes = grant.facts.scopes if asked_for is None else asked_for
     registered = {name.casefold() for name in client.application.delegated_permissions}
     names = {name for name in names_of(scopes) if name.casefold() in registered}
     openid = {"openid", "profile", "email"} & set(scopes)
+    request.trail.user, request.trail.permissions = user, " ".join(sorted(names))
     audience = grant.facts.resource or GRAPH
     token = realm.mint.user_token(client, _asked(request, audience), user, names | openid)
     answer = _answer(realm, token) | {"scope": " ".join(scopes)}
@@ -280,7 +297,9 @@ def _scope_text(request: IssuerRequest, version: int) -> str:
 
 
 def _asked(request: IssuerRequest, audience: str) -> Asked:
-    return Asked(request.origin, audience, _capabilities(request.form.get("claims", "")))
+    asked = Asked(request.origin, audience, _capabilities(request.form.get("claims", "")))
+    request.trail.token_id = asked.token_id
+    return asked
 
 
 def _capabilities(text: str) -> tuple[str, ...]:
