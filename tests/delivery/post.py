@@ -312,6 +312,12 @@ class Office:
         await self.until(is_done)
         await self.settler.caught_up()
 
+    async def run_until_done(self, step: float = HOUR / 2) -> None:
+        """Let time pass in steps until nothing is queued."""
+        while (await self.store.read(deliveries.depth))[0]:
+            self.clock.jump_to(self.clock.now() + round(step * SECOND))
+            await self.settle_down()
+
     async def until_attempts(self, courier: ScriptedCourier, number: int) -> None:
         """Until so many were made and settled, and the log says so."""
 
