@@ -1,4 +1,4 @@
-"""What pages of other origins may do here: the CORS protocol, for the Graph API alone.
+"""What pages of other origins may do: the CORS protocol, for the Graph API alone.
 
 A browser asks first (a preflight: no token, no body), and shows an answer to the page only when the answer says so.
 Everybody is let in, by `*` and never by naming who asked, because nothing here is known by a cookie: a page has what
