@@ -30,7 +30,7 @@ from bench.product import product
 from bench.store import CLOCK, Accept
 from graphpost.clock import SECOND
 from graphpost.config import DeliverySettings, LogSettings, StoreSettings
-from graphpost.delivery.leases import Ask, Leases
+from graphpost.delivery.queue.leases import Ask, Leases
 from graphpost.maillog import MailLog
 from graphpost.store import deliveries, destinations, folders, messages
 from graphpost.store.deliveries import BUCKETS, DONE, Delivery, Recipient

@@ -50,6 +50,11 @@ def number_at(instant: int) -> int:
     return max(0, instant - _BASE) << 12
 
 
+def instant_of(number: int) -> int:
+    """When a number was handed out, about."""
+    return (number >> 12) + _BASE
+
+
 class Random:
     """Random bytes from the system, fetched many at a time: every fetch gives up the interpreter lock, which under load
     costs more than all else that a request does."""

@@ -1,6 +1,6 @@
 """Imports go down only, packages of one layer don't know each other, and there are no cycles.
 
-The same holds inside `graph`, for its groups and for the modules that stand beside them.
+The same holds inside `graph` and `delivery`, for their groups and for the modules that stand beside them.
 """
 
 import ast
@@ -24,29 +24,42 @@ LAYERS = (
     ("store", "transport"),
     ("odata", "mail"),
     ("maillog",),
-    ("config", "metrics"),
+    ("eventlog",),
+    ("config", "metrics", "sockets", "tls"),
     ("addresses", "clock", "ids", "errors", "files", "loglines", "process"),
 )
-GROUPS = (
-    ("api",),
-    ("audited",),
-    ("routes",),
-    ("batch", "delta", "metadata"),
-    ("messages", "notifications", "users"),
-    ("folders", "model", "sending"),
-    ("answers", "attachments", "settings"),
-    ("batch_in", "envelope", "render"),
-    ("prefer", "queries", "writing"),
-    ("bodies", "conditions", "keys", "standing", "streaming"),
-    ("call", "html", "schema"),
-)
+GROUPS = {
+    "delivery": (
+        ("acceptance", "housekeeping", "outbound"),
+        ("queue",),
+        ("arrival",),
+        ("responses",),
+        ("queueing", "quotas", "settle"),
+        ("filing", "routing", "schedule"),
+        ("items",),
+    ),
+    "graph": (
+        ("api",),
+        ("audited",),
+        ("routes",),
+        ("batch", "delta", "metadata"),
+        ("messages", "notifications", "users"),
+        ("folders", "model", "sending"),
+        ("answers", "attachments", "settings"),
+        ("batch_in", "envelope", "render"),
+        ("prefer", "queries", "writing"),
+        ("bodies", "conditions", "keys", "standing", "streaming"),
+        ("call", "html", "schema"),
+    ),
+}
 
 
 def heights(lines: tuple[tuple[str, ...], ...]) -> dict[str, int]:
     return {name: -index for index, names in enumerate(lines) for name in names}
 
 
-HEIGHT, GROUP_HEIGHT = heights(LAYERS), heights(GROUPS)
+HEIGHT = heights(LAYERS)
+GROUP_HEIGHT = {package: heights(lines) for package, lines in GROUPS.items()}
 
 
 @cache
@@ -96,17 +109,27 @@ def test_imports_go_down(module: str) -> None:
             assert HEIGHT[other] < HEIGHT[package], f"{module} imports {target}"
 
 
-def test_every_module_of_graph_has_a_place() -> None:
-    assert {name.split(".")[1] for name in modules() if name.startswith("graph.")} == set(GROUP_HEIGHT)
+@cache
+def grouped() -> dict[str, str]:
+    """Each module of a package that has groups -> the group, or the module itself, that has a place among them."""
+    parts = {name: name.split(".") for name in modules()}
+    return {name: part[1] for name, part in parts.items() if part[0] in GROUPS and len(part) > 1}
 
 
-@pytest.mark.parametrize("module", sorted(name for name in modules() if name.startswith("graph.")))
-def test_imports_inside_graph_go_down(module: str) -> None:
-    group = module.split(".")[1]
+@pytest.mark.parametrize("package", GROUPS)
+def test_every_module_of_a_package_with_groups_has_a_place(package: str) -> None:
+    found = {group for module, group in grouped().items() if module.startswith(f"{package}.")}
+    assert found == set(GROUP_HEIGHT[package])
+
+
+@pytest.mark.parametrize("module", sorted(grouped()))
+def test_imports_between_groups_go_down(module: str) -> None:
+    package, group = module.split(".")[0], grouped()[module]
     for target in edges()[module]:
-        package, *below = target.split(".")
-        if package == "graph" and below and below[0] != group:
-            assert GROUP_HEIGHT[below[0]] < GROUP_HEIGHT[group], f"{module} imports {target}"
+        other = grouped().get(target)
+        if other and other != group and target.startswith(f"{package}."):
+            height = GROUP_HEIGHT[package]
+            assert height[other] < height[group], f"{module} imports {target}"
 
 
 def test_there_are_no_cycles() -> None:

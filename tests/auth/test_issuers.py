@@ -23,6 +23,7 @@ from graphpost.auth.tokens import TokenVerifier
 from graphpost.clock import SECOND
 from graphpost.config import LogSettings, TrustedIssuerSettings
 from graphpost.errors import GraphError, Unauthenticated, Unavailable
+from graphpost.graph.standing import requester_of
 from graphpost.mail.mailbox import Application, Directory, Mailbox
 from graphpost.maillog import MailLog
 from graphpost.testing.clock import JumpingClock
@@ -226,6 +227,17 @@ def test_an_application_is_known_by_its_client_id() -> None:
     assert gate.refused(gate.sign(v2(azp="aaaaaaaa-0000-4000-8000-00000000000f"))) == NOBODY
     assert gate.refused(gate.sign(v2(azp=None))) == NOBODY
     assert gate.admit(gate.sign(v2(azp=APP.upper()))).object_id == INVOICES.object_id
+
+
+def test_that_another_issuer_decided_on_the_permissions_is_remembered_beyond_the_token() -> None:
+    gate = entra(audiences=[API])
+    for claims in (v1(), v2(roles=["Mail.Send"])):
+        assert requester_of(gate.admit(gate.sign(claims))).permissions >= {"Mail.Send"}
+
+
+def test_however_a_token_writes_its_client_it_is_one_application() -> None:
+    gate = entra()
+    assert {gate.admit(gate.sign(v1(appid=each))).client_id for each in (APP, APP.upper())} == {APP}
 
 
 def test_keycloaks_people_and_service_accounts_are_accepted() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -17,6 +17,7 @@ from graphpost.config import ApplicationSettings, Config, IssuerSettings, Mailbo
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import Directory
 from graphpost.store import accounts
+from graphpost.store.audit import Actor
 from graphpost.store.declared import apply_settings
 from graphpost.store.store import Store
 
@@ -110,6 +111,10 @@ class World:
     issuer: Issuer
     verifier: TokenVerifier
     current: Directory
+    told: list[tuple[Actor, int, str]] = field(default_factory=list)  # of what the audit log has
+
+    def note(self, actor: Actor, status: int, code: str) -> None:
+        self.told.append((actor, status, code))
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -151,7 +156,15 @@ def make_world(
 ) -> World:
     world: list[World] = []
     issuer = Issuer(
-        store, clock, lambda: world[0].current, settings, TENANT, [DOMAIN, "fabrikam.test"], keys, names=NAMES
+        store,
+        clock,
+        lambda: world[0].current,
+        settings,
+        TENANT,
+        [DOMAIN, "fabrikam.test"],
+        keys,
+        names=NAMES,
+        note=lambda *of: world[0].note(*of),
     )
     verifier = TokenVerifier([own_issuer(TENANT, NAMES, keys)], clock)
     world.append(World(runner, store, clock, keys, issuer, verifier, Directory.of([])))

@@ -12,7 +12,7 @@ from tests.cli.conftest import Command
 from graphpost.clock import SECOND
 from graphpost.config import load
 from graphpost.store import accounts, audit
-from graphpost.store.audit import NO_MAILBOX, Actor, Record, entry_of
+from graphpost.store.audit import NO_MAILBOX, Actor, Entry, Record, entry_of
 from graphpost.store.opening import open_store
 from graphpost.store.store import Tx
 
@@ -28,7 +28,7 @@ def put(tx: Tx, record: Record) -> None:
 
 @pytest.fixture
 def _recorded(graphpost: Command, data: Path) -> None:
-    """A message that Adele sent, one that an application sent for Alex, and somebody who was refused."""
+    """A message that Adele sent, many that an application sent for Alex, who was refused, and the two mailboxes added."""
     for address in (ADELE, "alex@example.test"):
         assert graphpost("mailbox", "add", address)[0] == 0
     config = load(None, data=data, environ={}, flags={})
@@ -88,7 +88,7 @@ def test_of_a_message_it_tells_who_sent_it_from_where_and_by_which_right(graphpo
     ("options", "count"),
     [
         ((), 100),
-        (("--limit", "2000"), 1503),
+        (("--limit", "2000"), 1505),
         (("--mailbox", ADELE), 2),
         (("--application", "APP-1"), 2),
         (("--user", ADELE.upper()), 2),
@@ -97,7 +97,7 @@ def test_of_a_message_it_tells_who_sent_it_from_where_and_by_which_right(graphpo
         (("--action", "sendmail", "--limit", "9"), 9),
         (("--failed",), 1),
         (("--until", "2026-01-01T00:00:00"), 0),
-        (("--since", "2026-06-01T00:00:00+02:00"), 0),
+        (("--since", "2026-06-01T00:00:00+02:00"), 2),
     ],
 )
 def test_records_are_found_by_what_is_asked_for(
@@ -109,12 +109,37 @@ def test_records_are_found_by_what_is_asked_for(
 def test_all_of_it_is_exported_as_json_lines(graphpost: Command, tmp_path: Path) -> None:
     file = tmp_path / "audit.jsonl"
     status, out, _ = graphpost("audit", "--export", str(file))
-    assert (status, out.strip()) == (0, f"1503 records in {file}")
+    assert (status, out.strip()) == (0, f"1505 records in {file}")
     lines = [json.loads(line) for line in file.read_text().splitlines()]
-    assert len({line["id"] for line in lines}) == 1503
+    assert len({line["id"] for line in lines}) == 1505
     assert [line["id"] for line in lines] == sorted((line["id"] for line in lines), reverse=True)
     assert file.stat().st_mode & 0o777 == 0o600
     assert (graphpost("audit", "--export", str(file)))[0] == 1
+
+
+def test_a_record_that_cannot_be_read_hides_no_other(graphpost: Command, data: Path, tmp_path: Path) -> None:
+    config = load(None, data=data, environ={}, flags={})
+    broken = (b"{", b"\xff", b'{"time":"noon","id":"1","kind":"user"}', b'{"time":"2026-01-01T00:00:00Z"}', b'{"time":"2026-01-01T00:00:00Z","id":"","kind":"user","message":"x"}')  # fmt: skip
+
+    async def write() -> None:
+        store = open_store(config.store, config.data)
+        for number, line in enumerate(broken, NUMBER + 1):
+            entry = Entry(NO_MAILBOX, number, line)
+            await store.write(lambda tx, entry=entry: audit.add(tx, entry))  # type: ignore[misc]
+        await store.close()
+
+    asyncio.run(write())
+    status, out, err = graphpost("audit", "--user", ADELE, "--json")
+    assert (status, err.strip()) == (0, "5 records cannot be read; their times and ids alone are known")
+    kinds = [(each["kind"], each["id"]) for each in json.loads(out)]
+    assert kinds.count(("user", f"{NUMBER:016x}")) == 1
+    assert {number for kind, number in kinds if kind == "unreadable"} == {
+        f"{NUMBER + 1 + each:016x}" for each in range(5)
+    }
+    assert len(kinds) == 7
+    status, _, err = graphpost("audit", "--export", str(tmp_path / "all"))
+    assert (status, err[:9]) == (0, "5 records")
+    assert graphpost("audit")[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import graphpost.server.delivery
 import graphpost.server.lifetime
 from graphpost.cli import main
-from graphpost.delivery.outlets import Outlets
+from graphpost.delivery.outbound.outlets import Outlets
 from graphpost.store.store import Dialect, Store, Tx
 from graphpost.transport.courier import Courier, Data, Envelope, Outcome
 
@@ -27,8 +27,8 @@ T = TypeVar("T")
 
 # A write of the store is told by the module of the function it is given.
 WRITES = {
-    "graphpost.delivery.accepting": "accept",
-    "graphpost.delivery.settler": "settle",
+    "graphpost.delivery.acceptance.accepting": "accept",
+    "graphpost.delivery.queue.settler": "settle",
     "graphpost.graph.writing": "mark",
 }
 POINTS = (

@@ -92,6 +92,21 @@ def test_a_full_disk_is_a_503_and_nothing_is_half_stored_and_room_makes_it_work_
         assert not list((data / "blobs" / "incoming").iterdir())
 
 
+def test_a_removed_data_directory_is_a_503_and_not_ready(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with running_server(data, flags={"server.tls": False}) as server:
+        client = Client(server.port, data)
+        client.send(ALEX)
+        assert client.ask("GET", "/readyz").status == 200
+        data.rename(tmp_path / "elsewhere")
+        assert client.post(ALEX).status == 503
+        assert client.ask("GET", "/readyz").status == 503
+        assert "was removed or replaced" in said(server.output.getvalue())
+        (tmp_path / "elsewhere").rename(data)
+        assert client.post(ALEX).status == 202
+        eventually(lambda: count(client, "inbox", ALEX) == 2)
+
+
 def test_a_database_that_somebody_locks_lets_the_request_wait(tmp_path: Path) -> None:
     with running_server(tmp_path, flags={"server.tls": False}) as server:
         client = Client(server.port, tmp_path)

@@ -12,25 +12,26 @@ from typing import Any, TypeVar
 
 from graphpost.clock import SECOND, Instant
 from graphpost.config import AccountSettings, DeliverySettings, LimitSettings, LogSettings, RouteSettings
-from graphpost.delivery.absence import Absence
-from graphpost.delivery.arriving import Arrivals
-from graphpost.delivery.attempt import Attempts
-from graphpost.delivery.automatic import AutomaticMail
-from graphpost.delivery.dispatch import Check, Dispatcher
+from graphpost.delivery.acceptance.dispatch import Check, Dispatcher
+from graphpost.delivery.acceptance.rationing import Rations
+from graphpost.delivery.acceptance.submit import Submission, Submitter
+from graphpost.delivery.arrival.arriving import Arrivals
+from graphpost.delivery.arrival.local import LocalDelivery
+from graphpost.delivery.arrival.noticing import Noticing
+from graphpost.delivery.arrival.ruling import Ruler
 from graphpost.delivery.filing import Filer
-from graphpost.delivery.lane import Limits
-from graphpost.delivery.local import LocalDelivery
-from graphpost.delivery.noticing import Noticing
+from graphpost.delivery.queue.attempt import Attempts
+from graphpost.delivery.queue.lane import Limits
+from graphpost.delivery.queue.rerouting import Rerouter
+from graphpost.delivery.queue.settler import Settler
+from graphpost.delivery.queue.worker import Worker
+from graphpost.delivery.queueing import AutomaticDeliveries
 from graphpost.delivery.quotas import Quotas
-from graphpost.delivery.rationing import Rations
-from graphpost.delivery.receipts import Receipts
-from graphpost.delivery.reports import Reporter
-from graphpost.delivery.rerouting import Rerouter
+from graphpost.delivery.responses.absence import Absence
+from graphpost.delivery.responses.automatic import AutomaticMail
+from graphpost.delivery.responses.receipts import Receipts
+from graphpost.delivery.responses.reports import Reporter
 from graphpost.delivery.routing import CAPTURE, EXCEEDED, LOCAL, REJECT, UNKNOWN, Router, destination_key
-from graphpost.delivery.ruling import Ruler
-from graphpost.delivery.settler import Settler
-from graphpost.delivery.submit import Submission, Submitter
-from graphpost.delivery.worker import Worker
 from graphpost.errors import StoreError
 from graphpost.graph.bodies.zones import instant_of
 from graphpost.ids import Numbers
@@ -144,7 +145,7 @@ class BreakableStore:
 
 def settling(fn: Callable[[Tx], Any]) -> StoreError | None:
     """Breaks what the settler writes."""
-    return StoreError("the disk is full") if fn.__module__ == "graphpost.delivery.settler" else None
+    return StoreError("the disk is full") if fn.__module__ == "graphpost.delivery.queue.settler" else None
 
 
 def claiming(fn: Callable[[Tx], Any]) -> StoreError | None:
@@ -154,7 +155,9 @@ def claiming(fn: Callable[[Tx], Any]) -> StoreError | None:
 
 def accepting(fn: Callable[[Tx], Any]) -> StoreError | None:
     """Breaks what the submitter writes."""
-    return StoreError("the disk is full") if fn.__module__ == "graphpost.delivery.accepting" else None
+    return (
+        StoreError("the disk is full") if fn.__module__ == "graphpost.delivery.acceptance.accepting" else None
+    )
 
 
 class Office:
@@ -193,12 +196,12 @@ class Office:
         filer = Filer(blobs, self.numbers, LimitSettings(), 65_536)
         self.router = Router(lambda: self.directory, ["contoso.test"], routes)
         self.reporter = Reporter(filer, HOST)
-        self.automatic = AutomaticMail(filer, self.router.destination, settings)
+        deliveries = AutomaticDeliveries(self.router.destination, settings)
+        self.automatic = AutomaticMail(filer, deliveries)
         self.receipts = Receipts(self.automatic, HOST, enabled=settings.read_receipts)
         ruler = Ruler(
             filer,
-            self.router.destination,
-            settings,
+            deliveries,
             self.receipts,
             Absence(self.automatic, lambda: self.directory, self.router.is_ours, instant_of),
         )
@@ -308,6 +311,12 @@ class Office:
 
         await self.until(is_done)
         await self.settler.caught_up()
+
+    async def run_until_done(self, step: float = HOUR / 2) -> None:
+        """Let time pass in steps until nothing is queued."""
+        while (await self.store.read(deliveries.depth))[0]:
+            self.clock.jump_to(self.clock.now() + round(step * SECOND))
+            await self.settle_down()
 
     async def until_attempts(self, courier: ScriptedCourier, number: int) -> None:
         """Until so many were made and settled, and the log says so."""

@@ -14,7 +14,7 @@ from tests.graph.desk import APP, MAILBOXES, SCOPED, TENANT, Desk, make_request
 from tests.store.conftest import anyio_backend, open_store, postgres_url
 
 from graphpost.config import DeliverySettings, LimitSettings
-from graphpost.delivery.indexing import Indexer
+from graphpost.delivery.housekeeping.indexing import Indexer
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Services
 from graphpost.mail.mailbox import Directory

@@ -284,3 +284,12 @@ async def test_ending_while_it_writes_records_everything_once(book: Book) -> Non
     await asyncio.gather(running, return_exceptions=True)
     await book.auditor.close()
     assert (len(await book.records()), len(book.lines())) == (3, 3)
+
+
+async def test_a_flood_of_one_kind_hides_no_other(book: Book) -> None:
+    actions = ("GET", "issuer token password", "SMTP AUTH", "administration")
+    for action in actions:
+        for _ in range(STRANGERS_A_MINUTE + 5):
+            book.auditor.note(Actor("nobody", action=action), status=401)
+    found = [each.actor.action for each in await book.records(audit.NO_MAILBOX)]
+    assert {action: found.count(action) for action in actions} == dict.fromkeys(actions, STRANGERS_A_MINUTE)

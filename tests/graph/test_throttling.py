@@ -13,7 +13,7 @@ from tests.graph.wrong_requests import GOOD
 
 from graphpost.clock import SECOND
 from graphpost.config import ThrottlingSettings
-from graphpost.delivery.submit import Submission
+from graphpost.delivery.acceptance.submit import Submission
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Reply
 from graphpost.mail.message import Item

@@ -23,24 +23,26 @@ from graphpost.config import (
     LogSettings,
     TenantSettings,
 )
-from graphpost.delivery.absence import Absence
-from graphpost.delivery.arriving import Arrivals
-from graphpost.delivery.automatic import AutomaticMail
-from graphpost.delivery.confirming import Confirmer
+from graphpost.delivery.arrival.arriving import Arrivals
+from graphpost.delivery.arrival.noticing import Noticing
+from graphpost.delivery.arrival.ruling import Ruler
 from graphpost.delivery.filing import Filer
-from graphpost.delivery.noticing import Noticing
+from graphpost.delivery.queueing import AutomaticDeliveries
 from graphpost.delivery.quotas import Quotas
-from graphpost.delivery.receipts import Receipts
-from graphpost.delivery.reports import Reporter
+from graphpost.delivery.responses.absence import Absence
+from graphpost.delivery.responses.automatic import AutomaticMail
+from graphpost.delivery.responses.confirming import Confirmer
+from graphpost.delivery.responses.receipts import Receipts
+from graphpost.delivery.responses.reports import Reporter
 from graphpost.delivery.routing import Router
-from graphpost.delivery.ruling import Ruler
 from graphpost.graph.bodies.zones import instant_of
 from graphpost.ids import Numbers
 from graphpost.inbound.listener import listen_unix
-from graphpost.inbound.opening import Inbound, listen_tcp, open_inbound
+from graphpost.inbound.opening import Inbound, open_inbound
 from graphpost.mail.mailbox import INBOX, Directory, Mailbox, Reception
 from graphpost.mail.message import Item
 from graphpost.maillog import MailLog
+from graphpost.sockets import listen
 from graphpost.store import contents as stored
 from graphpost.store import lookups, messages
 from graphpost.store.blobs import FileBlobs
@@ -73,12 +75,11 @@ class Room:
         )
         filer = Filer(self.blobs, Numbers(self.clock.now, node=1), limits, 65_536)
         router = Router(lambda: self.directory, ["contoso.test"], [])
-        delivery = DeliverySettings()
-        automatic = AutomaticMail(filer, router.destination, delivery)
+        deliveries = AutomaticDeliveries(router.destination, DeliverySettings())
+        automatic = AutomaticMail(filer, deliveries)
         ruler = Ruler(
             filer,
-            router.destination,
-            delivery,
+            deliveries,
             Receipts(automatic, HOST, enabled=True),
             Absence(automatic, lambda: self.directory, router.is_ours, instant_of),
         )
@@ -108,7 +109,7 @@ class Room:
             issued.cert_chain_pems[0].write_to_path(own.certificate)
             issued.private_key_pem.write_to_path(own.key)
         await self.inbound.start(own)
-        listening = listen_tcp("port", "127.0.0.1", 0)
+        listening = listen("inbound", "127.0.0.1", 0)
         self.port = listening.getsockname()[1]
         await self.inbound.serve(listening, "lmtp" if lmtp else "smtp")
         return self.port
@@ -222,7 +223,7 @@ class Wire:
 
 
 def free_socket() -> socket.socket:
-    return listen_tcp("port", "127.0.0.1", 0)
+    return listen("inbound", "127.0.0.1", 0)
 
 
 MakeRoom = Callable[..., Room]

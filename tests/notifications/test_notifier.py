@@ -335,6 +335,22 @@ async def test_whoever_may_read_no_more_is_told_that_and_nothing_else(
     assert f"subscription-removed subscription={made.subscription_id} why=access" in bureau.output.getvalue()
 
 
+async def test_what_another_issuer_permitted_counts_for_as_long_as_the_subscription_lasts(
+    bureau: Bureau, receiver: Receiver
+) -> None:
+    bureau.directory = Directory.of([ADELE], [replace(APP, delegated_permissions=())])
+    await bureau.subscribe(receiver.url(), permissions=frozenset({"Mail.Read"}))
+    other = await bureau.subscribe(receiver.url("/other"), permissions=frozenset({"Mail.Send"}))
+    await bureau.open()
+    await bureau.arrive()
+    [event] = await came(receiver, 1)
+    assert event["changeType"] == "created"
+    await bureau.until(
+        lambda found: all(each.subscription_id != other.subscription_id for each in found.values())
+    )
+    assert [request.path for request in receiver.requests] == ["/hook"]
+
+
 async def test_whoever_wants_no_lifecycle_events_gets_none(bureau: Bureau, receiver: Receiver) -> None:
     made = await bureau.subscribe(receiver.url())
     await bureau.open()

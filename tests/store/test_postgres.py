@@ -61,6 +61,97 @@ async def test_a_connection_lost_inside_a_function_is_a_store_error_and_nothing_
     await store.write(lambda tx: messages.add(tx, item(1)))
 
 
+ENDING = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '%s'; END $$"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("code", ["57P01", "57P02", "57P03", "25P03"])
+@pytest.mark.parametrize("has_failure", [False, True])
+async def test_nothing_is_run_again_when_the_server_ended_the_connection(
+    store: PostgresStore, code: str, has_failure: bool
+) -> None:
+    """What it says may come behind the answer to COMMIT."""
+    runs: list[str] = []
+
+    def wrong(tx: Tx) -> None:
+        runs.append("wrong")
+        messages.add(tx, item(1))
+        if has_failure:
+            raise ValueError("everybody begins anew, in savepoints")
+
+    def ended(tx: Tx) -> None:
+        runs.append("ended")
+        messages.add(tx, item(2))
+        if has_failure <= runs.count("wrong") - 1:
+            tx.execute(ENDING % code)
+
+    results = await asyncio.gather(store.write(wrong), store.write(ended), return_exceptions=True)
+    assert [type(result) for result in results] == [ConnectionLostError] * 2
+    assert runs == ["wrong", "ended"] if not has_failure else ["wrong", "wrong", "ended"]
+    assert await store.read(lambda tx: messages.count(tx, 7)) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "is_so"),
+    [
+        (psycopg.OperationalError("cannot exit pipeline mode while busy"), True),
+        (psycopg.errors.PipelineAborted("pipeline aborted"), True),
+        (psycopg.InterfaceError("the connection is closed"), True),
+        (psycopg.errors.AdminShutdown("terminating connection"), True),
+        (psycopg.errors.UniqueViolation("there is one"), False),
+        (psycopg.errors.DiskFull("no space"), False),
+        (psycopg.DataError("text fields cannot contain NUL bytes"), False),
+    ],
+)
+def test_after_what_a_connection_is_of_no_use(error: psycopg.Error, is_so: bool) -> None:
+    assert postgres._is_ending(error) == is_so
+
+
+@pytest.mark.anyio
+async def test_a_database_that_can_only_be_read_is_read_and_written_to_no_more(
+    store: PostgresStore, postgres_url: str
+) -> None:
+    await store.write(lambda tx: tx.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
+    results = [
+        await asyncio.gather(store.write(lambda tx: messages.add(tx, item(n))), return_exceptions=True)  # noqa: B023
+        for n in range(1, 5)
+    ]
+    assert [result for [result] in results if result] != []
+    assert {str(result) for [result] in results} <= {"the database can only be read", "None"}
+    assert [result for [result] in results][-1] is None, "the connection was given up for a better one"
+    only = postgres_url + "%20-cdefault_transaction_read_only%3Don"
+    with pytest.raises(StoreError, match="session is read-only"):
+        PostgresStore.open(only)
+    reader = PostgresSession(only, postgres._READING, postgres._BEGIN_READING)
+    reader.begin()
+    assert reader.query("SELECT 1", ()) == [(1,)]
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("more", "writing", "patience"),
+    [
+        ("", True, f"{postgres.WRITE_SECONDS}s"),
+        ("", False, "0"),
+        ("%20-cidle_in_transaction_session_timeout%3D3s", True, "3s"),
+    ],
+)
+def test_the_database_ends_a_write_that_was_left_alone(
+    postgres_url: str, more: str, writing: bool, patience: str
+) -> None:
+    """What a stopped process holds, other ones wait for."""
+    with postgres._connected(postgres_url + more, writing=writing) as connection:
+        assert connection.execute("SHOW idle_in_transaction_session_timeout").fetchone() == (patience,)
+
+
+@pytest.mark.parametrize(("more", "patience"), [("", "30000"), ("&tcp_user_timeout=5000", "5000")])
+def test_a_host_that_vanished_is_noticed(postgres_url: str, more: str, patience: str) -> None:
+    with postgres._connected(postgres_url + more, writing=True) as connection:
+        said = connection.info.get_parameters()
+        assert said["tcp_user_timeout"] == patience
+        assert (said["keepalives_idle"], said["keepalives_count"]) == ("15", "3")
+
+
 @pytest.mark.anyio
 async def test_a_deadlock_is_run_again(store: PostgresStore) -> None:
     await store.write(lambda tx: [messages.add(tx, item(n)) for n in (1, 2)])

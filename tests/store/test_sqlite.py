@@ -86,6 +86,39 @@ async def test_a_full_disk_fails_what_does_not_fit_and_nothing_else(sqlite_store
     assert await sqlite_store.read(lambda tx: messages.count(tx, 7)) == 3
 
 
+@pytest.mark.parametrize("name", ["mail.db", "mail.db-wal"])
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+async def test_nothing_is_acknowledged_that_the_next_start_would_not_find(
+    tmp_path: Path, name: str, how: str
+) -> None:
+    store = SqliteStore.open(tmp_path / "mail.db")
+    await store.write(lambda tx: messages.add(tx, item(1)))
+    assert await store.read(lambda tx: messages.count(tx, 7)) == 1
+    file, aside = tmp_path / name, tmp_path / "aside"
+    file.rename(aside)
+    if how == "replaced":
+        file.write_bytes(aside.read_bytes())
+    for number in (2, 3):
+        with pytest.raises(StoreError, match=f"{name} was removed or replaced"):
+            await store.write(lambda tx, number=number: messages.add(tx, item(number)))  # type: ignore[misc]
+    aside.rename(file)
+    await store.write(lambda tx: messages.add(tx, item(4)))
+    await store.close()
+
+
+async def test_what_was_acknowledged_survives_the_removal_of_the_log(tmp_path: Path) -> None:
+    store, copy = SqliteStore.open(tmp_path / "mail.db"), tmp_path / "copy.db"
+    await store.write(lambda tx: messages.add(tx, item(1)))
+    (tmp_path / "mail.db-wal").unlink()
+    with pytest.raises(StoreError):
+        await store.write(lambda tx: messages.add(tx, item(2)))
+    copy.write_bytes((tmp_path / "mail.db").read_bytes())  # as kill -9 would leave it
+    await store.close()
+    found = SqliteStore.open(copy)
+    assert await found.read(lambda tx: messages.count(tx, 7)) == 1
+    await found.close()
+
+
 LIMITED = """
 import asyncio, resource, signal, sys
 from pathlib import Path

@@ -183,7 +183,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (uploads.count_open, (7, 100), {}),
     (uploads.parts_of, (7,), {}),
     (uploads.blobs_of, (7,), {}),
-    (uploads.remove_expired, (7, 100), {}),
+    (uploads.remove_ended, (7, 100), {}),
     (uploads.remove, (7, 1), {}),
     (contents.copy, (7, 1, 2), {}),
     (contents.copy_some, (7, 1, 3, [1]), {}),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from msgspec.structs import replace
-from tests.store.made import upload
+from tests.store.made import item, upload
 
-from graphpost.store import uploads
+from graphpost.mail.mailbox import DELETED_ITEMS, DRAFTS, RECOVERABLE
+from graphpost.store import messages, uploads
 from graphpost.store.deferrals import Requester
 from graphpost.store.store import Store, Tx
 
@@ -55,13 +58,31 @@ async def test_a_session_ends_once(store: Store) -> None:
 
 
 async def test_sessions_expire_at_their_time_and_by_mailbox(store: Store) -> None:
+    await store.write(lambda tx: messages.add(tx, item(1, 7, DRAFTS, is_draft=True)))
     for made in (upload(1), upload(2, expires_at=1001), upload(3, mailbox_id=8)):
         await store.write(lambda tx, made=made: uploads.add(tx, made))  # type: ignore[misc]
-    assert await store.write(lambda tx: uploads.remove_expired(tx, 7, 999)) == 0
-    assert await store.write(lambda tx: uploads.remove_expired(tx, 7, 1000)) == 1
+    assert await store.write(lambda tx: uploads.remove_ended(tx, 7, 999)) == 0
+    assert await store.write(lambda tx: uploads.remove_ended(tx, 7, 1000)) == 1
     assert await store.read(lambda tx: uploads.get(tx, 7, 1)) is None
     assert await store.read(lambda tx: uploads.parts_of(tx, 7)) == {"0000000000000002"}
     assert await store.read(lambda tx: uploads.parts_of(tx, 8)) == {"0000000000000003"}
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"folder_id": DRAFTS, "is_draft": False},
+        {"folder_id": RECOVERABLE, "is_draft": True},
+        {"mailbox_id": 8},
+    ],
+)
+async def test_sessions_end_with_their_draft(store: Store, where: dict[str, Any]) -> None:
+    await store.write(lambda tx: messages.add(tx, item(**{"is_draft": True, **where})))
+    await store.write(lambda tx: messages.add(tx, item(2, 7, DELETED_ITEMS, is_draft=True)))
+    for made in (upload(1), upload(2, message_id=2)):
+        await store.write(lambda tx, made=made: uploads.add(tx, made))  # type: ignore[misc]
+    assert await store.write(lambda tx: uploads.remove_ended(tx, 7, 0)) == 1
+    assert await store.read(lambda tx: uploads.parts_of(tx, 7)) == {"0000000000000002"}
 
 
 async def test_files_are_needed_until_they_are_attached(store: Store) -> None:

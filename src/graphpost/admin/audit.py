@@ -30,7 +30,7 @@ _NEWEST: Final = 2**63 - 1
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """What a record has to be; '' and 0 ask for nothing."""
+    """What a record has to be; '' and 0 ask for nothing.  Of one that cannot be read nobody knows."""
 
     message_id: int = 0
     application: str = ""
@@ -42,6 +42,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     def takes(self, record: Record) -> bool:
         actor = record.actor
+        if actor.kind == "unreadable":  # it may be what is looked for
+            return True
         return (
             (not self.message_id or record.message_id == self.message_id)
             and (not self.application or actor.client_id.casefold() == self.application)

@@ -28,12 +28,13 @@ from graphpost.auditing.auditor import Auditor
 from graphpost.errors import ConfigurationError, GraphpostError, StoreError
 from graphpost.maillog import MailLog
 from graphpost.store import accounts
-from graphpost.store.audit import Actor
+from graphpost.store.audit import ADMINISTRATION, Actor
 
 Answer = tuple[int, dict[str, str], bytes]
 _JSON: Final = {"content-type": "application/json", "cache-control": "no-store"}
 _TEXT: Final = {"content-type": "text/plain; charset=utf-8", "cache-control": "no-store"}
 _OPEN: Final = frozenset({"/healthz", "/readyz"})
+_READS: Final = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,20 @@ class AdminApi:
     auditor: Auditor | None = None
 
     async def handle(
-        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, remote: str = ""
     ) -> Answer:
-        """Answer a request; `path` as received, `query` without its `?`, header names in lower case.  Never raises
-        for what a client does."""
-        if path not in _OPEN and not self._is_administrator(headers):
+        """Answer a request; `path` as received, `query` without its `?`, header names in lower case, `remote` the
+        address it came from.  Never raises for what a client does."""
+        is_administrator = path in _OPEN or self._is_administrator(headers)
+        answer = await self._answer(method, path, query, body, is_administrator=is_administrator)
+        if self.auditor is not None and (method not in _READS or not is_administrator):
+            self.auditor.note(_actor(method, path, remote, is_administrator), status=answer[0])
+        return answer
+
+    async def _answer(
+        self, method: str, path: str, query: str, body: bytes, *, is_administrator: bool
+    ) -> Answer:
+        if not is_administrator:
             return _error(401, "the administrator's token is needed", {"www-authenticate": "Bearer"})
         try:
             if path in _OPEN or path == "/metrics":
@@ -97,8 +107,8 @@ class AdminApi:
     async def _why_not_ready(self) -> str:
         if reason := self.why_not_ready():
             return reason
-        try:
-            await self.operations.store.read(accounts.revision)
+        try:  # by the way of what is written, and nothing is: a store that can only be read takes no mail
+            await self.operations.store.write(accounts.revision)
         except StoreError as error:
             self.log.problem("readyz", error)
             return "the store does not answer"
@@ -124,13 +134,18 @@ class AdminApi:
                     call: Callable[..., Awaitable[object]] = getattr(self.operations, name)
                     result = await call(**arguments)
                     self._note(name, arguments, result)
-                    if method != "GET" and self.auditor is not None:
-                        self.auditor.note(Actor("administrator", action=f"{method} {path}"), status=200)
                     return 200, _JSON, msgspec.json.encode(result)
                 allowed.append(wanted)
         if allowed:
             return _error(405, f"only {', '.join(allowed)}", {"allow": ", ".join(allowed)})
         return _error(404, f"there is no {path}")
+
+
+def _actor(method: str, path: str, remote: str, is_administrator: bool) -> Actor:
+    """What a stranger asks for is of no account: that somebody tries is."""
+    if not is_administrator:
+        return Actor("nobody", remote=remote, action=ADMINISTRATION)
+    return Actor("administrator", remote=remote, action=f"{method} {path}")
 
 
 @cache

@@ -24,12 +24,26 @@ from graphpost.files import make_directory
 from graphpost.ids import Numbers
 from graphpost.maillog import MailLog
 from graphpost.store import accounts, audit
-from graphpost.store.audit import NO_MAILBOX, Actor, Entry, Record, entry_of
+from graphpost.store.audit import (
+    ADMINISTRATION,
+    ISSUER,
+    NO_MAILBOX,
+    SMTP_AUTH,
+    Actor,
+    Entry,
+    Record,
+    entry_of,
+)
 from graphpost.store.store import Store, Tx
 
 WAIT_SECONDS: Final = 0.2
 MOST_WAITING: Final = 100_000  # records that could not be written yet
-STRANGERS_A_MINUTE: Final = 60  # requests without a right token that are recorded
+STRANGERS_A_MINUTE: Final = 60  # of each kind: requests without a right token, sign-ins with a wrong password
+GUESSED_AT: Final = (
+    ISSUER,
+    SMTP_AUTH,
+    ADMINISTRATION,
+)  # actions where somebody could try passwords or tokens
 _TOGETHER: Final = 500  # records in one transaction
 _FILE: Final = re.compile(r"audit-(\d{4}-\d\d-\d\d)\.jsonl")
 
@@ -54,7 +68,7 @@ class Auditor:
         self._waiting: deque[tuple[Instant, Entry, bool]] = deque()
         self._some = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._strangers = (0, 0)  # the minute, and how many were recorded in it
+        self._strangers: dict[str, tuple[Instant, int]] = {}  # the minute, and how many came in it
 
     def note(
         self,
@@ -68,7 +82,7 @@ class Auditor:
     ) -> None:
         """Something that was asked has come to its end.  Strangers are recorded as far as they are few."""
         now = self._clock.now()
-        if actor.kind == "nobody" and not self._is_worth(now):
+        if actor.kind == "nobody" and not self._is_worth(actor, now):
             return
         record = Record(mailbox_id, self._numbers.next(), now, actor, mailbox, message_id, (), status, code)
         self._keep(now, entry_of(record), False)
@@ -78,10 +92,13 @@ class Auditor:
         if self._settings.directory:
             self._keep(at, entry, True)
 
-    def _is_worth(self, now: Instant) -> bool:
+    def _is_worth(self, actor: Actor, now: Instant) -> bool:
+        """Whether it is one of the first of its kind in this minute: who floods one of them hides no other."""
+        kind = next((each for each in GUESSED_AT if actor.action.startswith(each)), "")
+        since, count = self._strangers.get(kind, (0, 0))
         minute = now // (60 * SECOND)
-        count = self._strangers[1] + 1 if self._strangers[0] == minute else 1
-        self._strangers = minute, count
+        count = count + 1 if since == minute else 1
+        self._strangers[kind] = minute, count
         return count <= STRANGERS_A_MINUTE
 
     async def close(self) -> None:

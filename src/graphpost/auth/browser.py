@@ -24,6 +24,7 @@ from graphpost.store.grants import Facts, Grant, grant_id_of
 
 SESSION_SECONDS: Final = 43_200
 _MAX_COOKIE: Final = 200
+_FORMS: Final = "graphpost forms"
 
 
 @dataclass(slots=True)
@@ -74,7 +75,9 @@ class Browser:
         if not self.name:
             self.name = secrets.token_urlsafe(32)
             self.cookies.append(_cookie(self.request, "browser", self.name, None))
-        key = self.realm.keys.derive("graphpost forms")
+        return self._code(self.realm.keys.derive(_FORMS), purpose)
+
+    def _code(self, key: bytes, purpose: str) -> str:
         text = "\0".join((self.name, self.session if self.user else "", purpose))
         return hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
@@ -84,7 +87,8 @@ class Browser:
         if not self.name or (origin is not None and origin != self.request.origin):
             return False
         given = self.request.form.get("form_token", "").encode("utf-8", "surrogatepass")
-        return hmac.compare_digest(given, self.form_token(purpose).encode())
+        codes = [self._code(key, purpose) for key in self.realm.keys.derive_all(_FORMS)]
+        return any(hmac.compare_digest(given, code.encode()) for code in codes)
 
 
 async def open_browser(realm: Realm, request: IssuerRequest, *, is_silent: bool = False) -> Browser:
@@ -102,6 +106,7 @@ async def open_browser(realm: Realm, request: IssuerRequest, *, is_silent: bool 
         if session and session.state == grants.OPEN and session.expires_at > realm.now():
             browser.user = realm.find_user(session.object_id)
             browser.signed_in_at = session.facts.signed_in_at
+            request.trail.user, request.trail.has_user_proof = browser.user, browser.user is not None
     return browser
 
 

@@ -37,19 +37,22 @@ async def authenticate(realm: Realm, request: IssuerRequest, *, proof_needed: bo
     client_id = form.get("client_id") or basic_id
     if not client_id:
         raise OAuthError(protocol.MISSING, name="client_id")
-    if "origin" in request.headers:
-        raise OAuthError(protocol.CROSS_ORIGIN, origin=request.headers["origin"])
     if basic_id and (basic_id.casefold() != client_id.casefold() or form.get("client_secret")):
         raise OAuthError(protocol.MALFORMED)
     application = find_application(realm, client_id)
+    request.trail.client_id = application.client_id
+    if "origin" in request.headers:
+        raise OAuthError(protocol.CROSS_ORIGIN, origin=request.headers["origin"])
     secret = form.get("client_secret") or basic_secret
     if form.get("client_assertion"):
         if secret:
             raise OAuthError(protocol.MALFORMED)
         await _check_assertion(realm, request, application)
+        request.trail.has_client_proof = True
         return Client(application, "2")
     if secret:
         await _check_secret(realm, application, secret, request.remote)
+        request.trail.has_client_proof = True
         return Client(application, "1")
     if proof_needed or not application.public:
         raise OAuthError(protocol.NO_CREDENTIAL)
@@ -68,6 +71,7 @@ async def authenticate_holder(realm: Realm, request: IssuerRequest, name: str, g
     if not client_id:
         raise OAuthError(protocol.MISSING, name="client_id")
     application = find_application(realm, client_id)
+    request.trail.client_id = application.client_id
     if grant is None and application.spa_redirect_uris:
         raise OAuthError(protocol.BAD_GRANT, name=name)
     if not is_spa:

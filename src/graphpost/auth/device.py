@@ -14,6 +14,7 @@ from graphpost.auth.realm import Realm
 from graphpost.auth.scopes import default_of, listed, parse_scopes, resolve
 from graphpost.auth.showing import describe, show
 from graphpost.auth.signin import sign_in_by_form
+from graphpost.auth.trail import DEVICE, DEVICE_CODE, DEVICE_CONSENT
 from graphpost.store import consents, grants
 from graphpost.store.grants import Facts, Grant, grant_id_of
 from graphpost.store.store import Tx
@@ -27,10 +28,12 @@ async def answer_device_code(realm: Realm, request: IssuerRequest, version: int)
     """A device code for the application, and a user code for its user."""
     if request.method != "POST":
         raise OAuthError(protocol.ONLY_POST, method=request.method)
+    request.trail.action = DEVICE_CODE
     client_id = request.form.get("client_id")
     if not client_id:
         raise OAuthError(protocol.MISSING, name="client_id")
     application = find_application(realm, client_id)
+    request.trail.client_id = application.client_id
     text = request.form.get("scope", "")
     if version == 1 and not text:
         text = default_of(request.form.get("resource", ""))
@@ -52,6 +55,8 @@ async def answer_device_code(realm: Realm, request: IssuerRequest, version: int)
             facts=Facts(scopes=granted.answer, resource=requested.audience),
         )
     )
+    request.trail.permissions = " ".join(listed(granted.answer))
+    realm.done(request, DEVICE_CODE)
     return json_reply(_device_answer(request.origin + PAGE, device_code, user_code, realm, version))
 
 
@@ -77,17 +82,21 @@ async def answer_device_page(realm: Realm, request: IssuerRequest) -> IssuerRepl
     browser = await open_browser(realm, request)
     if request.method == "GET":
         return _code_page(browser)
+    request.trail.action = DEVICE
     step, user_code = request.form.get("step", ""), _normal(request.form.get("user_code", ""))
     purpose = f"device-{step}" if step == "code" else f"device-{step}|{user_code}"
     if not browser.is_own_form(purpose):
         return _code_page(browser, "This page was too old. Please try again.", 403)
     guessing = f"device codes from {request.remote}"
     if realm.throttle.is_blocked(guessing, request.remote):
+        realm.refused(request, OAuthError(protocol.LOCKED))
         return _code_page(browser, "Too many codes were tried. Try again in ten minutes.", 400)
     grant = await realm.store.read(lambda tx: grants.find_device(tx, user_code))
     if grant is None or grant.state != grants.OPEN or grant.expires_at <= realm.now():
         realm.throttle.failed(guessing, request.remote)
+        realm.refused(request, OAuthError(protocol.BAD_DEVICE_CODE))
         return _code_page(browser, "That code didn't work. Check the code and try again.", 400)
+    request.trail.client_id = grant.client_id
     if step == "signin":
         problem = await sign_in_by_form(realm, browser)
         if problem:
@@ -112,6 +121,12 @@ async def _decide(realm: Realm, browser: Browser, grant: Grant) -> IssuerReply:
 
     if not await realm.store.write(write):
         return _code_page(browser, "That code has been used already.", 400)
+    trail = browser.request.trail
+    trail.action, trail.permissions = DEVICE_CONSENT, " ".join(listed(grant.facts.scopes))
+    if approved:
+        realm.done(browser.request, DEVICE_CONSENT)
+    else:
+        realm.refused(browser.request, OAuthError(protocol.DEVICE_DECLINED))
     application = find_application(realm, grant.client_id).name
     return show("device_done", browser, approved=approved, application=application)
 

@@ -37,8 +37,9 @@ from graphpost.auth.scopes import (
 from graphpost.clock import SECOND, Instant
 from graphpost.mail.mailbox import Mailbox
 from graphpost.store import consents, grants
-from graphpost.store.grants import Facts, Grant, grant_id_of
+from graphpost.store.grants import Facts, Grant, Kind, grant_id_of
 
+_SHORT: Final = {"urn:ietf:params:oauth:grant-type:device_code": "device_code"}
 REUSE_GRACE: Final = 60 * SECOND
 POLL_SECONDS: Final = 5
 SPA_SECONDS: Final = 86_400  # as Entra has it
@@ -51,9 +52,11 @@ async def answer_token(realm: Realm, request: IssuerRequest, version: int) -> Is
         raise OAuthError(protocol.ONLY_POST, method=request.method)
     grant_type = _needed(request, "grant_type")
     handler = _GRANTS.get(grant_type)
+    action = request.trail.action = f"token {_SHORT.get(grant_type, grant_type)}" if handler else "token"
     if handler is None or (grant_type == "password" and not realm.settings.password_grant):
         raise OAuthError(protocol.GRANT_TYPE, grant=grant_type)
     answer = await handler(realm, request, version)
+    realm.done(request, action)
     return json_reply(answer if version == 2 else _as_version_1(realm, request, answer))
 
 
@@ -64,16 +67,13 @@ async def _client_credentials(realm: Realm, request: IssuerRequest, version: int
     client = await authenticate(realm, request, proof_needed=True)
     requested = parse_scopes(text, realm.authority, request.origin)
     check_client_credentials(requested, text)
+    request.trail.permissions = " ".join(client.application.application_permissions)
     token = realm.mint.application_token(client, _asked(request, requested.audience))
     return _answer(realm, token)
 
 
 async def _authorization_code(realm: Realm, request: IssuerRequest, version: int) -> dict[str, Any]:
-    code = _needed(request, "code")
-    grant = await realm.store.read(lambda tx: grants.find(tx, "code", code))
-    client = await authenticate_holder(realm, request, "code", grant)
-    if grant is None or grant.client_id != client.application.client_id:
-        raise OAuthError(protocol.BAD_GRANT, name="code")
+    client, grant = await _held(realm, request, "code", "code")
     if grant.state == grants.OPEN and grant.expires_at <= realm.now():
         raise OAuthError(protocol.CODE_EXPIRED)
     if request.form.get("redirect_uri", "") != grant.facts.redirect_uri:
@@ -89,7 +89,7 @@ async def _device_code(realm: Realm, request: IssuerRequest, version: int) -> di
         raise OAuthError(protocol.MISSING, name="device_code")
     client = await authenticate(realm, request)
     grant = await realm.store.read(lambda tx: grants.find(tx, "device", code))
-    if grant is None or grant.client_id != client.application.client_id:
+    if grant is None or not _is_of(realm, request, client, grant):
         raise OAuthError(protocol.BAD_DEVICE_CODE)
     if grant.state == grants.DENIED:
         raise OAuthError(protocol.DEVICE_DECLINED)
@@ -109,11 +109,7 @@ async def _pending(realm: Realm, grant: Grant) -> None:
 
 
 async def _refresh_token(realm: Realm, request: IssuerRequest, version: int) -> dict[str, Any]:
-    secret = _needed(request, "refresh_token")
-    grant = await realm.store.read(lambda tx: grants.find(tx, "refresh", secret))
-    client = await authenticate_holder(realm, request, "refresh_token", grant)
-    if grant is None or grant.client_id != client.application.client_id:
-        raise OAuthError(protocol.BAD_GRANT, name="refresh_token")
+    client, grant = await _held(realm, request, "refresh", "refresh_token")
     now = realm.now()
     if grant.state == grants.REVOKED:
         raise OAuthError(protocol.REVOKED)
@@ -124,7 +120,7 @@ async def _refresh_token(realm: Realm, request: IssuerRequest, version: int) -> 
         raise OAuthError(protocol.REVOKED)
     granted = await _narrowed(realm, request, version, client, grant)
     if grant.state == grants.OPEN and not await realm.store.write(lambda tx: grants.use(tx, grant, now)):
-        await _check_not_revoked(realm, secret)
+        await _check_not_revoked(realm, _needed(request, "refresh_token"))
     return await _user_answer(realm, request, client, grant, granted)
 
 
@@ -144,7 +140,7 @@ async def _password(realm: Realm, request: IssuerRequest, version: int) -> dict[
         raise OAuthError(protocol.MISSING, name="scope")
     requested = parse_scopes(text, realm.authority, request.origin)
     granted = resolve(requested, client.application)
-    user = await realm.sign_in(username, password, request.remote)
+    user = await realm.sign_in(request, username, password)
     grant = Grant(
         grant_id="",
         kind="code",
@@ -166,6 +162,24 @@ _GRANTS: Final[dict[str, Handler]] = {
     "device_code": _device_code,
     "password": _password,
 }
+
+
+async def _held(realm: Realm, request: IssuerRequest, kind: Kind, name: str) -> tuple[Client, Grant]:
+    """Who redeems, and the grant that the parameter of that name stands for, in whatever state."""
+    secret = _needed(request, name)
+    grant = await realm.store.read(lambda tx: grants.find(tx, kind, secret))
+    client = await authenticate_holder(realm, request, name, grant)
+    if grant is None or not _is_of(realm, request, client, grant):
+        raise OAuthError(protocol.BAD_GRANT, name=name)
+    return client, grant
+
+
+def _is_of(realm: Realm, request: IssuerRequest, client: Client, grant: Grant) -> bool:
+    """Whether a grant is the client's; whoever has it speaks for its user, or stole it."""
+    if grant.client_id != client.application.client_id:
+        return False
+    request.trail.user = realm.directory().find(grant.object_id)
+    return True
 
 
 async def _use_up(realm: Realm, grant: Grant) -> None:
@@ -208,10 +222,12 @@ async def _user_answer(
     user = realm.find_user(grant.object_id)
     if user is None:
         raise OAuthError(protocol.USER_DISABLED)
+    request.trail.has_user_proof = True
     scopes = grant.facts.scopes if asked_for is None else asked_for
     registered = {name.casefold() for name in client.application.delegated_permissions}
     names = {name for name in names_of(scopes) if name.casefold() in registered}
     openid = {"openid", "profile", "email"} & set(scopes)
+    request.trail.user, request.trail.permissions = user, " ".join(sorted(names))
     audience = grant.facts.resource or GRAPH
     token = realm.mint.user_token(client, _asked(request, audience), user, names | openid)
     answer = _answer(realm, token) | {"scope": " ".join(scopes)}
@@ -290,7 +306,9 @@ def _scope_text(request: IssuerRequest, version: int) -> str:
 
 
 def _asked(request: IssuerRequest, audience: str) -> Asked:
-    return Asked(request.origin, audience, _capabilities(request.form.get("claims", "")))
+    asked = Asked(request.origin, audience, _capabilities(request.form.get("claims", "")))
+    request.trail.token_id = asked.token_id
+    return asked
 
 
 def _capabilities(text: str) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ from graphpost.auth.redirects import find_place
 from graphpost.auth.showing import show, show_file
 from graphpost.auth.signin import answer_authorize
 from graphpost.auth.throttle import Throttle
+from graphpost.auth.trail import SIGN_OUT, Note, nobody
 from graphpost.clock import Clock
 from graphpost.config import IssuerSettings
 from graphpost.mail.mailbox import Directory
@@ -57,7 +58,8 @@ _PREFLIGHT: Final = (
 class Issuer:
     """Answers the identity endpoints under the server's own origin.
 
-    `names` are the host names clients use; that of a request's origin is always one of them.
+    `names` are the host names clients use; that of a request's origin is always one of them.  `note` is told of sign-ins,
+    consents and tokens, given and refused.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Issuer:
         keys: SigningKeys,
         *,
         names: Sequence[str] = (),
+        note: Note = nobody,
     ) -> None:
         authority = Authority(
             tenant_id.lower(),
@@ -78,7 +81,9 @@ class Issuer:
             frozenset(n.casefold() for n in names),
         )
         mint = Mint(authority, keys, clock, settings.access_token_seconds)
-        self._realm = Realm(store, clock, directory, settings, authority, keys, mint, Throttle(clock))
+        self._realm = Realm(
+            store, clock, directory, settings, authority, keys, mint, Throttle(clock), note=note
+        )
 
     async def handle(self, request: IssuerRequest) -> IssuerReply | None:
         """The answer to a request, or None when its path is none of the issuer's."""
@@ -110,7 +115,8 @@ class Issuer:
             realm = self._realm.authority.user_realm(request.origin, rest[len("userrealm/") :])
             return json_reply(realm)
         except OAuthError as error:
-            return error_reply(error, self._realm.now(), _correlation(request))
+            self._realm.refused(request, error)
+            return error_reply(error, self._realm.now(), request)
 
 
 async def _discovery(realm: Realm, request: IssuerRequest, tenant: str) -> IssuerReply:
@@ -138,6 +144,8 @@ async def _logout(realm: Realm, request: IssuerRequest, tenant: str) -> IssuerRe
     A state is brought back there (OpenID Connect RP-Initiated Logout 1.0).
     """
     browser = await open_browser(realm, request)
+    if browser.user is not None:
+        realm.done(request, SIGN_OUT)
     await browser.sign_out()
     params = request.query or request.form
     uri, state = params.get("post_logout_redirect_uri", ""), params.get("state", "")
@@ -196,9 +204,3 @@ def _check_text(request: IssuerRequest) -> None:
 def _check_get(request: IssuerRequest) -> None:
     if request.method not in ("GET", "HEAD"):
         raise OAuthError(NO_METHOD, method=request.method)
-
-
-def _correlation(request: IssuerRequest) -> str:
-    """The id a client gave its request, when it looks like one."""
-    given = request.headers.get("client-request-id") or request.query.get("client-request-id", "")
-    return given if len(given) == 36 and given.replace("-", "").isalnum() and given.isascii() else ""

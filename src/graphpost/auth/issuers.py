@@ -105,9 +105,10 @@ class ForeignIssuer:
             kind="application" if is_application else "user",
             tenant_id=self.own_tenant_id,
             object_id=object_id,
-            client_id=client_id,
+            client_id=client_id.casefold(),  # however the token writes it, it is one application
             permissions=roles if is_application else scopes,
             token_id=_token_id(claims),
+            is_foreign=True,
         )
 
     def _client(self, claims: Mapping[str, Any]) -> str:

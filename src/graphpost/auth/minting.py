@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -36,6 +36,7 @@ class Asked:
     origin: str
     audience: str
     capabilities: tuple[str, ...] = ()
+    token_id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
 
 
 class Mint:
@@ -113,7 +114,7 @@ class Mint:
             "appid": client.application.client_id,
             "appidacr": client.method,
             "tid": self._authority.tenant_id,
-            "uti": secrets.token_urlsafe(16),
+            "uti": asked.token_id,
             "ver": "1.0",
         }
         if asked.capabilities:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from graphpost.auth.trail import Trail
 from graphpost.clock import Instant, to_datetime
 from graphpost.errors import GraphpostError
 from graphpost.ids import new_guid
@@ -32,6 +33,14 @@ class IssuerRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     origin: str = "https://localhost"
     remote: str = ""
+    request_id: str = ""
+    trail: Trail = field(default_factory=Trail, repr=False)
+
+    @property
+    def correlation_id(self) -> str:
+        """The id a client gave its request, when it looks like one."""
+        given = self.headers.get("client-request-id") or self.query.get("client-request-id", "")
+        return given if len(given) == 36 and given.replace("-", "").isalnum() and given.isascii() else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,10 @@ class Fault:
 
 class OAuthError(GraphpostError):
     """The issuer refuses; `fault` says how it is answered."""
+
+    @property
+    def code(self) -> str:
+        return f"AADSTS{self.fault.number}"
 
     def __init__(self, fault: Fault, **facts: str) -> None:
         self.fault = fault
@@ -275,15 +288,15 @@ def json_reply(value: Any, status: int = 200, headers: tuple[tuple[str, str], ..
     return IssuerReply(status, msgspec.json.encode(value), "application/json; charset=utf-8", list(headers))
 
 
-def error_reply(error: OAuthError, now: Instant, correlation_id: str = "") -> IssuerReply:
+def error_reply(error: OAuthError, now: Instant, request: IssuerRequest) -> IssuerReply:
     """The JSON answer of a refusal."""
-    return json_reply(error_body(error, now, correlation_id), error.fault.status)
+    return json_reply(error_body(error, now, request), error.fault.status)
 
 
-def error_body(error: OAuthError, now: Instant, correlation_id: str = "") -> dict[str, Any]:
-    """The members of a refusal, as Entra words them."""
+def error_body(error: OAuthError, now: Instant, request: IssuerRequest) -> dict[str, Any]:
+    """The members of a refusal, as Entra words them; the trace id is that of our log."""
     timestamp = to_datetime(now).strftime("%Y-%m-%d %H:%M:%SZ")
-    trace, correlation = new_guid(), correlation_id or new_guid()
+    trace, correlation = request.request_id or new_guid(), request.correlation_id or new_guid()
     number = error.fault.number
     suberror = {"suberror": error.fault.suberror} if error.fault.suberror else {}
     return {

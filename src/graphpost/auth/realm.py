@@ -12,8 +12,18 @@ from typing import Final
 from graphpost.auth.authority import Authority
 from graphpost.auth.keys import SigningKeys
 from graphpost.auth.minting import Mint
-from graphpost.auth.protocol import LOCKED, USER_DISABLED, WRONG_PASSWORD, OAuthError
+from graphpost.auth.protocol import (
+    LOCKED,
+    LOGIN,
+    PENDING,
+    SLOW_DOWN,
+    USER_DISABLED,
+    WRONG_PASSWORD,
+    IssuerRequest,
+    OAuthError,
+)
 from graphpost.auth.throttle import Throttle
+from graphpost.auth.trail import Note, nobody
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import IssuerSettings
 from graphpost.mail.mailbox import Directory, Mailbox
@@ -24,6 +34,7 @@ from graphpost.store.store import Store, Tx
 _SWEEP = 600 * SECOND
 _KEPT = 86_400 * SECOND  # expired grants stay a day, so that their holders are told "expired", not "unknown"
 _KNOWN: Final = 1024
+_WAITING: Final = (PENDING, SLOW_DOWN, LOGIN)
 
 
 @dataclass(slots=True)
@@ -42,6 +53,7 @@ class Realm:
     swept_at: Instant = 0
     known: dict[bytes, None] = field(default_factory=dict)  # keyed digests of client secrets that were right
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    note: Note = nobody
 
     def now(self) -> Instant:
         return self.clock.now()
@@ -49,6 +61,20 @@ class Realm:
     def after(self, seconds: int) -> Instant:
         """The instant that many seconds from now."""
         return self.clock.now() + seconds * SECOND
+
+    def done(self, request: IssuerRequest, action: str) -> None:
+        """The audit log is told that something was done."""
+        request.trail.action = action
+        self._tell(request, 200, "")
+
+    def refused(self, request: IssuerRequest, error: OAuthError) -> None:
+        """The audit log is told of a refusal, unless it is the answer to who only waits."""
+        if request.trail.action and error.fault not in _WAITING:
+            self._tell(request, error.fault.status, error.code)
+
+    def _tell(self, request: IssuerRequest, status: int, code: str) -> None:
+        actor = request.trail.actor(request.remote, request.request_id, request.correlation_id)
+        self.note(actor, status, code)
 
     def find_user(self, object_id: str) -> Mailbox | None:
         """The user of that object id, unless nobody may sign in to that mailbox."""
@@ -107,17 +133,19 @@ class Realm:
             self.throttle.failed(account, remote)
             return None
 
-    async def sign_in(self, username: str, password: str, remote: str) -> Mailbox:
-        """The user of that name and password.
+    async def sign_in(self, request: IssuerRequest, username: str, password: str) -> Mailbox:
+        """The user of that name and password, which come with a request.
 
         OAuthError: the same, after the same time, for an unknown user and a wrong password.  Whether an account is
         disabled is told only to who knows its password.
         """
-        user = self.directory().find_address(username.strip())
+        trail, remote = request.trail, request.remote
+        user = trail.user = self.directory().find_address(username.strip())
         mailbox_id = user.mailbox_id if user else 0
         kept = await self.store.read(lambda tx: accounts.password_of(tx, mailbox_id))
         if await self.find_right(username.strip(), remote, password, [kept]) is None or user is None:
             raise OAuthError(WRONG_PASSWORD)
+        trail.has_user_proof = True
         if not user.can_sign_in:
             raise OAuthError(USER_DISABLED)
         return user

@@ -23,6 +23,7 @@ from graphpost.auth.realm import Realm
 from graphpost.auth.redirects import Place, find_place
 from graphpost.auth.scopes import Granted, Requested, default_of, listed, parse_scopes, resolve
 from graphpost.auth.showing import describe, show
+from graphpost.auth.trail import AUTHORIZE, CODE, CONSENT, SIGN_IN
 from graphpost.mail.mailbox import Application
 from graphpost.store import consents
 from graphpost.store.grants import Facts, Grant, grant_id_of
@@ -54,18 +55,22 @@ async def answer_authorize(realm: Realm, request: IssuerRequest, version: int) -
     """A page, or the redirect back to the application."""
     if request.method not in ("GET", "POST"):
         raise OAuthError(protocol.NO_METHOD, method=request.method)
+    request.trail.action = AUTHORIZE
     step = request.form.get("step", "") if request.method == "POST" else ""
     params = request.form if request.method == "POST" and not step else request.query
     try:
         asking = _asking(realm, params)
     except OAuthError as error:
-        return show("error", None, 400, facts=error_body(error, realm.now()))
+        realm.refused(request, error)
+        return show("error", None, 400, facts=error_body(error, realm.now(), request))
+    request.trail.client_id = asking.application.client_id
     is_silent = params.get("prompt") == "none" and asking.place is Place.PAGE and request.method == "GET"
     browser = await open_browser(realm, request, is_silent=is_silent)
     try:
         return await _proceed(realm, browser, asking, step, version)
     except OAuthError as error:
-        body = error_body(error, realm.now())
+        realm.refused(request, error)
+        body = error_body(error, realm.now(), request)
         answer = {name: body[name] for name in ("error", "error_description", "error_uri")}
         return _redirect(browser, asking, answer)
 
@@ -111,12 +116,15 @@ def _first_page(realm: Realm, browser: Browser, asking: Asking, prompt: str) -> 
 
 async def sign_in_by_form(realm: Realm, browser: Browser) -> str:
     """Sign in with what the form has; what to tell the user when that failed."""
-    form = browser.request.form
+    request, form = browser.request, browser.request.form
+    request.trail.action, request.trail.has_user_proof = SIGN_IN, False  # whoever was signed in before
     try:
-        user = await realm.sign_in(form.get("username", ""), form.get("password", ""), browser.request.remote)
+        user = await realm.sign_in(request, form.get("username", ""), form.get("password", ""))
     except OAuthError as error:
+        realm.refused(request, error)
         return _WORDS.get(error.fault.number, error.text)
     await browser.sign_in(user)
+    realm.done(request, SIGN_IN)
     return ""
 
 
@@ -139,11 +147,14 @@ async def _needs_consent(realm: Realm, browser: Browser, asking: Asking, granted
 
 async def _decide(realm: Realm, browser: Browser, asking: Asking, granted: Granted) -> None:
     assert browser.user is not None
+    trail = browser.request.trail
+    trail.action, trail.permissions = CONSENT, " ".join(listed(granted.answer))
     if browser.request.form.get("decision") != "allow":
         raise OAuthError(protocol.DECLINED)
     object_id, client_id = browser.user.object_id, asking.application.client_id
     scopes, now = frozenset(listed(granted.answer)), realm.now()
     await realm.store.write(lambda tx: consents.add(tx, client_id, object_id, scopes, now))
+    realm.done(browser.request, CONSENT)
 
 
 async def _code(
@@ -171,6 +182,8 @@ async def _code(
             ),
         )
     )
+    browser.request.trail.permissions = " ".join(listed(granted.answer))
+    realm.done(browser.request, CODE)
     answer = {"code": code}
     if params.get("client_info") == "1":
         answer["client_info"] = realm.mint.client_info(browser.user)

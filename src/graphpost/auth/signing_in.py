@@ -10,10 +10,12 @@ import asyncio
 from collections.abc import Callable
 
 from graphpost.auth.throttle import Throttle
+from graphpost.auth.trail import Note, nobody
 from graphpost.clock import Clock
 from graphpost.errors import GraphpostError
 from graphpost.mail.mailbox import Directory, Mailbox
 from graphpost.store import accounts
+from graphpost.store.audit import SMTP_AUTH, Actor, Kind
 from graphpost.store.passwords import is_password
 from graphpost.store.store import Store
 
@@ -25,8 +27,12 @@ class Locked(GraphpostError):
 class SigningIn:
     """Compares passwords for one store, a few at a time: each takes 16 MB and a core."""
 
-    def __init__(self, store: Store, clock: Clock, directory: Callable[[], Directory]) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, directory: Callable[[], Directory], note: Note = nobody
+    ) -> None:
+        """`note` is told of every sign-in, in SMTP's codes."""
         self._store = store
+        self._note = note
         self._directory = directory
         self._throttle = Throttle(clock)
         self._hashing = asyncio.Semaphore(2)
@@ -38,10 +44,23 @@ class SigningIn:
         kept = await self._store.read(lambda tx: accounts.password_of(tx, mailbox_id))
         async with self._hashing:
             if self._throttle.is_blocked(username, remote):
+                self._note(_actor("nobody", user, remote), 454, "4.7.0")
                 raise Locked
             is_right = await asyncio.to_thread(is_password, password, kept)
             if not is_right or user is None:
                 self._throttle.failed(username, remote)
+                self._note(_actor("nobody", user, remote), 535, "5.7.8")
                 return None
             self._throttle.succeeded(username, remote)
-        return user if user.can_sign_in else None
+        if not user.can_sign_in:
+            self._note(_actor("user", user, remote), 535, "5.7.8")
+            return None
+        self._note(_actor("user", user, remote), 235, "")
+        return user
+
+
+def _actor(kind: Kind, user: Mailbox | None, remote: str) -> Actor:
+    """A name that is nobody's is not said: it may be a password."""
+    if user is None:
+        return Actor(kind, remote=remote, action=SMTP_AUTH)
+    return Actor(kind, object_id=user.object_id, person=user.address, remote=remote, action=SMTP_AUTH)

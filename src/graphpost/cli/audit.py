@@ -53,6 +53,7 @@ def command(config: Config, limit: int, export: Path | None, as_json: bool, **wa
         found.append(record)
         if len(found) == limit:
             break
+    _warn(sum(map(_is_unreadable, found)))
     if as_json:
         print_json(found)
     else:
@@ -79,7 +80,7 @@ def _export(config: Config, wanted: dict[str, Any], file: Path) -> None:
     """One line a record, the newest first; the file is for its owner alone, and must not be there yet."""
     import msgspec
 
-    count = 0
+    count = unreadable = 0
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -88,9 +89,20 @@ def _export(config: Config, wanted: dict[str, Any], file: Path) -> None:
         for record in _records(config, wanted, _AT_ONCE):
             out.write(msgspec.json.encode(record) + b"\n")
             count += 1
+            unreadable += _is_unreadable(record)
             if count % _AT_ONCE == 0 and sys.stderr.isatty():
                 click.echo(f"\r{count} records", nl=False, err=True)
+    _warn(unreadable)
     click.echo(f"{count} records in {file}")
+
+
+def _is_unreadable(record: dict[str, Any]) -> bool:
+    return bool(record["kind"] == "unreadable")
+
+
+def _warn(unreadable: int) -> None:
+    if unreadable:
+        click.echo(f"{unreadable} records cannot be read; their times and ids alone are known", err=True)
 
 
 def _row(record: dict[str, Any]) -> list[str]:

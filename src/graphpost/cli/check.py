@@ -85,6 +85,8 @@ def _local(config: Config) -> Iterator[Finding]:
         ("database", lambda: checks.database(config)),
         ("certificate", lambda: checks.certificate(config)),
     ]
+    if config.inbound.is_open and config.inbound.certificate:
+        todo.append(("inbound TLS", lambda: checks.inbound_certificate(config.inbound)))
     for i, entry in enumerate(config.dkim):
         todo.append((f"dkim[{i}]", lambda entry=entry: checks.dkim_key(entry)))  # type: ignore[misc]
     for i, route in enumerate(config.routes):

@@ -26,15 +26,17 @@ from graphpost.config import (
     Config,
     DkimSettings,
     HostSettings,
+    InboundSettings,
     MetricsSettings,
     RouteSettings,
     TrustedIssuerSettings,
 )
 from graphpost.config.names import is_loopback
-from graphpost.delivery.outlets import check_files, host_name
-from graphpost.delivery.relaying import Relays
+from graphpost.delivery.outbound.outlets import check_files, host_name
+from graphpost.delivery.outbound.relaying import Relays
 from graphpost.errors import GraphpostError
 from graphpost.store.pending import pending_migrations
+from graphpost.tls import load_certificate
 from graphpost.transport.dkim_keys import read_key
 from graphpost.transport.sasl import BY_TOKEN, auth_lines, choose, concession
 from graphpost.transport.session import SmtpTarget, tls_contexts
@@ -129,12 +131,12 @@ def certificate(config: Config) -> str:
     key = Path(config.server.key) if own else config.data / "ca" / "server.key"
     if not own and not chain.exists():
         return "will be made at the first start"
+    load_certificate(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), chain, key, str(chain))
     try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(chain, key)
         days = days_left(chain, SystemClock().now())
         authority = _LONG if own else days_left(config.data / "ca" / "ca.pem", SystemClock().now())
-    except (ssl.SSLError, ValueError) as error:
-        raise GraphpostError(f"{chain} and {key} cannot be used: {error}") from error
+    except ValueError as error:
+        raise GraphpostError(f"{chain} cannot be used: {error}") from error
     if days < 0 and own:
         raise GraphpostError(f"{chain} ended {-days} days ago")
     if authority < _SOON:
@@ -142,6 +144,16 @@ def certificate(config: Config) -> str:
             f"the local authority ends in {authority} days: move {chain.parent} away for a new one"
         )
     return f"{chain}, for another {max(days, 0)} days"
+
+
+def inbound_certificate(settings: InboundSettings) -> str:
+    """The certificate for STARTTLS and its key fit each other, and last."""
+    chain = Path(settings.certificate)
+    load_certificate(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), chain, settings.key, str(chain))
+    days = days_left(chain, SystemClock().now())
+    if days < 0:
+        raise GraphpostError(f"{chain} ended {-days} days ago")
+    return f"{chain}, for another {days} days"
 
 
 def tls_files(route: RouteSettings, where: str) -> str:

@@ -11,7 +11,7 @@ from graphpost.cli import published
 from graphpost.cli.finding import Finding, worst
 from graphpost.cli.sending import Origin, check_origin, find_origins
 from graphpost.config import Config
-from graphpost.delivery.outlets import host_name
+from graphpost.delivery.outbound.outlets import host_name
 from graphpost.mail.address import domain_of
 from graphpost.transport.dkim_keys import read_key
 from graphpost.transport.mta_sts import Policy

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import sys
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from graphpost.errors import ConfigurationError, GraphpostError
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from graphpost.admin.access import Running
+    from graphpost.admin.operations import Operations
     from graphpost.config import Config
 
 
@@ -48,7 +50,14 @@ def http_client(config: Config, running: Running, **options: Any) -> httpx2.Clie
     import httpx2
 
     verify: ssl.SSLContext | bool = _trust(config) if running.url.startswith("https:") else False
-    return httpx2.Client(base_url=running.url, verify=verify, trust_env=False, timeout=30.0, **options)
+    return httpx2.Client(
+        base_url=running.at or running.url,
+        headers={"host": urlsplit(running.url).netloc},
+        verify=verify,
+        trust_env=False,
+        timeout=30.0,
+        **options,
+    )
 
 
 def _trust(config: Config) -> ssl.SSLContext:
@@ -110,6 +119,19 @@ def _remotely(config: Config, running: Running, operation: str, arguments: dict[
     return request(config, running, method, path, **content)
 
 
+async def _record(config: Config, operations: Operations, action: str) -> None:
+    """What is done while no server runs is in the audit log too."""
+    from graphpost.auditing.auditor import Auditor
+    from graphpost.maillog import MailLog
+    from graphpost.store.audit import Actor
+
+    log = MailLog(config.log, sys.stderr, operations.clock.now)
+    auditor = Auditor(operations.store, config.audit, operations.numbers, operations.clock, log)
+    auditor.note(Actor("administrator", action=action), status=200)
+    await auditor.close()
+    log.close()
+
+
 async def _locally(config: Config, operation: str, arguments: dict[str, Any]) -> Any:
     from graphpost.admin.http import checked_arguments
     from graphpost.admin.mailboxes import declared_addresses
@@ -130,6 +152,11 @@ async def _locally(config: Config, operation: str, arguments: dict[str, Any]) ->
             declared=declared_addresses(config),
         )
         given = {key: value for key, value in arguments.items() if value is not None}
-        return await getattr(operations, operation)(**checked_arguments(operation, given))
+        result = await getattr(operations, operation)(**checked_arguments(operation, given))
+        method, template = Operations.ROUTES[operation]
+        if method != "GET" and config.audit.enabled:
+            named = {key: quote(str(value), safe="@") for key, value in arguments.items()}
+            await _record(config, operations, f"{method} {template.format_map(named)}")
+        return result
     finally:
         await store.close()

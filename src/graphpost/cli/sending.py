@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from graphpost.cli.finding import Finding
 from graphpost.config import Config, RouteSettings
-from graphpost.delivery.outlets import host_name
+from graphpost.delivery.outbound.outlets import host_name
 from graphpost.transport.resolver import LookupFailedError, NoSuchDomainError, Records
 
 _FAR: Final = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))

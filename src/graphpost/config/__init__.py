@@ -1,7 +1,7 @@
 """What the operator settles: the settings, their sources, the embedded default."""
 
-from graphpost.config.checking import check_selector, dkim_key_file
 from graphpost.config.defaults import Defaults, embedded_defaults
+from graphpost.config.dkim import check_selector, dkim_key_file
 from graphpost.config.loading import load
 from graphpost.config.names import check_domain
 from graphpost.config.settings import (

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
+from graphpost.config.files import existing
 from graphpost.config.names import check_domain, is_loopback
 from graphpost.config.settings import TrustedIssuerSettings
 from graphpost.errors import ConfigurationError
@@ -51,7 +52,7 @@ def checked_issuers(issuers: Sequence[TrustedIssuerSettings], data: Path) -> lis
             replace(
                 issuer,
                 jwks_uri=_checked_uri(issuer.jwks_uri, data, f"{where}.jwks_uri"),
-                ca_file=_file(issuer.ca_file, data, f"{where}.ca_file") if issuer.ca_file else "",
+                ca_file=existing(data, issuer.ca_file, f"{where}.ca_file") if issuer.ca_file else "",
             )
         )
     return checked
@@ -90,7 +91,7 @@ def _check_identity(issuer: TrustedIssuerSettings, where: str) -> None:
 
 def _checked_uri(uri: str, data: Path, key: str) -> str:
     if uri.startswith(_FILE):
-        return Path(_file(urlsplit(uri).path, data, key)).as_uri()
+        return Path(existing(data, urlsplit(uri).path, key)).as_uri()
     if uri:
         _check_url(uri, key)
     return uri
@@ -106,10 +107,3 @@ def _check_url(text: str, key: str) -> None:
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
     if not is_safe or not host or port == 0 or parts.query or parts.fragment or parts.username:
         raise ConfigurationError(key, "must be an https:// URL without query and fragment")
-
-
-def _file(name: str, data: Path, key: str) -> str:
-    path = data / name
-    if not path.is_file():
-        raise ConfigurationError(key, f"there is no file {path}")
-    return str(path.resolve())

@@ -57,3 +57,11 @@ def check_own_name(text: str, key: str) -> None:
         ipaddress.ip_address(text.removesuffix("]")[1:].removeprefix("IPv6:"))
     except ValueError:
         raise ConfigurationError(key, f"{text!r} is not an address literal") from None
+
+
+def check_ip(text: str, key: str) -> None:
+    """Raise unless it is an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        raise ConfigurationError(key, f"{text!r} is not an IP address") from None

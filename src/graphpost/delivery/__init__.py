@@ -1,1 +1,1 @@
-"""From an accepted message to its outcome: submit, routing, worker, settle."""
+"""From an accepted message to its outcome, and what that becomes in mailboxes."""

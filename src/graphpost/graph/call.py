@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from graphpost.auth.access import Principal
     from graphpost.auth.tokens import TokenVerifier
     from graphpost.clock import Clock, Instant
+    from graphpost.delivery.acceptance.submit import Submitter
     from graphpost.delivery.quotas import Quotas
-    from graphpost.delivery.receipts import ReceiptOf
-    from graphpost.delivery.submit import Submitter
+    from graphpost.delivery.responses.receipts import ReceiptOf
     from graphpost.errors import GraphError
     from graphpost.ids import Numbers
     from graphpost.mail.mailbox import Directory, Mailbox

@@ -20,6 +20,7 @@ from graphpost.inbound.connection import Connection
 from graphpost.inbound.house import House, Kind
 from graphpost.inbound.replies import Reply
 from graphpost.inbound.session import Session
+from graphpost.tls import load_certificate
 
 GRACE_SECONDS: Final = 30
 BACKLOG: Final = 512
@@ -137,5 +138,5 @@ def _is_served(path: Path) -> bool:
 def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
     """For STARTTLS: the certificate with its key, TLS 1.2 at least, no certificate asked of clients."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    load_certificate(context, certificate, key, "inbound.certificate")
     return context

@@ -16,9 +16,9 @@ from msgspec import Struct
 
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.delivery import filing
-from graphpost.delivery.arriving import Arrival, Arrivals
-from graphpost.delivery.confirming import Asked, Confirmer
+from graphpost.delivery.arrival.arriving import Arrival, Arrivals
 from graphpost.delivery.filing import Filer, Filing
+from graphpost.delivery.responses.confirming import Asked, Confirmer
 from graphpost.errors import MimeError, StoreError
 from graphpost.inbound.commands import Mail, Rcpt
 from graphpost.inbound.replies import Reply, refusal

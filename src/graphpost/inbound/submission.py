@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from graphpost.clock import Clock
 from graphpost.config import LimitSettings
+from graphpost.delivery.acceptance.submit import Submission, Submitter
 from graphpost.delivery.items import new_message_id
-from graphpost.delivery.submit import Submission, Submitter
 from graphpost.errors import GraphError, InsufficientStorage, MimeError, StoreError
 from graphpost.ids import Numbers, random_bytes
 from graphpost.inbound.reception import Letter
@@ -27,7 +27,7 @@ from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.message import Address, Message
 from graphpost.mail.parse import ParseLimits, parse, rooted
 from graphpost.mail.relay import normalise
-from graphpost.store.audit import Actor
+from graphpost.store.audit import SMTP_AUTH, Actor
 
 AT_ONCE: Final = 2  # messages that are whole in memory
 
@@ -113,6 +113,6 @@ def _actor(letter: Letter, mailbox: Mailbox, number: int) -> Actor:
         person=mailbox.address,
         remote=letter.peer.address,
         right="owner",
-        action="SMTP AUTH",
+        action=SMTP_AUTH,
         request_id=f"{number:016x}",
     )

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphpost.delivery.absence import Absence
-from graphpost.delivery.arriving import Arrivals
-from graphpost.delivery.attempt import Attempts
-from graphpost.delivery.automatic import AutomaticMail
-from graphpost.delivery.capacity import Capacity
-from graphpost.delivery.confirming import Confirmer
-from graphpost.delivery.dispatch import Dispatcher
+from graphpost.delivery.acceptance.capacity import Capacity
+from graphpost.delivery.acceptance.dispatch import Dispatcher
+from graphpost.delivery.acceptance.rationing import Rations
+from graphpost.delivery.acceptance.submit import Submitter
+from graphpost.delivery.arrival.arriving import Arrivals
+from graphpost.delivery.arrival.local import LocalDelivery
+from graphpost.delivery.arrival.noticing import Noticing
+from graphpost.delivery.arrival.ruling import Ruler
 from graphpost.delivery.filing import Filer
-from graphpost.delivery.indexing import Indexer
-from graphpost.delivery.local import LocalDelivery
-from graphpost.delivery.maintenance import Maintenance
-from graphpost.delivery.noticing import Noticing
-from graphpost.delivery.outlets import Outlets
+from graphpost.delivery.housekeeping.indexing import Indexer
+from graphpost.delivery.housekeeping.maintenance import Maintenance
+from graphpost.delivery.outbound.outlets import Outlets
+from graphpost.delivery.outbound.signers import signing
+from graphpost.delivery.outbound.suppressing import Suppressions
+from graphpost.delivery.queue.attempt import Attempts
+from graphpost.delivery.queue.rerouting import Rerouter
+from graphpost.delivery.queue.settler import Settler
+from graphpost.delivery.queue.worker import Worker
+from graphpost.delivery.queueing import AutomaticDeliveries
 from graphpost.delivery.quotas import Quotas
-from graphpost.delivery.rationing import Rations
-from graphpost.delivery.receipts import Receipts
-from graphpost.delivery.reports import Reporter
-from graphpost.delivery.rerouting import Rerouter
+from graphpost.delivery.responses.absence import Absence
+from graphpost.delivery.responses.automatic import AutomaticMail
+from graphpost.delivery.responses.confirming import Confirmer
+from graphpost.delivery.responses.receipts import Receipts
+from graphpost.delivery.responses.reports import Reporter
 from graphpost.delivery.routing import LOCAL, Router
-from graphpost.delivery.ruling import Ruler
-from graphpost.delivery.settler import Settler
-from graphpost.delivery.signers import signing
-from graphpost.delivery.submit import Submitter
-from graphpost.delivery.suppressing import Suppressions
-from graphpost.delivery.worker import Worker
 from graphpost.graph.bodies.zones import instant_of
 from graphpost.graph.sending.due import due_check
 from graphpost.server.foundation import Foundation
@@ -85,10 +86,11 @@ async def start_delivery(base: Foundation, policy_port: int, rations: Rations | 
     )
     owner = numbers.next()
     reporter = Reporter(filer, hostname)
-    automatic = AutomaticMail(filer, router.destination, config.delivery)
+    deliveries = AutomaticDeliveries(router.destination, config.delivery)
+    automatic = AutomaticMail(filer, deliveries)
     receipts = Receipts.by_settings(config, automatic, hostname)
     absence = Absence(automatic, people.directory, router.is_ours, instant_of)
-    ruler = Ruler(filer, router.destination, config.delivery, receipts, absence)
+    ruler = Ruler(filer, deliveries, receipts, absence)
     arrivals = Arrivals(store, filer, ruler, Noticing(store, log))
     quotas = Quotas(store, config.accounts, clock, log)
     attempts = Attempts(

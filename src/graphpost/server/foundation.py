@@ -13,6 +13,7 @@ from graphpost.clock import Clock
 from graphpost.config import Config
 from graphpost.ids import Numbers
 from graphpost.maillog import MailLog
+from graphpost.store.audit import Actor
 from graphpost.store.blobs import Blobs
 from graphpost.store.people import Accounts
 from graphpost.store.store import Store
@@ -32,6 +33,11 @@ class Foundation:
     numbers: Numbers
     hostname: str  # ours, to other hosts
     auditor: Auditor | None
+
+    def note(self, actor: Actor, status: int, code: str) -> None:
+        """Tell the audit log, if there is one, of what concerns no mailbox."""
+        if self.auditor is not None:
+            self.auditor.note(actor, status=status, code=code)
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         """Run it until the server stops."""

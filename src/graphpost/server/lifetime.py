@@ -13,6 +13,7 @@ import socket
 import sys
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import urlsplit
 
 from graphpost import __version__
 from graphpost.admin.access import announce, withdraw
@@ -23,12 +24,13 @@ from graphpost.auth.keys import open_keys
 from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
 from graphpost.config.names import a_label
-from graphpost.delivery.outlets import HTTPS_PORT, host_name
+from graphpost.delivery.outbound.outlets import HTTPS_PORT, host_name
+from graphpost.eventlog import ProblemHandler
 from graphpost.files import locked
 from graphpost.graph.notifications.notifying import GraphWording
 from graphpost.graph.routes import MAIL_LIST
 from graphpost.ids import Numbers
-from graphpost.maillog import MailLog, ProblemHandler
+from graphpost.maillog import MailLog
 from graphpost.notifications.notifier import Notifier
 from graphpost.notifications.posting import Poster
 from graphpost.process import most_connections
@@ -36,6 +38,7 @@ from graphpost.server.application import make_application
 from graphpost.server.delivery import start_delivery
 from graphpost.server.foundation import Foundation
 from graphpost.server.inbound import start_inbound
+from graphpost.sockets import listen, own_address
 from graphpost.store.declared import apply_settings
 from graphpost.store.opening import open_blobs, open_store
 from graphpost.store.people import Accounts
@@ -43,7 +46,7 @@ from graphpost.store.store import Store
 from graphpost.throttling.limiting import Throttling
 from graphpost.web.app import Application
 from graphpost.web.certificates import CertificateFiles, server_certificate
-from graphpost.web.listener import Listener, listen
+from graphpost.web.listener import Listener
 
 
 class Server:
@@ -131,7 +134,7 @@ class Server:
         )
         await self._start_web(application, listener)
         await start_inbound(base, delivery, self.ca)
-        announce(config.data, self.url, self._file)
+        announce(config.data, self.url, self._file, f"{urlsplit(self.url).scheme}://{own_address(listener)}")
         self._stack.callback(withdraw, config.data)
         self._is_ready = True
         self._log.ready(self.url)

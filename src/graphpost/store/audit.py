@@ -2,7 +2,8 @@
 
 Records are added and, when they are old, deleted; there is no statement that changes one.  The record of a message that
 was sent has the message's number, and is written in the transaction that makes the message durable: there is one exactly
-when there is the other.  No content and no token is in a record.
+when there is the other.  No content and no token is in a record.  One that cannot be read is
+found as one of the kind "unreadable", with the time that its number tells.
 """
 
 from __future__ import annotations
@@ -14,10 +15,14 @@ import msgspec
 from msgspec import Struct
 
 from graphpost.clock import Instant, from_datetime, to_text
+from graphpost.ids import instant_of
 from graphpost.store.store import Row, Tx
 
 NO_MAILBOX: Final = 0
-Kind = Literal["user", "application", "administrator", "nobody"]
+ISSUER: Final = "issuer "  # the beginning of the actions of the embedded issuer
+SMTP_AUTH: Final = "SMTP AUTH"
+ADMINISTRATION: Final = "administration"
+Kind = Literal["user", "application", "administrator", "nobody", "unreadable"]
 _ADD: Final = "INSERT INTO audit (mailbox_id, number, document) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 # What ends a line beside the characters that JSON escapes: next line, line separator, paragraph separator.
 _LINE_ENDS: Final = (
@@ -34,7 +39,8 @@ _BELOW: Final = (
 class Actor(Struct, frozen=True, array_like=True):
     """Who asked: the application, the person (for an application that acts by itself ''), and from where.
 
-    `permission` is the name in the token that opened the route, `right` why the mailbox was open to them.
+    `permission` is the name in the token that opened the route, or what a token that was issued has; `right` why the
+    mailbox was open to them.  "nobody" has proved nothing: the names are those that were claimed.
     """
 
     kind: Kind
@@ -161,6 +167,13 @@ def prune(tx: Tx, mailbox_id: int, before: int, limit: int) -> int:
 
 
 def _record(row: Row) -> Record:
+    try:
+        return _read(row)
+    except ValueError:  # msgspec's errors are ValueErrors too
+        return Record(row[0], row[1], instant_of(row[1]), Actor("unreadable"))
+
+
+def _read(row: Row) -> Record:
     line = _decode(row[2])
     actor = Actor(
         line.kind,

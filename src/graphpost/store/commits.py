@@ -3,7 +3,8 @@
 Optimistic: all functions of a group run one after the other in one transaction.  A function that raises before it
 changed anything just gets its exception.  After any other failure everything is rolled back and the functions run
 again, each in a savepoint, so that a failure undoes its own work only; and if the transaction itself is lost, each in
-a transaction of its own.  Functions therefore may run more than once (`store.store`).
+a transaction of its own.  Functions therefore may run more than once (`store.store`), but never after their work may be
+durable: when the connection is lost, all of the group get that error.
 """
 
 from __future__ import annotations
@@ -214,6 +215,8 @@ def _in_savepoints(session: Session, jobs: list[Job], mailboxes: set[int]) -> bo
         written = total.finish()
         session.commit()
         mailboxes.update(written)
+    except ConnectionLostError:
+        raise  # perhaps all of it was done: it must not be done again
     except StoreError:
         session.rollback()
         return False

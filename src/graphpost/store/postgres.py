@@ -4,6 +4,9 @@ Each writer thread takes the functions that came together (`store.turns`) and ru
 with the dialect's `for_update` stay as they are); what needs no result is sent in one pipeline with BEGIN and COMMIT.
 Conflicts are run again.  When the server is gone, callers get StoreError at once while the connections come back with
 growing pauses.  An answered write is committed with at least synchronous_commit = on.
+
+A host that vanished is noticed within half a minute, and a server that cannot be written to is none.  What we hold when
+we are stopped in the middle of a write, others need: the database ends such a transaction after WRITE_SECONDS.
 """
 
 from __future__ import annotations
@@ -16,9 +19,10 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import chain
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8BinaryDumper
 from psycopg.types.string import StrBinaryDumper
 
@@ -41,6 +45,20 @@ _CHUNKS: Final = (64, 32, 16, 8, 4, 2, 1)
 _OLDEST: Final = 130_000
 _NUMBER: Final = "SELECT pg_current_xact_id()::text::bigint"
 _HORIZON: Final = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1"
+WRITE_SECONDS: Final = 10  # from one statement of a write to the next
+_DEFAULTS: Final = {
+    "connect_timeout": 5,
+    "keepalives_idle": 15,  # seconds, as the next one; of use to TCP alone, as all that follow
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds
+}
+_ENDED: Final = (  # what a server says before it hangs up
+    psycopg.errors.AdminShutdown,
+    psycopg.errors.CrashShutdown,
+    psycopg.errors.CannotConnectNow,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
 _PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -217,7 +235,7 @@ class PostgresSession:
         if self._monotonic() < self._not_before:
             raise ConnectionLostError(f"the database cannot be reached: {self._reason}")
         try:
-            self._connection = connection = _connected(self._url)
+            self._connection = connection = _connected(self._url, writing=bool(self.dialect.for_update))
         except psycopg.Error as error:
             self._not_before = self._monotonic() + _PAUSES[min(self._failures, len(_PAUSES) - 1)]
             self._failures += 1
@@ -231,9 +249,12 @@ class PostgresSession:
         self._cursor = psycopg.RawCursor(connection)
 
     def _translated(self, error: psycopg.Error) -> StoreError:
-        if self._connection is None or self._connection.broken or self._connection.closed:
-            self.close()
+        if self._connection is None or self._connection.broken or _is_ending(error):
+            self.close()  # it may also be that COMMIT was done, and only then the connection ended
             return ConnectionLostError("the connection to the database was lost")
+        if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+            self.close()  # perhaps another host can be written to by now
+            return StoreError("the database can only be read")
         if isinstance(error, (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)):
             return StoreBusy("somebody else changed the same rows")
         if isinstance(error, psycopg.errors.DiskFull):
@@ -241,21 +262,28 @@ class PostgresSession:
         return StoreError(f"the database failed: {error.diag.message_primary or error}")
 
 
-def _connected(url: str) -> psycopg.Connection[Row]:
-    """A new connection; StoreError when the database is not fit for us."""
-    connection = psycopg.connect(url, autocommit=True, prepare_threshold=2, connect_timeout=5)
+def _connected(url: str, *, writing: bool) -> psycopg.Connection[Row]:
+    """A new connection; StoreError when the database is not fit for us.  What the URL says counts."""
+    given = conninfo_to_dict(url)
+    words: dict[str, Any] = {**_DEFAULTS, **given}
+    if writing or "," in str(given.get("host", "")):  # nobody is to read what another host does not have yet
+        words.setdefault("target_session_attrs", "read-write")
+    connection = psycopg.connect(**words, autocommit=True, prepare_threshold=2)
     connection.prepared_max = 400
     connection.adapters.register_dumper(int, Int8BinaryDumper)  # one type of number: one prepared statement
     connection.adapters.register_dumper(str, StrBinaryDumper)
     row = connection.execute(
-        "SELECT current_setting('server_encoding'), current_setting('synchronous_commit')"
+        "SELECT current_setting('server_encoding'), current_setting('synchronous_commit'),"
+        " current_setting('idle_in_transaction_session_timeout')"
     ).fetchone()
-    encoding, commit = row or ("", "")
+    encoding, commit, patience = row or ("", "", "")
     if encoding != "UTF8" or connection.info.server_version < _OLDEST:
         connection.close()
         raise StoreError("the database must be PostgreSQL 13 or newer, with the encoding UTF8")
     if commit == "off":
         connection.execute("SET synchronous_commit = on")
+    if writing and patience == "0":
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{WRITE_SECONDS}s'")
     return connection
 
 
@@ -282,6 +310,12 @@ def _send_many(connection: psycopg.Connection[Row], sql: str, rows: list[Params]
         while len(rows) - start >= width:
             cursor.execute(text, tuple(chain.from_iterable(rows[start : start + width])))
             start += width
+
+
+def _is_ending(error: psycopg.Error) -> bool:
+    """Whether the connection is of no use any more, though psycopg may notice that only later."""
+    is_ours = error.sqlstate is None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return is_ours or isinstance(error, _ENDED)
 
 
 @lru_cache(maxsize=1024)

@@ -2,7 +2,8 @@
 
 Durable means WAL with synchronous=FULL: an answered write is in the log and synced.  Readers have read-only
 connections and see one snapshot each; they never wait for the writer, nor it for them.  One process owns the file
-(a lock beside it); a second one is refused with StoreError.  Files are 0600, made directories 0700.
+(a lock beside it); a second one is refused with StoreError.  Files are 0600, made directories 0700.  Nothing is written
+once a file was removed or replaced (`store.presence`): it would be gone after the next start.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from graphpost.files import make_directory
 from graphpost.store import migrate
 from graphpost.store.commits import Submissions, run_jobs
 from graphpost.store.numbering import Counter, begin_generation
+from graphpost.store.presence import Presence
 from graphpost.store.store import Dialect, Params, Row, Tx
 from graphpost.store.transaction import Transaction, Work, widened
 
@@ -125,6 +127,7 @@ class SqliteSession:
         self._cursor = connection.cursor()
         self._number = 0
         self._horizon = 0
+        self._presence: Presence | None = None  # of the writer
 
     @classmethod
     def writer(cls, path: Path) -> SqliteSession:
@@ -143,6 +146,7 @@ class SqliteSession:
             migrate.apply(session)
             session.counter = Counter(begin_generation(session))
             session.commit()
+            session._presence = Presence(path)
         except BaseException:
             session.rollback()
             session.close()
@@ -169,6 +173,9 @@ class SqliteSession:
 
     def begin(self) -> None:
         self.rollback()  # of no effect, unless a roll-back failed before
+        if self._presence is not None and (missing := self._presence.missing()):
+            self._rescue()
+            raise StoreError(f"{missing} was removed or replaced: nothing is written until the next start")
         self.change("BEGIN IMMEDIATE", ())
         self._number, self._horizon = 0, self.counter.committed
 
@@ -195,6 +202,11 @@ class SqliteSession:
                 self._cursor.execute("ROLLBACK")
             except apsw.Error:
                 return
+
+    def _rescue(self) -> None:
+        """Put into the database what was acknowledged, when the log that has it lost its name."""
+        if self._presence is not None and self._presence.is_log_alone_missing:
+            self.query("PRAGMA wal_checkpoint(FULL)", ())
 
     def query(self, sql: str, params: Params) -> list[Row]:
         try:

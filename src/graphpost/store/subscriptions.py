@@ -43,6 +43,7 @@ class Terms(Struct, frozen=True, array_like=True):
     tls: str
     immutable: bool
     created_at: Instant
+    permissions: frozenset[str] = frozenset()  # of a token of another issuer
 
 
 class Subscription(Struct, frozen=True, kw_only=True):
@@ -177,6 +178,9 @@ def _subscription(row: Row) -> Subscription:
     )
 
 
-def renewed(subscription: Subscription, expires_at: Instant, now: Instant) -> Subscription:
-    """The subscription with a new end."""
-    return replace(subscription, expires_at=expires_at, terms=replace(subscription.terms, created_at=now))
+def renewed(
+    subscription: Subscription, expires_at: Instant, now: Instant, permissions: frozenset[str] = frozenset()
+) -> Subscription:
+    """The subscription with a new end, and with what another issuer permits now."""
+    terms = replace(subscription.terms, created_at=now, permissions=permissions)
+    return replace(subscription, expires_at=expires_at, terms=terms)

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from graphpost.clock import Instant
+from graphpost.mail.mailbox import NO_FOLDER, RECOVERABLE
 from graphpost.mail.message import Attachment
 from graphpost.store.deferrals import NOBODY, Requester
 from graphpost.store.store import Row, Tx
@@ -114,9 +115,14 @@ def remove(tx: Tx, mailbox_id: int, upload_id: int) -> bool:
     )
 
 
-def remove_expired(tx: Tx, mailbox_id: int, now: Instant) -> int:
-    """End the sessions of a mailbox whose time is over; how many."""
-    return tx.execute("DELETE FROM uploads WHERE mailbox_id = ? AND expires_at <= ?", (mailbox_id, now))
+def remove_ended(tx: Tx, mailbox_id: int, now: Instant) -> int:
+    """End the sessions of a mailbox whose time is over, or whose draft was sent or is gone; how many."""
+    return tx.execute(
+        "DELETE FROM uploads WHERE mailbox_id = ? AND (expires_at <= ? OR NOT EXISTS (SELECT 1 FROM messages m"
+        " WHERE m.mailbox_id = ? AND m.message_id = uploads.message_id AND m.is_draft = 1"
+        " AND m.folder_id NOT IN (?, ?)))",
+        (mailbox_id, now, mailbox_id, NO_FOLDER, RECOVERABLE),
+    )
 
 
 def count_open(tx: Tx, mailbox_id: int, now: Instant) -> int:

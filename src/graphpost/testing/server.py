@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from graphpost.config import Config, load
-from graphpost.delivery.outlets import HTTPS_PORT
+from graphpost.delivery.outbound.outlets import HTTPS_PORT
 from graphpost.server import Server
 from graphpost.store.store import Store
 

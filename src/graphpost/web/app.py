@@ -166,7 +166,7 @@ class Application:
                 return await self._upload_answer(request, stream)
             if request.path.startswith(ADMIN_PATHS):
                 status, extra, data = await self.admin.handle(
-                    request.method, request.path, request.query_string, request.headers, request.body
+                    request.method, request.path, request.query_string, request.headers, request.body, client
                 )
                 return Answer(status, extra.items(), data)
             return await self._issuer_answer(request, client)
@@ -210,6 +210,7 @@ class Application:
                     headers=request.headers,
                     origin=request.origin,
                     remote=remote,
+                    request_id=request.request_id,
                 )
             )
             if reply is not None:

@@ -16,7 +16,8 @@ from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from typing import Any, Final
 
-from graphpost.errors import ConfigurationError
+from graphpost.sockets import BACKLOG
+from graphpost.tls import load_certificate
 from graphpost.web.certificates import CertificateFiles
 from graphpost.web.connection import Connection, Port
 from graphpost.web.exchange import Exchange
@@ -24,29 +25,10 @@ from graphpost.web.forwarded import Proxies
 
 GRACE_SECONDS: Final = 10
 CLOSING_SECONDS: Final = 0.5
-BACKLOG: Final = 2048
 CHECK_SECONDS: Final = 0.5
 HANDSHAKE_SECONDS: Final = 20
 _LOOK_SECONDS: Final = 0.02
 _log: Final = logging.getLogger(__name__)
-
-
-def listen(section: str, host: str, port: int) -> socket.socket:
-    """A bound socket; port 0 takes any free one.  Raises ConfigurationError naming `section`'s port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named because asyncio turns Nagle's algorithm off only for sockets that say TCP: with it on, the
-    # second request of every connection waits 40 ms for the client's delayed acknowledgement.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host.strip("[]"), port))
-        listener.listen(BACKLOG)  # only this tells that another one of the same moment has the port
-    except OSError as error:
-        listener.close()
-        raise ConfigurationError(
-            f"{section}.port", f"cannot listen on {host} port {port}: {error.strerror}"
-        ) from error
-    return listener
 
 
 class Listener:
@@ -134,5 +116,5 @@ def _context(files: CertificateFiles | None) -> ssl.SSLContext | None:
     if files is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(files.certificate, files.key)
+    load_certificate(context, files.certificate, files.key, "server.certificate")
     return context

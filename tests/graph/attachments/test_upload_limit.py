@@ -46,3 +46,13 @@ async def test_a_further_session_is_answered_429_until_one_is_over(study: Study)
     assert [(await begin(study, made.id)).status for _ in range(2)] == [201, 429]
     await study.clock.advance(LimitSettings().upload_session_seconds)
     assert (await begin(study, made.id)).status == 201
+
+
+@pytest.mark.parametrize("how", ["permanentDelete", "send"])
+async def test_sessions_of_a_draft_that_is_gone_do_not_count(study: Study, how: str) -> None:
+    most = LimitSettings().upload_sessions
+    made, other = await study.draft(), await study.draft()
+    assert [(await begin(study, made.id)).status for _ in range(most)] == [201] * most
+    assert (await begin(study, other.id)).status == 429
+    assert (await study.post(f"messages/{made.id}/{how}")).status in (202, 204)
+    assert (await begin(study, other.id)).status == 201

@@ -20,7 +20,7 @@ from tests.graph.study import (
 )
 
 from graphpost.config import Config, DeliverySettings, MailboxSettings
-from graphpost.delivery.receipts import Receipts
+from graphpost.delivery.responses.receipts import Receipts
 from graphpost.mail.mailbox import DELETED_ITEMS, INBOX, Mailbox
 from graphpost.mail.message import Item
 from graphpost.mail.rules import Actions, Rule

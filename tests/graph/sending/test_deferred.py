@@ -22,7 +22,7 @@ from tests.graph.study import (
 
 from graphpost.clock import SECOND, to_text
 from graphpost.config import LimitSettings
-from graphpost.delivery.dispatch import Dispatcher
+from graphpost.delivery.acceptance.dispatch import Dispatcher
 from graphpost.graph.sending.due import due_check
 from graphpost.mail.mailbox import Directory
 from graphpost.store import deferrals, deliveries

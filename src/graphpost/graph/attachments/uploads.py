@@ -27,7 +27,7 @@ from graphpost.graph.bodies.values import (
     read_object,
     read_word,
 )
-from graphpost.graph.call import Call, Reply
+from graphpost.graph.call import Call, Reply, Services
 from graphpost.graph.keys import message_key
 from graphpost.graph.standing import requester_of
 from graphpost.graph.writing import json_members, write_message
@@ -69,7 +69,7 @@ async def create_upload_session(call: Call) -> Reply:
     def add(tx: Tx, item: Item) -> None:
         check_draft(item)
         check_room(item.message, attachment.size, services.limits)
-        if uploads.count_open(tx, upload.mailbox_id, services.clock.now()) >= services.limits.upload_sessions:
+        if not _has_room(tx, upload.mailbox_id, services):
             raise TooManyRequests(
                 "Too many upload sessions are open for the mailbox. Finish or cancel some, and try again later.",
                 headers={"Retry-After": str(RETRY_SECONDS)},
@@ -84,6 +84,15 @@ async def create_upload_session(call: Call) -> Reply:
         **progress(upload, 0),
     }
     return Reply(201, body)
+
+
+def _has_room(tx: Tx, mailbox_id: int, services: Services) -> bool:
+    """Whether the mailbox may have one more session; those whose draft is gone don't count."""
+    now, most = services.clock.now(), services.limits.upload_sessions
+    if uploads.count_open(tx, mailbox_id, now) < most:
+        return True
+    uploads.remove_ended(tx, mailbox_id, now)
+    return uploads.count_open(tx, mailbox_id, now) < most
 
 
 def progress(upload: Upload, received: int) -> dict[str, Any]:

@@ -36,19 +36,22 @@ class GraphWording:
         self._permission = permission
 
     def may_read(self, subscription: Subscription) -> bool:
-        """Whether application, user and mailbox are there and enabled, and the application may read mail."""
+        """Whether application, user and mailbox are there and enabled, and the application may read mail.
+
+        What another issuer permitted is as it was when the subscription was made, or renewed.
+        """
         directory = self._directory()
         box = directory.by_id.get(subscription.mailbox_id)
         application = directory.applications.get(subscription.client_id.casefold())
         if box is None or not box.enabled or application is None or not application.enabled:
             return False
-        if subscription.terms.kind == "user":
-            is_own = box.object_id.lower() == subscription.object_id.lower()
-            return is_own and not set(self._permission.delegated).isdisjoint(
-                application.delegated_permissions
-            )
-        granted = not set(self._permission.application).isdisjoint(application.application_permissions)
-        return granted and is_in_scope(directory, application, box)
+        terms, wanted = subscription.terms, self._permission
+        if terms.kind == "user":
+            is_own = box.object_id.lower() == subscription.object_id.lower() and box.can_sign_in
+            granted = terms.permissions or application.delegated_permissions
+            return is_own and not set(wanted.delegated).isdisjoint(granted)
+        granted = terms.permissions or application.application_permissions
+        return not set(wanted.application).isdisjoint(granted) and is_in_scope(directory, application, box)
 
     def matching(self, tx: Tx, subscription: Subscription, items: Sequence[Item]) -> set[int]:
         """Which of the messages meet the resource's `$filter`, by their numbers."""

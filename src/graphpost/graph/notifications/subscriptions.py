@@ -21,6 +21,7 @@ from graphpost.graph.envelope import context
 from graphpost.graph.keys import folder_at
 from graphpost.graph.notifications.subscribing import Target, Wanted, read_expiry, read_target, read_wanted
 from graphpost.graph.prefer import read_preferences
+from graphpost.graph.standing import requester_of
 from graphpost.graph.writing import json_members
 from graphpost.notifications.handshake import INVALID
 from graphpost.store import changes, feeds, subscriptions
@@ -102,7 +103,7 @@ async def update_subscription(call: Call) -> Reply:
             return error
         now = call.services.clock.now()
         if expires_at is not None:
-            found = subscriptions.renewed(found, expires_at, now)
+            found = subscriptions.renewed(found, expires_at, now, requester_of(call.principal).permissions)
             feeds.renew(tx, found.bucket, found.subscription_id, _reminder(found.expires_at, now))
         if url:
             found = replace(found, terms=replace(found.terms, url=url))
@@ -201,6 +202,7 @@ def _subscription(call: Call, wanted: Wanted, target: Target) -> Subscription:
             tls=wanted.tls,
             immutable=read_preferences(call.headers).immutable_ids,
             created_at=call.services.clock.now(),
+            permissions=requester_of(principal).permissions,
         ),
     )
 

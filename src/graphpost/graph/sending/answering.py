@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from msgspec.structs import replace
 
 from graphpost.clock import Instant
-from graphpost.delivery.accepting import Source
+from graphpost.delivery.acceptance.accepting import Source
 from graphpost.graph.bodies.zones import zone_named
 from graphpost.ids import random_bytes
 from graphpost.mail.address import is_valid_address, to_wire

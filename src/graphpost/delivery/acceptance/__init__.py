@@ -1,0 +1,1 @@
+"""A message accepted: durable with its deliveries, now or when its time has come."""

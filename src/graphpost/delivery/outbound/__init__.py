@@ -1,0 +1,1 @@
+"""Couriers for mail that leaves, as safely as it has to: smarthosts, exchangers."""
