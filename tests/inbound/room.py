@@ -49,7 +49,6 @@ from graphpost.store.blobs import FileBlobs
 from graphpost.store.deliveries import Delivery
 from graphpost.store.store import Store
 from graphpost.testing.clock import JumpingClock
-from graphpost.web.certificates import CertificateFiles
 
 HOST = "mx.contoso.test"
 LETTER = b"From: Bob <bob@else.test>\r\nSubject: Hello\r\n\r\nSoup.\r\n"
@@ -102,13 +101,11 @@ class Room:
 
     async def open(self, *, lmtp: bool = False, authority: trustme.CA | None = None) -> int:
         """Listen on a free port."""
-        own = None
+        tls = None
         if authority is not None:
-            issued = authority.issue_cert(HOST)
-            own = CertificateFiles(self.path / "mx.pem", self.path / "mx.key", None)
-            issued.cert_chain_pems[0].write_to_path(own.certificate)
-            issued.private_key_pem.write_to_path(own.key)
-        await self.inbound.start(own)
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            authority.issue_cert(HOST).configure_cert(tls)
+        await self.inbound.start(tls)
         listening = listen("inbound", "127.0.0.1", 0)
         self.port = listening.getsockname()[1]
         await self.inbound.serve(listening, "lmtp" if lmtp else "smtp")
