@@ -1,4 +1,4 @@
-"""A message handed to the running server: in one request, or what is large by upload sessions of a draft."""
+"""A message handed to the running server; what is large by upload sessions."""
 
 from __future__ import annotations
 
