@@ -233,10 +233,10 @@ class MailLog(EventLog):
         """The sender was told that delivery is late."""
         self._write(INFO, "warned", {"message": f"{message_id:016x}", "mailbox": mailbox})
 
-    def interrupted(self, attempts: int) -> None:
-        """Attempts were under way when the last run ended; they are repeated and may deliver twice."""
-        self.metrics.interrupted_attempts += attempts
-        self._write(WARNING, "interrupted", {"attempts": attempts})
+    def interrupted(self, deliveries: int) -> None:
+        """So many were in the memory of a run that has died; they are done anew, and what was being sent may come twice."""
+        self.metrics.interrupted_deliveries += deliveries
+        self._write(WARNING, "interrupted", {"deliveries": deliveries})
 
     def secured(self, host: str, address: str, protocol: str, cipher: str, flaw: str | None) -> None:
         """A connection is under TLS; `flaw` is what is wrong with the certificate, '' when nobody looked, None when
@@ -278,6 +278,10 @@ class MailLog(EventLog):
     def policy_unavailable(self, domain: str, reason: str) -> None:
         """An MTA-STS policy was announced and could not be fetched; one from before goes on to count."""
         self._write(WARNING, "mta-sts-unavailable", {"domain": domain, "reason": reason})
+
+    def certificate_renewed(self, file: str) -> None:
+        """The certificate in a file was replaced, and is shown from now on."""
+        self._write(INFO, "certificate-renewed", {"file": file})
 
     def notified(self, endpoint: str, notifications: int, seconds: float) -> None:
         """A receiver took notifications."""

@@ -27,6 +27,7 @@ from graphpost.delivery.arrival.arriving import Arrivals
 from graphpost.delivery.arrival.noticing import Noticing
 from graphpost.delivery.arrival.ruling import Ruler
 from graphpost.delivery.filing import Filer
+from graphpost.delivery.queueing import AutomaticDeliveries
 from graphpost.delivery.quotas import Quotas
 from graphpost.delivery.responses.absence import Absence
 from graphpost.delivery.responses.automatic import AutomaticMail
@@ -48,7 +49,6 @@ from graphpost.store.blobs import FileBlobs
 from graphpost.store.deliveries import Delivery
 from graphpost.store.store import Store
 from graphpost.testing.clock import JumpingClock
-from graphpost.web.certificates import CertificateFiles
 
 HOST = "mx.contoso.test"
 LETTER = b"From: Bob <bob@else.test>\r\nSubject: Hello\r\n\r\nSoup.\r\n"
@@ -74,12 +74,11 @@ class Room:
         )
         filer = Filer(self.blobs, Numbers(self.clock.now, node=1), limits, 65_536)
         router = Router(lambda: self.directory, ["contoso.test"], [])
-        delivery = DeliverySettings()
-        automatic = AutomaticMail(filer, router.destination, delivery)
+        deliveries = AutomaticDeliveries(router.destination, DeliverySettings())
+        automatic = AutomaticMail(filer, deliveries)
         ruler = Ruler(
             filer,
-            router.destination,
-            delivery,
+            deliveries,
             Receipts(automatic, HOST, enabled=True),
             Absence(automatic, lambda: self.directory, router.is_ours, instant_of),
         )
@@ -102,13 +101,11 @@ class Room:
 
     async def open(self, *, lmtp: bool = False, authority: trustme.CA | None = None) -> int:
         """Listen on a free port."""
-        own = None
+        tls = None
         if authority is not None:
-            issued = authority.issue_cert(HOST)
-            own = CertificateFiles(self.path / "mx.pem", self.path / "mx.key", None)
-            issued.cert_chain_pems[0].write_to_path(own.certificate)
-            issued.private_key_pem.write_to_path(own.key)
-        await self.inbound.start(own)
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            authority.issue_cert(HOST).configure_cert(tls)
+        await self.inbound.start(tls)
         listening = listen("inbound", "127.0.0.1", 0)
         self.port = listening.getsockname()[1]
         await self.inbound.serve(listening, "lmtp" if lmtp else "smtp")

@@ -200,6 +200,8 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (destinations.forget, (100,), {}),
     (destinations.take_times, ("d", 100, 2, 10), {}),
     (deliveries.claim, (7, "smtp://relay.test:25", 100, 200, 1, 10), {}),
+    (deliveries.waiting, (7, "smtp://relay.test:25", 100, (-1, 0, 0), 100, 10), {}),
+    (deliveries.claim_one, (delivery(1), 100, 200, 1), {}),
     (deliveries.settle, ([delivery(1, attempts=1)], 1), {}),
     (deliveries.give_back, (delivery(1, attempts=1), 1, 100), {}),
     (deliveries.renew, ([delivery(1)], 1, 200), {}),

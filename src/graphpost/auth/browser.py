@@ -22,6 +22,7 @@ from graphpost.store.grants import Facts, Grant, grant_id_of
 
 SESSION_SECONDS: Final = 43_200
 _MAX_COOKIE: Final = 200
+_FORMS: Final = "graphpost forms"
 
 
 @dataclass(slots=True)
@@ -66,7 +67,9 @@ class Browser:
         if not self.name:
             self.name = secrets.token_urlsafe(32)
             self.cookies.append(_cookie(self.request, "browser", self.name, None))
-        key = self.realm.keys.derive("graphpost forms")
+        return self._code(self.realm.keys.derive(_FORMS), purpose)
+
+    def _code(self, key: bytes, purpose: str) -> str:
         text = "\0".join((self.name, self.session if self.user else "", purpose))
         return hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
@@ -76,7 +79,8 @@ class Browser:
         if not self.name or (origin is not None and origin != self.request.origin):
             return False
         given = self.request.form.get("form_token", "").encode("utf-8", "surrogatepass")
-        return hmac.compare_digest(given, self.form_token(purpose).encode())
+        codes = [self._code(key, purpose) for key in self.realm.keys.derive_all(_FORMS)]
+        return any(hmac.compare_digest(given, code.encode()) for code in codes)
 
 
 async def open_browser(realm: Realm, request: IssuerRequest) -> Browser:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import ssl
 from base64 import urlsafe_b64decode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -98,6 +99,7 @@ class RemoteKeys:
 
     def __init__(self, issuer: str, jwks_uri: str, server: KeyServer, clock: Clock, log: MailLog) -> None:
         self.issuer = issuer
+        self.lost: Callable[[], object] = lambda: None  # told when a key is gone, or another one
         self._uri = jwks_uri
         self._server = server
         self._clock = clock
@@ -124,10 +126,15 @@ class RemoteKeys:
                 return
             self._tried_at = now
             try:
-                self._keys = await self.fetch()
+                self._take(await self.fetch())
                 self._fetched_at = now
             except KeysUnavailableError as error:
                 self._log.problem("issuer", error)
+
+    def _take(self, keys: Keys) -> None:
+        before, self._keys = self._keys, keys
+        if any(kid not in keys or keys[kid].as_dict() != key.as_dict() for kid, key in before.items()):
+            self.lost()
 
     async def watch(self) -> None:
         """Keep them fresh for ever."""

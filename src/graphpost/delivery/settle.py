@@ -13,12 +13,12 @@ from typing import Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from graphpost.clock import SECOND, Instant
+from graphpost.clock import NEVER, Instant
 from graphpost.config import DeliverySettings
 from graphpost.delivery import filing
 from graphpost.delivery.filing import Filing
 from graphpost.delivery.routing import CAPTURE
-from graphpost.delivery.schedule import next_attempt
+from graphpost.delivery.schedule import next_attempt, speak_at
 from graphpost.store import deliveries, forgetting, messages
 from graphpost.store.deliveries import Answer, Delivery, Recipient, Saying
 from graphpost.store.store import Tx
@@ -101,7 +101,7 @@ def conclude(
 
 
 def _is_warning_due(delivery: Delivery, now: Instant, settings: DeliverySettings) -> bool:
-    return not delivery.warned and now >= delivery.created_at + int(settings.delay_warning_seconds * SECOND)
+    return not delivery.warned and now >= speaks_at(replace(delivery, expires_at=NEVER), settings)
 
 
 def _done(delivery: Delivery, recipients: tuple[Recipient, ...], now: Instant) -> Delivery:
@@ -118,11 +118,14 @@ def _renewed(
     warns: bool,
 ) -> Delivery:
     due = next_attempt(now, delivery.attempts, settings.retry_seconds, settings.retry_jitter, chance)
-    return replace(
-        delivery,
-        due_at=min(due, delivery.expires_at),
-        warned=delivery.warned or warns,
-        recipients=recipients,
+    after = replace(delivery, warned=delivery.warned or warns, recipients=recipients)
+    return replace(after, due_at=min(due, speaks_at(after, settings)))
+
+
+def speaks_at(delivery: Delivery, settings: DeliverySettings) -> Instant:
+    """When something is to be said to its sender, unless it is delivered by then."""
+    return speak_at(
+        delivery.created_at, delivery.expires_at, settings.delay_warning_seconds, warned=delivery.warned
     )
 
 

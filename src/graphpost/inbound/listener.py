@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
-import ssl
 import stat
 from pathlib import Path
 from typing import Final
@@ -20,7 +19,6 @@ from graphpost.inbound.connection import Connection
 from graphpost.inbound.house import House, Kind
 from graphpost.inbound.replies import Reply
 from graphpost.inbound.session import Session
-from graphpost.tls import load_certificate
 
 GRACE_SECONDS: Final = 30
 BACKLOG: Final = 512
@@ -133,10 +131,3 @@ def _is_served(path: Path) -> bool:
         except OSError:
             return False
         return True
-
-
-def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """For STARTTLS: the certificate with its key, TLS 1.2 at least, no certificate asked of clients."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    load_certificate(context, certificate, key, "inbound.certificate")
-    return context

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from graphpost.auth.signing_in import SigningIn
 from graphpost.clock import Clock
@@ -21,23 +21,13 @@ from graphpost.errors import ConfigurationError
 from graphpost.files import make_directory
 from graphpost.inbound.gate import Gate
 from graphpost.inbound.house import House, Kind
-from graphpost.inbound.listener import Listener, listen_unix, tls_context
+from graphpost.inbound.listener import Listener, listen_unix
 from graphpost.inbound.reception import Evaluate, Reception, no_results
 from graphpost.inbound.submission import Desk
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
 from graphpost.sockets import listen
 from graphpost.store.store import Store
-
-
-class Certificate(Protocol):
-    """PEM files."""
-
-    @property
-    def certificate(self) -> Path: ...
-
-    @property
-    def key(self) -> Path: ...
 
 
 def open_inbound(
@@ -95,14 +85,11 @@ class Inbound:
         self._house = house
         self._listener = Listener(house)
 
-    async def start(self, own: Certificate | None) -> None:
-        """Listen, if any port is wanted.  `own` is the server's certificate.  Raises ConfigurationError."""
+    async def start(self, tls: ssl.SSLContext | None) -> None:
+        """Listen, if any port is wanted; `tls` is for STARTTLS.  Raises ConfigurationError."""
         house, settings = self._house, self._house.settings
         make_directory(house.spool)
-        if settings.tls and settings.certificate:
-            house.tls = tls_context(Path(settings.certificate), Path(settings.key))
-        elif settings.tls and own is not None:
-            house.tls = tls_context(own.certificate, own.key)
+        house.tls = tls
         if settings.port:
             await self.serve(listen("inbound", settings.host, settings.port), "smtp")
         if settings.submission_port:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -35,6 +36,7 @@ from graphpost.notifications.notifier import Notifier
 from graphpost.notifications.posting import Poster
 from graphpost.process import most_connections
 from graphpost.server.application import make_application
+from graphpost.server.certificates import Certificates
 from graphpost.server.delivery import start_delivery
 from graphpost.server.foundation import Foundation
 from graphpost.server.inbound import start_inbound
@@ -45,7 +47,7 @@ from graphpost.store.people import Accounts
 from graphpost.store.store import Store
 from graphpost.throttling.limiting import Throttling
 from graphpost.web.app import Application
-from graphpost.web.certificates import CertificateFiles, server_certificate
+from graphpost.web.certificates import CertificateFiles
 from graphpost.web.listener import Listener
 
 
@@ -68,6 +70,7 @@ class Server:
         self.url = ""
         self.port = 0
         self.ca: CertificateFiles | None = None
+        self.certificates: Certificates | None = None
         self.store: Store | None = None  # open from start to stop
         self._clock = clock or SystemClock()
         self._log = MailLog(config.log, stream or sys.stdout, self._clock.now)
@@ -129,12 +132,14 @@ class Server:
         delivery = await start_delivery(base, self._policy_port, throttling.rations)
         with locked(config.data):  # what two first starts would make twice
             keys = open_keys(config.data / "keys", clock.now())
-            self.ca = server_certificate(config, clock.now()) if config.server.tls else None
+            certificates = self.certificates = Certificates(config, clock, self._log)
+        self.ca = certificates.files
         application = make_application(
             base, delivery, notifier, throttling.throttle, keys, self.url, self._why_not_ready
         )
-        await self._start_web(application, listener)
-        await start_inbound(base, delivery, self.ca)
+        await self._start_web(application, listener, certificates.web)
+        await start_inbound(base, delivery, certificates.inbound)
+        base.background(certificates.watch())
         announce(config.data, self.url, self._file, f"{urlsplit(self.url).scheme}://{own_address(listener)}")
         self._stack.callback(withdraw, config.data)
         self._is_ready = True
@@ -165,7 +170,7 @@ class Server:
         root.addHandler(handler)
         self._stack.callback(root.removeHandler, handler)
 
-    async def _start_web(self, web: Application, listener: socket.socket) -> None:
+    async def _start_web(self, web: Application, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
         """The metrics first: who watches sees the server before it takes mail."""
         config = self.config
         if config.metrics.port:
@@ -174,7 +179,7 @@ class Server:
         served = Listener(
             web,
             listener,
-            files=self.ca,
+            tls=tls,
             forwarded_allow_ips=config.server.forwarded_allow_ips,
             head_seconds=config.limits.request_seconds,
             most_connections=most_connections(),

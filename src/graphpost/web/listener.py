@@ -17,8 +17,6 @@ from email.utils import formatdate
 from typing import Any, Final
 
 from graphpost.sockets import BACKLOG
-from graphpost.tls import load_certificate
-from graphpost.web.certificates import CertificateFiles
 from graphpost.web.connection import Connection, Port
 from graphpost.web.exchange import Exchange
 from graphpost.web.forwarded import Proxies
@@ -43,27 +41,26 @@ class Listener:
         application: Callable[[Exchange], Coroutine[Any, Any, None]],
         listener: socket.socket,
         *,
-        files: CertificateFiles | None = None,
+        tls: ssl.SSLContext | None = None,
         forwarded_allow_ips: str = "",
         head_seconds: float = 60.0,
         most_connections: int,
     ) -> None:
         self._socket = listener
-        self._files = files
+        self._tls = tls
         self._port = Port(application, head_seconds, Proxies(forwarded_allow_ips), most_connections)
         self._server: asyncio.Server | None = None
         self._ticking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         loop, port = asyncio.get_running_loop(), self._port
-        context = _context(self._files)
         self._ticking = asyncio.create_task(self._tick())
         self._server = await loop.create_server(
             lambda: Connection(port, loop),
             sock=self._socket,
             backlog=BACKLOG,
-            ssl=context,
-            ssl_handshake_timeout=None if context is None else HANDSHAKE_SECONDS,
+            ssl=self._tls,
+            ssl_handshake_timeout=None if self._tls is None else HANDSHAKE_SECONDS,
         )
 
     async def stop(self) -> None:
@@ -110,11 +107,3 @@ class Listener:
                 if connection.is_lingering and now - since.setdefault(connection, now) > CLOSING_SECONDS:
                     connection.cut()
             await asyncio.sleep(_LOOK_SECONDS)
-
-
-def _context(files: CertificateFiles | None) -> ssl.SSLContext | None:
-    if files is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    load_certificate(context, files.certificate, files.key, "server.certificate")
-    return context

@@ -70,9 +70,8 @@ class Attempt(Struct, frozen=True):
             said = recipient.reply or NOTHING
             text = f"{said.status} {said.text}".strip()
             host = said.host if is_open else ""
-            log.deferred(
-                number, recipient.address, destination, said.code, text, conclusion.delivery.due_at, host
-            )
+            due = max(conclusion.delivery.due_at, recipient.at)
+            log.deferred(number, recipient.address, destination, said.code, text, due, host)
         for recipient in conclusion.failed:
             said = recipient.reply or NOTHING
             text = f"{said.status} {said.text}".strip()
@@ -114,9 +113,9 @@ class Attempts:
         """Try the delivery once.  Always returns a conclusion, except when it is cancelled."""
         return self._carefully(job, None)
 
-    def hold_back(self, job: Job, said: Reply | None) -> Awaitable[Attempt]:
-        """Conclude without trying, because the whole destination does not work; `said` is why."""
-        return self._carefully(job, Deferred(said or Reply(0, "4.4.1", "the destination does not work")))
+    def hold_back(self, job: Job, why: Reply) -> Awaitable[Attempt]:
+        """Conclude without trying.  What goes on waiting is as due as it was when it was accepted."""
+        return self._carefully(job, Deferred(why))
 
     async def _carefully(self, job: Job, instead: Deferred | None) -> Attempt:
         """Deliver, or take `instead` as everybody's outcome.  One coroutine, for every message has its own."""
@@ -137,6 +136,8 @@ class Attempts:
             else:
                 outcomes = await self._courier(delivery.destination).deliver(envelope)
             attempt = self._concluded(delivery, outcomes, filings)
+            if instead is not None:
+                attempt = _unattempted(attempt)
         except ContentLost as error:
             return self._set_aside(delivery, error)
         except (StoreError, OSError) as error:
@@ -215,6 +216,15 @@ class Attempts:
     def _set_aside(self, delivery: Delivery, error: BaseException) -> Attempt:
         conclusion = Conclusion(delivery=replace(delivery, state=deliveries.HELD))
         return Attempt(conclusion, problem=error)
+
+
+def _unattempted(attempt: Attempt) -> Attempt:
+    """What was only looked at keeps its place among those that wait."""
+    conclusion = attempt.conclusion
+    if conclusion.delivery.state != deliveries.QUEUED:
+        return attempt
+    kept = replace(conclusion.delivery, due_at=conclusion.delivery.created_at)
+    return replace(attempt, conclusion=replace(conclusion, delivery=kept))
 
 
 def outgoing(item: Item, held: Mapping[int, Content], opener: Opener) -> Data:
