@@ -51,9 +51,13 @@ class ApplicationOperations(RightsOperations):
         application_permissions: tuple[str, ...] = (),
         delegated_permissions: tuple[str, ...] = (),
         redirect_uris: tuple[str, ...] = (),
+        spa_redirect_uris: tuple[str, ...] = (),
         mailbox_scope: tuple[str, ...] = (),
     ) -> dict[str, Any]:
-        """Register a client; a confidential one gets a secret, which is shown this once."""
+        """Register a client; a confidential one gets a secret, which is shown this once.
+
+        What lives in pages alone has no use for one.
+        """
         for key, names in (
             ("application_permissions", application_permissions),
             ("delegated_permissions", delegated_permissions),
@@ -70,9 +74,11 @@ class ApplicationOperations(RightsOperations):
             application_permissions=application_permissions,
             delegated_permissions=delegated_permissions,
             redirect_uris=redirect_uris,
+            spa_redirect_uris=spa_redirect_uris,
             mailbox_scope=mailbox_scope,
         )
-        secret = "" if public else passwords.generate_secret()
+        only_pages = bool(spa_redirect_uris) and not (redirect_uris or application_permissions)
+        secret = "" if public or only_pages else passwords.generate_secret()
 
         def run(tx: Tx) -> dict[str, Any]:
             if any(other.client_id == application.client_id for other in accounts.list_applications(tx)):

@@ -192,6 +192,7 @@ def application(found: Application, credentials: Iterable[Credential]) -> dict[s
         "application_permissions": list(found.application_permissions),
         "delegated_permissions": list(found.delegated_permissions),
         "redirect_uris": list(found.redirect_uris),
+        "spa_redirect_uris": list(found.spa_redirect_uris),
         "mailbox_scope": list(found.mailbox_scope),
         "credentials": [credential(each) for each in credentials],
     }

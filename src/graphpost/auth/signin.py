@@ -13,22 +13,22 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from graphpost.auth import protocol
 from graphpost.auth.browser import Browser, open_browser
 from graphpost.auth.clients import find_application
 from graphpost.auth.protocol import IssuerReply, IssuerRequest, OAuthError, error_body
 from graphpost.auth.realm import Realm
+from graphpost.auth.redirects import Place, find_place
 from graphpost.auth.scopes import Granted, Requested, default_of, listed, parse_scopes, resolve
 from graphpost.auth.showing import describe, show
 from graphpost.auth.trail import AUTHORIZE, CODE, CONSENT, SIGN_IN
 from graphpost.mail.mailbox import Application
-from graphpost.store import accounts, consents
+from graphpost.store import consents
 from graphpost.store.grants import Facts, Grant, grant_id_of
 
 CODE_SECONDS: Final = 600
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _MODES: Final = ("query", "fragment", "form_post")
 _PROMPTS: Final = ("", "none", "login", "consent", "select_account")
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
@@ -41,6 +41,7 @@ class Asking:
 
     application: Application
     redirect_uri: str
+    place: Place
     mode: str
     params: Mapping[str, str]
 
@@ -63,7 +64,8 @@ async def answer_authorize(realm: Realm, request: IssuerRequest, version: int) -
         realm.refused(request, error)
         return show("error", None, 400, facts=error_body(error, realm.now(), request))
     request.trail.client_id = asking.application.client_id
-    browser = await open_browser(realm, request)
+    is_silent = params.get("prompt") == "none" and asking.place is Place.PAGE and request.method == "GET"
+    browser = await open_browser(realm, request, is_silent=is_silent)
     try:
         return await _proceed(realm, browser, asking, step, version)
     except OAuthError as error:
@@ -176,6 +178,7 @@ async def _code(
                 nonce=params.get("nonce", ""),
                 resource=requested.audience,
                 signed_in_at=browser.signed_in_at,
+                is_spa=asking.place is Place.PAGE,
             ),
         )
     )
@@ -196,30 +199,15 @@ def _asking(realm: Realm, params: Mapping[str, str]) -> Asking:
     application = find_application(realm, params["client_id"])
     uri = params.get("redirect_uri", "")
     if not uri:
-        if not application.redirect_uris:
+        registered = (*application.redirect_uris, *application.spa_redirect_uris)
+        if not registered:
             raise OAuthError(protocol.NO_REDIRECT)
-        uri = application.redirect_uris[0]
-    elif not is_registered(uri, application):
+        uri = registered[0]
+    place = find_place(uri, application)
+    if place is None:
         raise OAuthError(protocol.REDIRECT, uri=uri, client=application.client_id)
     mode = params.get("response_mode") or "query"
-    return Asking(application, uri, mode if mode in _MODES else "query", params)
-
-
-def is_registered(uri: str, application: Application) -> bool:
-    """Whether a redirect URI is the application's: exactly, or for a loopback one with any port (RFC 8252)."""
-    if not accounts.is_safe_redirect(uri):
-        return False
-    return uri in application.redirect_uris or any(
-        _without_port(uri) == _without_port(registered) != "" for registered in application.redirect_uris
-    )
-
-
-def _without_port(uri: str) -> str:
-    """A loopback URI without its port; '' for every other."""
-    parts = urlsplit(uri)
-    if parts.scheme != "http" or parts.hostname not in _LOOPBACK or parts.username is not None:
-        return ""
-    return f"{parts.hostname}|{parts.path or '/'}|{parts.query}"
+    return Asking(application, uri, place, mode if mode in _MODES else "query", params)
 
 
 def _check(realm: Realm, browser: Browser, asking: Asking, version: int) -> Requested:

@@ -80,6 +80,13 @@ def list_(config: Config, as_json: bool) -> None:
 @click.option("--delegated", multiple=True, metavar="NAME", help="A delegated permission.")
 @click.option("--redirect-uri", "redirect_uris", multiple=True, metavar="URI")
 @click.option(
+    "--spa-redirect-uri",
+    "spa_redirect_uris",
+    multiple=True,
+    metavar="URI",
+    help="A page's, of a single-page application.",
+)
+@click.option(
     "--mailbox",
     "mailbox_scope",
     multiple=True,
@@ -95,6 +102,7 @@ def add(
     application: tuple[str, ...],
     delegated: tuple[str, ...],
     redirect_uris: tuple[str, ...],
+    spa_redirect_uris: tuple[str, ...],
     mailbox_scope: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -110,6 +118,7 @@ def add(
         application_permissions=application,
         delegated_permissions=delegated,
         redirect_uris=redirect_uris,
+        spa_redirect_uris=spa_redirect_uris,
         mailbox_scope=mailbox_scope,
     )
     print_secret(added, as_json)

@@ -39,12 +39,11 @@ def checked_applications(config: Config) -> list[ApplicationSettings]:
 
 def _check_application(application: ApplicationSettings, where: str) -> None:
     check_one_line(application.name, f"{where}.name")
-    for j, uri in enumerate(application.redirect_uris):
-        parts = urlsplit(uri)
-        if not parts.scheme or parts.fragment or not (parts.netloc or parts.path):
-            raise ConfigurationError(
-                f"{where}.redirect_uris[{j}]", "must be an absolute URI without a fragment"
-            )
+    for kind in ("redirect_uris", "spa_redirect_uris"):
+        for j, uri in enumerate(getattr(application, kind)):
+            parts = urlsplit(uri)
+            if not parts.scheme or parts.fragment or not (parts.netloc or parts.path):
+                raise ConfigurationError(f"{where}.{kind}[{j}]", "must be an absolute URI without a fragment")
     for kind in ("application_permissions", "delegated_permissions"):
         for j, name in enumerate(getattr(application, kind)):
             if fault := find_fault(name):

@@ -254,6 +254,7 @@ class ApplicationSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_on
     certificates: list[str] = field(default_factory=list)
     public: bool = False
     redirect_uris: list[str] = field(default_factory=list)
+    spa_redirect_uris: list[str] = field(default_factory=list)
     application_permissions: list[str] = field(default_factory=list)
     delegated_permissions: list[str] = field(default_factory=list)
     mailbox_scope: list[str] = field(default_factory=list)

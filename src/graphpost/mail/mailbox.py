@@ -94,13 +94,17 @@ class Mailbox(Struct, frozen=True, kw_only=True):
 
 
 class Application(Struct, frozen=True, kw_only=True):
-    """A registered client.  Permissions are Graph names; `mailbox_scope` () means every mailbox."""
+    """A registered client.  Permissions are Graph names; `mailbox_scope` () means every mailbox.
+
+    `spa_redirect_uris` are those of its pages (a single-page application), which redeem codes in the browser.
+    """
 
     client_id: str
     object_id: str
     name: str = ""
     public: bool = False
     redirect_uris: tuple[str, ...] = ()
+    spa_redirect_uris: tuple[str, ...] = ()
     application_permissions: tuple[str, ...] = ()
     delegated_permissions: tuple[str, ...] = ()
     mailbox_scope: tuple[str, ...] = ()

@@ -153,6 +153,7 @@ def _apply_application(tx: Tx, directory: Directory, declared: ApplicationSettin
         name=declared.name or (existing.name if existing else client_id),
         public=declared.public,
         redirect_uris=tuple(declared.redirect_uris),
+        spa_redirect_uris=tuple(declared.spa_redirect_uris),
         application_permissions=tuple(declared.application_permissions),
         delegated_permissions=tuple(declared.delegated_permissions),
         mailbox_scope=tuple(declared.mailbox_scope),

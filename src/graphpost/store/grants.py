@@ -34,6 +34,7 @@ class Facts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     nonce: str = ""
     user_code: str = ""
     resource: str = ""  # of the version 1 endpoints
+    is_spa: bool = False  # whether it came to a page of a single-page application
     signed_in_at: Instant = 0
 
 

@@ -128,7 +128,7 @@ class Attempts:
             if item is None or held is None:
                 item, held = await self._read(delivery)
             data = outgoing(item, held, contents.opener(self._blobs, held))
-            envelope = envelope_of(delivery, data, is_foreign=item.message.is_foreign)
+            envelope = envelope_of(delivery, data, item.message)
             if instead is not None:
                 outcomes = (instead,) * len(envelope.recipients)
             elif delivery.destination == LOCAL:
@@ -250,7 +250,7 @@ def _sender_field(message: Message) -> bytes:
     return address_field("Sender", (sender,)).encode()
 
 
-def envelope_of(delivery: Delivery, data: Data, *, is_foreign: bool) -> Envelope:
+def envelope_of(delivery: Delivery, data: Data, message: Message) -> Envelope:
     recipients = open_addresses(delivery)
     return Envelope(
         sender=delivery.sender,
@@ -258,9 +258,17 @@ def envelope_of(delivery: Delivery, data: Data, *, is_foreign: bool) -> Envelope
         data=data,
         envelope_id=f"{delivery.message_id:016x}",
         wants_success_report=delivery.wants_success,
-        needs_smtputf8=any(map(needs_smtputf8, (delivery.sender, *recipients))),
-        is_foreign=is_foreign,
+        needs_smtputf8=any(map(needs_smtputf8, (delivery.sender, *recipients)))
+        or (data.is_8bit and _names_such(message.going_out)),
+        is_foreign=message.is_foreign,
     )
+
+
+def _names_such(message: Message) -> bool:
+    """Whether the header has an address that needs SMTPUTF8, whoever this goes to (RFC 6531 §3.2)."""
+    authors = [author for author in (message.from_, message.sender) if author is not None]
+    named = (*authors, *message.to, *message.cc, *message.reply_to)
+    return any(needs_smtputf8(each.address) for each in named)
 
 
 def open_addresses(delivery: Delivery) -> tuple[str, ...]:
