@@ -197,6 +197,31 @@ def test_a_token_is_renewed_without_a_person(visit: Visit) -> None:
     assert visit.complaints() == []
 
 
+def test_after_a_day_a_frame_takes_the_place_of_the_refresh_token(visit: Visit, server: ServerThread) -> None:
+    visit.sign_in()
+    expire = "UPDATE grants SET expires_at = 1 WHERE kind = 'refresh'"
+    server.call(lambda: server.store.write(lambda tx: tx.execute(expire)))
+    renewed = visit.do("token('Default')")
+    assert renewed["fromCache"] is False
+    assert visit.do("me()")["mail"] == ADELE
+    assert visit.complaints() == [
+        "Failed to load resource: the server responded with a status of 400 (Bad Request)"
+    ]
+
+
+def test_another_page_finds_who_is_signed_in_and_signs_out_by_popup(visit: Visit) -> None:
+    visit.sign_in()
+    visit.page = visit.context.new_page()
+    assert visit.open() is None
+    assert visit.do(f"signInSilently('{ADELE}')") == ADELE
+    assert visit.do("me()")["mail"] == ADELE
+    visit.do("signOutByPopup()")
+    assert visit.do("token('Skip')").get("token") is None
+    assert visit.open() is None
+    visit.do("signInByRedirect()")
+    visit.page.locator("#password").wait_for()
+
+
 def test_who_is_signed_out_elsewhere_is_asked_again(visit: Visit) -> None:
     visit.sign_in()
     authority = visit.host.settings["authority"]
