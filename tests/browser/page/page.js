@@ -16,6 +16,7 @@ async function start() {
       redirectUri: settings.redirectUri,
       postLogoutRedirectUri: location.origin + "/",
     },
+    system: { iframeHashTimeout: 60_000, iframeBridgeTimeout: 60_000 }, // milliseconds: other programs may be busy here
   });
   await application.initialize();
   const answer = await application.handleRedirectPromise();
