@@ -158,3 +158,33 @@ def test_version_1_calls_the_page_a_url(world: World) -> None:
 @pytest.mark.parametrize("path", [PAGE, f"/{TENANT}/oauth2/v2.0/devicecode"])
 def test_other_methods_are_refused(world: World, path: str) -> None:
     assert world.ask("PUT", path).status == 405
+
+
+def test_strangers_do_not_fill_the_store_with_codes(world: World, clock: SetClock) -> None:
+    def ask(remote: str) -> int:
+        form = {"client_id": PUBLIC, "scope": "Mail.Send"}
+        return world.ask("POST", f"/{TENANT}/oauth2/v2.0/devicecode", form=form, remote=remote).status
+
+    assert [ask("192.0.2.1") for _ in range(101)].count(200) == 100
+    assert ask("192.0.2.2") == 200
+    count = world.read(lambda tx: tx.one("SELECT COUNT(*) FROM grants")[0])
+    assert count == 101
+    clock.pass_seconds(601)
+    assert ask("192.0.2.1") == 200
+
+
+def test_who_polls_too_often_is_no_work_for_the_store(
+    world: World, flow: dict[str, Any], clock: SetClock
+) -> None:
+    answers = []
+    for _ in range(9):
+        answers.append(poll(world, flow)[1]["error"])
+        clock.pass_seconds(1)
+    slow = ["slow_down"] * 3
+    assert answers == [
+        "authorization_pending",
+        *slow,
+        "authorization_pending",
+        *slow,
+        "authorization_pending",
+    ]

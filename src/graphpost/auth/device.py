@@ -41,6 +41,8 @@ async def answer_device_code(realm: Realm, request: IssuerRequest, version: int)
         raise OAuthError(protocol.MISSING, name="scope")
     requested = parse_scopes(text, realm.authority, request.origin)
     granted = resolve(requested, application)
+    if not realm.asking.try_ask(request.remote):
+        raise OAuthError(protocol.DEVICE_TOO_MANY)
     device_code, user_code = (
         secrets.token_urlsafe(48),
         "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH)),

@@ -76,9 +76,9 @@ class HttpsKeyServer:
                 raise KeysUnavailableError(f"{uri}: {error.strerror}") from error
         import httpx2  # most servers have no foreign issuer
 
-        context = await asyncio.to_thread(ssl.create_default_context, cafile=self._ca_file or None)
         data = bytearray()
         try:
+            context = await asyncio.to_thread(ssl.create_default_context, cafile=self._ca_file or None)
             async with (
                 httpx2.AsyncClient(verify=context, trust_env=False, timeout=ANSWER_SECONDS) as client,
                 client.stream("GET", uri, headers=_HEADERS) as answer,
@@ -89,7 +89,7 @@ class HttpsKeyServer:
                     data += block
                     if len(data) > ANSWER_BYTES:
                         raise KeysUnavailableError(f"{uri}: the answer is too long")
-        except (httpx2.HTTPError, OSError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
             raise KeysUnavailableError(f"{uri}: {error or type(error).__name__}") from error
         return bytes(data)
 
@@ -155,10 +155,17 @@ class RemoteKeys:
         if found.get("issuer") != self.issuer:
             raise KeysUnavailableError(f"{self.issuer}: its discovery document is another issuer's")
         uri = found.get("jwks_uri")
-        is_same_kind = isinstance(uri, str) and urlsplit(uri).scheme == urlsplit(self.issuer).scheme
-        if not is_same_kind:
+        if not isinstance(uri, str) or _scheme(uri) != _scheme(self.issuer):
             raise KeysUnavailableError(f"{self.issuer}: its discovery document names no jwks_uri")
-        return str(uri)
+        return uri
+
+
+def _scheme(uri: str) -> str | None:
+    """None when it is no URI."""
+    try:
+        return urlsplit(uri).scheme if uri.isascii() and uri.isprintable() else None
+    except ValueError:
+        return None
 
 
 def read_keys(document: dict[str, Any]) -> Keys:

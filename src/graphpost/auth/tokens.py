@@ -292,9 +292,9 @@ class TokenVerifier:
 
     def _instant(self, claims: dict[str, Any], name: str) -> Instant:
         value = claims.get(name)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**40:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 2**40:
             raise self._refused(_INVALID)
-        return value * SECOND
+        return int(value * SECOND)
 
     def _principal(self, claims: dict[str, Any], issuer: TrustedIssuer) -> Principal:
         try:

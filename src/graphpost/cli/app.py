@@ -16,14 +16,14 @@ from graphpost.cli.credentials import (
     remove_credential,
     secret,
 )
-from graphpost.cli.options import json_option, with_config
+from graphpost.cli.options import Commands, json_option, with_config
 from graphpost.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from graphpost.config import Config
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
     """List, add and disable applications; their credentials, and consents to them."""
 

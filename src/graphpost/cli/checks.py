@@ -21,6 +21,7 @@ from typing import Final
 from graphpost.admin.access import find_running
 from graphpost.cli.finding import Finding
 from graphpost.cli.output import counted
+from graphpost.cli.reaching import perform
 from graphpost.clock import SystemClock
 from graphpost.config import (
     Config,
@@ -83,6 +84,21 @@ def database(config: Config) -> str:
     if not todo:
         return f"{shown}, up to date"
     return f"{shown}, {counted(len(todo), 'migration', 'migrations')} to apply"
+
+
+def postmaster(config: Config) -> Finding:
+    """Whom the settings name has a mailbox, by the settings or by a command."""
+    named, known = config.tenant.postmaster, set[str]()
+    for mailbox in config.mailboxes:
+        known.update(address.casefold() for address in (mailbox.address, *mailbox.aliases))
+    is_made = find_running(config.data) is not None or not pending_migrations(config.store, config.data)
+    if named.casefold() not in known and is_made:
+        for box in perform(config, "list_mailboxes"):
+            known.update(address.casefold() for address in (box["address"], *box["aliases"]))
+    if named.casefold() in known:
+        return Finding("postmaster", "ok", named)
+    text = f"nobody has {named} (tenant.postmaster): the mailbox that was made first gets its mail"
+    return Finding("postmaster", "warn", text)
 
 
 def _without_credentials(url: str) -> str:

@@ -225,9 +225,12 @@ class Directory:
     @property
     def postmaster(self) -> Mailbox | None:
         """Who gets what is for the postmaster: whom the settings name, else the mailbox that was made first."""
-        named = self.reception.postmaster
-        found = self.find_address(named) if named else None
-        return found or min(self.by_id.values(), key=lambda box: box.mailbox_id, default=None)
+        return self.named_postmaster or min(self.by_id.values(), key=lambda box: box.mailbox_id, default=None)
+
+    @property
+    def named_postmaster(self) -> Mailbox | None:
+        """Whom the settings name, when there is a mailbox with that address."""
+        return self.find_address(self.reception.postmaster) if self.reception.postmaster else None
 
     def receiving(self, reception: Reception) -> Directory:
         """The same people, found by these habits."""
