@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
-from tests.graph.desk import ADELE, ALEX, APP, SCOPED, Desk, make_request
+from tests.graph.desk import ADELE, ALEX, APP, MAILBOXES, SCOPED, Desk, make_request
 from tests.graph.wrong_requests import GOOD
 
 from graphpost.clock import SECOND
@@ -16,6 +16,7 @@ from graphpost.config import ThrottlingSettings
 from graphpost.delivery.acceptance.submit import Submission
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Reply
+from graphpost.mail.mailbox import Directory
 from graphpost.mail.message import Item
 from graphpost.store.store import Dialect
 from graphpost.testing.clock import JumpingClock
@@ -219,3 +220,10 @@ def test_requests_that_lead_nowhere_are_the_applications_too() -> None:
     assert counter.post(SEND, GOOD, token="").status == 401
     counter.passes(62)
     assert counter.post(SEND, GOOD).status == 202
+
+
+def test_of_applications_that_are_not_here_nothing_is_remembered() -> None:
+    counter = Counter(application_requests=1)
+    counter.directory = Directory.of(MAILBOXES, [])
+    assert [counter.post(SEND, GOOD).status for _ in range(3)] == [401, 401, 401]
+    assert counter.throttle._applications == {}

@@ -172,6 +172,8 @@ class GraphApi:
         throttle = self._services.throttle
         if throttle is None or principal is None:
             return error
+        if principal.client_id.casefold() not in self._services.directory().applications:
+            return error  # of strangers nothing is remembered
         return throttle.refuse(principal.client_id) or error
 
     def _note(self, actor: Actor, call: Call, reply: Reply) -> None:
