@@ -27,7 +27,7 @@ from tests.auth.world import (
     authorize_url,
 )
 
-from graphpost.store import accounts
+from graphpost.store.directory import accounts
 
 GRAPH = "https://graph.microsoft.com/"
 

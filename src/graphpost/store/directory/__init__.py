@@ -1,0 +1,1 @@
+"""Who there is: mailboxes, groups and applications, their credentials, rights and grants."""

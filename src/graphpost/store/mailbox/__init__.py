@@ -1,0 +1,1 @@
+"""What is in a mailbox: folders, messages, what waits beside them, and what changed."""
