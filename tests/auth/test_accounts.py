@@ -149,6 +149,14 @@ def test_a_changed_declaration_changes_and_a_missing_one_stays(store: Runner) ->
             "applications[0].redirect_uris",
         ),
         (
+            Config(applications=[ApplicationSettings(client_id=CLIENT, spa_redirect_uris=["https://*.app.test/"])]),
+            "applications[0].spa_redirect_uris",
+        ),
+        (
+            Config(applications=[ApplicationSettings(client_id=CLIENT, redirect_uris=["http://localhost"], spa_redirect_uris=["http://localhost:80/"])]),
+            "applications[0].spa_redirect_uris",
+        ),
+        (
             Config(applications=[ApplicationSettings(client_id=CLIENT, certificates=["/nowhere.pem"])]),
             "applications[0].certificates",
         ),

@@ -15,6 +15,7 @@ from tests.clients import node
 PAGE = Path(__file__).parent / "page"
 PACKAGES = node.DIRECTORY / "node_modules"
 GRAPH_FILES = PACKAGES / "@microsoft/microsoft-graph-client/lib"
+STANDARD_FILES = PACKAGES / "oidc-client-ts/dist/browser"
 MSAL_FILES = {
     "4": PACKAGES / "msal-browser-4/lib",
     "5": PACKAGES / "@azure/msal-browser/lib",
@@ -39,7 +40,8 @@ class Host:
         name = path.removeprefix("/") or "index.html"
         if name == "settings.js":
             return f"const settings = {json.dumps(self.settings)};".encode()
-        places = (PAGE, GRAPH_FILES, MSAL_FILES[self.msal], MSAL_FILES[self.msal] / "redirect-bridge")
+        msal = MSAL_FILES[self.msal]
+        places = (PAGE, GRAPH_FILES, STANDARD_FILES, msal, msal / "redirect-bridge")
         found = next((place / name for place in places if (place / name).is_file()), None)
         return found.read_bytes() if found and "/" not in name else None
 

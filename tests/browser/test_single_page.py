@@ -42,7 +42,9 @@ password = "{PASSWORD}"
 [[applications]]
 client_id = "{CLIENT}"
 name = "Letters"
-spa_redirect_uris = ["http://localhost/", "http://localhost/blank.html", "http://localhost/redirect.html"]
+spa_redirect_uris = [
+  "http://localhost/", "http://localhost/blank.html", "http://localhost/redirect.html", "http://localhost/standard.html"
+]
 delegated_permissions = ["Mail.ReadWrite", "Mail.Send", "User.Read"]
 [[applications]]
 client_id = "{WEB}"
@@ -133,7 +135,7 @@ def settings_of(server: ServerThread, host: Host, named: str) -> dict[str, objec
         "knownAuthorities": [f"localhost:{server.port}"],
         "graphUrl": server.url,
     }
-    theirs = {"authority": f"https://login.microsoftonline.com/{TENANT}", "knownAuthorities": []}
+    theirs = {"authority": "https://login.microsoftonline.com/common", "knownAuthorities": []}
     pages = {"4": ("/", "/blank.html"), "5": ("/redirect.html", "/redirect.html")}[host.msal]
     uris = {"redirectUri": host.url + pages[0], "silentUri": host.url + pages[1]}
     return {"clientId": CLIENT, **uris, **(own if named == "own" else theirs)}
@@ -195,6 +197,31 @@ def test_a_token_is_renewed_without_a_person(visit: Visit) -> None:
     assert len({each["token"] for each in (first, second, third)}) == 3
     assert visit.do("me()")["mail"] == ADELE
     assert visit.complaints() == []
+
+
+def test_after_a_day_a_frame_takes_the_place_of_the_refresh_token(visit: Visit, server: ServerThread) -> None:
+    visit.sign_in()
+    expire = "UPDATE grants SET expires_at = 1 WHERE kind = 'refresh'"
+    server.call(lambda: server.store.write(lambda tx: tx.execute(expire)))
+    renewed = visit.do("token('Default')")
+    assert renewed["fromCache"] is False
+    assert visit.do("me()")["mail"] == ADELE
+    assert visit.complaints() == [
+        "Failed to load resource: the server responded with a status of 400 (Bad Request)"
+    ]
+
+
+def test_another_page_finds_who_is_signed_in_and_signs_out_by_popup(visit: Visit) -> None:
+    visit.sign_in()
+    visit.page = visit.context.new_page()
+    assert visit.open() is None
+    assert visit.do(f"signInSilently('{ADELE}')") == ADELE
+    assert visit.do("me()")["mail"] == ADELE
+    visit.do("signOutByPopup()")
+    assert visit.do("token('Skip')").get("token") is None
+    assert visit.open() is None
+    visit.do("signInByRedirect()")
+    visit.page.locator("#password").wait_for()
 
 
 def test_who_is_signed_out_elsewhere_is_asked_again(visit: Visit) -> None:
@@ -260,3 +287,22 @@ def test_no_page_of_ours_is_shown_in_a_frame(visit: Visit, server: ServerThread)
                 "(url) => void document.body.append(Object.assign(document.createElement('iframe'), {src: url}))",
                 frame,
             )
+
+
+@only_once
+def test_a_client_that_knows_the_standard_alone_signs_in_renews_and_signs_out(visit: Visit) -> None:
+    """oidc-client-ts: discovery, code and PKCE, refresh, a hidden frame, and sign-out with a state."""
+    home = f"{visit.host.url}/standard.html"
+    visit.page.goto(home)
+    visit.do("signIn()")
+    fill_in(visit.page)
+    visit.page.wait_for_url(f"{home}?*")
+    visit.do("started")
+    assert visit.do("person()") == ADELE
+    assert visit.do("renew(false)") is True
+    assert visit.do("renew(true)") is True
+    visit.do("signOut()")
+    visit.page.wait_for_url(re.compile(r"standard\.html\?state="))
+    assert visit.do("started")["userState"] == "what it was about"
+    assert visit.do("person()") is None
+    assert visit.complaints() == []

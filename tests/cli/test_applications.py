@@ -44,6 +44,24 @@ def certificate(path: Path, *, key: Any = None, days: int = 30) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("more", "has_secret"),
+    [
+        ((), False),
+        (("--redirect-uri", "https://app.test/back"), True),
+        (("--permission", "Mail.Send"), True),
+        (("--permission", "Mail.Send", "--public"), False),
+    ],
+)
+def test_what_lives_in_pages_alone_gets_no_secret(
+    graphpost: Any, more: tuple[str, ...], has_secret: bool
+) -> None:
+    uri = "http://localhost:3000/"
+    added = graphpost.json("app", "add", "Letters", "--spa-redirect-uri", uri, *more)
+    assert ("secret" in added, added["spa_redirect_uris"]) == (has_secret, [uri])
+    assert graphpost.json("app", "list")[0]["spa_redirect_uris"] == [uri]
+
+
 def test_credentials_are_added_beside_others_and_removed(graphpost: Any, app: str, tmp_path: Path) -> None:
     second = graphpost.json("app", "secret", app.upper(), "--days", "90")
     third = graphpost.json("app", "certificate", app, str(certificate(tmp_path / "c.pem")))

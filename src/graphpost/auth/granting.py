@@ -103,9 +103,10 @@ async def _device_code(realm: Realm, request: IssuerRequest, version: int) -> di
 
 async def _pending(realm: Realm, grant: Grant) -> None:
     now = realm.now()
-    early = grant.used_at and now - grant.used_at < (POLL_SECONDS - 1) * SECOND
+    if grant.used_at and now - grant.used_at < (POLL_SECONDS - 1) * SECOND:
+        raise OAuthError(protocol.SLOW_DOWN)  # and nothing is written for who does not wait
     await realm.store.write(lambda tx: grants.note_poll(tx, grant, now))
-    raise OAuthError(protocol.SLOW_DOWN if early else protocol.PENDING)
+    raise OAuthError(protocol.PENDING)
 
 
 async def _refresh_token(realm: Realm, request: IssuerRequest, version: int) -> dict[str, Any]:
@@ -248,17 +249,17 @@ async def _new_refresh_token(realm: Realm, grant: Grant, user: Mailbox, scopes: 
     facts = msgspec.structs.replace(
         grant.facts, scopes=tuple(dict.fromkeys((*grant.facts.scopes, *scopes))), challenge="", nonce=""
     )
-    await realm.keep(
-        Grant(
-            grant_id=grant_id_of(secret),
-            kind="refresh",
-            client_id=grant.client_id,
-            object_id=user.object_id,
-            family=grant.family,
-            expires_at=_end_of(realm, grant),
-            facts=facts,
-        )
+    made = Grant(
+        grant_id=grant_id_of(secret),
+        kind="refresh",
+        client_id=grant.client_id,
+        object_id=user.object_id,
+        family=grant.family,
+        expires_at=_end_of(realm, grant),
+        facts=facts,
     )
+    if not await realm.keep(made, after=grant.grant_id):
+        raise OAuthError(protocol.REVOKED)
     return secret
 
 

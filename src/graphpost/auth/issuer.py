@@ -82,7 +82,16 @@ class Issuer:
         )
         mint = Mint(authority, keys, clock, settings.access_token_seconds)
         self._realm = Realm(
-            store, clock, directory, settings, authority, keys, mint, Throttle(clock), note=note
+            store,
+            clock,
+            directory,
+            settings,
+            authority,
+            keys,
+            mint,
+            Throttle(clock),
+            Throttle(clock),
+            note=note,
         )
 
     async def handle(self, request: IssuerRequest) -> IssuerReply | None:

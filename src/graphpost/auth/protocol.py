@@ -280,6 +280,11 @@ SLOW_DOWN = Fault(
 BAD_DEVICE_CODE = Fault(70018, "bad_verification_code", "Invalid verification code.")
 DEVICE_EXPIRED = Fault(70019, "expired_token", "The device code has expired.")
 DEVICE_DECLINED = Fault(70017, "authorization_declined", "The user declined the request of the device.")
+DEVICE_TOO_MANY = Fault(
+    50196,
+    "invalid_request",
+    "Too many device codes were asked for from this address. Try again in ten minutes.",
+)
 INSTANCE = Fault(50049, "invalid_instance", "Unknown or invalid instance.")
 
 

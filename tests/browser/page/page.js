@@ -16,6 +16,7 @@ async function start() {
       redirectUri: settings.redirectUri,
       postLogoutRedirectUri: location.origin + "/",
     },
+    system: { iframeHashTimeout: 60_000, iframeBridgeTimeout: 60_000 }, // milliseconds: other programs may be busy here
   });
   await application.initialize();
   const answer = await application.handleRedirectPromise();
@@ -49,11 +50,19 @@ async function signInByPopup() {
   return account();
 }
 
-// "AccessToken" is the cache's; "RefreshToken" and "Skip" are MSAL's numbers for what may be used beside it.
+// Somebody is signed in elsewhere in this browser: no question is asked.
+async function signInSilently(loginHint) {
+  const answer = await application.ssoSilent({ ...popupScopes, loginHint });
+  application.setActiveAccount(answer.account);
+  return account();
+}
+
+// "AccessToken" is the cache's; "RefreshToken", "Skip" (a frame alone) and "Default" (both) do without the cache.
 async function token(policy) {
   const cacheLookupPolicy = msal.CacheLookupPolicy[policy];
   try {
-    const answer = await application.acquireTokenSilent({ ...popupScopes, account: application.getActiveAccount(), cacheLookupPolicy });
+    const wanted = { ...popupScopes, account: application.getActiveAccount(), cacheLookupPolicy };
+    const answer = await application.acquireTokenSilent({ ...wanted, forceRefresh: policy === "Default" });
     return { token: answer.accessToken, fromCache: answer.fromCache };
   } catch (error) {
     return { error: error.errorCode, text: error.message };
@@ -135,6 +144,10 @@ async function ask(method, url, headers, body) {
   } catch (error) {
     return "hidden";
   }
+}
+
+function signOutByPopup() {
+  return application.logoutPopup({ account: application.getActiveAccount(), postLogoutRedirectUri: settings.silentUri });
 }
 
 function signOut() {

@@ -1,1 +1,1 @@
-"""Who there is: mailboxes, groups and applications, their credentials, rights and grants."""
+"""Who there is: mailboxes, applications, their rights and grants."""

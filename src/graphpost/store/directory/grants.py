@@ -126,6 +126,12 @@ def revoke_holder(tx: Tx, object_id: str) -> int:
     )
 
 
+def is_revoked(tx: Tx, grant_id: str) -> bool:
+    """Whether a grant was ended; it is not until the transaction is over."""
+    row = tx.one(f"SELECT state FROM grants WHERE grant_id = ?{tx.dialect.for_update}", (grant_id,))  # noqa: S608
+    return row is not None and row[0] == REVOKED
+
+
 def remove_holder(tx: Tx, object_id: str) -> None:
     """Forget what a user holds, and has consented to."""
     tx.execute("DELETE FROM grants WHERE object_id = ?", (object_id,))

@@ -1,1 +1,1 @@
-"""What is in a mailbox: folders, messages, what waits beside them, and what changed."""
+"""What is in a mailbox: folders, messages, and what changed."""
