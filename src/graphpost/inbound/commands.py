@@ -29,7 +29,9 @@ _UTF8_XTEXT: Final = re.compile(r"(?:[!-*,-<>-\[\]-~\u0080-\U0010ffff]|\\x\{[0-9
 _HOST: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,253}[A-Za-z0-9_.])?")
 _NOTIFY: Final = frozenset({"SUCCESS", "FAILURE", "DELAY"})
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # but the tab
-_LOOSE_LOCAL: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~\-\u00a0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]+")
+_LOOSE_LOCAL: Final = re.compile(
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~\-\u00a0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]+"
+)
 _PATH_BYTES: Final = 320
 _DIGITS: Final = re.compile(r"[0-9]{1,20}")
 
