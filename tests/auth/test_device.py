@@ -122,6 +122,16 @@ def test_a_wrong_password_keeps_the_code(browser: TextBrowser, flow: dict[str, A
     assert browser.submit(page, username=ADELE, password=PASSWORD).step == "consent"
 
 
+def test_a_page_that_is_loaded_again_after_signing_in_asks_for_consent(
+    browser: TextBrowser, flow: dict[str, Any]
+) -> None:
+    signin = enter(browser, flow["user_code"])
+    for _ in range(2):
+        assert browser.submit(signin, username=ADELE, password=PASSWORD).step == "consent"
+    assert browser.submit(signin, username="alex@contoso.test", password=PASSWORD).step == "code"
+    assert browser.submit(signin, origin="https://evil.test", username=ADELE).step == "code"
+
+
 def test_a_form_of_another_site_decides_nothing(
     world: World, browser: TextBrowser, flow: dict[str, Any]
 ) -> None:

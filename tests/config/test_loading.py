@@ -286,6 +286,11 @@ REFUSED = [
         "rights[0].rights[0]",
         '\'Everything\' is not one of "FullAccess", "SendAs", "SendOnBehalf"',
     ),
+    (
+        '[server]\nforwarded_allow_ips = "10.0.0.1, proxy"',
+        "server.forwarded_allow_ips",
+        "'proxy' is not an address",
+    ),
     ('[server]\nkey = "x.pem"', "server.certificate", "is missing"),
     ('[inbound]\nkey = "x.pem"', "inbound.certificate", "is missing"),
     ('[server]\ncertificate = "x.pem"', "server.certificate", "there is no file"),

@@ -81,10 +81,14 @@ class Browser:
         text = "\0".join((self.name, self.session if self.user else "", purpose))
         return hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
+    @property
+    def is_from_here(self) -> bool:
+        """Whether no page of another origin made the browser send this."""
+        return self.request.headers.get("origin") in (None, self.request.origin)
+
     def is_own_form(self, purpose: str) -> bool:
         """Whether the form that was sent is one we showed this browser for that purpose."""
-        origin = self.request.headers.get("origin")
-        if not self.name or (origin is not None and origin != self.request.origin):
+        if not self.name or not self.is_from_here:
             return False
         given = self.request.form.get("form_token", "").encode("utf-8", "surrogatepass")
         codes = [self._code(key, purpose) for key in self.realm.keys.derive_all(_FORMS)]

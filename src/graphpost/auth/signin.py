@@ -86,7 +86,9 @@ async def _proceed(realm: Realm, browser: Browser, asking: Asking, step: str, ve
     granted = resolve(requested, asking.application)
     prompt = params.get("prompt", "")
     if step and not browser.is_own_form(f"{step}|{asking.purpose}"):
-        return _signin_page(browser, asking, "This page was too old. Please try again.", status=403)
+        if step != "signin" or prompt == "login" or not is_signed_in_already(browser):
+            return _signin_page(browser, asking, "This page was too old. Please try again.", status=403)
+        step = ""  # what a visit of the address shows; nothing that the form says is done
     if step == "signin":
         problem = await sign_in_by_form(realm, browser)
         if problem:
@@ -117,6 +119,12 @@ def _first_page(realm: Realm, browser: Browser, asking: Asking, prompt: str) -> 
     if prompt == "select_account":
         return _account_page(browser, asking)
     return None
+
+
+def is_signed_in_already(browser: Browser) -> bool:
+    """Whether a sign-in's form that is too old (another tab was first, or it is sent again) is of who is signed in now."""
+    typed = browser.request.form.get("username", "").strip()
+    return browser.user is not None and browser.is_from_here and browser.user.owns(typed)
 
 
 async def sign_in_by_form(realm: Realm, browser: Browser) -> str:

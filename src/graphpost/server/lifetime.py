@@ -27,7 +27,7 @@ from graphpost.config import Config
 from graphpost.config.names import a_label
 from graphpost.delivery.outbound.outlets import HTTPS_PORT, host_name
 from graphpost.eventlog import ProblemHandler
-from graphpost.files import locked
+from graphpost.files import locked, make_directory
 from graphpost.graph.notifications.notifying import GraphWording
 from graphpost.graph.routes import MAIL_LIST
 from graphpost.ids import Numbers
@@ -100,7 +100,7 @@ class Server:
 
     async def _start(self) -> None:
         config, clock = self.config, self._clock
-        config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(config.data)
         self._log.started(__version__)
         self._listen_to_logging()
         listener = listen("server", config.server.host, config.server.port)
