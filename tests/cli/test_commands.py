@@ -172,8 +172,12 @@ def test_a_password_comes_from_standard_input(graphpost: Any, monkeypatch: pytes
 
 
 def test_applications_are_administered_without_a_server(graphpost: Any) -> None:
-    added = graphpost.json("app", "add", "Invoices", "--permission", "Mail.Send", "--mailbox", "a@b.test")
+    options = ["--mailbox", "a@b.test"]
+    for entry in ("group:Senders", "c@b.test"):
+        options += ["--mailbox-for", "Mail.Send", entry]
+    added = graphpost.json("app", "add", "Invoices", "--permission", "Mail.Send", *options)
     assert added["mailbox_scope"] == ["a@b.test"]
+    assert added["permission_scopes"] == {"Mail.Send": ["group:Senders", "c@b.test"]}
     _, out, _ = graphpost("app", "secret", added["client_id"])
     assert out.splitlines()[0] == f"client id  {added['client_id']}"
     assert graphpost("app", "list")[1].splitlines()[1].split() == [
