@@ -13,7 +13,14 @@ from typing import Final
 
 import msgspec
 
-from graphpost.auth.access import Principal, check_permission, check_principal, find_mailbox, in_anothers
+from graphpost.auth.access import (
+    Principal,
+    check_permission,
+    check_principal,
+    confined,
+    find_mailbox,
+    in_anothers,
+)
 from graphpost.clock import to_text
 from graphpost.errors import (
     AccessDenied,
@@ -131,8 +138,12 @@ class GraphApi:
         if permission is not None:
             check_permission(principal, permission)
         mailbox = self._mailbox(principal, place)
-        if mailbox is not None and principal.kind == "user" and mailbox.object_id != principal.object_id:
-            principal = in_anothers(principal)
+        if mailbox is not None:
+            if principal.kind == "application":
+                if (directory := self._services.directory()).permission_scopes:
+                    principal = confined(principal, directory, mailbox)
+            elif mailbox.object_id != principal.object_id:
+                principal = in_anothers(principal)
         auditor, actor = self._services.auditor, None
         if auditor is not None and (auditor.reads or request.method != "GET") and not place.route.is_open:
             actor = actor_of(request, principal, place.route, mailbox, self._services.directory())

@@ -29,7 +29,7 @@ from graphpost.delivery.outbound.outlets import HTTPS_PORT, host_name
 from graphpost.eventlog import ProblemHandler
 from graphpost.files import locked, make_directory
 from graphpost.graph.notifications.notifying import GraphWording
-from graphpost.graph.routes import MAIL_LIST
+from graphpost.graph.standing import MAIL_LIST
 from graphpost.ids import Numbers
 from graphpost.maillog import MailLog
 from graphpost.notifications.notifier import Notifier

@@ -157,6 +157,7 @@ def _apply_application(tx: Tx, directory: Directory, declared: ApplicationSettin
         application_permissions=tuple(declared.application_permissions),
         delegated_permissions=tuple(declared.delegated_permissions),
         mailbox_scope=tuple(declared.mailbox_scope),
+        permission_scopes={name: tuple(scope) for name, scope in declared.permission_scopes.items()},
         enabled=existing.enabled if existing else True,
     )
     if application != existing:
