@@ -40,7 +40,7 @@ from graphpost.config import IssuerSettings, LogSettings
 from graphpost.config.defaults import embedded_defaults
 from graphpost.errors import Unauthenticated
 from graphpost.maillog import MailLog
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
 from graphpost.testing.server import ServerThread, running_server
 
 MINUTE = SIGNS_AFTER // SECOND
