@@ -42,6 +42,17 @@ def test_token_asks_the_issuer_as_a_user(graphpost: Any, server: Any) -> None:
     assert graphpost("token", "--user", "nobody@example.test")[0] == 2
 
 
+def test_a_password_is_no_token_where_the_grant_is_off(
+    graphpost: Any, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRAPHPOST_ISSUER_PASSWORD_GRANT", "false")
+    status, _, err = graphpost("token", "--user", "adele@example.test")
+    assert (status, err) == (
+        2,
+        "graphpost: issuer.password_grant: is off: nobody gets a token for a password\n",
+    )
+
+
 def sent(server: Any) -> Any:
     ((path, body),) = [(path, body) for _, path, body in server.requests if path.endswith("/sendMail")]
     assert path == "/v1.0/users/adele@example.test/sendMail"
