@@ -20,8 +20,8 @@ from graphpost.auth.protocol import IssuerRequest
 from graphpost.auth.realm import Realm
 from graphpost.clock import Instant
 from graphpost.mail.mailbox import Mailbox
-from graphpost.store import grants
-from graphpost.store.grants import Facts, Grant, grant_id_of
+from graphpost.store.directory import grants
+from graphpost.store.directory.grants import Facts, Grant, grant_id_of
 
 SESSION_SECONDS: Final = 43_200
 _MAX_COOKIE: Final = 200
