@@ -29,7 +29,7 @@ from tests.auth.world import (
 )
 
 from graphpost.auth.protocol import IssuerRequest
-from graphpost.store import accounts
+from graphpost.store.directory import accounts
 
 GRAPH = "https://graph.microsoft.com/"
 

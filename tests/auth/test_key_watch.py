@@ -37,7 +37,7 @@ from graphpost.clock import SECOND
 from graphpost.config import IssuerSettings, LogSettings
 from graphpost.errors import Unauthenticated
 from graphpost.maillog import MailLog
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
 from graphpost.testing.server import running_server
 
 MINUTE = SIGNS_AFTER // SECOND

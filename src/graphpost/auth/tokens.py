@@ -28,7 +28,7 @@ from graphpost.auth.key_watch import WatchedKeys
 from graphpost.auth.provisioning import Newcomer
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.errors import Unauthenticated, Unavailable
-from graphpost.store.accounts import GRAPH_APPLICATION
+from graphpost.store.directory.accounts import GRAPH_APPLICATION
 
 GRAPH_AUDIENCES: Final = frozenset({GRAPH, f"{GRAPH}/", GRAPH_APPLICATION})
 LEEWAY: Final = 300 * SECOND

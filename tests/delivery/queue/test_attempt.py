@@ -9,9 +9,11 @@ from tests.delivery.post import NEVER, YES, Office
 
 from graphpost.errors import StoreError
 from graphpost.mail.message import Attachment, ContentRef, Item
-from graphpost.store import contents, interventions, messages
-from graphpost.store.deliveries import HELD
-from graphpost.store.lookups import ANY
+from graphpost.store import contents
+from graphpost.store.mailbox import messages
+from graphpost.store.queue import interventions
+from graphpost.store.queue.deliveries import HELD
+from graphpost.store.queue.lookups import ANY
 from graphpost.transport.courier import Envelope, Outcome
 
 pytestmark = pytest.mark.anyio
