@@ -18,9 +18,10 @@ from graphpost.cli.output import state_text
 from graphpost.clock import SECOND
 from graphpost.config import Config, load
 from graphpost.files import make_directory
-from graphpost.store import changes, tls
-from graphpost.store.opening import open_store
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.opening import open_store
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.store.mailbox import changes
+from graphpost.store.queue import tls
 from graphpost.store.store import Tx
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from graphpost.clock import from_datetime
-from graphpost.store import deliveries
-from graphpost.store.deliveries import Recipient, Saying
+from graphpost.store.queue import deliveries
+from graphpost.store.queue.deliveries import Recipient, Saying
 
 
 def test_administration_goes_through_the_running_server(graphpost: Any, server: Any) -> None:
