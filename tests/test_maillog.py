@@ -112,7 +112,7 @@ def test_every_outcome_has_its_counter() -> None:
         "deferred": 1,
         "failed": 1,
         "bounced": 1,
-        "interrupted_attempts": 2,
+        "interrupted_deliveries": 2,
         "throttled": 1,
     }.items():
         assert f"graphpost_{name}_total {count}.0" in text

@@ -205,6 +205,14 @@ class MailLog(EventLog):
         """A mailbox has nearly as much as it may, or more."""
         self._write(WARNING, "almost_full", {"mailbox": mailbox, "size": size, "quota": quota})
 
+    def restored(self, mailbox: str) -> None:
+        """A mailbox that a command deleted is there again, because the settings name it."""
+        self._write(WARNING, "restored", {"mailbox": mailbox, "why": "the settings name it"})
+
+    def no_postmaster(self, named: str, mailbox: str) -> None:
+        """Nobody has the address that the settings name; `mailbox` gets what is for the postmaster instead."""
+        self._write(WARNING, "no-postmaster", {"named": named, "instead": mailbox})
+
     def provisioned(self, mailbox: str, issuer: str) -> None:
         """A token was the first of somebody who has a mailbox since."""
         self._write(INFO, "provisioned", {"mailbox": mailbox, "issuer": issuer})
@@ -225,10 +233,10 @@ class MailLog(EventLog):
         """The sender was told that delivery is late."""
         self._write(INFO, "warned", {"message": f"{message_id:016x}", "mailbox": mailbox})
 
-    def interrupted(self, attempts: int) -> None:
-        """Attempts were under way when the last run ended; they are repeated and may deliver twice."""
-        self.metrics.interrupted_attempts += attempts
-        self._write(WARNING, "interrupted", {"attempts": attempts})
+    def interrupted(self, deliveries: int) -> None:
+        """So many were in the memory of a run that has died; they are done anew, and what was being sent may come twice."""
+        self.metrics.interrupted_deliveries += deliveries
+        self._write(WARNING, "interrupted", {"deliveries": deliveries})
 
     def secured(self, host: str, address: str, protocol: str, cipher: str, flaw: str | None) -> None:
         """A connection is under TLS; `flaw` is what is wrong with the certificate, '' when nobody looked, None when
@@ -270,6 +278,10 @@ class MailLog(EventLog):
     def policy_unavailable(self, domain: str, reason: str) -> None:
         """An MTA-STS policy was announced and could not be fetched; one from before goes on to count."""
         self._write(WARNING, "mta-sts-unavailable", {"domain": domain, "reason": reason})
+
+    def certificate_renewed(self, file: str) -> None:
+        """The certificate in a file was replaced, and is shown from now on."""
+        self._write(INFO, "certificate-renewed", {"file": file})
 
     def notified(self, endpoint: str, notifications: int, seconds: float) -> None:
         """A receiver took notifications."""

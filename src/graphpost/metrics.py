@@ -69,7 +69,7 @@ class Metrics:
         self.failed = 0
         self.bounced = 0
         self.reported = 0
-        self.interrupted_attempts = 0
+        self.interrupted_deliveries = 0
         self.throttled = 0
         self.paced = 0
         self.tls_downgrades = 0
@@ -162,7 +162,7 @@ _COUNTERS: Final = {
     "failed": "Recipients given up",
     "bounced": "Non-delivery reports filed",
     "reported": "Recipients of whom a report from elsewhere said what became of a message",
-    "interrupted_attempts": "Deliveries leased by a run that did not end properly; those being sent then may arrive twice",
+    "interrupted_deliveries": "Deliveries in the memory of a run that did not end properly; those being sent then may arrive twice",
     "throttled": "Requests answered 429, parts of batches included",
     "paced": "Messages that wait because their mailbox has sent as many as it may",
     "tls_downgrades": "Times that mail went to a domain less safely than before, one an hour and host at most",

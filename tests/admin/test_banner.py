@@ -19,6 +19,10 @@ from graphpost.config import load
         ({"server.names": ["graph.microsoft.com"]}, None, "https://localhost:8443"),
         ({"server.names": ["mail.test"], "server.host": "0.0.0.0"}, None, "https://localhost:8443"),
         ({"server.names": ["mail.test"], "server.host": "192.0.2.1"}, None, "https://192.0.2.1:8443"),
+        ({"server.host": "192.0.2.1"}, None, "https://192.0.2.1:8443"),
+        ({"server.host": "127.0.0.2"}, None, "https://127.0.0.2:8443"),
+        ({"server.host": "::1"}, None, "https://[::1]:8443"),
+        ({"server.host": "::"}, None, "https://localhost:8443"),
         ({"server.names": ["mail.test"], "server.host": "2001:db8::1"}, None, "https://[2001:db8::1]:8443"),
     ],
 )

@@ -215,6 +215,7 @@ WRONG: list[tuple[str, str, object, int, str]] = [
     ("PATCH", "/admin/mailboxes/no@a.test", {"enabled": False}, 404, "there is no mailbox"),
     ("POST", "/admin/applications", {"name": "x", "client_id": "y"}, 400, "not a GUID"),
     ("POST", "/admin/applications", {"name": "x", "redirect_uris": ["javascript:1"]}, 400, "redirect"),
+    ("POST", "/admin/applications", {"name": "x", "spa_redirect_uris": ["a://b"]}, 400, "spa_redirect_uris"),
     ("POST", f"/admin/applications/{GUID}/secrets", None, 404, "there is no application"),
 ]
 

@@ -25,7 +25,8 @@ LAYERS = (
     ("odata", "mail"),
     ("maillog",),
     ("eventlog",),
-    ("config", "metrics"),
+    ("certified", "config", "metrics", "sockets"),
+    ("tls",),
     ("addresses", "clock", "ids", "errors", "files", "loglines", "process"),
 )
 GROUPS = {

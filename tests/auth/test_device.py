@@ -122,6 +122,16 @@ def test_a_wrong_password_keeps_the_code(browser: TextBrowser, flow: dict[str, A
     assert browser.submit(page, username=ADELE, password=PASSWORD).step == "consent"
 
 
+def test_a_page_that_is_loaded_again_after_signing_in_asks_for_consent(
+    browser: TextBrowser, flow: dict[str, Any]
+) -> None:
+    signin = enter(browser, flow["user_code"])
+    for _ in range(2):
+        assert browser.submit(signin, username=ADELE, password=PASSWORD).step == "consent"
+    assert browser.submit(signin, username="alex@contoso.test", password=PASSWORD).step == "code"
+    assert browser.submit(signin, origin="https://evil.test", username=ADELE).step == "code"
+
+
 def test_a_form_of_another_site_decides_nothing(
     world: World, browser: TextBrowser, flow: dict[str, Any]
 ) -> None:
@@ -158,3 +168,33 @@ def test_version_1_calls_the_page_a_url(world: World) -> None:
 @pytest.mark.parametrize("path", [PAGE, f"/{TENANT}/oauth2/v2.0/devicecode"])
 def test_other_methods_are_refused(world: World, path: str) -> None:
     assert world.ask("PUT", path).status == 405
+
+
+def test_strangers_do_not_fill_the_store_with_codes(world: World, clock: SetClock) -> None:
+    def ask(remote: str) -> int:
+        form = {"client_id": PUBLIC, "scope": "Mail.Send"}
+        return world.ask("POST", f"/{TENANT}/oauth2/v2.0/devicecode", form=form, remote=remote).status
+
+    assert [ask("192.0.2.1") for _ in range(101)].count(200) == 100
+    assert ask("192.0.2.2") == 200
+    count = world.read(lambda tx: tx.one("SELECT COUNT(*) FROM grants")[0])
+    assert count == 101
+    clock.pass_seconds(601)
+    assert ask("192.0.2.1") == 200
+
+
+def test_who_polls_too_often_is_no_work_for_the_store(
+    world: World, flow: dict[str, Any], clock: SetClock
+) -> None:
+    answers = []
+    for _ in range(9):
+        answers.append(poll(world, flow)[1]["error"])
+        clock.pass_seconds(1)
+    slow = ["slow_down"] * 3
+    assert answers == [
+        "authorization_pending",
+        *slow,
+        "authorization_pending",
+        *slow,
+        "authorization_pending",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import urlsafe_b64decode
 from typing import Any
@@ -27,6 +28,7 @@ from tests.auth.world import (
     authorize_url,
 )
 
+from graphpost.auth.protocol import IssuerRequest
 from graphpost.store import accounts
 
 GRAPH = "https://graph.microsoft.com/"
@@ -335,3 +337,51 @@ def test_claims_that_are_none_are_ignored(world: World, claims: str) -> None:
     status, body = by_password(world, claims=claims)
     assert status == 200
     assert "xms_cc" not in claims_of(world, body["access_token"])
+
+
+def test_of_a_code_that_is_redeemed_twice_at_once_nothing_is_left(world: World, browser: TextBrowser) -> None:
+    """Who comes second ends what the first one gets, also what it has not got yet."""
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": CLIENT,
+        "client_secret": SECRET,
+        "redirect_uri": REDIRECT,
+        "code": code_of(browser),
+        "code_verifier": VERIFIER,
+    }
+    request = IssuerRequest("POST", f"/{TENANT}/oauth2/v2.0/token", form=form, origin=ORIGIN)
+
+    realm = world.issuer._realm
+    late = Late(world.store)
+    realm.store = late  # type: ignore[assignment]
+
+    async def both() -> list[Any]:
+        first = late.held = asyncio.create_task(world.issuer.handle(request))  # type: ignore[arg-type]
+        await late.is_held.wait()
+        second = await world.issuer.handle(request)
+        late.go_on.set()
+        return [await first, second]
+
+    answers = [json.loads(reply.body) for reply in world.run(both())]
+    assert [answer.get("error_codes") for answer in answers] == [[50173], [54005]]
+
+
+class Late:
+    """A store for which one task has to wait with its second write."""
+
+    def __init__(self, store: Any) -> None:
+        self.store = store
+        self.held: asyncio.Task[Any] | None = None
+        self.writes = 0
+        self.is_held, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def read(self, fn: Any) -> Any:
+        return await self.store.read(fn)
+
+    async def write(self, fn: Any) -> Any:
+        if asyncio.current_task() is self.held:
+            self.writes += 1
+            if self.writes == 2:
+                self.is_held.set()
+                await self.go_on.wait()
+        return await self.store.write(fn)

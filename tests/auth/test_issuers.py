@@ -258,6 +258,30 @@ def test_roles_of_a_user_open_nothing_and_scopes_of_an_application_neither() -> 
     assert gate.admit(gate.sign(staff(scope="", resource_access={}))).kind == "user"
 
 
+@pytest.mark.parametrize("claim", ["upn", "preferred_username"])
+def test_roles_that_a_person_was_assigned_do_not_make_an_application_of_a_token(claim: str) -> None:
+    """As in an id token, or an access token without scopes."""
+    gate = entra(audiences=[API])
+    person = {claim: "adele@contoso.test"}
+    who = gate.admit(gate.sign(v2(roles=["Mail.Send"], idtyp=None, **person)))
+    assert (who.kind, who.permissions) == ("user", frozenset())
+    assert gate.admit(gate.sign(v2(roles=["Mail.Send"], idtyp=None))).kind == "application"
+    assert gate.refused(gate.sign(v2(roles=["Mail.Send"], idtyp=None, unique_name="adele"))) == NOBODY
+
+
+@pytest.mark.parametrize(
+    ("more", "is_good"), [(0.5, True), (-3600.5, False), (float("nan"), False), (1e300, False)]
+)
+def test_times_may_have_fractions(more: float, is_good: bool) -> None:
+    """RFC 7519 §2, NumericDate."""
+    gate = entra()
+    token = gate.sign(v1(exp=gate.clock.now() // SECOND + more, nbf=gate.clock.now() / SECOND))
+    if is_good:
+        assert gate.admit(token)
+    else:
+        assert gate.refused(token)
+
+
 def test_a_permission_may_have_its_resource_in_front() -> None:
     gate = keycloak(audiences=["graphpost", API])
     assert "Mail.Send" in gate.admit(gate.sign(staff(scope=f"{API}/Mail.Send"))).permissions
@@ -404,6 +428,9 @@ def test_keys_are_kept_fresh_without_anybody_asking() -> None:
     "document",
     [
         {"issuer": "https://evil.test", "jwks_uri": "https://evil.test/keys"},
+        {"issuer": KEYCLOAK, "jwks_uri": "https://[::1"},
+        {"issuer": KEYCLOAK, "jwks_uri": "https://id.contoso.test/\ud800"},
+        {"issuer": KEYCLOAK, "jwks_uri": "https://id.contoso.test/\x1b[2J"},
         {"issuer": KEYCLOAK},
         {"issuer": KEYCLOAK, "jwks_uri": "http://id.contoso.test/keys"},
         {"issuer": KEYCLOAK, "jwks_uri": "file:///etc/passwd"},

@@ -90,3 +90,16 @@ async def test_what_is_no_object_is_no_keys(host: Host, body: bytes) -> None:
     host.answers["/keys"] = 200, {}, body
     with pytest.raises(KeysUnavailableError):
         await HttpsKeyServer().fetch(host.url("/keys"))
+
+
+@pytest.mark.parametrize(
+    "uri", ["https://[::1", "https://a\0b/", "https://localhost/\ud800", "https://localhost/" + "x" * 70_000]
+)
+async def test_what_is_no_address_is_no_keys(uri: str) -> None:
+    with pytest.raises(KeysUnavailableError):
+        await HttpsKeyServer().fetch(uri)
+
+
+async def test_authorities_that_cannot_be_read_are_no_keys() -> None:
+    with pytest.raises(KeysUnavailableError, match="No such file"):
+        await HttpsKeyServer("/nonexistent/ca.pem").fetch("https://localhost:1/")

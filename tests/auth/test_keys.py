@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.auth.world import START
 
-from graphpost.auth.keys import add_key, list_keys, open_keys, retire_key, to_jwk
+from graphpost.auth.key_files import add_key, list_keys, retire_key
+from graphpost.auth.keys import open_keys, to_jwk
 from graphpost.clock import SECOND
 from graphpost.errors import ConfigurationError
 
@@ -28,10 +29,11 @@ def test_the_first_start_makes_a_key_that_only_the_owner_reads(tmp_path: Path) -
     assert again.derive("x") == first.derive("x") != first.derive("y")
 
 
-def test_a_new_key_signs_and_the_old_one_still_verifies(tmp_path: Path) -> None:
+def test_a_new_key_signs_when_every_server_has_it_and_the_old_one_still_verifies(tmp_path: Path) -> None:
     old = open_keys(tmp_path, START).current.kid
     add_key(tmp_path, START + SECOND)
-    keys = open_keys(tmp_path, START)
+    assert open_keys(tmp_path, START + 60 * SECOND).current.kid == old
+    keys = open_keys(tmp_path, START + 61 * SECOND)
     assert keys.current.kid != old
     assert keys.find_key(old) is not None
     assert keys.find_key("other") is None
@@ -59,9 +61,14 @@ def test_a_key_is_retired_when_the_tokens_that_it_signed_are_over(tmp_path: Path
     kids = [key.kid for key in list_keys(tmp_path)]
     assert kids[0] == old
     assert [key.created_at for key in list_keys(tmp_path)] == [START, START + SECOND, START + 2 * SECOND]
+    with pytest.raises(ConfigurationError, match="the next key does so in a minute"):
+        retire_key(tmp_path, old, START + 60 * SECOND, 3600 * SECOND)
     with pytest.raises(ConfigurationError, match="good for another 1 seconds"):
-        retire_key(tmp_path, old, START + 3600 * SECOND, 3600 * SECOND)
-    retire_key(tmp_path, old, START + 3601 * SECOND, 3600 * SECOND)
+        retire_key(tmp_path, old, START + 3680 * SECOND, 3600 * SECOND)
+    retire_key(tmp_path, old, START + 3681 * SECOND, 3600 * SECOND)
     assert [key.kid for key in open_keys(tmp_path, START).public()] == kids[1:]
     with pytest.raises(ConfigurationError, match="signs; add another key first"):
         retire_key(tmp_path, kids[2], START + 9999 * SECOND, 0)
+    add_key(tmp_path, START + 9999 * SECOND)
+    retire_key(tmp_path, list_keys(tmp_path)[-1].kid, START + 9999 * SECOND, 3600 * SECOND)
+    assert [key.kid for key in list_keys(tmp_path)] == kids[1:]

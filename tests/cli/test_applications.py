@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from graphpost.auth.key_files import add_key
+from graphpost.clock import SECOND, SystemClock
+
 
 @pytest.fixture
 def app(graphpost: Any) -> str:
@@ -39,6 +42,24 @@ def certificate(path: Path, *, key: Any = None, days: int = 30) -> Path:
     builder = builder.serial_number(7).not_valid_before(start).not_valid_after(end)
     path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
     return path
+
+
+@pytest.mark.parametrize(
+    ("more", "has_secret"),
+    [
+        ((), False),
+        (("--redirect-uri", "https://app.test/back"), True),
+        (("--permission", "Mail.Send"), True),
+        (("--permission", "Mail.Send", "--public"), False),
+    ],
+)
+def test_what_lives_in_pages_alone_gets_no_secret(
+    graphpost: Any, more: tuple[str, ...], has_secret: bool
+) -> None:
+    uri = "http://localhost:3000/"
+    added = graphpost.json("app", "add", "Letters", "--spa-redirect-uri", uri, *more)
+    assert ("secret" in added, added["spa_redirect_uris"]) == (has_secret, [uri])
+    assert graphpost.json("app", "list")[0]["spa_redirect_uris"] == [uri]
 
 
 def test_credentials_are_added_beside_others_and_removed(graphpost: Any, app: str, tmp_path: Path) -> None:
@@ -95,27 +116,32 @@ def test_what_cannot_be_done_is_said_in_a_line(graphpost: Any, app: str, tmp_pat
         (["revoke-consent", app, "--user", "a@b.test"], "there is no mailbox a@b.test"),
         (["add", "X", "--mailbox", "group:"], "mailbox_scope: must have 1 to 256 characters"),
         (["add", "X", "--mailbox", "domain:-"], "mailbox_scope: '-' is not a domain"),
+        (["add", "X", "--mailbox-for", "Mail.Sned", "a@b.test"], "'Mail.Sned' is no permission"),
+        (["add", "X", "--mailbox-for", "Mail.Send", "x"], "permission_scopes.Mail.Send[0]"),
     ):
         status, _, err = graphpost("app", *arguments)
         assert status != 0, arguments
         assert problem in err.splitlines()[-1], (arguments, err)
 
 
-def test_signing_keys_are_listed_added_and_retired(graphpost: Any) -> None:
+def test_signing_keys_are_listed_added_and_retired(graphpost: Any, data: Path) -> None:
     assert graphpost.json("keys", "list") == []
     assert graphpost("keys", "list")[1] == "The first start of the server makes the first key.\n"
-    first = graphpost.json("keys", "add")
-    assert first["signs"] is True
-    assert "signs after the next start of the server" in graphpost("keys", "add")[1]
+    now = SystemClock().now()
+    assert graphpost.json("keys", "add")["signs"] is True
+    for seconds in (600, 300):
+        add_key(data / "keys", now - seconds * SECOND)
+    assert "signs in a minute and a half at the latest" in graphpost("keys", "add")[1]
     listed = graphpost.json("keys", "list")
-    assert [each["signs"] for each in listed] == [False, True]
-    assert listed[0]["kid"] == first["kid"]
+    assert [each["signs"] for each in listed] == [False, True, False, False]
     for kid, problem in (
         ("nothing", "kid: there is no key nothing"),
         ("-like-an-option", "kid: there is no key -like-an-option"),
-        (listed[1]["kid"], "signs; add another key first"),
+        (listed[1]["kid"], "signs; the next key does so in a minute"),
         (listed[0]["kid"], "are good for another"),
     ):
         status, _, err = graphpost("keys", "retire", kid)
         assert status == 2
         assert problem in err
+    assert graphpost("keys", "retire", listed[3]["kid"])[0] == 0
+    assert len(graphpost.json("keys", "list")) == 3

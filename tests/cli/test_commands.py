@@ -170,8 +170,12 @@ def test_a_password_comes_from_standard_input(graphpost: Any, monkeypatch: pytes
 
 
 def test_applications_are_administered_without_a_server(graphpost: Any) -> None:
-    added = graphpost.json("app", "add", "Invoices", "--permission", "Mail.Send", "--mailbox", "a@b.test")
+    options = ["--mailbox", "a@b.test"]
+    for entry in ("group:Senders", "c@b.test"):
+        options += ["--mailbox-for", "Mail.Send", entry]
+    added = graphpost.json("app", "add", "Invoices", "--permission", "Mail.Send", *options)
     assert added["mailbox_scope"] == ["a@b.test"]
+    assert added["permission_scopes"] == {"Mail.Send": ["group:Senders", "c@b.test"]}
     _, out, _ = graphpost("app", "secret", added["client_id"])
     assert out.splitlines()[0] == f"client id  {added['client_id']}"
     assert graphpost("app", "list")[1].splitlines()[1].split() == [
@@ -212,6 +216,39 @@ def test_files_for_tls_are_checked(graphpost: Any, data: Path) -> None:
     status, out, _ = graphpost("check", "--no-dns", "--config", str(file))
     assert status == 1
     assert "routes[0].certificate: cannot be used with its key" in out
+
+
+@pytest.mark.parametrize("words", [["queue"], ["mailbox"], ["mailbox", "alias"], ["app"], ["tls"], ["keys"]])
+def test_the_help_of_a_group_says_in_full_what_its_commands_do(
+    capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert main([*words, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "..." not in out.partition("Commands:")[2]
+    rows = out.partition("Commands:")[2].split("\n  ")
+    assert rows[-1].rstrip().endswith(".")
+
+
+def test_a_postmaster_who_is_nobody_is_warned_of(graphpost: Any, data: Path) -> None:
+    data.mkdir(mode=0o700)
+    file = data / "graphpost.toml"
+    file.write_text(
+        '[tenant]\npostmaster = "Head@b.test"\n[[mailboxes]]\naddress = "a@b.test"\naliases = ["head@b.test"]\n'
+    )
+
+    def found() -> tuple[bool, str]:
+        checks = graphpost.json("check", "--no-dns", "--config", str(file))
+        (one,) = (each for each in checks if each["check"] == "postmaster")
+        return one["warning"], one["detail"]
+
+    assert found() == (False, "Head@b.test")
+    file.write_text('[tenant]\npostmaster = "new@b.test"\n[[mailboxes]]\naddress = "a@b.test"\n')
+    assert found()[0]
+    assert not (data / "graphpost.db").exists()
+    assert graphpost("mailbox", "add", "other@b.test", "--config", str(file))[0] == 0
+    assert found()[1].startswith("nobody has new@b.test (tenant.postmaster)")
+    graphpost("mailbox", "add", "new@b.test", "--config", str(file))
+    assert found() == (False, "new@b.test")
 
 
 def in_store(data: Path, fn: Callable[[Tx], object]) -> None:

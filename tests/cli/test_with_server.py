@@ -109,18 +109,6 @@ def test_attachments_keep_their_bytes_name_and_type(graphpost: Any, server: Any,
     assert base64.b64decode(attachment["contentBytes"]) == file.read_bytes()
 
 
-def test_a_message_that_does_not_fit_a_request_names_the_limit(
-    graphpost: Any, server: Any, tmp_path: Path
-) -> None:
-    file = tmp_path / "large"
-    with file.open("wb") as stream:
-        stream.truncate(4 * 1024 * 1024)
-    status, _, err = graphpost("send", "--to", "b@b.test", "--subject", "x", "--attach", str(file), "text")
-    assert status == 1
-    assert "one request may take 4.0 MB (limits.request_bytes)" in err
-    assert server.requests == []
-
-
 def test_graphs_refusal_is_told_with_its_code(graphpost: Any, server: Any) -> None:
     server.refusal = (403, {"error": {"code": "ErrorAccessDenied", "message": "Access is denied."}})
     status, _, err = graphpost("send", "--to", "b@b.test", "--subject", "x", "text")

@@ -90,7 +90,7 @@ def test_what_a_killed_node_was_delivering_is_taken_over_long_before_its_leases_
         gate.open()
     assert second.server.stop() == 0
     assert Counter(m.recipients[0].partition("@")[0] for m in received) == Counter(subjects)
-    assert f" interrupted attempts={len(subjects)}" in second.server.output
+    assert f" interrupted deliveries={len(subjects)}" in second.server.output
 
 
 def test_a_node_that_was_stopped_for_a_while_does_not_send_what_others_sent_meanwhile(

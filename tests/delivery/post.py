@@ -25,6 +25,7 @@ from graphpost.delivery.queue.lane import Limits
 from graphpost.delivery.queue.rerouting import Rerouter
 from graphpost.delivery.queue.settler import Settler
 from graphpost.delivery.queue.worker import Worker
+from graphpost.delivery.queueing import AutomaticDeliveries
 from graphpost.delivery.quotas import Quotas
 from graphpost.delivery.responses.absence import Absence
 from graphpost.delivery.responses.automatic import AutomaticMail
@@ -195,12 +196,12 @@ class Office:
         filer = Filer(blobs, self.numbers, LimitSettings(), 65_536)
         self.router = Router(lambda: self.directory, ["contoso.test"], routes)
         self.reporter = Reporter(filer, HOST)
-        self.automatic = AutomaticMail(filer, self.router.destination, settings)
+        deliveries = AutomaticDeliveries(self.router.destination, settings)
+        self.automatic = AutomaticMail(filer, deliveries)
         self.receipts = Receipts(self.automatic, HOST, enabled=settings.read_receipts)
         ruler = Ruler(
             filer,
-            self.router.destination,
-            settings,
+            deliveries,
             self.receipts,
             Absence(self.automatic, lambda: self.directory, self.router.is_ours, instant_of),
         )
@@ -310,6 +311,12 @@ class Office:
 
         await self.until(is_done)
         await self.settler.caught_up()
+
+    async def run_until_done(self, step: float = HOUR / 2) -> None:
+        """Let time pass in steps until nothing is queued."""
+        while (await self.store.read(deliveries.depth))[0]:
+            self.clock.jump_to(self.clock.now() + round(step * SECOND))
+            await self.settle_down()
 
     async def until_attempts(self, courier: ScriptedCourier, number: int) -> None:
         """Until so many were made and settled, and the log says so."""

@@ -61,6 +61,28 @@ def test_every_mix_of_outcomes_gives_each_recipient_its_own_state(outcomes: tupl
     assert result.destination_said == (DEAD.reply if DEAD in outcomes else None)
 
 
+@pytest.mark.parametrize(
+    ("reply", "is_at_once"),
+    [
+        (Reply(452, "4.5.3", "too many recipients"), True),
+        (Reply(452, "4.3.1", "too many recipients"), True),
+        (Reply(552, "5.5.3", "too many recipients"), True),
+        (Reply(452, "4.2.2", "over quota"), False),
+        (Reply(450, "4.2.0", "greylisted"), False),
+    ],
+)
+def test_who_was_one_too_many_goes_at_once_behind_those_that_were_taken(
+    reply: Reply, is_at_once: bool
+) -> None:
+    now = T0 + 5
+    after = concluded(delivery("queued", "queued"), YES, Deferred(reply), at=now).delivery
+    assert after.due_at == (now if is_at_once else now + 60 * SECOND)
+    after = concluded(delivery("delivered", "queued"), Deferred(reply), at=now).delivery
+    assert after.due_at == now + 60 * SECOND, "nobody was taken now: the host is to be left alone"
+    after = concluded(delivery("queued", "queued", "queued"), YES, Deferred(reply), LATER, at=now).delivery
+    assert after.due_at == now + 60 * SECOND
+
+
 def test_the_remote_reply_is_kept_whole() -> None:
     (recipient,) = concluded(delivery("queued"), NEVER).delivery.recipients
     assert recipient.reply == Saying(550, "5.1.1", "no such user", "mx.one.test")

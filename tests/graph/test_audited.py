@@ -14,13 +14,14 @@ from tests.graph.desk import ADELE, ALEX, APP, MAILBOXES, SCOPED, make_request
 from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study, to
 
 from graphpost.auditing.auditor import STRANGERS_A_MINUTE, Auditor
-from graphpost.config import AuditSettings, IdempotencySettings
+from graphpost.config import AuditSettings, IdempotencySettings, ThrottlingSettings
 from graphpost.errors import StoreError
 from graphpost.graph.api import GraphApi
 from graphpost.mail.mailbox import Directory
 from graphpost.mail.rights import Given
 from graphpost.store import audit
 from graphpost.store.audit import Actor, Record
+from graphpost.throttling.limiting import Throttling
 
 __all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
@@ -293,3 +294,14 @@ async def test_a_flood_of_one_kind_hides_no_other(book: Book) -> None:
             book.auditor.note(Actor("nobody", action=action), status=401)
     found = [each.actor.action for each in await book.records(audit.NO_MAILBOX)]
     assert {action: found.count(action) for action in actions} == dict.fromkeys(actions, STRANGERS_A_MINUTE)
+
+
+async def test_who_comes_too_often_leaves_no_record_each_time(book: Book) -> None:
+    limits = ThrottlingSettings(profile="custom", requests=1)
+    study = book.study
+    throttling = Throttling(limits, study.store, study.clock, study.office.log)
+    study.services = replace(study.services, throttle=throttling.throttle)
+    study.api = GraphApi(study.services)
+    statuses = [(await study.post("sendMail", BODY)).status for _ in range(5)]
+    assert statuses == [202, 429, 429, 429, 429]
+    assert [each.status for each in await book.records()] == [202]

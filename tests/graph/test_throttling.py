@@ -201,3 +201,21 @@ def test_however_a_token_writes_its_application_it_is_one(client_id: str) -> Non
     throttle = Counter(requests=1).throttle
     assert throttle.meter(client_id.upper(), 1) is throttle.meter(client_id, 1)
     assert throttle.meter(client_id, 2) is not throttle.meter(client_id, 1)
+
+
+def test_requests_that_lead_nowhere_are_the_applications_too() -> None:
+    """Who tries names, paths and mailboxes of others comes to the end of its requests."""
+    counter = Counter(application_requests=4, application_seconds=60.0)
+    statuses = [
+        counter.post("/v1.0/nothing", GOOD).status,
+        counter.post(f"/v1.0/users/{ALEX.address}/sendMail", GOOD).status,
+        counter.post("/v1.0/users/nobody@contoso.com/sendMail", GOOD, token="app").status,
+        counter.post("/v1.0/me/messages/x/nothing", GOOD).status,
+    ]
+    assert statuses == [400, 403, 404, 400]
+    refused = [counter.post(path, GOOD) for path in ("/v1.0/nothing", SEND)]
+    assert [each.status for each in refused] == [429, 429]
+    assert int(refused[0].headers["Retry-After"]) > 0
+    assert counter.post(SEND, GOOD, token="").status == 401
+    counter.passes(62)
+    assert counter.post(SEND, GOOD).status == 202

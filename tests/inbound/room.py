@@ -27,6 +27,7 @@ from graphpost.delivery.arrival.arriving import Arrivals
 from graphpost.delivery.arrival.noticing import Noticing
 from graphpost.delivery.arrival.ruling import Ruler
 from graphpost.delivery.filing import Filer
+from graphpost.delivery.queueing import AutomaticDeliveries
 from graphpost.delivery.quotas import Quotas
 from graphpost.delivery.responses.absence import Absence
 from graphpost.delivery.responses.automatic import AutomaticMail
@@ -37,17 +38,17 @@ from graphpost.delivery.routing import Router
 from graphpost.graph.bodies.zones import instant_of
 from graphpost.ids import Numbers
 from graphpost.inbound.listener import listen_unix
-from graphpost.inbound.opening import Inbound, listen_tcp, open_inbound
+from graphpost.inbound.opening import Inbound, open_inbound
 from graphpost.mail.mailbox import INBOX, Directory, Mailbox, Reception
 from graphpost.mail.message import Item
 from graphpost.maillog import MailLog
+from graphpost.sockets import listen
 from graphpost.store import contents as stored
 from graphpost.store import lookups, messages
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.deliveries import Delivery
 from graphpost.store.store import Store
 from graphpost.testing.clock import JumpingClock
-from graphpost.web.certificates import CertificateFiles
 
 HOST = "mx.contoso.test"
 LETTER = b"From: Bob <bob@else.test>\r\nSubject: Hello\r\n\r\nSoup.\r\n"
@@ -73,12 +74,11 @@ class Room:
         )
         filer = Filer(self.blobs, Numbers(self.clock.now, node=1), limits, 65_536)
         router = Router(lambda: self.directory, ["contoso.test"], [])
-        delivery = DeliverySettings()
-        automatic = AutomaticMail(filer, router.destination, delivery)
+        deliveries = AutomaticDeliveries(router.destination, DeliverySettings())
+        automatic = AutomaticMail(filer, deliveries)
         ruler = Ruler(
             filer,
-            router.destination,
-            delivery,
+            deliveries,
             Receipts(automatic, HOST, enabled=True),
             Absence(automatic, lambda: self.directory, router.is_ours, instant_of),
         )
@@ -101,14 +101,12 @@ class Room:
 
     async def open(self, *, lmtp: bool = False, authority: trustme.CA | None = None) -> int:
         """Listen on a free port."""
-        own = None
+        tls = None
         if authority is not None:
-            issued = authority.issue_cert(HOST)
-            own = CertificateFiles(self.path / "mx.pem", self.path / "mx.key", None)
-            issued.cert_chain_pems[0].write_to_path(own.certificate)
-            issued.private_key_pem.write_to_path(own.key)
-        await self.inbound.start(own)
-        listening = listen_tcp("port", "127.0.0.1", 0)
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            authority.issue_cert(HOST).configure_cert(tls)
+        await self.inbound.start(tls)
+        listening = listen("inbound", "127.0.0.1", 0)
         self.port = listening.getsockname()[1]
         await self.inbound.serve(listening, "lmtp" if lmtp else "smtp")
         return self.port
@@ -222,7 +220,7 @@ class Wire:
 
 
 def free_socket() -> socket.socket:
-    return listen_tcp("port", "127.0.0.1", 0)
+    return listen("inbound", "127.0.0.1", 0)
 
 
 MakeRoom = Callable[..., Room]

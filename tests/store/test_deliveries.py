@@ -184,6 +184,48 @@ async def test_times_that_a_wrong_clock_took_are_not_waited_for(store: Store) ->
     assert [await take(now), await take(now)] == [now, now + 10]
 
 
+async def test_what_waits_is_found_by_its_age_page_by_page(store: Store) -> None:
+    await put(
+        store,
+        *(delivery(n, created_at=50 - n, due_at=60 + n) for n in range(1, 6)),
+        delivery(6, created_at=20, destination="other"),
+        delivery(7, created_at=20, state=HELD),
+        delivery(8, created_at=20, due_at=101),
+    )
+
+    async def page(after: tuple[int, int, int], limit: int = 2) -> list[int]:
+        found = await store.read(lambda tx: deliveries.waiting(tx, 7, RELAY, 100, after, 48, limit))
+        return [each.message_id for each in found]
+
+    assert await page((-1, 0, 0)) == [5, 4]
+    assert await page((46, 4, 0)) == [3, 2]
+    assert await page((48, 2, 0)) == []
+
+
+async def test_one_that_waits_is_leased_once(store: Store) -> None:
+    await put(store, delivery(1))
+
+    async def one(owner: int, now: int = 100) -> Delivery | None:
+        return await store.write(lambda tx: deliveries.claim_one(tx, delivery(1), now, now + 50, owner))
+
+    claimed = await one(1)
+    assert claimed is not None
+    assert (claimed.owner, claimed.attempts, claimed.due_at) == (1, 1, 150)
+    assert await one(2) is None
+    assert await claim(store, owner=2) == []
+    taken = await one(2, now=150)
+    assert taken is not None
+    assert taken.attempts == 2
+
+
+async def test_one_that_waits_and_cannot_be_read_is_held(store: Store) -> None:
+    await put(store, delivery(1))
+    await store.write(lambda tx: tx.execute("UPDATE deliveries SET document = ? WHERE bucket = ?", (b"x", 7)))
+    assert await store.write(lambda tx: deliveries.claim_one(tx, delivery(1), 100, 150, 1)) is None
+    [row] = await store.read(lambda tx: deliveries.get(tx, 7, 1))
+    assert (row.state, row.owner) == (HELD, 0)
+
+
 async def test_releasing_makes_interrupted_attempts_due(store: Store) -> None:
     await put(store, delivery(1), delivery(2), delivery(3, due_at=900))
     assert len(await claim(store)) == 2

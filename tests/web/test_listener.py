@@ -8,26 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from graphpost.errors import ConfigurationError
 from graphpost.testing.server import running_server
-from graphpost.web.listener import listen
-
-
-def test_the_socket_says_tcp_so_that_answers_are_not_held_back() -> None:
-    with listen("server", "127.0.0.1", 0) as listener:
-        assert listener.proto == socket.IPPROTO_TCP
-
-
-@pytest.mark.parametrize("host", ["::1", "[::1]"])
-def test_an_ipv6_host_may_have_its_brackets(host: str) -> None:
-    with listen("server", host, 0) as listener:
-        assert listener.family == socket.AF_INET6
-
-
-def test_a_port_in_use_is_named_with_its_setting() -> None:
-    problem = r"^metrics\.port: cannot listen on 127\.0\.0\.1 port"
-    with listen("server", "127.0.0.1", 0) as first, pytest.raises(ConfigurationError, match=problem):
-        listen("metrics", "127.0.0.1", first.getsockname()[1])
 
 
 @pytest.mark.slow

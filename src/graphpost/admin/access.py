@@ -21,10 +21,14 @@ RUNNING_FILE: Final = "running.json"
 
 
 class Running(Struct, frozen=True, kw_only=True):
-    """A server at work: `url` is its origin as clients of this machine reach it, such as https://localhost:8443."""
+    """A server at work: `url` is its origin as clients of this machine name it, such as https://localhost:8443.
+
+    `at` is the same with the address that it listens at, because the name in `url` may be one that only others can look up.
+    """
 
     url: str
     pid: int
+    at: str = ""  # '' when it is that of `url`
     file: str = ""  # its settings file, absolute; '' when it runs on the embedded default
 
 
@@ -40,9 +44,9 @@ def administrator_token(data: Path) -> str:
         raise ConfigurationError("data", f"cannot keep {path}: {error.strerror}") from error
 
 
-def announce(data: Path, url: str, file: Path | None = None) -> None:
+def announce(data: Path, url: str, file: Path | None = None, at: str = "") -> None:
     """Say that this process serves the data directory at that URL, with that settings file."""
-    running = Running(url=url, pid=os.getpid(), file=str(file.absolute()) if file else "")
+    running = Running(url=url, at=at, pid=os.getpid(), file=str(file.absolute()) if file else "")
     replace_file(data / RUNNING_FILE, msgspec.json.encode(running) + b"\n")
 
 

@@ -7,18 +7,21 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from graphpost import __version__
 from graphpost.config import Config, InboundSettings
 from graphpost.config.checking import WILDCARDS
-from graphpost.config.names import is_loopback
+
+_LOCALHOST: Final = ("localhost", "127.0.0.1")  # not ::1, to which the name does not lead everywhere
 
 
 def origin(config: Config, port: int | None = None) -> str:
     """Scheme, name and port by which clients of this machine reach the server; `port` when it was chosen at start.
 
-    Names that others use (such as graph.microsoft.com) may lead elsewhere from here, so they are taken only when a
-    certificate of the operator's own leaves no choice.
+    It is localhost where that leads to the listener, else the listener's own address.  Names that others use (such as
+    graph.microsoft.com) may lead elsewhere from here, so they are taken only when a certificate of the operator's own
+    leaves no choice.
     """
     scheme, usual = ("https", 443) if config.server.tls else ("http", 80)
     number = config.server.port if port is None else port
@@ -28,11 +31,9 @@ def origin(config: Config, port: int | None = None) -> str:
 
 def _local_name(config: Config) -> str:
     server = config.server
-    if "localhost" in server.names:
-        return "localhost"
-    if server.certificate:
+    if server.certificate and "localhost" not in server.names:
         return server.names[0]
-    if server.host in WILDCARDS or is_loopback(server.host):
+    if server.host in (*WILDCARDS, *_LOCALHOST):
         return "localhost"
     host = server.host.strip("[]")
     return f"[{host}]" if ":" in host else host

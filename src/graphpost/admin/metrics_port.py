@@ -10,7 +10,8 @@ from typing import Final
 
 from graphpost.admin.http import AdminApi
 from graphpost.config import MetricsSettings
-from graphpost.errors import ConfigurationError, StoreError
+from graphpost.errors import StoreError
+from graphpost.sockets import listen
 
 _MOST_BYTES: Final = 16_384
 _SECONDS: Final = 10.0
@@ -30,11 +31,8 @@ async def serve_metrics(api: AdminApi, settings: MetricsSettings) -> asyncio.Ser
         finally:
             writer.close()
 
-    try:
-        return await asyncio.start_server(answer, settings.host, settings.port, limit=_MOST_BYTES)
-    except OSError as error:
-        problem = f"cannot listen on {settings.host} port {settings.port}: {error.strerror}"
-        raise ConfigurationError("metrics.port", problem) from error
+    listener = listen("metrics", settings.host, settings.port)
+    return await asyncio.start_server(answer, sock=listener, limit=_MOST_BYTES)
 
 
 async def _answer(api: AdminApi, head: bytes) -> bytes:

@@ -192,7 +192,9 @@ def application(found: Application, credentials: Iterable[Credential]) -> dict[s
         "application_permissions": list(found.application_permissions),
         "delegated_permissions": list(found.delegated_permissions),
         "redirect_uris": list(found.redirect_uris),
+        "spa_redirect_uris": list(found.spa_redirect_uris),
         "mailbox_scope": list(found.mailbox_scope),
+        "permission_scopes": {name: list(scope) for name, scope in found.permission_scopes.items()},
         "credentials": [credential(each) for each in credentials],
     }
 

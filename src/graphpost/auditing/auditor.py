@@ -20,7 +20,7 @@ from typing import Final
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import AuditSettings
 from graphpost.errors import GraphpostError
-from graphpost.files import make_directory
+from graphpost.files import make_directory, open_made
 from graphpost.ids import Numbers
 from graphpost.maillog import MailLog
 from graphpost.store import accounts, audit
@@ -153,8 +153,8 @@ class Auditor:
         for at, entry in entries:
             lines.setdefault(_day(at), []).append(entry.line + b"\n")
         for day, some in lines.items():
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-            descriptor = os.open(directory / f"audit-{day}.jsonl", flags, 0o600)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
+            descriptor = open_made(directory / f"audit-{day}.jsonl", flags)
             try:
                 rest = memoryview(b"".join(some))
                 while rest:

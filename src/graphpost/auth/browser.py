@@ -1,6 +1,8 @@
 """The browser's side of signing in: cookies, sessions, and forms of our own.
 
-Two cookies: one names the browser from its first page on, one is the sign-in.  A form carries an HMAC over both and
+Two cookies: one names the browser from its first page on, one is the sign-in.  A third is the sign-in too, is sent from
+frames on other sites as well, and is looked at only where no page can be shown: a single-page application asks by such a
+frame, with `prompt=none`, whether somebody is signed in.  So no page of ours is ever a stranger's to click on.  A form carries an HMAC over both and
 over what it is for (step and parameters), so that neither another site nor another page of ours can have it sent.
 The Origin header is checked too where the browser sends one.
 """
@@ -22,6 +24,7 @@ from graphpost.store.grants import Facts, Grant, grant_id_of
 
 SESSION_SECONDS: Final = 43_200
 _MAX_COOKIE: Final = 200
+_FORMS: Final = "graphpost forms"
 
 
 @dataclass(slots=True)
@@ -51,40 +54,57 @@ class Browser:
         if old:
             await self.realm.store.write(lambda tx: grants.remove(tx, "session", old))
         self.user, self.session, self.signed_in_at = user, secret, now
-        self.cookies.append(_cookie(self.request, "session", secret, SESSION_SECONDS))
+        self._remember(secret, SESSION_SECONDS)
 
     async def sign_out(self) -> None:
-        """End the session, if there is one."""
+        """End the session, if there is one; a frame on another site has none to end."""
         old = self.session
-        if old:
-            await self.realm.store.write(lambda tx: grants.remove(tx, "session", old))
+        if not old:
+            return
+        await self.realm.store.write(lambda tx: grants.remove(tx, "session", old))
         self.user, self.session = None, ""
-        self.cookies.append(_cookie(self.request, "session", "", 0))
+        self._remember("", 0)
+
+    def _remember(self, secret: str, seconds: int) -> None:
+        self.cookies.append(_cookie(self.request, "session", secret, seconds))
+        if _is_secure(self.request):  # else there is no SameSite=None
+            self.cookies.append(_cookie(self.request, "silent", secret, seconds, "None"))
 
     def form_token(self, purpose: str) -> str:
         """What a form for that purpose carries."""
         if not self.name:
             self.name = secrets.token_urlsafe(32)
             self.cookies.append(_cookie(self.request, "browser", self.name, None))
-        key = self.realm.keys.derive("graphpost forms")
+        return self._code(self.realm.keys.derive(_FORMS), purpose)
+
+    def _code(self, key: bytes, purpose: str) -> str:
         text = "\0".join((self.name, self.session if self.user else "", purpose))
         return hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
+    @property
+    def is_from_here(self) -> bool:
+        """Whether no page of another origin made the browser send this."""
+        return self.request.headers.get("origin") in (None, self.request.origin)
+
     def is_own_form(self, purpose: str) -> bool:
         """Whether the form that was sent is one we showed this browser for that purpose."""
-        origin = self.request.headers.get("origin")
-        if not self.name or (origin is not None and origin != self.request.origin):
+        if not self.name or not self.is_from_here:
             return False
         given = self.request.form.get("form_token", "").encode("utf-8", "surrogatepass")
-        return hmac.compare_digest(given, self.form_token(purpose).encode())
+        codes = [self._code(key, purpose) for key in self.realm.keys.derive_all(_FORMS)]
+        return any(hmac.compare_digest(given, code.encode()) for code in codes)
 
 
-async def open_browser(realm: Realm, request: IssuerRequest) -> Browser:
-    """The browser of a request, and its user when signed in, not expired, and not disabled."""
+async def open_browser(realm: Realm, request: IssuerRequest, *, is_silent: bool = False) -> Browser:
+    """The browser of a request, and its user when signed in, not expired, and not disabled.
+
+    `is_silent`: whatever the answer is, it is no page.
+    """
     cookies = _cookies(request)
-    browser = Browser(
-        realm, request, cookies.get(_name(request, "browser"), ""), cookies.get(_name(request, "session"), "")
-    )
+    secret = cookies.get(_name(request, "session"), "")
+    if is_silent and not secret:
+        secret = cookies.get(_name(request, "silent"), "")
+    browser = Browser(realm, request, cookies.get(_name(request, "browser"), ""), secret)
     if browser.session:
         session = await realm.store.read(lambda tx: grants.find(tx, "session", browser.session))
         if session and session.state == grants.OPEN and session.expires_at > realm.now():
@@ -101,10 +121,16 @@ def _cookies(request: IssuerRequest) -> dict[str, str]:
 
 def _name(request: IssuerRequest, name: str) -> str:
     """__Host- ties a cookie to this host and to TLS; without TLS (loopback only) there is no such tie."""
-    return f"__Host-graphpost-{name}" if request.origin.startswith("https:") else f"graphpost-{name}"
+    return f"__Host-graphpost-{name}" if _is_secure(request) else f"graphpost-{name}"
 
 
-def _cookie(request: IssuerRequest, name: str, value: str, seconds: int | None) -> tuple[str, str]:
-    secure = "; Secure" if request.origin.startswith("https:") else ""
+def _is_secure(request: IssuerRequest) -> bool:
+    return request.origin.startswith("https:")
+
+
+def _cookie(
+    request: IssuerRequest, name: str, value: str, seconds: int | None, site: str = "Lax"
+) -> tuple[str, str]:
+    secure = "; Secure" if _is_secure(request) else ""
     age = "" if seconds is None else f"; Max-Age={seconds}"
-    return "Set-Cookie", f"{_name(request, name)}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{age}"
+    return "Set-Cookie", f"{_name(request, name)}={value}; Path=/; HttpOnly; SameSite={site}{secure}{age}"

@@ -30,7 +30,7 @@ def find_application(realm: Realm, client_id: str) -> Application:
 async def authenticate(realm: Realm, request: IssuerRequest, *, proof_needed: bool = False) -> Client:
     """The client that asks.  Without a secret or assertion it must be public, and proof not needed.
 
-    What is sent is checked even where nothing was needed.
+    What is sent is checked even where nothing was needed.  No page of any origin is such a client.
     """
     form = request.form
     basic_id, basic_secret = _basic(request)
@@ -41,6 +41,8 @@ async def authenticate(realm: Realm, request: IssuerRequest, *, proof_needed: bo
         raise OAuthError(protocol.MALFORMED)
     application = find_application(realm, client_id)
     request.trail.client_id = application.client_id
+    if "origin" in request.headers:
+        raise OAuthError(protocol.CROSS_ORIGIN, origin=request.headers["origin"])
     secret = form.get("client_secret") or basic_secret
     if form.get("client_assertion"):
         if secret:
@@ -54,6 +56,31 @@ async def authenticate(realm: Realm, request: IssuerRequest, *, proof_needed: bo
         return Client(application, "1")
     if proof_needed or not application.public:
         raise OAuthError(protocol.NO_CREDENTIAL)
+    return Client(application, "0")
+
+
+async def authenticate_holder(realm: Realm, request: IssuerRequest, name: str, grant: Grant | None) -> Client:
+    """The client that redeems a grant, which came by the parameter of that name.
+
+    What went to a page is redeemed by a page (a request has an Origin) and without proof; all else by others.
+    """
+    is_page, is_spa = "origin" in request.headers, grant is not None and grant.facts.is_spa
+    if not (is_page or is_spa):
+        return await authenticate(realm, request)
+    client_id = request.form.get("client_id")
+    if not client_id:
+        raise OAuthError(protocol.MISSING, name="client_id")
+    application = find_application(realm, client_id)
+    request.trail.client_id = application.client_id
+    if grant is None and application.spa_redirect_uris:
+        raise OAuthError(protocol.BAD_GRANT, name=name)
+    if not is_spa:
+        raise OAuthError(protocol.CROSS_ORIGIN, origin=request.headers["origin"])
+    if not is_page:
+        raise OAuthError(protocol.SAME_ORIGIN)
+    proofs = ("client_secret", "client_assertion")
+    if "authorization" in request.headers or any(request.form.get(proof) for proof in proofs):
+        raise OAuthError(protocol.PUBLIC_SECRET)
     return Client(application, "0")
 
 

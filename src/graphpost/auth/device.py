@@ -13,7 +13,7 @@ from graphpost.auth.protocol import IssuerReply, IssuerRequest, OAuthError, json
 from graphpost.auth.realm import Realm
 from graphpost.auth.scopes import default_of, listed, parse_scopes, resolve
 from graphpost.auth.showing import describe, show
-from graphpost.auth.signin import sign_in_by_form
+from graphpost.auth.signin import is_signed_in_already, sign_in_by_form
 from graphpost.auth.trail import DEVICE, DEVICE_CODE, DEVICE_CONSENT
 from graphpost.store import consents, grants
 from graphpost.store.grants import Facts, Grant, grant_id_of
@@ -41,6 +41,8 @@ async def answer_device_code(realm: Realm, request: IssuerRequest, version: int)
         raise OAuthError(protocol.MISSING, name="scope")
     requested = parse_scopes(text, realm.authority, request.origin)
     granted = resolve(requested, application)
+    if not realm.asking.try_ask(request.remote):
+        raise OAuthError(protocol.DEVICE_TOO_MANY)
     device_code, user_code = (
         secrets.token_urlsafe(48),
         "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH)),
@@ -86,7 +88,9 @@ async def answer_device_page(realm: Realm, request: IssuerRequest) -> IssuerRepl
     step, user_code = request.form.get("step", ""), _normal(request.form.get("user_code", ""))
     purpose = f"device-{step}" if step == "code" else f"device-{step}|{user_code}"
     if not browser.is_own_form(purpose):
-        return _code_page(browser, "This page was too old. Please try again.", 403)
+        if step != "signin" or not is_signed_in_already(browser):
+            return _code_page(browser, "This page was too old. Please try again.", 403)
+        step = "code"  # who is signed in is asked again; nothing that the form says is done
     guessing = f"device codes from {request.remote}"
     if realm.throttle.is_blocked(guessing, request.remote):
         realm.refused(request, OAuthError(protocol.LOCKED))

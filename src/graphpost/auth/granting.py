@@ -1,6 +1,7 @@
 """The token endpoint: a grant in, tokens out.
 
 RFC 6749, 7636 (PKCE), 8628 (device), 7523 (assertions).
+What a single-page application was given is redeemed by a page, and its refresh tokens end a day after the sign-in.
 Refresh tokens rotate.  A token that was exchanged already is taken again for a minute, because clients that run in
 several processes share one, and answers get lost; after that using it ends everything that came of the sign-in, and so
 does a second redemption of a code.  Entra would go on; a copied token is the worse thing here.
@@ -20,7 +21,7 @@ import msgspec
 
 from graphpost.auth import protocol
 from graphpost.auth.authority import GRAPH
-from graphpost.auth.clients import authenticate
+from graphpost.auth.clients import authenticate, authenticate_holder
 from graphpost.auth.minting import Asked, Client
 from graphpost.auth.protocol import IssuerReply, IssuerRequest, OAuthError, base64url, json_reply
 from graphpost.auth.realm import Realm
@@ -33,7 +34,7 @@ from graphpost.auth.scopes import (
     parse_scopes,
     resolve,
 )
-from graphpost.clock import SECOND
+from graphpost.clock import SECOND, Instant
 from graphpost.mail.mailbox import Mailbox
 from graphpost.store import consents, grants
 from graphpost.store.grants import Facts, Grant, Kind, grant_id_of
@@ -41,6 +42,7 @@ from graphpost.store.grants import Facts, Grant, Kind, grant_id_of
 _SHORT: Final = {"urn:ietf:params:oauth:grant-type:device_code": "device_code"}
 REUSE_GRACE: Final = 60 * SECOND
 POLL_SECONDS: Final = 5
+SPA_SECONDS: Final = 86_400  # as Entra has it
 _VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 
@@ -71,11 +73,7 @@ async def _client_credentials(realm: Realm, request: IssuerRequest, version: int
 
 
 async def _authorization_code(realm: Realm, request: IssuerRequest, version: int) -> dict[str, Any]:
-    code = _needed(request, "code")
-    client = await authenticate(realm, request)
-    grant = await _find(realm, request, client, "code", code)
-    if grant is None:
-        raise OAuthError(protocol.BAD_GRANT, name="code")
+    client, grant = await _held(realm, request, "code", "code")
     if grant.state == grants.OPEN and grant.expires_at <= realm.now():
         raise OAuthError(protocol.CODE_EXPIRED)
     if request.form.get("redirect_uri", "") != grant.facts.redirect_uri:
@@ -90,8 +88,8 @@ async def _device_code(realm: Realm, request: IssuerRequest, version: int) -> di
     if not code:
         raise OAuthError(protocol.MISSING, name="device_code")
     client = await authenticate(realm, request)
-    grant = await _find(realm, request, client, "device", code)
-    if grant is None:
+    grant = await realm.store.read(lambda tx: grants.find(tx, "device", code))
+    if grant is None or not _is_of(realm, request, client, grant):
         raise OAuthError(protocol.BAD_DEVICE_CODE)
     if grant.state == grants.DENIED:
         raise OAuthError(protocol.DEVICE_DECLINED)
@@ -105,28 +103,25 @@ async def _device_code(realm: Realm, request: IssuerRequest, version: int) -> di
 
 async def _pending(realm: Realm, grant: Grant) -> None:
     now = realm.now()
-    early = grant.used_at and now - grant.used_at < (POLL_SECONDS - 1) * SECOND
+    if grant.used_at and now - grant.used_at < (POLL_SECONDS - 1) * SECOND:
+        raise OAuthError(protocol.SLOW_DOWN)  # and nothing is written for who does not wait
     await realm.store.write(lambda tx: grants.note_poll(tx, grant, now))
-    raise OAuthError(protocol.SLOW_DOWN if early else protocol.PENDING)
+    raise OAuthError(protocol.PENDING)
 
 
 async def _refresh_token(realm: Realm, request: IssuerRequest, version: int) -> dict[str, Any]:
-    secret = _needed(request, "refresh_token")
-    client = await authenticate(realm, request)
-    grant = await _find(realm, request, client, "refresh", secret)
-    if grant is None:
-        raise OAuthError(protocol.BAD_GRANT, name="refresh_token")
+    client, grant = await _held(realm, request, "refresh", "refresh_token")
     now = realm.now()
     if grant.state == grants.REVOKED:
         raise OAuthError(protocol.REVOKED)
     if grant.expires_at <= now:
-        raise OAuthError(protocol.REFRESH_EXPIRED)
+        raise OAuthError(protocol.SPA_EXPIRED if grant.facts.is_spa else protocol.REFRESH_EXPIRED)
     if grant.state == grants.USED and now - grant.used_at > REUSE_GRACE:
         await realm.store.write(lambda tx: grants.revoke_family(tx, grant.family))
         raise OAuthError(protocol.REVOKED)
     granted = await _narrowed(realm, request, version, client, grant)
     if grant.state == grants.OPEN and not await realm.store.write(lambda tx: grants.use(tx, grant, now)):
-        await _check_not_revoked(realm, secret)
+        await _check_not_revoked(realm, _needed(request, "refresh_token"))
     return await _user_answer(realm, request, client, grant, granted)
 
 
@@ -170,15 +165,22 @@ _GRANTS: Final[dict[str, Handler]] = {
 }
 
 
-async def _find(
-    realm: Realm, request: IssuerRequest, client: Client, kind: Kind, secret: str
-) -> Grant | None:
-    """The client's grant of that secret, in whatever state; whoever has it speaks for its user, or stole it."""
+async def _held(realm: Realm, request: IssuerRequest, kind: Kind, name: str) -> tuple[Client, Grant]:
+    """Who redeems, and the grant that the parameter of that name stands for, in whatever state."""
+    secret = _needed(request, name)
     grant = await realm.store.read(lambda tx: grants.find(tx, kind, secret))
-    if grant is None or grant.client_id != client.application.client_id:
-        return None
+    client = await authenticate_holder(realm, request, name, grant)
+    if grant is None or not _is_of(realm, request, client, grant):
+        raise OAuthError(protocol.BAD_GRANT, name=name)
+    return client, grant
+
+
+def _is_of(realm: Realm, request: IssuerRequest, client: Client, grant: Grant) -> bool:
+    """Whether a grant is the client's; whoever has it speaks for its user, or stole it."""
+    if grant.client_id != client.application.client_id:
+        return False
     request.trail.user = realm.directory().find(grant.object_id)
-    return grant
+    return True
 
 
 async def _use_up(realm: Realm, grant: Grant) -> None:
@@ -247,18 +249,26 @@ async def _new_refresh_token(realm: Realm, grant: Grant, user: Mailbox, scopes: 
     facts = msgspec.structs.replace(
         grant.facts, scopes=tuple(dict.fromkeys((*grant.facts.scopes, *scopes))), challenge="", nonce=""
     )
-    await realm.keep(
-        Grant(
-            grant_id=grant_id_of(secret),
-            kind="refresh",
-            client_id=grant.client_id,
-            object_id=user.object_id,
-            family=grant.family,
-            expires_at=realm.after(realm.settings.refresh_token_seconds),
-            facts=facts,
-        )
+    made = Grant(
+        grant_id=grant_id_of(secret),
+        kind="refresh",
+        client_id=grant.client_id,
+        object_id=user.object_id,
+        family=grant.family,
+        expires_at=_end_of(realm, grant),
+        facts=facts,
     )
+    if not await realm.keep(made, after=grant.grant_id):
+        raise OAuthError(protocol.REVOKED)
     return secret
+
+
+def _end_of(realm: Realm, grant: Grant) -> Instant:
+    """When a new refresh token ends: a page's, which others may have got hold of, when the one before would have."""
+    seconds = realm.settings.refresh_token_seconds
+    if not grant.facts.is_spa:
+        return realm.after(seconds)
+    return grant.expires_at if grant.kind == "refresh" else realm.after(min(seconds, SPA_SECONDS))
 
 
 def _check_verifier(facts: Facts, verifier: str, client: Client) -> None:

@@ -4,12 +4,16 @@ MSAL and azure-identity work with it unchanged.
 One request goes in, one reply comes out, and None for a path that is not the issuer's.  Every path begins with a
 tenant: `common`, `organizations`, the tenant's id or one of its domains, in any letter case.  Refusals are answered as
 AADSTS errors and never with 5xx; a store that fails is the caller's to answer.
+
+What clients ask, and only that, a page of another origin may ask and read as well (the CORS protocol, Fetch Standard
+section 3.3): none of it looks at a cookie, so everybody may, and which tokens a page gets the token endpoint decides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
+from urllib.parse import urlencode
 
 from graphpost.auth.authority import Authority
 from graphpost.auth.browser import open_browser
@@ -28,8 +32,9 @@ from graphpost.auth.protocol import (
     json_reply,
 )
 from graphpost.auth.realm import Realm
+from graphpost.auth.redirects import find_place
 from graphpost.auth.showing import show, show_file
-from graphpost.auth.signin import answer_authorize, is_registered
+from graphpost.auth.signin import answer_authorize
 from graphpost.auth.throttle import Throttle
 from graphpost.auth.trail import SIGN_OUT, Note, nobody
 from graphpost.clock import Clock
@@ -39,8 +44,15 @@ from graphpost.store.store import Store
 
 __all__ = ["Issuer", "IssuerReply", "IssuerRequest"]
 
-_PUBLIC: Final = (("Cache-Control", "max-age=86400, private"), ("Access-Control-Allow-Origin", "*"))
-_KEYS: Final = (("Cache-Control", "max-age=3600, private"), ("Access-Control-Allow-Origin", "*"))
+_PUBLIC: Final = (("Cache-Control", "max-age=86400, private"),)
+_KEYS: Final = (("Cache-Control", "max-age=3600, private"),)
+_SHARED: Final = ("Access-Control-Allow-Origin", "*")
+_PREFLIGHT: Final = (
+    _SHARED,
+    ("Access-Control-Allow-Methods", "GET, POST"),
+    ("Access-Control-Allow-Headers", "*"),
+    ("Access-Control-Max-Age", "7200"),
+)
 
 
 class Issuer:
@@ -70,19 +82,40 @@ class Issuer:
         )
         mint = Mint(authority, keys, clock, settings.access_token_seconds)
         self._realm = Realm(
-            store, clock, directory, settings, authority, keys, mint, Throttle(clock), note=note
+            store,
+            clock,
+            directory,
+            settings,
+            authority,
+            keys,
+            mint,
+            Throttle(clock),
+            Throttle(clock),
+            note=note,
         )
 
     async def handle(self, request: IssuerRequest) -> IssuerReply | None:
         """The answer to a request, or None when its path is none of the issuer's."""
         tenant, slash, rest = request.path.removeprefix("/").partition("/")
-        handler = _ENDPOINTS.get(rest.rstrip("/").casefold())
+        name = rest.rstrip("/").casefold()
+        handler = _ENDPOINTS.get(name)
         user = rest.casefold().startswith("userrealm/")
         file = tenant == "common" and rest.startswith("oauth2/pages/")
         if not slash or not (handler or user or file):
             return None
         if file:
             return show_file(rest.removeprefix("oauth2/pages/"))
+        if name not in _SHARED_ENDPOINTS:
+            return await self._answer(request, tenant, rest, handler)
+        if request.method == "OPTIONS" and "access-control-request-method" in request.headers:
+            return IssuerReply(204, headers=[*_PREFLIGHT])
+        reply = await self._answer(request, tenant, rest, handler)
+        reply.headers.append(_SHARED)
+        return reply
+
+    async def _answer(
+        self, request: IssuerRequest, tenant: str, rest: str, handler: Endpoint | None
+    ) -> IssuerReply:
         try:
             _check_text(request)
             named = self._realm.authority.tenant(tenant)
@@ -115,15 +148,19 @@ async def _instance(realm: Realm, request: IssuerRequest, tenant: str) -> Issuer
 
 
 async def _logout(realm: Realm, request: IssuerRequest, tenant: str) -> IssuerReply:
-    """Ends the session here, and goes on to where the application wants, if that is an address of one of ours."""
+    """Ends the session here, and goes on to where the application wants, if that is an address of one of ours.
+
+    A state is brought back there (OpenID Connect RP-Initiated Logout 1.0).
+    """
     browser = await open_browser(realm, request)
     if browser.user is not None:
         realm.done(request, SIGN_OUT)
     await browser.sign_out()
-    uri = (request.query or request.form).get("post_logout_redirect_uri", "")
-    if uri and any(
-        is_registered(uri, application) for application in realm.directory().applications.values()
-    ):
+    params = request.query or request.form
+    uri, state = params.get("post_logout_redirect_uri", ""), params.get("state", "")
+    if uri and any(find_place(uri, application) for application in realm.directory().applications.values()):
+        if state:
+            uri += ("&" if "?" in uri else "?") + urlencode({"state": state})
         return IssuerReply(303, b"", "", [("Location", uri), ("Cache-Control", "no-store"), *browser.cookies])
     return show("signed_out", browser)
 
@@ -159,6 +196,10 @@ _ENDPOINTS: Final[dict[str, Endpoint]] = {
     "oauth2/v2.0/logout": _logout,
     "oauth2/logout": _logout,
 }
+
+_SHARED_ENDPOINTS: Final = frozenset(
+    name for name, endpoint in _ENDPOINTS.items() if endpoint in (_discovery, _keys, _instance)
+) | {"oauth2/v2.0/token", "oauth2/token"}
 
 
 def _check_text(request: IssuerRequest) -> None:

@@ -26,6 +26,12 @@ from graphpost.mail.mailbox import Directory, Mailbox
 from graphpost.maillog import MailLog
 
 _NOT_ACCESS: Final = frozenset({"id", "refresh", "offline", "logout"})  # Keycloak's `typ`, other than Bearer
+_OF_PEOPLE: Final = (
+    "scp",
+    "upn",
+    "unique_name",
+    "preferred_username",
+)  # Entra's claims, never in applications' tokens
 _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LONGEST_NAME: Final = 256
 _SERVICE_ACCOUNT: Final = "service-account-"  # Keycloak's name for a client that acts by itself
@@ -122,7 +128,7 @@ class ForeignIssuer:
 
     def _is_application(self, claims: Mapping[str, Any], client_id: str) -> bool:
         if self.settings.kind == "entra":
-            return "scp" not in claims and claims.get("idtyp") != "user"
+            return claims.get("idtyp") != "user" and claims.keys().isdisjoint(_OF_PEOPLE)
         name = claims.get("preferred_username")
         is_service = isinstance(name, str) and name.casefold() == f"{_SERVICE_ACCOUNT}{client_id}".casefold()
         is_somebody = "sid" in claims  # signed in, by whatever name: people may choose theirs

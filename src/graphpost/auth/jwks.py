@@ -10,6 +10,7 @@ import asyncio
 import json
 import ssl
 from base64 import urlsafe_b64decode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -75,9 +76,9 @@ class HttpsKeyServer:
                 raise KeysUnavailableError(f"{uri}: {error.strerror}") from error
         import httpx2  # most servers have no foreign issuer
 
-        context = await asyncio.to_thread(ssl.create_default_context, cafile=self._ca_file or None)
         data = bytearray()
         try:
+            context = await asyncio.to_thread(ssl.create_default_context, cafile=self._ca_file or None)
             async with (
                 httpx2.AsyncClient(verify=context, trust_env=False, timeout=ANSWER_SECONDS) as client,
                 client.stream("GET", uri, headers=_HEADERS) as answer,
@@ -88,7 +89,7 @@ class HttpsKeyServer:
                     data += block
                     if len(data) > ANSWER_BYTES:
                         raise KeysUnavailableError(f"{uri}: the answer is too long")
-        except (httpx2.HTTPError, OSError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
             raise KeysUnavailableError(f"{uri}: {error or type(error).__name__}") from error
         return bytes(data)
 
@@ -98,6 +99,7 @@ class RemoteKeys:
 
     def __init__(self, issuer: str, jwks_uri: str, server: KeyServer, clock: Clock, log: MailLog) -> None:
         self.issuer = issuer
+        self.lost: Callable[[], object] = lambda: None  # told when a key is gone, or another one
         self._uri = jwks_uri
         self._server = server
         self._clock = clock
@@ -124,10 +126,15 @@ class RemoteKeys:
                 return
             self._tried_at = now
             try:
-                self._keys = await self.fetch()
+                self._take(await self.fetch())
                 self._fetched_at = now
             except KeysUnavailableError as error:
                 self._log.problem("issuer", error)
+
+    def _take(self, keys: Keys) -> None:
+        before, self._keys = self._keys, keys
+        if any(kid not in keys or keys[kid].as_dict() != key.as_dict() for kid, key in before.items()):
+            self.lost()
 
     async def watch(self) -> None:
         """Keep them fresh for ever."""
@@ -148,10 +155,17 @@ class RemoteKeys:
         if found.get("issuer") != self.issuer:
             raise KeysUnavailableError(f"{self.issuer}: its discovery document is another issuer's")
         uri = found.get("jwks_uri")
-        is_same_kind = isinstance(uri, str) and urlsplit(uri).scheme == urlsplit(self.issuer).scheme
-        if not is_same_kind:
+        if not isinstance(uri, str) or _scheme(uri) != _scheme(self.issuer):
             raise KeysUnavailableError(f"{self.issuer}: its discovery document names no jwks_uri")
-        return str(uri)
+        return uri
+
+
+def _scheme(uri: str) -> str | None:
+    """None when it is no URI."""
+    try:
+        return urlsplit(uri).scheme if uri.isascii() and uri.isprintable() else None
+    except ValueError:
+        return None
 
 
 def read_keys(document: dict[str, Any]) -> Keys:

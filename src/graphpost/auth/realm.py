@@ -49,6 +49,7 @@ class Realm:
     keys: SigningKeys
     mint: Mint
     throttle: Throttle
+    asking: Throttle  # for device codes, which strangers may ask for
     hashing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))  # 16 MB and a core each
     swept_at: Instant = 0
     known: dict[bytes, None] = field(default_factory=dict)  # keyed digests of client secrets that were right
@@ -81,19 +82,24 @@ class Realm:
         user = self.directory().find(object_id)
         return user if user and user.can_sign_in else None
 
-    async def keep(self, *new: grants.Grant) -> None:
-        """Keep new grants; now and then expired ones are swept out with it."""
+    async def keep(self, new: grants.Grant, *, after: str = "") -> bool:
+        """Keep a new grant; False when that which it comes `after` was revoked meanwhile.
+
+        Now and then expired ones are swept out with it.
+        """
         sweep = self.now() - self.swept_at > _SWEEP
         self.swept_at = self.now() if sweep else self.swept_at
         before = self.now() - _KEPT
 
-        def write(tx: Tx) -> None:
-            for grant in new:
-                grants.add(tx, grant)
+        def write(tx: Tx) -> bool:
+            if after and grants.is_revoked(tx, after):
+                return False
+            grants.add(tx, new)
             if sweep:
                 grants.sweep(tx, before)
+            return True
 
-        await self.store.write(write)
+        return await self.store.write(write)
 
     async def find_client_secret(
         self, account: str, remote: str, secret: str, kept: Sequence[str]

@@ -13,22 +13,22 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from graphpost.auth import protocol
 from graphpost.auth.browser import Browser, open_browser
 from graphpost.auth.clients import find_application
 from graphpost.auth.protocol import IssuerReply, IssuerRequest, OAuthError, error_body
 from graphpost.auth.realm import Realm
+from graphpost.auth.redirects import Place, find_place
 from graphpost.auth.scopes import Granted, Requested, default_of, listed, parse_scopes, resolve
 from graphpost.auth.showing import describe, show
 from graphpost.auth.trail import AUTHORIZE, CODE, CONSENT, SIGN_IN
 from graphpost.mail.mailbox import Application
-from graphpost.store import accounts, consents
+from graphpost.store import consents
 from graphpost.store.grants import Facts, Grant, grant_id_of
 
 CODE_SECONDS: Final = 600
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _MODES: Final = ("query", "fragment", "form_post")
 _PROMPTS: Final = ("", "none", "login", "consent", "select_account")
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
@@ -41,6 +41,7 @@ class Asking:
 
     application: Application
     redirect_uri: str
+    place: Place
     mode: str
     params: Mapping[str, str]
 
@@ -48,6 +49,12 @@ class Asking:
     def purpose(self) -> str:
         """Ties a form to these parameters."""
         return hashlib.sha256(urlencode(sorted(self.params.items())).encode()).hexdigest()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it is a page that asks, as from a hidden frame, and the answer a redirect whatever it is."""
+        is_quiet = self.params.get("prompt") == "none" and self.mode != "form_post"
+        return is_quiet and self.place is Place.PAGE
 
 
 async def answer_authorize(realm: Realm, request: IssuerRequest, version: int) -> IssuerReply:
@@ -63,7 +70,7 @@ async def answer_authorize(realm: Realm, request: IssuerRequest, version: int) -
         realm.refused(request, error)
         return show("error", None, 400, facts=error_body(error, realm.now(), request))
     request.trail.client_id = asking.application.client_id
-    browser = await open_browser(realm, request)
+    browser = await open_browser(realm, request, is_silent=asking.is_silent and request.method == "GET")
     try:
         return await _proceed(realm, browser, asking, step, version)
     except OAuthError as error:
@@ -79,7 +86,9 @@ async def _proceed(realm: Realm, browser: Browser, asking: Asking, step: str, ve
     granted = resolve(requested, asking.application)
     prompt = params.get("prompt", "")
     if step and not browser.is_own_form(f"{step}|{asking.purpose}"):
-        return _signin_page(browser, asking, "This page was too old. Please try again.", status=403)
+        if step != "signin" or prompt == "login" or not is_signed_in_already(browser):
+            return _signin_page(browser, asking, "This page was too old. Please try again.", status=403)
+        step = ""  # what a visit of the address shows; nothing that the form says is done
     if step == "signin":
         problem = await sign_in_by_form(realm, browser)
         if problem:
@@ -110,6 +119,12 @@ def _first_page(realm: Realm, browser: Browser, asking: Asking, prompt: str) -> 
     if prompt == "select_account":
         return _account_page(browser, asking)
     return None
+
+
+def is_signed_in_already(browser: Browser) -> bool:
+    """Whether a sign-in's form that is too old (another tab was first, or it is sent again) is of who is signed in now."""
+    typed = browser.request.form.get("username", "").strip()
+    return browser.user is not None and browser.is_from_here and browser.user.owns(typed)
 
 
 async def sign_in_by_form(realm: Realm, browser: Browser) -> str:
@@ -176,6 +191,7 @@ async def _code(
                 nonce=params.get("nonce", ""),
                 resource=requested.audience,
                 signed_in_at=browser.signed_in_at,
+                is_spa=asking.place is Place.PAGE,
             ),
         )
     )
@@ -196,30 +212,15 @@ def _asking(realm: Realm, params: Mapping[str, str]) -> Asking:
     application = find_application(realm, params["client_id"])
     uri = params.get("redirect_uri", "")
     if not uri:
-        if not application.redirect_uris:
+        registered = (*application.redirect_uris, *application.spa_redirect_uris)
+        if not registered:
             raise OAuthError(protocol.NO_REDIRECT)
-        uri = application.redirect_uris[0]
-    elif not is_registered(uri, application):
+        uri = registered[0]
+    place = find_place(uri, application)
+    if place is None:
         raise OAuthError(protocol.REDIRECT, uri=uri, client=application.client_id)
     mode = params.get("response_mode") or "query"
-    return Asking(application, uri, mode if mode in _MODES else "query", params)
-
-
-def is_registered(uri: str, application: Application) -> bool:
-    """Whether a redirect URI is the application's: exactly, or for a loopback one with any port (RFC 8252)."""
-    if not accounts.is_safe_redirect(uri):
-        return False
-    return uri in application.redirect_uris or any(
-        _without_port(uri) == _without_port(registered) != "" for registered in application.redirect_uris
-    )
-
-
-def _without_port(uri: str) -> str:
-    """A loopback URI without its port; '' for every other."""
-    parts = urlsplit(uri)
-    if parts.scheme != "http" or parts.hostname not in _LOOPBACK or parts.username is not None:
-        return ""
-    return f"{parts.hostname}|{parts.path or '/'}|{parts.query}"
+    return Asking(application, uri, place, mode if mode in _MODES else "query", params)
 
 
 def _check(realm: Realm, browser: Browser, asking: Asking, version: int) -> Requested:

@@ -24,6 +24,7 @@ from graphpost.auth.access import Principal
 from graphpost.auth.authority import GRAPH
 from graphpost.auth.issuers import NewcomerError, NobodyHereError
 from graphpost.auth.jwks import RemoteKeys
+from graphpost.auth.key_watch import WatchedKeys
 from graphpost.auth.provisioning import Newcomer
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.errors import Unauthenticated, Unavailable
@@ -137,7 +138,7 @@ def own_issuer(tenant_id: str, names: Collection[str], keys: KeySource) -> OwnIs
 class UnknownKeyError(Unauthenticated):
     """The token names a key that its issuer, `keys`, is not known to have; it may be new."""
 
-    def __init__(self, message: str, headers: dict[str, str], keys: RemoteKeys) -> None:
+    def __init__(self, message: str, headers: dict[str, str], keys: RemoteKeys | WatchedKeys) -> None:
         super().__init__(message, headers=headers)
         self.keys = keys
 
@@ -153,7 +154,8 @@ class UnknownPersonError(Unauthenticated):
 class TokenVerifier:
     """Checks bearer tokens.  `authorization_uri` goes into the challenge of a 401.
 
-    `people` is asked for the present directory: what is remembered of a token holds while nobody comes, goes, or changes.
+    `people` is asked for the present directory: what is remembered of a token holds while nobody comes, goes, or
+    changes, and while no issuer loses a key.
     `provide` makes a mailbox for who may have one.
     """
 
@@ -173,6 +175,9 @@ class TokenVerifier:
         self._seen = people()
         self._remembered: dict[bytes, tuple[Principal, Instant]] = {}
         self._wrong: dict[bytes, Instant] = {}
+        for issuer in self._issuers:
+            if isinstance(issuer.keys, RemoteKeys | WatchedKeys):
+                issuer.keys.lost = self._remembered.clear
         self._challenge = {
             "WWW-Authenticate": f'Bearer realm="", authorization_uri="{authorization_uri}", '
             f'client_id="{GRAPH_APPLICATION}"'
@@ -241,7 +246,7 @@ class TokenVerifier:
         if key is not None:
             self._check_signature(parts, key, token)
             return claimed, issuer
-        if isinstance(issuer.keys, RemoteKeys):
+        if isinstance(issuer.keys, RemoteKeys | WatchedKeys):
             raise UnknownKeyError(_INVALID, self._challenge, issuer.keys)
         raise self._refused(_INVALID)
 
@@ -287,9 +292,9 @@ class TokenVerifier:
 
     def _instant(self, claims: dict[str, Any], name: str) -> Instant:
         value = claims.get(name)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**40:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 2**40:
             raise self._refused(_INVALID)
-        return value * SECOND
+        return int(value * SECOND)
 
     def _principal(self, claims: dict[str, Any], issuer: TrustedIssuer) -> Principal:
         try:

@@ -61,7 +61,7 @@ async def _run(config: Config, *, no_dns: bool, show: bool) -> list[Finding]:
 async def _findings(config: Config, *, no_dns: bool) -> AsyncIterator[Finding]:
     for finding in _local(config):
         yield finding
-    jobs = _relays(config) + _issuers(config)
+    jobs = _people(config) + _relays(config) + _issuers(config)
     if not no_dns:
         jobs += await _dns(config)
     async for finding in _together(jobs):
@@ -85,6 +85,8 @@ def _local(config: Config) -> Iterator[Finding]:
         ("database", lambda: checks.database(config)),
         ("certificate", lambda: checks.certificate(config)),
     ]
+    if config.inbound.is_open and config.inbound.certificate:
+        todo.append(("inbound TLS", lambda: checks.inbound_certificate(config.inbound)))
     for i, entry in enumerate(config.dkim):
         todo.append((f"dkim[{i}]", lambda entry=entry: checks.dkim_key(entry)))  # type: ignore[misc]
     for i, route in enumerate(config.routes):
@@ -95,6 +97,16 @@ def _local(config: Config) -> Iterator[Finding]:
             yield Finding(name, "ok", check())
         except (GraphpostError, OSError) as error:
             yield Finding(name, "FAIL", str(error))
+
+
+def _people(config: Config) -> list[Job]:
+    """Who the settings name is there."""
+    from graphpost.cli import checks
+
+    async def ask() -> list[Finding]:
+        return [await asyncio.to_thread(checks.postmaster, config)]
+
+    return [("postmaster", ask)] if config.tenant.postmaster else []
 
 
 def _relays(config: Config) -> list[Job]:

@@ -21,11 +21,13 @@ from typing import Final
 from graphpost.admin.access import find_running
 from graphpost.cli.finding import Finding
 from graphpost.cli.output import counted
+from graphpost.cli.reaching import perform
 from graphpost.clock import SystemClock
 from graphpost.config import (
     Config,
     DkimSettings,
     HostSettings,
+    InboundSettings,
     MetricsSettings,
     RouteSettings,
     TrustedIssuerSettings,
@@ -35,6 +37,7 @@ from graphpost.delivery.outbound.outlets import check_files, host_name
 from graphpost.delivery.outbound.relaying import Relays
 from graphpost.errors import GraphpostError
 from graphpost.store.pending import pending_migrations
+from graphpost.tls import load_certificate
 from graphpost.transport.dkim_keys import read_key
 from graphpost.transport.sasl import BY_TOKEN, auth_lines, choose, concession
 from graphpost.transport.session import SmtpTarget, tls_contexts
@@ -83,6 +86,21 @@ def database(config: Config) -> str:
     return f"{shown}, {counted(len(todo), 'migration', 'migrations')} to apply"
 
 
+def postmaster(config: Config) -> Finding:
+    """Whom the settings name has a mailbox, by the settings or by a command."""
+    named, known = config.tenant.postmaster, set[str]()
+    for mailbox in config.mailboxes:
+        known.update(address.casefold() for address in (mailbox.address, *mailbox.aliases))
+    is_made = find_running(config.data) is not None or not pending_migrations(config.store, config.data)
+    if named.casefold() not in known and is_made:
+        for box in perform(config, "list_mailboxes"):
+            known.update(address.casefold() for address in (box["address"], *box["aliases"]))
+    if named.casefold() in known:
+        return Finding("postmaster", "ok", named)
+    text = f"nobody has {named} (tenant.postmaster): the mailbox that was made first gets its mail"
+    return Finding("postmaster", "warn", text)
+
+
 def _without_credentials(url: str) -> str:
     """A password may hold an @ of its own, and may be in the query."""
     return (url.rpartition("@")[2] or url).partition("?")[0]
@@ -129,12 +147,12 @@ def certificate(config: Config) -> str:
     key = Path(config.server.key) if own else config.data / "ca" / "server.key"
     if not own and not chain.exists():
         return "will be made at the first start"
+    load_certificate(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), chain, key, str(chain))
     try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(chain, key)
         days = days_left(chain, SystemClock().now())
         authority = _LONG if own else days_left(config.data / "ca" / "ca.pem", SystemClock().now())
-    except (ssl.SSLError, ValueError) as error:
-        raise GraphpostError(f"{chain} and {key} cannot be used: {error}") from error
+    except ValueError as error:
+        raise GraphpostError(f"{chain} cannot be used: {error}") from error
     if days < 0 and own:
         raise GraphpostError(f"{chain} ended {-days} days ago")
     if authority < _SOON:
@@ -142,6 +160,16 @@ def certificate(config: Config) -> str:
             f"the local authority ends in {authority} days: move {chain.parent} away for a new one"
         )
     return f"{chain}, for another {max(days, 0)} days"
+
+
+def inbound_certificate(settings: InboundSettings) -> str:
+    """The certificate for STARTTLS and its key fit each other, and last."""
+    chain = Path(settings.certificate)
+    load_certificate(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), chain, settings.key, str(chain))
+    days = days_left(chain, SystemClock().now())
+    if days < 0:
+        raise GraphpostError(f"{chain} ended {-days} days ago")
+    return f"{chain}, for another {days} days"
 
 
 def tls_files(route: RouteSettings, where: str) -> str:

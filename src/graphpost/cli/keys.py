@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphpost.cli.options import json_option, with_config
+from graphpost.cli.options import Commands, json_option, with_config
 from graphpost.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from graphpost.config import Config
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
     """List, add and retire the keys that sign tokens."""
 
@@ -22,7 +22,7 @@ def command() -> None:
 @with_config
 @json_option
 def list_(config: Config, as_json: bool) -> None:
-    """List the keys: the newest signs, all of them verify."""
+    """List the keys: the newest that is a minute old signs, all of them verify."""
     found = _keys(config)
     if as_json:
         print_json(found)
@@ -35,14 +35,14 @@ def list_(config: Config, as_json: bool) -> None:
 @with_config
 @json_option
 def add(config: Config, as_json: bool) -> None:
-    """Make a key, which signs from the next start of the server on."""
-    from graphpost.auth.keys import add_key
+    """Make a key, which signs a minute later; running servers see it by themselves."""
+    from graphpost.auth.key_files import add_key
     from graphpost.clock import SystemClock
     from graphpost.files import make_directory
 
     make_directory(config.data / "keys")
     add_key(config.data / "keys", SystemClock().now())
-    _print(_keys(config)[-1], "signs after the next start of the server", as_json)
+    _print(_keys(config)[-1], "signs in a minute and a half at the latest", as_json)
 
 
 @command.command(context_settings={"ignore_unknown_options": True})  # every 64th key id begins with a hyphen
@@ -50,8 +50,8 @@ def add(config: Config, as_json: bool) -> None:
 @with_config
 @json_option
 def retire(config: Config, kid: str, as_json: bool) -> None:
-    """Remove an old key; the tokens that it signed end with the next start of the server."""
-    from graphpost.auth.keys import retire_key
+    """Remove an old key; running servers accept what it signed for another twenty seconds at most."""
+    from graphpost.auth.key_files import retire_key
     from graphpost.clock import SECOND, SystemClock
 
     lifetime = config.issuer.access_token_seconds * SECOND
@@ -60,18 +60,19 @@ def retire(config: Config, kid: str, as_json: bool) -> None:
 
 
 def _keys(config: Config) -> list[dict[str, Any]]:
-    from graphpost.auth.keys import list_keys
-    from graphpost.clock import to_text
+    from graphpost.auth.key_files import list_keys, signing_index
+    from graphpost.clock import SystemClock, to_text
 
     found = list_keys(config.data / "keys")
+    signs = signing_index([each.created_at for each in found], SystemClock().now())
     return [
         {
             "kid": each.kid,
             "created": to_text(each.created_at),
             "file": str(each.path),
-            "signs": each is found[-1],
+            "signs": index == signs,
         }
-        for each in found
+        for index, each in enumerate(found)
     ]
 
 

@@ -15,6 +15,22 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+
+class Commands(click.Group):
+    """Its help has the first sentence of each command's in full; click's own cuts off what does not fit a line."""
+
+    group_class = type
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = []
+        for name in self.list_commands(ctx):
+            found = self.get_command(ctx, name)
+            text = " ".join((found.help or "").split("\n\n")[0].split()) if found else ""
+            rows.append((name, text.partition(". ")[0].rstrip(".") + "."))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import sys
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from graphpost.errors import ConfigurationError, GraphpostError
 
@@ -50,7 +50,14 @@ def http_client(config: Config, running: Running, **options: Any) -> httpx2.Clie
     import httpx2
 
     verify: ssl.SSLContext | bool = _trust(config) if running.url.startswith("https:") else False
-    return httpx2.Client(base_url=running.url, verify=verify, trust_env=False, timeout=30.0, **options)
+    return httpx2.Client(
+        base_url=running.at or running.url,
+        headers={"host": urlsplit(running.url).netloc},
+        verify=verify,
+        trust_env=False,
+        timeout=30.0,
+        **options,
+    )
 
 
 def _trust(config: Config) -> ssl.SSLContext:

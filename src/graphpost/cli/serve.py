@@ -14,7 +14,11 @@ from graphpost.cli.options import data_option, file_option, read_config
 @file_option
 @click.option("--host", metavar="HOST", help="The address to listen on [127.0.0.1].")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on [8443]; 0: any free one.")
-@click.option("--relay", metavar="URL", help="Send all other mail to smtp://HOST:PORT or smtps://HOST:PORT.")
+@click.option(
+    "--relay",
+    metavar="URL",
+    help="Send all other mail to smtp://HOST:PORT, smtps://HOST:PORT, or mx: (as DNS says).",
+)
 @click.option("--tls/--no-tls", default=None, help="HTTPS [on], or plain HTTP, on loopback only.")
 def command(
     data: Path | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -39,19 +40,15 @@ def command(config: Config, user: str | None, client_id: str | None) -> None:
 
 
 def choose_application(
-    config: Config, client_id: str | None = None, permission: str = ""
+    config: Config, client_id: str | None = None, permissions: Sequence[str] = ()
 ) -> ApplicationSettings:
-    """The application to act as: the one named, or the first that has a secret (and the permission)."""
+    """The application to act as: the one named, or the first that has a secret (and the permissions)."""
     for application in config.applications:
         named = client_id is None or application.client_id.casefold() == client_id.casefold()
-        if (
-            named
-            and application.secrets
-            and (not permission or permission in application.application_permissions)
-        ):
+        if named and application.secrets and set(permissions) <= set(application.application_permissions):
             return application
     wanted = f"{client_id} " if client_id else ""
-    having = f" and {permission}" if permission else ""
+    having = "".join(f" and {permission}" for permission in permissions)
     raise ConfigurationError(
         "applications", f"no application {wanted}with a secret{having} is in the settings"
     )

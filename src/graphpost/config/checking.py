@@ -80,6 +80,9 @@ def check(config: Config) -> Config:
     check_groups(config.groups, check_mailboxes(config.mailboxes))
     check_rights(config.rights)
     _check_throttling(config.throttling)
+    check_host(config.metrics.host, "metrics.host")
+    if config.accounts.quota_warning > 1:
+        raise ConfigurationError("accounts.quota_warning", "must be 1 at most: it is a share of the quota")
     if config.delivery.hostname:
         check_own_name(config.delivery.hostname, "delivery.hostname")
     return replace(
@@ -140,16 +143,12 @@ def _checked_server(server: ServerSettings, data: Path) -> ServerSettings:
         check_host(name, f"server.names[{i}]")
     if not server.tls and not is_loopback(server.host):
         raise ConfigurationError("server.tls", f"plain HTTP is for loopback only, and {server.host} is not")
-    if bool(server.certificate) != bool(server.key):
-        missing = "key" if server.certificate else "certificate"
-        raise ConfigurationError(f"server.{missing}", "certificate and key go together")
-    if not server.certificate:
-        return server
-    return replace(
-        server,
-        certificate=existing(data, server.certificate, "server.certificate"),
-        key=existing(data, server.key, "server.key"),
-    )
+    for name in server.forwarded_allow_ips.split(","):
+        if name.strip() not in ("", "*") and not is_network(name.strip()):
+            problem = f"{name.strip()!r} is not an address or a network"
+            raise ConfigurationError("server.forwarded_allow_ips", problem)
+    certificate, key = _checked_pair("server", server.certificate, server.key, data)
+    return replace(server, certificate=certificate, key=key)
 
 
 def _checked_inbound(settings: InboundSettings, data: Path) -> InboundSettings:
@@ -160,21 +159,27 @@ def _checked_inbound(settings: InboundSettings, data: Path) -> InboundSettings:
     for i, entry in enumerate(settings.unlimited):
         if not is_network(entry):
             raise ConfigurationError(f"inbound.unlimited[{i}]", f"{entry!r} is not an address or a network")
-    if bool(settings.certificate) != bool(settings.key):
-        missing = "key" if settings.certificate else "certificate"
-        raise ConfigurationError(f"inbound.{missing}", "certificate and key go together")
     if settings.submission_port and not settings.tls:
         raise ConfigurationError(
             "inbound.submission_port", "needs inbound.tls: passwords are not sent in clear text"
         )
     if settings.lmtp_socket:
         settings = replace(settings, lmtp_socket=str(data / settings.lmtp_socket))
-    if not settings.certificate:
-        return settings
-    return replace(
-        settings,
-        certificate=existing(data, settings.certificate, "inbound.certificate"),
-        key=existing(data, settings.key, "inbound.key"),
+    certificate, key = _checked_pair("inbound", settings.certificate, settings.key, data)
+    return replace(settings, certificate=certificate, key=key)
+
+
+def _checked_pair(section: str, certificate: str, key: str, data: Path) -> tuple[str, str]:
+    """A certificate and its key, or neither; without one of its own the key is in the certificate's file."""
+    if key and not certificate:
+        raise ConfigurationError(
+            f"{section}.certificate", f"is missing: there is only its key, {section}.key"
+        )
+    if not certificate:
+        return "", ""
+    return (
+        existing(data, certificate, f"{section}.certificate"),
+        existing(data, key or certificate, f"{section}.key"),
     )
 
 

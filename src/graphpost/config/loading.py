@@ -21,8 +21,10 @@ from msgspec.structs import fields, replace
 from graphpost.config.checking import check
 from graphpost.config.defaults import DOMAIN, LOOPBACK, embedded_defaults
 from graphpost.config.names import is_loopback
+from graphpost.config.relays import check_relay
 from graphpost.config.secrets import with_secrets
 from graphpost.config.settings import Config, NotificationSettings
+from graphpost.config.wording import reworded, type_at
 from graphpost.errors import ConfigurationError
 
 Tree = dict[str, Any]
@@ -44,6 +46,7 @@ def load(
     _overlay_flags(tree, flags)
     if data is not None:
         tree["data"] = str(data)
+    _refuse_nul(tree, "")
     config = _convert(tree)
     config = replace(config, data=Path(config.data).expanduser().absolute())
     return check(with_secrets(_complete(config, tree), environ))
@@ -76,6 +79,18 @@ def _refuse_unknown(value: object, kind: Any, where: str) -> None:
             _refuse_unknown(inner, hints[key], name)
 
 
+def _refuse_nul(value: object, where: str) -> None:
+    """No text has one: names of files and hosts, and PostgreSQL, end there."""
+    if isinstance(value, str) and "\0" in value:
+        raise ConfigurationError(where, "must not have a NUL character")
+    if isinstance(value, list):
+        for index, entry in enumerate(value):
+            _refuse_nul(entry, f"{where}[{index}]")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _refuse_nul(inner, f"{where}.{key}" if where else key)
+
+
 def _nearest(key: str, known: Mapping[str, object]) -> str:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     return f"; did you mean `{near[0]}`?" if near else f" (there are: {', '.join(sorted(known))})"
@@ -99,10 +114,15 @@ def _overlay_environment(tree: Tree, environ: Mapping[str, str]) -> None:
         if variable in known:
             section, key, kind = known[variable]
             _section(tree, section)[key] = _from_text(variable, text, kind)
-        elif variable.startswith(sections) and variable not in named:
+        elif variable not in named and (variable.startswith(sections) or _is_misspelt(variable, known)):
             raise ConfigurationError(variable, f"is not a setting{_nearest(variable, known)}")
     if environ.get(PREFIX + "DATA"):
         tree["data"] = environ[PREFIX + "DATA"]
+
+
+def _is_misspelt(variable: str, known: Mapping[str, object]) -> bool:
+    """Whether it is a setting's but for a letter or two; other variables of that prefix may be somebody's own."""
+    return variable.startswith(PREFIX) and bool(difflib.get_close_matches(variable, known, n=1, cutoff=0.9))
 
 
 def _named_variables(tree: Tree) -> Iterator[str]:
@@ -131,7 +151,7 @@ def _from_text(variable: str, text: str, kind: Any) -> object:
     try:
         return msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(variable, _lowered(str(error))) from error
+        raise ConfigurationError(variable, reworded(_problem(error)[0], kind, is_text=True)) from error
 
 
 def _overlay_flags(tree: Tree, flags: Mapping[str, object]) -> None:
@@ -139,6 +159,7 @@ def _overlay_flags(tree: Tree, flags: Mapping[str, object]) -> None:
         if value is None:
             continue
         if name == "relay":
+            check_relay(str(value))
             routes = [route for route in tree.get("routes", []) if route.get("domains") != ["*"]]
             tree["routes"] = [*routes, {"domains": ["*"], "to": value}]
         else:
@@ -154,21 +175,22 @@ def _convert(tree: Tree) -> Config:
     try:
         return msgspec.convert(tree, Config, dec_hook=_path)
     except msgspec.ValidationError as error:
-        match = _AT.match(str(error))
-        problem, where = (match["problem"], match["path"] or "") if match else (str(error), "")
+        problem, where = _problem(error)
         if missing := _MISSING.match(problem):
             raise ConfigurationError(f"{where}.{missing[1]}", "is required") from error
-        raise ConfigurationError(where, _lowered(problem)) from error
+        raise ConfigurationError(where, reworded(problem, type_at(Config, where))) from error
+
+
+def _problem(error: msgspec.ValidationError) -> tuple[str, str]:
+    """What is wrong, and where."""
+    match = _AT.match(str(error))
+    return (match["problem"], match["path"] or "") if match else (str(error), "")
 
 
 def _path(kind: type, value: object) -> object:
     if kind is Path and isinstance(value, str) and value:
         return Path(value)
     raise ValueError("Expected the name of a directory")
-
-
-def _lowered(problem: str) -> str:
-    return problem[:1].lower() + problem[1:]
 
 
 def _complete(config: Config, tree: Tree) -> Config:

@@ -42,6 +42,14 @@ def check_target(route: RouteSettings, where: str) -> None:
     _check_no_credentials(route, where)
 
 
+def check_relay(to: str) -> None:
+    """Raise unless `serve --relay` may lead there."""
+    try:
+        check_target(RouteSettings(domains=["*"], to=to), "")
+    except ConfigurationError as error:
+        raise ConfigurationError("--relay", error.problem) from error
+
+
 def check_distinct(routes: Sequence[RouteSettings]) -> None:
     """Raise when two routes to one relay, as one user and from one address, want different things of it."""
     seen: dict[tuple[object, ...], tuple[int, RouteSettings]] = {}

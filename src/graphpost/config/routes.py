@@ -45,7 +45,7 @@ def _checked(route: RouteSettings, where: str, data: Path) -> RouteSettings:
 
 def _check_client_certificate(route: RouteSettings, where: str) -> None:
     if route.key and not route.certificate:
-        raise ConfigurationError(f"{where}.certificate", "certificate and key go together")
+        raise ConfigurationError(f"{where}.certificate", f"is missing: there is only its key, {where}.key")
     in_clear = route.tls == "none" and not any(host.to.startswith("smtps:") for host in route.smarthosts())
     if route.certificate and in_clear:
         raise ConfigurationError(f"{where}.certificate", 'is no use with tls = "none"')

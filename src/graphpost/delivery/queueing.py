@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from graphpost.clock import Instant
+from graphpost.clock import SECOND, Instant
+from graphpost.config import DeliverySettings
 from graphpost.delivery.routing import EXCEEDED
 from graphpost.mail.address import to_wire
 from graphpost.mail.answerable import fields_of, suppresses
@@ -70,6 +71,31 @@ def deliveries_of(
             )
         )
     return queued
+
+
+class AutomaticDeliveries:
+    """Deliveries of what a mailbox sends by itself: due at once, and no copy of it is kept."""
+
+    def __init__(self, destination_of: Callable[[str], str], settings: DeliverySettings) -> None:
+        self._destination_of = destination_of
+        self._lasting = int(settings.expiry_seconds * SECOND)
+
+    def of(
+        self, item: Item, to: Iterable[Address], sender: Address | None, now: Instant
+    ) -> tuple[Delivery, ...]:
+        """Those of one item."""
+        return tuple(
+            deliveries_of(
+                item,
+                to,
+                sender,
+                self._destination_of,
+                _waiting(now),
+                now,
+                now + self._lasting,
+                hidden=True,
+            )
+        )
 
 
 def _exceeded(address: str) -> str:

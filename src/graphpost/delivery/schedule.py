@@ -19,6 +19,16 @@ def next_attempt(
     return now + int(wait * (1 + jitter * (2 * chance - 1)) * SECOND)
 
 
+def speak_at(created_at: Instant, expires_at: Instant, warning_seconds: float, *, warned: bool) -> Instant:
+    """When the sender of what was not delivered by then is to be told: that it is late, or that it has failed.
+
+    `warning_seconds` 0 is no warning.
+    """
+    if warned or not warning_seconds:
+        return expires_at
+    return min(expires_at, created_at + int(warning_seconds * SECOND))
+
+
 def hold_until(now: Instant, failures: int, waits: Sequence[float]) -> Instant:
     """How long a whole destination is left alone after `failures` failures in a row."""
     return now + int(waits[min(max(failures, 1), len(waits)) - 1] * SECOND)

@@ -13,18 +13,20 @@ from typing import Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from graphpost.clock import SECOND, Instant
+from graphpost.clock import NEVER, Instant
 from graphpost.config import DeliverySettings
 from graphpost.delivery import filing
 from graphpost.delivery.filing import Filing
 from graphpost.delivery.routing import CAPTURE
-from graphpost.delivery.schedule import next_attempt
+from graphpost.delivery.schedule import next_attempt, speak_at
 from graphpost.store import deliveries, forgetting, messages
 from graphpost.store.deliveries import Answer, Delivery, Recipient, Saying
 from graphpost.store.store import Tx
 from graphpost.transport.courier import Deferred, Delivered, Failed, Outcome, Reply
 
 EXPIRED_STATUS: Final = "4.4.7"
+
+_TOO_MANY: Final = {(452, "4.5.3"), (552, "5.5.3"), (452, "4.3.1")}  # the last is what 452 alone is taken for
 
 Key = tuple[int, int]  # message_id, position
 
@@ -86,9 +88,10 @@ def conclude(
                 relayed.append(after)
         if type(outcome) is Deferred and outcome.whole_destination:
             said = outcome.reply
+    is_rest = bool(delivered) and bool(deferred) and all(map(_is_one_too_many, deferred))
     warns = bool(deferred) and _is_warning_due(delivery, now, settings)
     return Conclusion(
-        delivery=_renewed(delivery, tuple(settled), now, settings, chance, warns=warns)
+        delivery=_renewed(delivery, tuple(settled), now, settings, chance, warns=warns, at_once=is_rest)
         if deferred
         else _done(delivery, tuple(settled), now),
         delivered=tuple(delivered),
@@ -101,7 +104,7 @@ def conclude(
 
 
 def _is_warning_due(delivery: Delivery, now: Instant, settings: DeliverySettings) -> bool:
-    return not delivery.warned and now >= delivery.created_at + int(settings.delay_warning_seconds * SECOND)
+    return not delivery.warned and now >= speaks_at(replace(delivery, expires_at=NEVER), settings)
 
 
 def _done(delivery: Delivery, recipients: tuple[Recipient, ...], now: Instant) -> Delivery:
@@ -116,13 +119,23 @@ def _renewed(
     chance: float,
     *,
     warns: bool,
+    at_once: bool,
 ) -> Delivery:
     due = next_attempt(now, delivery.attempts, settings.retry_seconds, settings.retry_jitter, chance)
-    return replace(
-        delivery,
-        due_at=min(due, delivery.expires_at),
-        warned=delivery.warned or warns,
-        recipients=recipients,
+    after = replace(delivery, warned=delivery.warned or warns, recipients=recipients)
+    return replace(after, due_at=now if at_once else min(due, speaks_at(after, settings)))
+
+
+def _is_one_too_many(recipient: Recipient) -> bool:
+    """Whether a host that took others of the same message had enough of them (RFC 5321 §4.5.3.1.10)."""
+    said = recipient.reply
+    return said is not None and (said.code, said.status) in _TOO_MANY
+
+
+def speaks_at(delivery: Delivery, settings: DeliverySettings) -> Instant:
+    """When something is to be said to its sender, unless it is delivered by then."""
+    return speak_at(
+        delivery.created_at, delivery.expires_at, settings.delay_warning_seconds, warned=delivery.warned
     )
 
 

@@ -13,7 +13,14 @@ from typing import Final
 
 import msgspec
 
-from graphpost.auth.access import Principal, check_permission, check_principal, find_mailbox, in_anothers
+from graphpost.auth.access import (
+    Principal,
+    check_permission,
+    check_principal,
+    confined,
+    find_mailbox,
+    in_anothers,
+)
 from graphpost.clock import to_text
 from graphpost.errors import (
     AccessDenied,
@@ -22,6 +29,7 @@ from graphpost.errors import (
     MethodNotAllowed,
     NotFound,
     StoreError,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
 )
@@ -102,8 +110,9 @@ class GraphApi:
             if call.actor is not None and not is_recorded_already(reply):
                 self._note(call.actor, call, reply)
             return _finished(reply, headers)
-        except GraphError as error:
-            if self._services.auditor is not None:
+        except GraphError as refusal:
+            error = refusal if call is not None else self._counted(principal, refusal)
+            if self._services.auditor is not None and not isinstance(error, TooManyRequests):
                 self._note_refusal(request, principal, place, call, error)
             return self._refused(error, headers)
         except StoreError as error:
@@ -129,8 +138,12 @@ class GraphApi:
         if permission is not None:
             check_permission(principal, permission)
         mailbox = self._mailbox(principal, place)
-        if mailbox is not None and principal.kind == "user" and mailbox.object_id != principal.object_id:
-            principal = in_anothers(principal)
+        if mailbox is not None:
+            if principal.kind == "application":
+                if (directory := self._services.directory()).permission_scopes:
+                    principal = confined(principal, directory, mailbox)
+            elif mailbox.object_id != principal.object_id:
+                principal = in_anothers(principal)
         auditor, actor = self._services.auditor, None
         if auditor is not None and (auditor.reads or request.method != "GET") and not place.route.is_open:
             actor = actor_of(request, principal, place.route, mailbox, self._services.directory())
@@ -154,6 +167,13 @@ class GraphApi:
             actor=actor,
         )
 
+    def _counted(self, principal: Principal | None, error: GraphError) -> GraphError:
+        """A request that leads nowhere is one of its application's too: what it is told when there were too many."""
+        throttle = self._services.throttle
+        if throttle is None or principal is None:
+            return error
+        return throttle.refuse(principal.client_id) or error
+
     def _note(self, actor: Actor, call: Call, reply: Reply) -> None:
         box, auditor = call.mailbox, self._services.auditor
         assert auditor is not None
@@ -174,7 +194,10 @@ class GraphApi:
         call: Call | None,
         error: GraphError,
     ) -> None:
-        """Everything but reads that were in order is worth a record; reads are when nobody had a right to them."""
+        """Everything but reads that were in order is worth a record; reads are when nobody had a right to them.
+
+        Who comes too often is told so, and comes again: of that there is none.
+        """
         auditor = self._services.auditor
         assert auditor is not None
         if call is not None and call.actor is not None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from graphpost.store.store import Store
     from graphpost.throttling.throttle import Throttle
 
+PART: Final = "x-graphpost-part"  # of a request of a batch that has the batch's id: its own id there
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
-import ssl
 import stat
 from pathlib import Path
 from typing import Final
@@ -132,10 +131,3 @@ def _is_served(path: Path) -> bool:
         except OSError:
             return False
         return True
-
-
-def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """For STARTTLS: the certificate with its key, TLS 1.2 at least, no certificate asked of clients."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    return context

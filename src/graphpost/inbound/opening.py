@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from graphpost.auth.signing_in import SigningIn
 from graphpost.clock import Clock
@@ -21,22 +21,13 @@ from graphpost.errors import ConfigurationError
 from graphpost.files import make_directory
 from graphpost.inbound.gate import Gate
 from graphpost.inbound.house import House, Kind
-from graphpost.inbound.listener import Listener, listen_unix, tls_context
+from graphpost.inbound.listener import Listener, listen_unix
 from graphpost.inbound.reception import Evaluate, Reception, no_results
 from graphpost.inbound.submission import Desk
 from graphpost.mail.mailbox import Directory
 from graphpost.maillog import MailLog
+from graphpost.sockets import listen
 from graphpost.store.store import Store
-
-
-class Certificate(Protocol):
-    """PEM files."""
-
-    @property
-    def certificate(self) -> Path: ...
-
-    @property
-    def key(self) -> Path: ...
 
 
 def open_inbound(
@@ -94,25 +85,25 @@ class Inbound:
         self._house = house
         self._listener = Listener(house)
 
-    async def start(self, own: Certificate | None) -> None:
-        """Listen, if any port is wanted.  `own` is the server's certificate.  Raises ConfigurationError."""
+    async def start(self, tls: ssl.SSLContext | None) -> None:
+        """Listen, if any port is wanted; `tls` is for STARTTLS.  Raises ConfigurationError."""
         house, settings = self._house, self._house.settings
         make_directory(house.spool)
-        if settings.tls and settings.certificate:
-            house.tls = tls_context(Path(settings.certificate), Path(settings.key))
-        elif settings.tls and own is not None:
-            house.tls = tls_context(own.certificate, own.key)
+        house.tls = tls
         if settings.port:
-            await self.serve(listen_tcp("port", settings.host, settings.port), "smtp")
+            await self.serve(listen("inbound", settings.host, settings.port), "smtp")
         if settings.submission_port:
             if house.tls is None:
                 raise ConfigurationError(
                     "inbound.submission_port", "needs a certificate: there is none without TLS"
                 )
-            listening = listen_tcp("submission_port", settings.host, settings.submission_port)
-            await self.serve(listening, "submission")
+            port = settings.submission_port
+            submission = listen("inbound", settings.host, port, port_key="submission_port")
+            await self.serve(submission, "submission")
         if settings.lmtp_port:
-            await self.serve(listen_tcp("lmtp_port", settings.lmtp_host, settings.lmtp_port), "lmtp")
+            host, port = settings.lmtp_host, settings.lmtp_port
+            lmtp = listen("inbound", host, port, host_key="lmtp_host", port_key="lmtp_port")
+            await self.serve(lmtp, "lmtp")
         if settings.lmtp_socket:
             await self.serve(listen_unix(Path(settings.lmtp_socket)), "lmtp")
 
@@ -123,19 +114,3 @@ class Inbound:
     async def stop(self) -> None:
         """End: messages under way are taken, all else is told to come back later."""
         await self._listener.stop()
-
-
-def listen_tcp(key: str, host: str, port: int) -> socket.socket:
-    """A listening socket.  Raises ConfigurationError that names the setting."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host.strip("[]"), port))
-        listening.listen()
-    except OSError as error:
-        listening.close()
-        raise ConfigurationError(
-            f"inbound.{key}", f"cannot listen on {host} port {port}: {error.strerror}"
-        ) from error
-    return listening

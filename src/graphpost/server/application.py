@@ -11,6 +11,7 @@ from graphpost.admin.mailboxes import declared_addresses
 from graphpost.admin.operations import Operations
 from graphpost.auth.issuer import Issuer
 from graphpost.auth.issuers import authorization_uri, foreign_issuer
+from graphpost.auth.key_watch import WatchedKeys
 from graphpost.auth.keys import SigningKeys
 from graphpost.auth.provisioning import Newcomer, Provisioner
 from graphpost.auth.tokens import OwnIssuer, TokenVerifier, own_issuer
@@ -39,11 +40,13 @@ def make_application(
     """Everything that answers requests; `url` is our own, without a path."""
     config, clock, store, people = base.config, base.clock, base.store, base.people
     names, tenant = subject_names(config.server.host, config.server.names), config.tenant.id
+    watched = WatchedKeys(keys, clock, base.log)
+    base.background(watched.watch())
     services = Services(
         store=store,
         blobs=base.blobs,
         directory=people.directory,
-        verifier=_verifier(base, own_issuer(tenant, names, keys), url),
+        verifier=_verifier(base, own_issuer(tenant, names, watched), url),
         submitter=delivery.submitter,
         numbers=base.numbers,
         clock=clock,

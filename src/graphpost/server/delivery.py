@@ -22,6 +22,7 @@ from graphpost.delivery.queue.attempt import Attempts
 from graphpost.delivery.queue.rerouting import Rerouter
 from graphpost.delivery.queue.settler import Settler
 from graphpost.delivery.queue.worker import Worker
+from graphpost.delivery.queueing import AutomaticDeliveries
 from graphpost.delivery.quotas import Quotas
 from graphpost.delivery.responses.absence import Absence
 from graphpost.delivery.responses.automatic import AutomaticMail
@@ -85,10 +86,11 @@ async def start_delivery(base: Foundation, policy_port: int, rations: Rations | 
     )
     owner = numbers.next()
     reporter = Reporter(filer, hostname)
-    automatic = AutomaticMail(filer, router.destination, config.delivery)
+    deliveries = AutomaticDeliveries(router.destination, config.delivery)
+    automatic = AutomaticMail(filer, deliveries)
     receipts = Receipts.by_settings(config, automatic, hostname)
     absence = Absence(automatic, people.directory, router.is_ours, instant_of)
-    ruler = Ruler(filer, router.destination, config.delivery, receipts, absence)
+    ruler = Ruler(filer, deliveries, receipts, absence)
     arrivals = Arrivals(store, filer, ruler, Noticing(store, log))
     quotas = Quotas(store, config.accounts, clock, log)
     attempts = Attempts(

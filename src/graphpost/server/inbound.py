@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Final
 
 from graphpost.auth.signing_in import SigningIn
@@ -10,13 +11,12 @@ from graphpost.inbound.reception import Evaluate, no_results
 from graphpost.inbound.submission import Desk
 from graphpost.server.delivery import Delivery
 from graphpost.server.foundation import Foundation
-from graphpost.web.certificates import CertificateFiles
 
 ANSWERS: Final = 2000  # of DNS that are remembered: whoever brings mail says what is asked
 
 
-async def start_inbound(base: Foundation, delivery: Delivery, own: CertificateFiles | None) -> None:
-    """Open the ports that are wanted; `own` is the server's certificate, unless there is one for this."""
+async def start_inbound(base: Foundation, delivery: Delivery, tls: ssl.SSLContext | None) -> None:
+    """Open the ports that are wanted."""
     config, hostname = base.config, base.config.inbound.hostname or delivery.hostname
     inbound = open_inbound(
         config,
@@ -35,7 +35,7 @@ async def start_inbound(base: Foundation, delivery: Delivery, own: CertificateFi
         desk=Desk(delivery.submitter, base.numbers, config.limits, hostname, base.clock),
     )
     base.stack.push_async_callback(inbound.stop)
-    await inbound.start(own)
+    await inbound.start(tls)
 
 
 def _evaluation(base: Foundation, hostname: str) -> Evaluate:

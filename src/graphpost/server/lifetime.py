@@ -10,9 +10,11 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 import sys
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import urlsplit
 
 from graphpost import __version__
 from graphpost.admin.access import announce, withdraw
@@ -25,26 +27,28 @@ from graphpost.config import Config
 from graphpost.config.names import a_label
 from graphpost.delivery.outbound.outlets import HTTPS_PORT, host_name
 from graphpost.eventlog import ProblemHandler
-from graphpost.files import locked
+from graphpost.files import locked, make_directory
 from graphpost.graph.notifications.notifying import GraphWording
-from graphpost.graph.routes import MAIL_LIST
+from graphpost.graph.standing import MAIL_LIST
 from graphpost.ids import Numbers
 from graphpost.maillog import MailLog
 from graphpost.notifications.notifier import Notifier
 from graphpost.notifications.posting import Poster
 from graphpost.process import most_connections
 from graphpost.server.application import make_application
+from graphpost.server.certificates import Certificates
 from graphpost.server.delivery import start_delivery
 from graphpost.server.foundation import Foundation
 from graphpost.server.inbound import start_inbound
+from graphpost.sockets import listen, own_address
 from graphpost.store.declared import apply_settings
 from graphpost.store.opening import open_blobs, open_store
 from graphpost.store.people import Accounts
 from graphpost.store.store import Store
 from graphpost.throttling.limiting import Throttling
 from graphpost.web.app import Application
-from graphpost.web.certificates import CertificateFiles, server_certificate
-from graphpost.web.listener import Listener, listen
+from graphpost.web.certificates import CertificateFiles
+from graphpost.web.listener import Listener
 
 
 class Server:
@@ -66,6 +70,7 @@ class Server:
         self.url = ""
         self.port = 0
         self.ca: CertificateFiles | None = None
+        self.certificates: Certificates | None = None
         self.store: Store | None = None  # open from start to stop
         self._clock = clock or SystemClock()
         self._log = MailLog(config.log, stream or sys.stdout, self._clock.now)
@@ -95,7 +100,7 @@ class Server:
 
     async def _start(self) -> None:
         config, clock = self.config, self._clock
-        config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(config.data)
         self._log.started(__version__)
         self._listen_to_logging()
         listener = listen("server", config.server.host, config.server.port)
@@ -106,7 +111,8 @@ class Server:
         self._stack.push_async_callback(store.close)
         blobs = open_blobs(config.store, config.data)
         numbers = Numbers(clock.now)
-        await store.write(lambda tx: apply_settings(tx, config, numbers, clock.now()))
+        for address in await store.write(lambda tx: apply_settings(tx, config, numbers, clock.now())):
+            self._log.restored(address)
         hostname = a_label(config.delivery.hostname) or host_name()
         people = Accounts(store, clock, self._log, config.tenant, (hostname, config.inbound.hostname))
         await people.refresh()
@@ -126,13 +132,15 @@ class Server:
         delivery = await start_delivery(base, self._policy_port, throttling.rations)
         with locked(config.data):  # what two first starts would make twice
             keys = open_keys(config.data / "keys", clock.now())
-            self.ca = server_certificate(config, clock.now()) if config.server.tls else None
+            certificates = self.certificates = Certificates(config, clock, self._log)
+        self.ca = certificates.files
         application = make_application(
             base, delivery, notifier, throttling.throttle, keys, self.url, self._why_not_ready
         )
-        await self._start_web(application, listener)
-        await start_inbound(base, delivery, self.ca)
-        announce(config.data, self.url, self._file)
+        await self._start_web(application, listener, certificates.web)
+        await start_inbound(base, delivery, certificates.inbound)
+        base.background(certificates.watch())
+        announce(config.data, self.url, self._file, f"{urlsplit(self.url).scheme}://{own_address(listener)}")
         self._stack.callback(withdraw, config.data)
         self._is_ready = True
         self._log.ready(self.url)
@@ -162,7 +170,7 @@ class Server:
         root.addHandler(handler)
         self._stack.callback(root.removeHandler, handler)
 
-    async def _start_web(self, web: Application, listener: socket.socket) -> None:
+    async def _start_web(self, web: Application, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
         """The metrics first: who watches sees the server before it takes mail."""
         config = self.config
         if config.metrics.port:
@@ -171,7 +179,7 @@ class Server:
         served = Listener(
             web,
             listener,
-            files=self.ca,
+            tls=tls,
             forwarded_allow_ips=config.server.forwarded_allow_ips,
             head_seconds=config.limits.request_seconds,
             most_connections=most_connections(),

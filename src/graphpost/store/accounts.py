@@ -178,7 +178,7 @@ def put_application(tx: Tx, application: Application) -> None:
 
 
 def check_application(application: Application) -> None:
-    """Raise ConfigurationError for a client id that is unusual or Graph's own, or a redirect URI that is unsafe.
+    """Raise ConfigurationError for a client id that is unusual or Graph's own, or a redirect URI that cannot be one.
 
     A client id is a GUID in its usual form, or another provider's lower-case name for the client.
     """
@@ -192,6 +192,12 @@ def check_application(application: Application) -> None:
     for uri in application.redirect_uris:
         if not is_safe_redirect(uri):
             raise ConfigurationError("redirect_uris", f"{uri!r} cannot be a redirect URI")
+    others = {redirect_key(uri) for uri in application.redirect_uris}
+    for uri in application.spa_redirect_uris:
+        if not is_safe_redirect(uri) or "*" in uri or urlsplit(uri).scheme not in ("http", "https"):
+            raise ConfigurationError("spa_redirect_uris", f"{uri!r} cannot be a page's redirect URI")
+        if redirect_key(uri) in others:
+            raise ConfigurationError("spa_redirect_uris", f"{uri!r} is among redirect_uris too")
 
 
 def _usual(client_id: str) -> str:
@@ -213,6 +219,15 @@ def is_safe_redirect(uri: str) -> bool:
     if parts.scheme == "http":
         return parts.hostname in ("localhost", "127.0.0.1", "::1")
     return parts.scheme not in _UNSAFE_SCHEMES and (parts.scheme != "https" or bool(parts.hostname))
+
+
+def redirect_key(uri: str) -> str:
+    """The same for safe redirect URIs that mean the same: a loopback one with any port (RFC 8252, 7.3), and no path is `/`."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https") or parts.username is not None:
+        return uri
+    netloc = parts.hostname if parts.scheme == "http" else parts.netloc
+    return parts._replace(netloc=netloc or "", path=parts.path or "/").geturl()
 
 
 def credentials(tx: Tx, client_id: str) -> list[Credential]:

@@ -29,17 +29,19 @@ from graphpost.store.passwords import hash_password, is_password
 from graphpost.store.store import Tx
 
 
-def apply_settings(tx: Tx, config: Config, numbers: Numbers, now: Instant) -> None:
+def apply_settings(tx: Tx, config: Config, numbers: Numbers, now: Instant) -> list[str]:
     """Make the declared accounts so; passwords and secrets are in the settings in clear by now.
 
-    Raises ConfigurationError with the path of the key.
+    The addresses of mailboxes that were deleted and are there again.  Raises ConfigurationError with the path of the key.
     """
     accounts.hold_directory(tx)
     directory = accounts.load_directory(tx)
+    restored = []
     for index, mailbox in enumerate(config.mailboxes):
         with_key = f"mailboxes[{index}]"
         try:
-            _apply_mailbox(tx, directory, mailbox, numbers, now)
+            if _apply_mailbox(tx, directory, mailbox, numbers, now):
+                restored.append(mailbox.address)
         except ConfigurationError as error:
             raise ConfigurationError(f"{with_key}.{error.key}", error.problem) from error
     try:
@@ -55,6 +57,7 @@ def apply_settings(tx: Tx, config: Config, numbers: Numbers, now: Instant) -> No
             _apply_application(tx, directory, application, config.data)
         except ConfigurationError as error:
             raise ConfigurationError(f"{with_key}.{error.key}", error.problem) from error
+    return restored
 
 
 def read_certificate(path: Path, client_id: str) -> Credential:
@@ -86,11 +89,14 @@ def certificate_of(data: bytes, client_id: str, key: str, where: str = "") -> Cr
 
 def _apply_mailbox(
     tx: Tx, directory: Directory, declared: MailboxSettings, numbers: Numbers, now: Instant
-) -> None:
+) -> bool:
+    """Whether it had been deleted."""
     existing = directory.find(declared.address)
+    is_restored = False
     if existing is None and (gone := deleted.find_deleted(tx, declared.address)) is not None:
         existing = msgspec.structs.replace(gone.mailbox, address=declared.address, aliases=())
         deleted.restore(tx, existing)
+        is_restored = True
     if existing is None:
         mailbox = Mailbox(
             mailbox_id=numbers.next(),
@@ -103,7 +109,7 @@ def _apply_mailbox(
             quota=declared.quota_bytes,
         )
         accounts.add_mailbox(tx, mailbox, hash_password(declared.password) if declared.password else "")
-        return
+        return False
     changed = msgspec.structs.replace(
         existing,
         address=declared.address,
@@ -118,6 +124,7 @@ def _apply_mailbox(
         declared.password, accounts.password_of(tx, existing.mailbox_id)
     ):
         accounts.set_password(tx, existing, hash_password(declared.password))
+    return is_restored
 
 
 def _declared_rights(tx: Tx, config: Config) -> list[Given]:
@@ -146,9 +153,11 @@ def _apply_application(tx: Tx, directory: Directory, declared: ApplicationSettin
         name=declared.name or (existing.name if existing else client_id),
         public=declared.public,
         redirect_uris=tuple(declared.redirect_uris),
+        spa_redirect_uris=tuple(declared.spa_redirect_uris),
         application_permissions=tuple(declared.application_permissions),
         delegated_permissions=tuple(declared.delegated_permissions),
         mailbox_scope=tuple(declared.mailbox_scope),
+        permission_scopes={name: tuple(scope) for name, scope in declared.permission_scopes.items()},
         enabled=existing.enabled if existing else True,
     )
     if application != existing:

@@ -27,6 +27,8 @@ _ROWS: Final = 32  # to a statement, at most
 
 OPEN: Final = frozenset({"queued", "deferred"})  # the states of a recipient that still waits
 
+Place = tuple[Instant, int, int]
+"""In the order of age: created_at, message_id, position."""
 RecipientState = Literal["queued", "delivered", "captured", "deferred", "failed", "cancelled"]
 
 
@@ -135,6 +137,18 @@ _PRUNE: Final = (
     "SELECT message_id, position FROM deliveries WHERE bucket = ? AND state = 1 AND finished_at < ?"
     " ORDER BY message_id LIMIT ?) RETURNING {columns}"
 ).replace("{columns}", _COLUMNS)
+_WAITING: Final = (
+    f"{READ} AND destination = ? AND state = 0 AND due_at <= ? AND created_at <= ?"
+    " AND (created_at, message_id, position) > (?, ?, ?) ORDER BY created_at, message_id, position LIMIT ?"
+)
+_CLAIM_ONE: Final = (
+    "UPDATE deliveries SET due_at = ?, owner = ?, attempts = attempts + 1"
+    " WHERE bucket = ? AND message_id = ? AND position = ? AND state = 0 AND due_at <= ?"
+    " RETURNING {columns}"
+).replace("{columns}", _COLUMNS)
+_SET_ASIDE: Final = (
+    "UPDATE deliveries SET state = 2, owner = 0 WHERE bucket = ? AND message_id = ? AND position = ?"
+)
 _UNREADABLE: Final = _Document(0, False, "", (), "(this entry cannot be read)", "", 1, False, False)
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Document).decode
@@ -163,7 +177,7 @@ def claim(
     if all(delivery.expires_at for delivery in found):
         return found
     tx.executemany(
-        "UPDATE deliveries SET state = 2, owner = 0 WHERE bucket = ? AND message_id = ? AND position = ?",
+        _SET_ASIDE,
         [(bucket, delivery.message_id, delivery.position) for delivery in found if not delivery.expires_at],
     )
     return [delivery for delivery in found if delivery.expires_at]
@@ -255,6 +269,29 @@ def prune(tx: Tx, bucket: int, before: Instant, limit: int = 1000) -> list[Deliv
 def _claim(limit: int, lock: str) -> str:
     """The limit is in the text: PostgreSQL plans without knowing parameters, and must know that rows are few."""
     return _CLAIM.replace("{limit}", str(limit)).replace("{lock}", lock)
+
+
+def waiting(
+    tx: Tx, bucket: int, destination: str, now: Instant, after: Place, until: Instant, limit: int
+) -> list[Delivery]:
+    """What is due to a destination, leased to nobody and accepted in a time that begins behind a place; by age.
+
+    Where many wait, the index tells which: the rows of the others are not looked at.
+    """
+    return list(map(from_row, tx.all(_WAITING, (bucket, destination, now, until, *after, limit))))
+
+
+def claim_one(tx: Tx, delivery: Delivery, now: Instant, lease_until: Instant, owner: int) -> Delivery | None:
+    """Lease one of those, as `claim` does; None when it is not due any more, or cannot be read (then it is held)."""
+    key = (bucket_of(delivery.mailbox_id), delivery.message_id, delivery.position)
+    row = tx.one(_CLAIM_ONE, (lease_until, owner, *key, now))
+    if row is None:
+        return None
+    claimed = from_row(row)
+    if not claimed.expires_at:
+        tx.execute(_SET_ASIDE, key)
+        return None
+    return claimed
 
 
 @cache

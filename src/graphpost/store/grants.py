@@ -34,6 +34,7 @@ class Facts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     nonce: str = ""
     user_code: str = ""
     resource: str = ""  # of the version 1 endpoints
+    is_spa: bool = False  # whether it came to a page of a single-page application
     signed_in_at: Instant = 0
 
 
@@ -123,6 +124,12 @@ def revoke_holder(tx: Tx, object_id: str) -> int:
     return tx.execute(
         "UPDATE grants SET state = ? WHERE object_id = ? AND state <> ?", (REVOKED, object_id, REVOKED)
     )
+
+
+def is_revoked(tx: Tx, grant_id: str) -> bool:
+    """Whether a grant was ended; it is not until the transaction is over."""
+    row = tx.one(f"SELECT state FROM grants WHERE grant_id = ?{tx.dialect.for_update}", (grant_id,))  # noqa: S608
+    return row is not None and row[0] == REVOKED
 
 
 def remove_holder(tx: Tx, object_id: str) -> None:

@@ -33,6 +33,7 @@ class Accounts:
         )
         self._directory = Directory.of(())
         self._revision = -1
+        self._is_postmaster_missing = False
 
     def directory(self) -> Directory:
         return self._directory
@@ -44,6 +45,16 @@ class Accounts:
             directory = await self.store.read(accounts.load_directory)
             self._directory = directory.receiving(self._reception)
             self._revision = revision
+            self._tell_of_postmaster()
+
+    def _tell_of_postmaster(self) -> None:
+        """Once, until there is one: somebody else gets his mail."""
+        named, directory = self._reception.postmaster, self._directory
+        is_missing = bool(named) and directory.named_postmaster is None
+        if is_missing and not self._is_postmaster_missing:
+            instead = directory.postmaster
+            self._log.no_postmaster(named, instead.address if instead else "")
+        self._is_postmaster_missing = is_missing
 
     async def watch(self) -> None:
         """Refresh for ever."""

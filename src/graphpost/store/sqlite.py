@@ -21,7 +21,7 @@ from typing import Final, TypeVar
 import apsw
 
 from graphpost.errors import StoreBusy, StoreError
-from graphpost.files import make_directory
+from graphpost.files import make_directory, open_made
 from graphpost.store import migrate
 from graphpost.store.commits import Submissions, run_jobs
 from graphpost.store.numbering import Counter, begin_generation
@@ -63,7 +63,7 @@ class SqliteStore:
         try:
             make_directory(path.parent)
             lock = _lock(path)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            os.close(open_made(path, os.O_RDWR))
             writer = SqliteSession.writer(path)
         except (OSError, StoreError) as error:
             if lock >= 0:
@@ -242,7 +242,7 @@ class SqliteSession:
 
 def _lock(path: Path) -> int:
     """Take the lock beside the database; StoreError when another process (or store) has it."""
-    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = open_made(path.with_name(f"{path.name}.lock"), os.O_RDWR)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

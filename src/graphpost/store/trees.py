@@ -35,6 +35,13 @@ _DEEPEST: Final = (
     " JOIN folders f ON f.mailbox_id = ? AND f.parent_id = tree.folder_id)"
     " SELECT folder_id FROM tree ORDER BY depth DESC LIMIT ?"
 )
+_SIZE: Final = (
+    "WITH RECURSIVE tree(folder_id, size) AS ("
+    " SELECT f.folder_id, f.size FROM folders f WHERE f.mailbox_id = ? AND f.folder_id = ?"
+    " UNION ALL SELECT f.folder_id, f.size FROM tree"
+    " JOIN folders f ON f.mailbox_id = ? AND f.parent_id = tree.folder_id)"
+    " SELECT COALESCE(SUM(size), 0) FROM tree"
+)
 _START: Final = (-(2**62), 0)
 
 
@@ -55,6 +62,12 @@ class Copying(Struct, frozen=True):
     @property
     def is_done(self) -> bool:
         return not self.source and not self.waiting
+
+
+def size_of(tx: Tx, mailbox_id: int, top: int) -> int:
+    """How many bytes the messages have that are in a folder and below it."""
+    row = tx.one(_SIZE, (mailbox_id, top, mailbox_id))
+    return int(row[0]) if row else 0
 
 
 def copy_step(tx: Tx, copying: Copying, number: Callable[[], int], now: Instant, rows: int = ROWS) -> Copying:

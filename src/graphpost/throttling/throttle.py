@@ -89,6 +89,14 @@ class Throttle:
         meter.running += 1
         return True
 
+    def refuse(self, client_id: str) -> TooManyRequests | None:
+        """Count a request that leads nowhere as the application's; what it is told when there were too many."""
+        now = self._now()
+        for window in self.meter(client_id, NO_MAILBOX).rates:
+            if not window.take(now):
+                return _too_many(window.wait(now))
+        return None
+
     def sweep(self, now: Instant) -> None:
         """Forget who has done nothing for as long as it counts."""
         for key, meter in list(self._meters.items()):

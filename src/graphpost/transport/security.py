@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from graphpost.errors import ConfigurationError
+from graphpost.tls import load_certificate
 
 
 class TlsLevel(IntEnum):
@@ -49,12 +50,7 @@ def client_context(
     """For a client that shows `certificate` when asked; ConfigurationError when one of the files cannot be used."""
     context = _verifying(ca_file) if is_verifying else _trusting_anybody()
     if certificate:
-        try:
-            context.load_cert_chain(certificate, key or None, password=_no_password)
-        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-            raise ConfigurationError(
-                "certificate", f"cannot be used with its key: {_words(error)}"
-            ) from error
+        load_certificate(context, certificate, key)
     return context
 
 
@@ -62,7 +58,7 @@ def _verifying(ca_file: str) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file or None)
     except OSError as error:
-        raise ConfigurationError("ca_file", f"cannot be used: {_words(error)}") from error
+        raise ConfigurationError("ca_file", f"cannot be used: {error.strerror or error}") from error
 
 
 def _trusting_anybody() -> ssl.SSLContext:
@@ -70,11 +66,3 @@ def _trusting_anybody() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def _no_password() -> str:
-    raise ValueError("the key is encrypted")
-
-
-def _words(error: Exception) -> str:
-    return getattr(error, "strerror", "") or str(error)

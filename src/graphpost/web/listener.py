@@ -16,37 +16,17 @@ from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from typing import Any, Final
 
-from graphpost.errors import ConfigurationError
-from graphpost.web.certificates import CertificateFiles
+from graphpost.sockets import BACKLOG
 from graphpost.web.connection import Connection, Port
 from graphpost.web.exchange import Exchange
 from graphpost.web.forwarded import Proxies
 
 GRACE_SECONDS: Final = 10
 CLOSING_SECONDS: Final = 0.5
-BACKLOG: Final = 2048
 CHECK_SECONDS: Final = 0.5
 HANDSHAKE_SECONDS: Final = 20
 _LOOK_SECONDS: Final = 0.02
 _log: Final = logging.getLogger(__name__)
-
-
-def listen(section: str, host: str, port: int) -> socket.socket:
-    """A bound socket; port 0 takes any free one.  Raises ConfigurationError naming `section`'s port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named because asyncio turns Nagle's algorithm off only for sockets that say TCP: with it on, the
-    # second request of every connection waits 40 ms for the client's delayed acknowledgement.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host.strip("[]"), port))
-        listener.listen(BACKLOG)  # only this tells that another one of the same moment has the port
-    except OSError as error:
-        listener.close()
-        raise ConfigurationError(
-            f"{section}.port", f"cannot listen on {host} port {port}: {error.strerror}"
-        ) from error
-    return listener
 
 
 class Listener:
@@ -61,27 +41,26 @@ class Listener:
         application: Callable[[Exchange], Coroutine[Any, Any, None]],
         listener: socket.socket,
         *,
-        files: CertificateFiles | None = None,
+        tls: ssl.SSLContext | None = None,
         forwarded_allow_ips: str = "",
         head_seconds: float = 60.0,
         most_connections: int,
     ) -> None:
         self._socket = listener
-        self._files = files
+        self._tls = tls
         self._port = Port(application, head_seconds, Proxies(forwarded_allow_ips), most_connections)
         self._server: asyncio.Server | None = None
         self._ticking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         loop, port = asyncio.get_running_loop(), self._port
-        context = _context(self._files)
         self._ticking = asyncio.create_task(self._tick())
         self._server = await loop.create_server(
             lambda: Connection(port, loop),
             sock=self._socket,
             backlog=BACKLOG,
-            ssl=context,
-            ssl_handshake_timeout=None if context is None else HANDSHAKE_SECONDS,
+            ssl=self._tls,
+            ssl_handshake_timeout=None if self._tls is None else HANDSHAKE_SECONDS,
         )
 
     async def stop(self) -> None:
@@ -128,11 +107,3 @@ class Listener:
                 if connection.is_lingering and now - since.setdefault(connection, now) > CLOSING_SECONDS:
                     connection.cut()
             await asyncio.sleep(_LOOK_SECONDS)
-
-
-def _context(files: CertificateFiles | None) -> ssl.SSLContext | None:
-    if files is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(files.certificate, files.key)
-    return context

@@ -82,8 +82,8 @@ async def test_a_node_is_dead_when_it_was_silent_for_all_of_the_time(node: Any) 
     assert await owner_of(other) == 1
     await other.rounds(1)
     assert await owner_of(other) == 0
-    assert "interrupted attempts=1" in said(other)
-    assert other.log.metrics.interrupted_attempts == 1
+    assert "interrupted deliveries=1" in said(other)
+    assert other.log.metrics.interrupted_deliveries == 1
 
 
 async def test_one_beat_in_that_time_is_enough(node: Any) -> None:

@@ -7,17 +7,16 @@ rules know what rules have sent on (`mail.traits.LOOP`); a forward says besides 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC
 from typing import Final
 
 from msgspec.structs import replace
 
-from graphpost.clock import SECOND, Instant
-from graphpost.config import DeliverySettings
+from graphpost.clock import Instant
 from graphpost.delivery.filing import Filer, Filing
 from graphpost.delivery.items import new_item, new_message_id
-from graphpost.delivery.queueing import deliveries_of
+from graphpost.delivery.queueing import AutomaticDeliveries
 from graphpost.ids import random_bytes
 from graphpost.mail.compose import anew
 from graphpost.mail.field import address_field, date_text, text_field
@@ -37,12 +36,9 @@ _PREFIX: Final = "FW:"
 class Forwarder:
     """Makes the filings of what is sent on: messages in no folder, with their deliveries, due at once."""
 
-    def __init__(
-        self, filer: Filer, destination_of: Callable[[str], str], settings: DeliverySettings
-    ) -> None:
+    def __init__(self, filer: Filer, deliveries: AutomaticDeliveries) -> None:
         self._filer = filer
-        self._destination_of = destination_of
-        self._settings = settings
+        self._deliveries = deliveries
 
     def filings(
         self, mailbox: Mailbox, arrived: Filing, data: Buffer, found: Verdict, now: Instant
@@ -81,17 +77,8 @@ class Forwarder:
     def _filing(
         self, mailbox: Mailbox, item: Item, kept: list[Content], to: Sequence[Address], now: Instant
     ) -> Filing:
-        queued = deliveries_of(
-            item,
-            to,
-            Address(mailbox.address),
-            self._destination_of,
-            lambda destination, now: (0, 0, now),
-            now,
-            now + int(self._settings.expiry_seconds * SECOND),
-            hidden=True,
-        )
-        return Filing(item, kept, mailbox.address, tuple(queued))
+        queued = self._deliveries.of(item, to, Address(mailbox.address), now)
+        return Filing(item, kept, mailbox.address, queued)
 
 
 def _begun(mailbox: Mailbox, arrived: Item, to: tuple[Address, ...], now: Instant) -> Message:

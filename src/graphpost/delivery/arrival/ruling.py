@@ -7,16 +7,16 @@ of the delivery (docs/decisions/018).  Reports of ours are not looked at: they n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from graphpost.clock import Instant
-from graphpost.config import DeliverySettings
 from graphpost.delivery.arrival.forwarding import Forwarder
 from graphpost.delivery.filing import Filer, Filing
+from graphpost.delivery.queueing import AutomaticDeliveries
 from graphpost.delivery.responses.absence import Absence
 from graphpost.delivery.responses.receipts import Receipts
 from graphpost.mail.address import to_wire
@@ -64,15 +64,14 @@ class Ruler:
     def __init__(
         self,
         filer: Filer,
-        destination_of: Callable[[str], str],
-        settings: DeliverySettings,
+        deliveries: AutomaticDeliveries,
         receipts: Receipts,
         absence: Absence,
     ) -> None:
         self._receipts = receipts
         self._absence = absence
         self._filer = filer
-        self._forwarder = Forwarder(filer, destination_of, settings)
+        self._forwarder = Forwarder(filer, deliveries)
 
     def arrived(
         self,

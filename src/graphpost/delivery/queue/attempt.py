@@ -70,9 +70,8 @@ class Attempt(Struct, frozen=True):
             said = recipient.reply or NOTHING
             text = f"{said.status} {said.text}".strip()
             host = said.host if is_open else ""
-            log.deferred(
-                number, recipient.address, destination, said.code, text, conclusion.delivery.due_at, host
-            )
+            due = max(conclusion.delivery.due_at, recipient.at)
+            log.deferred(number, recipient.address, destination, said.code, text, due, host)
         for recipient in conclusion.failed:
             said = recipient.reply or NOTHING
             text = f"{said.status} {said.text}".strip()
@@ -114,9 +113,9 @@ class Attempts:
         """Try the delivery once.  Always returns a conclusion, except when it is cancelled."""
         return self._carefully(job, None)
 
-    def hold_back(self, job: Job, said: Reply | None) -> Awaitable[Attempt]:
-        """Conclude without trying, because the whole destination does not work; `said` is why."""
-        return self._carefully(job, Deferred(said or Reply(0, "4.4.1", "the destination does not work")))
+    def hold_back(self, job: Job, why: Reply) -> Awaitable[Attempt]:
+        """Conclude without trying.  What goes on waiting is as due as it was when it was accepted."""
+        return self._carefully(job, Deferred(why))
 
     async def _carefully(self, job: Job, instead: Deferred | None) -> Attempt:
         """Deliver, or take `instead` as everybody's outcome.  One coroutine, for every message has its own."""
@@ -129,7 +128,7 @@ class Attempts:
             if item is None or held is None:
                 item, held = await self._read(delivery)
             data = outgoing(item, held, contents.opener(self._blobs, held))
-            envelope = envelope_of(delivery, data, is_foreign=item.message.is_foreign)
+            envelope = envelope_of(delivery, data, item.message)
             if instead is not None:
                 outcomes = (instead,) * len(envelope.recipients)
             elif delivery.destination == LOCAL:
@@ -137,6 +136,8 @@ class Attempts:
             else:
                 outcomes = await self._courier(delivery.destination).deliver(envelope)
             attempt = self._concluded(delivery, outcomes, filings)
+            if instead is not None:
+                attempt = _unattempted(attempt)
         except ContentLost as error:
             return self._set_aside(delivery, error)
         except (StoreError, OSError) as error:
@@ -217,6 +218,15 @@ class Attempts:
         return Attempt(conclusion, problem=error)
 
 
+def _unattempted(attempt: Attempt) -> Attempt:
+    """What was only looked at keeps its place among those that wait."""
+    conclusion = attempt.conclusion
+    if conclusion.delivery.state != deliveries.QUEUED:
+        return attempt
+    kept = replace(conclusion.delivery, due_at=conclusion.delivery.created_at)
+    return replace(attempt, conclusion=replace(conclusion, delivery=kept))
+
+
 def outgoing(item: Item, held: Mapping[int, Content], opener: Opener) -> Data:
     """The message as it goes over the wire, without Bcc.  Raises StoreError or MimeError when it cannot be."""
     message = item.message.going_out
@@ -240,7 +250,7 @@ def _sender_field(message: Message) -> bytes:
     return address_field("Sender", (sender,)).encode()
 
 
-def envelope_of(delivery: Delivery, data: Data, *, is_foreign: bool) -> Envelope:
+def envelope_of(delivery: Delivery, data: Data, message: Message) -> Envelope:
     recipients = open_addresses(delivery)
     return Envelope(
         sender=delivery.sender,
@@ -248,9 +258,17 @@ def envelope_of(delivery: Delivery, data: Data, *, is_foreign: bool) -> Envelope
         data=data,
         envelope_id=f"{delivery.message_id:016x}",
         wants_success_report=delivery.wants_success,
-        needs_smtputf8=any(map(needs_smtputf8, (delivery.sender, *recipients))),
-        is_foreign=is_foreign,
+        needs_smtputf8=any(map(needs_smtputf8, (delivery.sender, *recipients)))
+        or (data.is_8bit and _names_such(message.going_out)),
+        is_foreign=message.is_foreign,
     )
+
+
+def _names_such(message: Message) -> bool:
+    """Whether the header has an address that needs SMTPUTF8, whoever this goes to (RFC 6531 §3.2)."""
+    authors = [author for author in (message.from_, message.sender) if author is not None]
+    named = (*authors, *message.to, *message.cc, *message.reply_to)
+    return any(needs_smtputf8(each.address) for each in named)
 
 
 def open_addresses(delivery: Delivery) -> tuple[str, ...]:

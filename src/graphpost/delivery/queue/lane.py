@@ -75,7 +75,8 @@ class Lane:
     held_until: Instant = 0
     failures: int = 0  # times in a row that the gate was closed
     said: Reply | None = None  # the last one, because of which the gate was closed
-    look_at: Instant = 0  # when those behind the closed gate are looked at again
+    look_at: Instant = 0  # when what waits is looked at again
+    seen_at: Instant = 0  # when it was last
     left: tuple[int, ...] = ()  # buckets in which deliveries were left because there was no room
     low: int = 0  # when so few wait here, it is time to fetch what was left
 

@@ -56,6 +56,10 @@ class Leases:
         """When a lease that begins now runs out."""
         return now + int(self._settings.lease_seconds * SECOND)
 
+    def began(self, delivery: Delivery) -> Instant:
+        """When one that was claimed was."""
+        return delivery.due_at - int(self._settings.lease_seconds * SECOND)
+
     def add(self, delivery: Delivery) -> None:
         """It is ours: its lease is to be renewed."""
         self._mine[delivery.mailbox_id, delivery.message_id, delivery.position] = delivery
@@ -79,15 +83,15 @@ class Leases:
         until, owner = self.end(now), self.owner
         return await self._store.write(lambda tx: [_claim(tx, ask, now, until, owner) for ask in asks])
 
-    async def claim_overdue(self, destination: str, due: Instant, limit: int) -> list[Delivery]:
-        """What was due at that instant, or long before."""
-        ask, until, owner = (
-            Ask(destination, tuple(range(BUCKETS)), limit),
-            self.end(self._clock.now()),
-            self.owner,
-        )
-        found = await self._store.write(lambda tx: _claim(tx, ask, due, until, owner))
-        return found.deliveries
+    async def claim_these(self, some: Sequence[Delivery]) -> list[Delivery]:
+        """Those of some that are still due."""
+        now = self._clock.now()
+        until, owner = self.end(now), self.owner
+
+        def claim(tx: Tx) -> list[Delivery | None]:
+            return [deliveries.claim_one(tx, each, now, until, owner) for each in some]
+
+        return [claimed for claimed in await self._store.write(claim) if claimed is not None]
 
     async def give_back(self, some: Sequence[Delivery]) -> None:
         """Un-lease deliveries that were not attempted; they stay due, behind their destination's gate."""

@@ -25,6 +25,7 @@ from graphpost.delivery.queue.leases import Leases
 from graphpost.delivery.queue.pacing import Pacer
 from graphpost.delivery.queue.rerouting import Rerouter
 from graphpost.delivery.queue.settler import Settler
+from graphpost.delivery.queue.waiting import Waiting
 from graphpost.maillog import MailLog
 from graphpost.store.deliveries import Delivery
 from graphpost.store.store import Store
@@ -66,12 +67,21 @@ class Worker:
             clock=clock,
             log=log,
         )
-        self._gates = Gates(
+        self._waiting = Waiting(
             store=store,
             attempts=attempts,
             lanes=lanes,
             leases=leases,
             settle=self._settle,
+            settings=settings,
+            clock=clock,
+            log=log,
+        )
+        self._gates = Gates(
+            store=store,
+            lanes=lanes,
+            leases=leases,
+            waiting=self._waiting,
             settings=settings,
             clock=clock,
             log=log,
@@ -239,5 +249,5 @@ class Worker:
         metrics.deliveries_under_way = sum(lane.active for lane in self._lanes)
         metrics.deliveries_in_memory = sum(lane.held for lane in self._lanes)
         metrics.destinations_held = sum(lane.is_held(now) for lane in self._lanes)
-        if (looking := self._gates.look_behind()) is not None:
+        if (looking := self._waiting.look()) is not None:
             self._begin(looking, self._tasks)

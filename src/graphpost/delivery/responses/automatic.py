@@ -6,14 +6,11 @@ it is kept.  It is filed, in no folder and with its delivery, by the transaction
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from msgspec.structs import replace
 
-from graphpost.clock import SECOND, Instant
-from graphpost.config import DeliverySettings
+from graphpost.clock import Instant
 from graphpost.delivery.filing import Filer, Filing
-from graphpost.delivery.queueing import deliveries_of
+from graphpost.delivery.queueing import AutomaticDeliveries
 from graphpost.mail.mailbox import NO_FOLDER, Mailbox
 from graphpost.mail.message import Address
 
@@ -21,24 +18,11 @@ from graphpost.mail.message import Address
 class AutomaticMail:
     """Makes filings of such mail for one store."""
 
-    def __init__(
-        self, filer: Filer, destination_of: Callable[[str], str], settings: DeliverySettings
-    ) -> None:
+    def __init__(self, filer: Filer, deliveries: AutomaticDeliveries) -> None:
         self._filer = filer
-        self._destination_of = destination_of
-        self._settings = settings
+        self._deliveries = deliveries
 
     def filing(self, mailbox: Mailbox, data: bytes, to: str, now: Instant) -> Filing:
         """These bytes, a message of the mailbox's, on their way to an address; due at once."""
         filing = self._filer.prepare(mailbox, data, now, NO_FOLDER)
-        queued = deliveries_of(
-            filing.item,
-            (Address(to),),
-            None,
-            self._destination_of,
-            lambda destination, now: (0, 0, now),
-            now,
-            now + int(self._settings.expiry_seconds * SECOND),
-            hidden=True,
-        )
-        return replace(filing, queued=tuple(queued))
+        return replace(filing, queued=self._deliveries.of(filing.item, (Address(to),), None, now))

@@ -10,7 +10,7 @@ from graphpost.delivery.routing import LOCAL
 from graphpost.delivery.settle import Conclusion
 from graphpost.ids import new_guid
 from graphpost.mail.mailbox import Mailbox
-from graphpost.mail.message import Address, Item
+from graphpost.mail.message import Address, Item, Message
 from graphpost.mail.report import (
     Action,
     NdrFacts,
@@ -46,12 +46,22 @@ class Reporter:
             ("delayed", delay_report, conclusion.delayed),
             ("delivered" if is_local else "relayed", success_report, receipts),
         )
-        return [
-            self._filer.prepare(
-                mailbox,
-                write(self._facts(conclusion, action, recipients, mailbox, item, header, now)),
+        delivery = conclusion.delivery
+
+        def facts(action: Action, recipients: Sequence[Recipient]) -> NdrFacts:
+            return self._facts(
+                item.message.going_out,
+                header,
                 now,
+                recipient=Address(delivery.sender, mailbox.name),
+                arrived_at=delivery.created_at,
+                recipients=tuple(_fact(recipient, action, now) for recipient in recipients),
+                envelope_id=f"{delivery.message_id:016x}",
+                retry_until=delivery.expires_at if action == "delayed" else 0,
             )
+
+        return [
+            self._filer.prepare(mailbox, write(facts(action, recipients)), now)
             for action, write, recipients in wanted
             if recipients
         ]
@@ -60,23 +70,16 @@ class Reporter:
         self, mailbox: Mailbox, item: Item, header: bytes, submitted_at: Instant, reason: str, now: Instant
     ) -> Filing:
         """The report on a draft that could not be sent at its time; `header` is the draft's, as it would go out."""
-        message = item.message
-        facts = NdrFacts(
-            message_id=f"<{new_guid()}@{self._hostname}>",
-            date=now,
-            sender=self._postmaster,
+        facts = self._facts(
+            item.message,
+            header,
+            now,
             recipient=Address(mailbox.address, mailbox.name),
-            reporting_mta=self._hostname,
             arrived_at=submitted_at,
             recipients=tuple(
                 RecipientFact(address=each.address, action="failed", status=UNSENT_STATUS, text=reason)
-                for each in message.recipients
+                for each in item.message.recipients
             ),
-            original=header,
-            subject=message.subject,
-            original_message_id=message.internet_message_id,
-            references=message.references,
-            conversation_index=child_index(message.conversation_index, now),
             envelope_id=f"{item.message_id:016x}",
         )
         return self._filer.prepare(mailbox, unsent_report(facts, reason), now)
@@ -91,14 +94,36 @@ class Reporter:
         now: Instant,
     ) -> bytes:
         """The report for somebody elsewhere on a message that is in a mailbox now."""
-        message = filed.message
-        facts = NdrFacts(
+        facts = self._facts(
+            filed.message,
+            header,
+            now,
+            recipient=Address(sender),
+            arrived_at=filed.received_at,
+            recipients=recipients,
+            envelope_id=envelope_id,
+        )
+        return success_report(facts)
+
+    def _facts(
+        self,
+        message: Message,
+        header: bytes,
+        now: Instant,
+        *,
+        recipient: Address,
+        arrived_at: Instant,
+        recipients: tuple[RecipientFact, ...],
+        envelope_id: str,
+        retry_until: Instant = 0,
+    ) -> NdrFacts:
+        return NdrFacts(
             message_id=f"<{new_guid()}@{self._hostname}>",
             date=now,
             sender=self._postmaster,
-            recipient=Address(sender),
+            recipient=recipient,
             reporting_mta=self._hostname,
-            arrived_at=filed.received_at,
+            arrived_at=arrived_at,
             recipients=recipients,
             original=header,
             subject=message.subject,
@@ -106,35 +131,7 @@ class Reporter:
             references=message.references,
             conversation_index=child_index(message.conversation_index, now),
             envelope_id=envelope_id,
-        )
-        return success_report(facts)
-
-    def _facts(
-        self,
-        conclusion: Conclusion,
-        action: Action,
-        recipients: Sequence[Recipient],
-        mailbox: Mailbox,
-        item: Item,
-        header: bytes,
-        now: Instant,
-    ) -> NdrFacts:
-        message, delivery = item.message.going_out, conclusion.delivery
-        return NdrFacts(
-            message_id=f"<{new_guid()}@{self._hostname}>",
-            date=now,
-            sender=self._postmaster,
-            recipient=Address(delivery.sender, mailbox.name),
-            reporting_mta=self._hostname,
-            arrived_at=delivery.created_at,
-            recipients=tuple(_fact(recipient, action, now) for recipient in recipients),
-            original=header,
-            subject=message.subject,
-            original_message_id=message.internet_message_id,
-            references=message.references,
-            conversation_index=child_index(message.conversation_index, now),
-            envelope_id=f"{delivery.message_id:016x}",
-            retry_until=delivery.expires_at if action == "delayed" else 0,
+            retry_until=retry_until,
         )
 
 

@@ -120,12 +120,13 @@ async def copy_folder(call: Call) -> Reply:
     services, box = call.services, call.box.mailbox_id
     until, top, now = services.numbers.next(), services.numbers.next(), services.clock.now()
     numbers = _first(top, services.numbers.next)
-    await services.quotas.check(call.box, 0)
 
     def begin(tx: Tx) -> Copying:
         folder = _held(tx, call, number)
         _check_destination(tx, call, number, destination)
         _check_free(tx, box, destination, folder.name)
+        if services.quotas.bound(call.box):
+            services.quotas.check_growth(tx, call.box, trees.size_of(tx, box, number))
         waiting = ((number, destination),)
         return trees.copy_step(tx, Copying(box, waiting, until), numbers(), now)
 

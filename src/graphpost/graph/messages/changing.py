@@ -29,6 +29,7 @@ async def update_message(call: Call) -> Reply:
         after = patch.apply(item, now)
         if after is item:
             return item
+        call.services.quotas.check_growth(tx, call.box, after.size - item.size)
         if not item.is_draft:
             after = receipting.read(tx, call, item, _kept_as_sent(tx, item, after), now)
         elif after.message.extended != item.message.extended:

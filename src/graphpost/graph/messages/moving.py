@@ -32,6 +32,8 @@ async def move_message(call: Call) -> Reply:
 
     def move(tx: Tx, item: Item) -> Item:
         check_destination(tx, call.box, destination)
+        if item.folder_id == RECOVERABLE != destination:  # what is there does not count
+            call.services.quotas.check_growth(tx, call.box, item.size)
         if not _BINS.isdisjoint(folders.ancestors(tx, item.mailbox_id, destination)):
             _unschedule(tx, item)
         return _placed(tx, call, item, destination, now)
@@ -43,10 +45,10 @@ async def copy_message(call: Call) -> Reply:
     """`POST …/copy`: 201 with the copy."""
     destination, now = _destination(call, "copy"), call.services.clock.now()
     number = call.services.numbers.next()
-    await call.services.quotas.check(call.box, 0)
 
     def copy(tx: Tx, item: Item) -> Item:
         check_destination(tx, call.box, destination)
+        call.services.quotas.check_growth(tx, call.box, item.size)
         copied = replace(
             item,
             message=item.message.copied,

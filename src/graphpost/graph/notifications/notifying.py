@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from graphpost.auth.access import Permission, Principal, is_in_scope
+from graphpost.auth.access import Permission, Principal
 from graphpost.errors import GraphError
 from graphpost.graph.notifications.subscribing import Place, filter_of
 from graphpost.graph.notifications.subscriptions import moment_text
@@ -51,7 +51,7 @@ class GraphWording:
             granted = terms.permissions or application.delegated_permissions
             return is_own and not set(wanted.delegated).isdisjoint(granted)
         granted = terms.permissions or application.application_permissions
-        return not set(wanted.application).isdisjoint(granted) and is_in_scope(directory, application, box)
+        return not directory.usable(application, box, granted).isdisjoint(wanted.application)
 
     def matching(self, tx: Tx, subscription: Subscription, items: Sequence[Item]) -> set[int]:
         """Which of the messages meet the resource's `$filter`, by their numbers."""

@@ -21,7 +21,7 @@ from graphpost.graph.envelope import context
 from graphpost.graph.keys import folder_at
 from graphpost.graph.notifications.subscribing import Target, Wanted, read_expiry, read_target, read_wanted
 from graphpost.graph.prefer import read_preferences
-from graphpost.graph.standing import requester_of
+from graphpost.graph.standing import OWN_LIST, requester_of
 from graphpost.graph.writing import json_members
 from graphpost.notifications.handshake import INVALID
 from graphpost.store import changes, feeds, subscriptions
@@ -159,7 +159,7 @@ def _check_access(call: Call, subscription: Subscription) -> None:
     box = call.services.directory().by_id.get(subscription.mailbox_id)
     if box is None:
         raise NotFound("The object was not found.", "ResourceNotFound")
-    find_mailbox(call.principal, call.services.directory(), box.object_id)
+    find_mailbox(call.principal, call.services.directory(), box.object_id, OWN_LIST)
 
 
 def _check_room(tx: Tx, call: Call, target: Target) -> None:

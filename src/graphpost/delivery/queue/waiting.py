@@ -1,0 +1,184 @@
+"""Waiting: telling senders of what waits for long without being attempted.
+
+Behind a closed gate, for its turn at a rate, or for a host that is slow, mail is not attempted; but its sender is told of
+a delay, and what is too old comes back.  Where mail waits, what has come of age since the last look is looked at once a
+minute.  What was told of keeps its place in the line.  Where mail has not waited for PATIENCE, attempts come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from graphpost.clock import SECOND, Clock, Instant
+from graphpost.config import DeliverySettings
+from graphpost.delivery.queue.attempt import Attempt, Attempts
+from graphpost.delivery.queue.lane import Job, Lane
+from graphpost.delivery.queue.lanes import Lanes
+from graphpost.delivery.queue.leases import Leases
+from graphpost.delivery.settle import speaks_at
+from graphpost.errors import StoreError
+from graphpost.maillog import MailLog
+from graphpost.store import deliveries
+from graphpost.store.deliveries import BUCKETS, Delivery, Place
+from graphpost.store.store import Store, Tx
+from graphpost.transport.courier import Reply
+
+LOOK_AGAIN: Final = 60 * SECOND
+PATIENCE: Final = 600 * SECOND
+SLACK: Final = (
+    900 * SECOND
+)  # what was being attempted at the last look, or the ones before, is looked at again
+READ_AT_ONCE: Final = 500
+CLAIM_AT_ONCE: Final = 100
+_CONGESTED: Final = "4.4.5"  # RFC 3463: mail system congestion
+
+Settle = Callable[[Job, Attempt], Awaitable[None]]
+
+
+class Stretch(Struct, frozen=True):
+    """What of a bucket was accepted behind a place and until an instant."""
+
+    bucket: int
+    after: Place
+    until: Instant
+
+
+class Waiting:
+    """`settle` takes what is concluded without an attempt."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        attempts: Attempts,
+        lanes: Lanes,
+        leases: Leases,
+        settle: Settle,
+        settings: DeliverySettings,
+        clock: Clock,
+        log: MailLog,
+    ) -> None:
+        self._store = store
+        self._attempts = attempts
+        self._lanes = lanes
+        self._leases = leases
+        self._settle = settle
+        self._settings = settings
+        self._clock = clock
+        self._log = log
+        self._is_looking = False
+
+    def look(self) -> Coroutine[Any, Any, None] | None:
+        """Work to be done now, if there is any."""
+        now = self._clock.now()
+        lanes = [lane for lane in self._lanes if self._is_its_turn(lane, now)]
+        if self._is_looking or not lanes:
+            return None
+        self._is_looking = True
+        return self._look_at(lanes)
+
+    def _is_its_turn(self, lane: Lane, now: Instant) -> bool:
+        if not (lane.left or lane.waiting or lane.is_held(now)):
+            lane.look_at = 0
+            return False
+        if not 0 < lane.look_at <= now + PATIENCE:
+            lane.look_at = now + PATIENCE
+        return now >= lane.look_at
+
+    async def _look_at(self, lanes: Iterable[Lane]) -> None:
+        """One by one: however many there are, little of what waits for them is in memory."""
+        try:
+            for lane in lanes:
+                now = self._clock.now()
+                await self.tell(lane, lane.withdrawn(partial(self._has_waited, now=now)))
+                if await self._tell_stored(lane, now):
+                    lane.seen_at = now
+                lane.look_at = self._clock.now() + LOOK_AGAIN
+        except StoreError as error:
+            self._log.problem("queue", error)
+        finally:
+            self._is_looking = False
+
+    def is_overdue(self, delivery: Delivery, now: Instant) -> bool:
+        """Whether its sender is to be told something, though it was not attempted."""
+        return now >= speaks_at(delivery, self._settings)
+
+    def _has_waited(self, delivery: Delivery, *, now: Instant) -> bool:
+        """The same of what is in memory, and will not be attempted the next moment."""
+        return self.is_overdue(delivery, now) and now >= self._leases.began(delivery) + LOOK_AGAIN
+
+    async def tell(self, lane: Lane, jobs: Iterable[Job]) -> None:
+        """Conclude jobs that waited in memory and do no longer."""
+        for job in jobs:
+            await self._hold_back(lane, job)
+            self._lanes.let_go(lane)
+
+    async def _tell_stored(self, lane: Lane, now: Instant) -> bool:
+        """What waits in the database; whether everybody could be told."""
+        stretches = [
+            Stretch(bucket, (after, 0, 0), until)
+            for bucket in range(BUCKETS)
+            for after, until in self._ages(lane.seen_at, now)
+        ]
+        are_told = True
+        while stretches:
+            pages = await self._read(lane, stretches, now)
+            for page in pages:
+                are_told &= await self._tell_some(lane, [d for d in page if self.is_overdue(d, now)])
+            stretches = [
+                replace(stretch, after=(page[-1].created_at, page[-1].message_id, page[-1].position))
+                for stretch, page in zip(stretches, pages, strict=True)
+                if len(page) == READ_AT_ONCE
+            ]
+        return are_told
+
+    async def _read(self, lane: Lane, stretches: Sequence[Stretch], now: Instant) -> list[list[Delivery]]:
+        due = now - LOOK_AGAIN  # else it is just about to be attempted
+
+        def read(tx: Tx) -> list[list[Delivery]]:
+            return [
+                deliveries.waiting(
+                    tx, each.bucket, lane.destination, due, each.after, each.until, READ_AT_ONCE
+                )
+                for each in stretches
+            ]
+
+        return await self._store.read(read)
+
+    async def _tell_some(self, lane: Lane, some: Sequence[Delivery]) -> bool:
+        are_told = True
+        for start in range(0, len(some), CLAIM_AT_ONCE):
+            for delivery in await self._leases.claim_these(some[start : start + CLAIM_AT_ONCE]):
+                are_told &= await self._hold_back(lane, Job(delivery))
+        return are_told
+
+    def _ages(self, seen_at: Instant, now: Instant) -> Iterator[tuple[Instant, Instant]]:
+        """When that was accepted of which something is to be said since the last look; at the first, all of it."""
+        settings = self._settings
+        ages = [int(settings.expiry_seconds * SECOND)]
+        if 0 < settings.delay_warning_seconds < settings.expiry_seconds:
+            ages.append(int(settings.delay_warning_seconds * SECOND))
+        if not 0 < seen_at <= now:
+            yield -1, now - min(ages)
+            return
+        for age in ages:
+            yield min(seen_at, now - SLACK) - age, now - age
+
+    async def _hold_back(self, lane: Lane, job: Job) -> bool:
+        """Conclude without trying; whether the sender knows."""
+        attempt = await self._attempts.hold_back(job, self._reason(lane))
+        await self._settle(job, attempt)
+        return attempt.problem is None
+
+    def _reason(self, lane: Lane) -> Reply:
+        if lane.is_held(self._clock.now()):
+            return lane.said or Reply(0, "4.4.1", "the destination does not work")
+        if lane.limits.per_minute:
+            rate = f"no more than {lane.limits.per_minute} messages a minute go to this destination"
+            return Reply(0, _CONGESTED, f"{rate}, and others are waiting before it")
+        return Reply(0, _CONGESTED, "others are waiting for this destination before it")

@@ -1,0 +1,80 @@
+"""The certificates that the server shows, and looking whether they were replaced.
+
+Once in LOOK_SECONDS the files are looked at; connections that are there go on.  Once in an hour one of the local
+authority's is made anew when it ends soon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+from typing import Final
+
+from graphpost.certified import Certified
+from graphpost.clock import SECOND, Clock
+from graphpost.config import Config
+from graphpost.errors import ConfigurationError
+from graphpost.files import locked
+from graphpost.maillog import MailLog
+from graphpost.web.certificates import CertificateFiles, server_certificate
+
+LOOK_SECONDS: Final = 60.0
+ISSUE_EVERY: Final = 3600 * SECOND
+
+
+class Certificates:
+    """`files` are the server's own; contexts are None without TLS.  Raises ConfigurationError."""
+
+    def __init__(self, config: Config, clock: Clock, log: MailLog) -> None:
+        self._config = config
+        self._clock = clock
+        self._log = log
+        self._issued_at = clock.now()
+        self._shown: list[Certified] = []
+        self.files: CertificateFiles | None = None
+        self.web: ssl.SSLContext | None = None
+        self.inbound: ssl.SSLContext | None = None
+        inbound = config.inbound
+        if config.server.tls:
+            self.files = server_certificate(config, clock.now())
+            self.web = self._show("server", self.files.certificate, self.files.key)
+        if inbound.tls and inbound.certificate:
+            self.inbound = self._show("inbound", Path(inbound.certificate), Path(inbound.key))
+        elif inbound.tls:
+            self.inbound = self.web
+
+    def _show(self, section: str, certificate: Path, key: Path) -> ssl.SSLContext:
+        shown = Certified(certificate, key, f"{section}.certificate")
+        self._shown.append(shown)
+        return shown.context
+
+    async def watch(self) -> None:
+        """For ever."""
+        while self._shown:
+            await self._clock.sleep(LOOK_SECONDS)
+            await self.look()
+
+    async def look(self) -> None:
+        """Take up what was replaced.  What cannot be used is told once, and what was before stays."""
+        await self._issue()
+        for shown in self._shown:
+            try:
+                if shown.renew():
+                    self._log.certificate_renewed(str(shown.certificate))
+            except ConfigurationError as error:
+                self._log.problem(f"certificate {shown.certificate}", error)
+
+    async def _issue(self) -> None:
+        now = self._clock.now()
+        if self.files is None or self.files.ca is None or abs(now - self._issued_at) < ISSUE_EVERY:
+            return
+        self._issued_at = now
+        try:
+            await asyncio.to_thread(self._issue_now)
+        except (ConfigurationError, OSError) as error:
+            self._log.problem("certificate", error)
+
+    def _issue_now(self) -> None:
+        with locked(self._config.data):
+            server_certificate(self._config, self._clock.now())

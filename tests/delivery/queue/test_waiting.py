@@ -1,0 +1,191 @@
+"""What waits without being attempted is told of in time, and comes back in time."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from tests.delivery.conftest import MakeOffice
+from tests.delivery.post import DEAD, HOUR, LATER, ONE, SETTINGS, YES, Office
+
+from graphpost.clock import SECOND, Instant
+from graphpost.delivery.queue.lane import Limits
+from graphpost.store import deliveries
+from graphpost.store.deliveries import QUEUED
+
+pytestmark = pytest.mark.anyio
+
+DELAYED, FAILED = "Delivery delayed: Lunch", "Undeliverable: Lunch"
+LATE = 3 * 60.0  # seconds: a look every minute, and steps of two
+
+
+def slow(make_office: MakeOffice, **settings: Any) -> Office:
+    """One message a minute goes to one.test."""
+    office = make_office(settings=replace(SETTINGS, **settings))
+    office.worker._lanes._limits_of = lambda destination: Limits(
+        20, per_minute=1 if destination == ONE else 0
+    )
+    return office
+
+
+async def pass_time(office: Office, seconds: float, step: float = 120.0) -> None:
+    await pass_until(office, office.clock.now() + round(seconds * SECOND), step)
+
+
+async def pass_until(office: Office, end: Instant, step: float) -> None:
+    while office.clock.now() < end:
+        await office.clock.advance(min(step, (end - office.clock.now()) / SECOND))
+        polls = office.store.polls + 3
+
+        def is_done(least: int = polls) -> bool:
+            return office.store.polls >= least and not office.worker._waiting._is_looking
+
+        await office.until(is_done)
+        await office.settler.caught_up()
+
+
+async def reports(office: Office) -> list[tuple[str, Instant]]:
+    await office.settler.caught_up()
+    return [(item.message.subject, item.received_at) for item in await office.inbox()]
+
+
+async def subjects(office: Office) -> Counter[str]:
+    return Counter(subject for subject, _ in await reports(office))
+
+
+async def test_who_waits_for_a_rate_is_told_in_time(make_office: MakeOffice) -> None:
+    office = slow(make_office, delay_warning_seconds=HOUR / 2, expiry_seconds=HOUR)
+    await office.worker.start()
+    start = office.clock.now()
+    for number in range(90):
+        await office.send(f"a{number}@one.test")
+    await pass_time(office, HOUR / 2 - 60, 60.0)
+    assert await reports(office) == []
+    await pass_time(office, HOUR, 60.0)
+    told = await reports(office)
+    waits = {
+        subject: [(at - start) / SECOND for each, at in told if each == subject]
+        for subject in (DELAYED, FAILED)
+    }
+    assert HOUR / 2 <= min(waits[DELAYED]) <= max(waits[DELAYED]) <= HOUR / 2 + LATE
+    assert HOUR <= min(waits[FAILED]) <= max(waits[FAILED]) <= HOUR + LATE
+    delivered = len(office.one.taken)
+    assert 30 <= delivered <= 65
+    assert len(waits[FAILED]) == 90 - delivered
+    assert len(waits[DELAYED]) >= 25
+    order = [int(address[1:-9]) for address in office.one.addresses]
+    assert max(abs(place - number) for place, number in enumerate(order)) <= 5, "they keep their places"
+    text = await office.bytes_of((await office.inbox())[-1])
+    assert b"Status: 4.4.7" in text
+    assert b"wait" in text
+
+
+@pytest.mark.parametrize("late", [0.0, 1000.0, 13_000.0])
+async def test_who_waits_behind_a_gate_is_told_in_time(make_office: MakeOffice, late: float) -> None:
+    """Whenever it was sent, and whether or not it was attempted before the gate was closed."""
+    office = make_office(limit=1)
+    await office.worker.start()
+    office.one.says(LATER, DEAD)
+    start = office.clock.now()
+    sent = {"first@one.test": start}
+    await office.send("first@one.test")
+    await office.settle_down()
+    await pass_time(office, late, 1000.0)
+    for number in range(10):
+        sent[f"a{number}@one.test"] = office.clock.now()
+        await office.send(f"a{number}@one.test")
+    for age, subject in ((4 * HOUR, DELAYED), (48 * HOUR, FAILED)):
+        for first in sorted({0.0, late}):
+            await pass_until(office, start + round((first + age - 60) * SECOND), 3000.0)
+            told = await waits(office, subject, sent)
+            assert len(told) == (first > 0)
+            await pass_until(office, start + round((first + age + LATE) * SECOND), 60.0)
+    warned, failed = await waits(office, DELAYED, sent), await waits(office, FAILED, sent)
+    assert warned.keys() == failed.keys() == sent.keys()
+    assert 4 * HOUR <= min(warned.values()) <= max(warned.values()) <= 4 * HOUR + LATE
+    assert 48 * HOUR <= min(failed.values()) <= max(failed.values()) <= 48 * HOUR + LATE
+    assert (await office.store.read(deliveries.depth))[0] == 0
+
+
+async def waits(office: Office, subject: str, sent: dict[str, Instant]) -> dict[str, float]:
+    """By address, how long after it was sent there was such a report of it."""
+    found = {}
+    for item in await office.inbox():
+        if item.message.subject == subject:
+            match = re.search(rb"Final-Recipient: rfc822; (.*)\r\n", await office.bytes_of(item))
+            assert match is not None
+            address = match[1].decode()
+            assert address not in found
+            found[address] = (item.received_at - sent[address]) / SECOND
+    return found
+
+
+async def test_what_was_told_of_goes_when_the_destination_is_back(make_office: MakeOffice) -> None:
+    office = make_office(limit=1)
+    await office.worker.start()
+    office.one.says(DEAD)
+    for number in range(30):
+        await office.send(f"a{number}@one.test")
+    await pass_time(office, 5 * HOUR, 1000.0)
+    assert (await subjects(office))[DELAYED] == 30
+    office.one.says(YES)
+    await pass_time(office, 4 * HOUR, 1000.0)
+    assert (await office.store.read(deliveries.depth))[0] == 0
+    assert await subjects(office) == {DELAYED: 30}
+
+
+async def test_after_a_restart_nobody_is_told_twice(make_office: MakeOffice) -> None:
+    before, after = slow(make_office), slow(make_office)
+    await before.worker.start()
+    for number in range(300):
+        await before.send(f"a{number}@one.test")
+    await pass_time(before, 4 * HOUR + LATE, 600.0)
+    told = await subjects(before)
+    assert told.keys() == {DELAYED}
+    await before.worker.stop()
+    await after.worker.start()
+    await pass_time(after, 600)
+    assert await subjects(after) == told
+
+
+async def test_no_warning_is_wanted(make_office: MakeOffice) -> None:
+    office = slow(make_office, delay_warning_seconds=0.0, expiry_seconds=5 * HOUR)
+    await office.worker.start()
+    office.two.says(LATER)
+    await office.send("b@two.test")
+    for number in range(310):
+        await office.send(f"a{number}@one.test")
+    await pass_time(office, 4.9 * HOUR, 1000.0)
+    assert await reports(office) == []
+    await pass_time(office, 0.2 * HOUR)
+    found = await subjects(office)
+    assert found.keys() == {FAILED}
+    assert found[FAILED] >= 2
+
+
+async def test_what_waits_in_memory_is_told_of_too(make_office: MakeOffice) -> None:
+    """Before a host that takes its time with each, what waits its turn is not attempted."""
+    office = make_office(limit=1)
+    await office.worker.start()
+    office.one.gate.clear()
+    for number in range(5):
+        await office.send(f"a{number}@one.test")
+    await pass_time(office, 4 * HOUR + LATE, 600.0)
+    assert await subjects(office) == {DELAYED: 4}
+    office.one.gate.set()
+    await pass_time(office, 2.0, 1.0)
+    await office.until_done(5)
+    assert sorted(office.one.addresses) == [f"a{number}@one.test" for number in range(5)]
+
+
+async def test_what_is_held_is_left_alone(make_office: MakeOffice) -> None:
+    office = slow(make_office)
+    await office.worker.start()
+    office.one.says(DEAD)
+    await office.send("a@one.test")
+    await office.settle_down()
+    [queued] = await office.queue(state=QUEUED)
+    assert queued.due_at <= office.clock.now() + 70 * SECOND
