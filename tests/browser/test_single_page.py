@@ -19,7 +19,7 @@ from tests.browser.hosting import Host, hosted
 from tests.clients import node
 from tests.programs import needed
 
-from graphpost.store import consents
+from graphpost.store.directory import consents
 from graphpost.testing.server import ServerThread, running_server
 
 pytestmark = pytest.mark.slow

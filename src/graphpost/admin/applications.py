@@ -21,9 +21,9 @@ from graphpost.config.rights import check_entry
 from graphpost.errors import ConfigurationError
 from graphpost.ids import new_guid
 from graphpost.mail.mailbox import Application
-from graphpost.store import accounts, consents, passwords
-from graphpost.store.accounts import Credential
-from graphpost.store.declared import certificate_of
+from graphpost.store.directory import accounts, consents, passwords
+from graphpost.store.directory.accounts import Credential
+from graphpost.store.directory.declared import certificate_of
 from graphpost.store.store import Tx
 
 _DAY: Final = 86_400 * SECOND

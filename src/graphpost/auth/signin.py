@@ -25,8 +25,8 @@ from graphpost.auth.scopes import Granted, Requested, default_of, listed, parse_
 from graphpost.auth.showing import describe, show
 from graphpost.auth.trail import AUTHORIZE, CODE, CONSENT, SIGN_IN
 from graphpost.mail.mailbox import Application
-from graphpost.store import consents
-from graphpost.store.grants import Facts, Grant, grant_id_of
+from graphpost.store.directory import consents
+from graphpost.store.directory.grants import Facts, Grant, grant_id_of
 
 CODE_SECONDS: Final = 600
 _MODES: Final = ("query", "fragment", "form_post")

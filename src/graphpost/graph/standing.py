@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from graphpost.auth.access import Permission, Principal, check_permission, check_principal, find_mailbox
 from graphpost.errors import NotFound
 from graphpost.mail.mailbox import Directory, Mailbox
-from graphpost.store.deferrals import Requester
+from graphpost.store.mailbox.deferrals import Requester
 
 MAIL_SEND: Final = Permission(("Mail.Send", "Mail.Send.Shared"), ("Mail.Send",))
 MAIL_WRITE: Final = Permission(("Mail.ReadWrite", "Mail.ReadWrite.Shared"), ("Mail.ReadWrite",))

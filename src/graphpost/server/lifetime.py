@@ -41,9 +41,9 @@ from graphpost.server.delivery import start_delivery
 from graphpost.server.foundation import Foundation
 from graphpost.server.inbound import start_inbound
 from graphpost.sockets import listen, own_address
-from graphpost.store.declared import apply_settings
-from graphpost.store.opening import open_blobs, open_store
-from graphpost.store.people import Accounts
+from graphpost.store.databases.opening import open_blobs, open_store
+from graphpost.store.directory.declared import apply_settings
+from graphpost.store.directory.people import Accounts
 from graphpost.store.store import Store
 from graphpost.throttling.limiting import Throttling
 from graphpost.web.app import Application

@@ -23,8 +23,8 @@ from graphpost.delivery.queue.leases import Leases
 from graphpost.delivery.settle import speaks_at
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import deliveries
-from graphpost.store.deliveries import BUCKETS, Delivery, Place
+from graphpost.store.queue import deliveries
+from graphpost.store.queue.deliveries import BUCKETS, Delivery, Place
 from graphpost.store.store import Store, Tx
 from graphpost.transport.courier import Reply
 
@@ -173,7 +173,8 @@ class Waiting:
         """Conclude without trying; whether the sender knows."""
         attempt = await self._attempts.hold_back(job, self._reason(lane))
         await self._settle(job, attempt)
-        return attempt.problem is None
+        after = attempt.conclusion.delivery
+        return after.state != deliveries.QUEUED or not self.is_overdue(after, self._clock.now())
 
     def _reason(self, lane: Lane) -> Reply:
         if lane.is_held(self._clock.now()):

@@ -14,10 +14,11 @@ from graphpost.ids import message_id_text
 from graphpost.mail.mailbox import Directory
 from graphpost.mail.message import Item
 from graphpost.odata.errors import ODataError
-from graphpost.store import feeds, messages
-from graphpost.store.changes import Change
+from graphpost.store.mailbox import messages
+from graphpost.store.mailbox.changes import Change
+from graphpost.store.notifications import feeds
+from graphpost.store.notifications.subscriptions import Subscription
 from graphpost.store.store import Tx
-from graphpost.store.subscriptions import Subscription
 
 Notification = dict[str, Any]
 EVENTS: Final = {

@@ -24,10 +24,11 @@ from graphpost.graph.prefer import read_preferences
 from graphpost.graph.standing import OWN_LIST, requester_of
 from graphpost.graph.writing import json_members
 from graphpost.notifications.handshake import INVALID
-from graphpost.store import changes, feeds, subscriptions
-from graphpost.store.feeds import Feed
+from graphpost.store.mailbox import changes
+from graphpost.store.notifications import feeds, subscriptions
+from graphpost.store.notifications.feeds import Feed
+from graphpost.store.notifications.subscriptions import ACTIVE, Subscription, Terms
 from graphpost.store.store import Tx
-from graphpost.store.subscriptions import ACTIVE, Subscription, Terms
 
 PAGE: Final = 100
 REMIND_SECONDS: Final = 12 * 3600  # before the end, or a quarter of the lifetime before
