@@ -9,8 +9,8 @@ from graphpost.admin.http import AdminApi, Answer
 from graphpost.admin.operations import Operations
 from graphpost.clock import SECOND
 from graphpost.mail.mailbox import Mailbox
-from graphpost.store import deliveries
-from graphpost.store.deliveries import Delivery, Recipient, Saying
+from graphpost.store.queue import deliveries
+from graphpost.store.queue.deliveries import Delivery, Recipient, Saying
 
 TOKEN = "secret-token"
 NOW = 1_700_000_000 * SECOND

@@ -1,6 +1,6 @@
 """Imports go down only, packages of one layer don't know each other, and there are no cycles.
 
-The same holds inside `graph` and `delivery`, for their groups and for the modules that stand beside them.
+The same holds inside `graph`, `delivery` and `store`, for their groups and for the modules that stand beside them.
 """
 
 import ast
@@ -51,6 +51,14 @@ GROUPS = {
         ("prefer", "queries", "writing"),
         ("bodies", "conditions", "keys", "standing", "streaming"),
         ("call", "html", "schema"),
+    ),
+    "store": (
+        ("databases", "directory", "notifications", "search"),
+        ("mailbox",),
+        ("queue",),
+        ("audit", "contents", "repeats", "usage"),
+        ("blobs",),
+        ("parts", "store"),
     ),
 }
 

@@ -23,7 +23,7 @@ from graphpost.auth.keys import SigningKeys
 from graphpost.auth.tokens import TokenVerifier
 from graphpost.clock import SystemClock
 from graphpost.config import IssuerSettings
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -19,12 +19,13 @@ from graphpost.errors import ConfigurationError
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import Application, Mailbox
 from graphpost.maillog import MailLog
-from graphpost.store import accounts, consents, deleted, folders, grants
-from graphpost.store.declared import apply_settings
-from graphpost.store.grants import Facts, Grant, grant_id_of
-from graphpost.store.passwords import generate_secret, hash_generated, hash_password, is_password
-from graphpost.store.people import Accounts
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.store.directory import accounts, consents, deleted, grants
+from graphpost.store.directory.declared import apply_settings
+from graphpost.store.directory.grants import Facts, Grant, grant_id_of
+from graphpost.store.directory.passwords import generate_secret, hash_generated, hash_password, is_password
+from graphpost.store.directory.people import Accounts
+from graphpost.store.mailbox import folders
 from graphpost.store.store import Store
 from graphpost.testing.clock import JumpingClock
 from graphpost.testing.postgres import PostgresServer
@@ -66,7 +67,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runner]:
         if request.param == "sqlite":
             opened: Store = SqliteStore.open(tmp_path / "graphpost.db", readers=1)
         else:
-            from graphpost.store.postgres import PostgresStore
+            from graphpost.store.databases.postgres import PostgresStore
 
             opened = PostgresStore.open(new_schema(request.getfixturevalue("postgres")), connections=2)
         yield Runner(loop, opened)

@@ -23,7 +23,7 @@ from tests.auth.world import (
     authorize_url,
 )
 
-from graphpost.store import accounts
+from graphpost.store.directory import accounts
 
 SCOPE = "https://graph.microsoft.com/.default"
 ID = "12345678-0000-4000-8000-000000000001"

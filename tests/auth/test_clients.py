@@ -13,9 +13,9 @@ from tests.auth.world import CLIENT, DOMAIN, ORIGIN, PRIVATE, PUBLIC, SECRET, ST
 
 from graphpost.auth.issuer import IssuerRequest
 from graphpost.config import IssuerSettings
-from graphpost.store import accounts
-from graphpost.store.accounts import Credential
-from graphpost.store.passwords import generate_secret, hash_generated
+from graphpost.store.directory import accounts
+from graphpost.store.directory.accounts import Credential
+from graphpost.store.directory.passwords import generate_secret, hash_generated
 
 DEFAULT = "https://graph.microsoft.com/.default"
 PS256_HEAD = encode(b'{"alg":"PS256"}')

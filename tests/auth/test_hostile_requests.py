@@ -12,7 +12,7 @@ from graphpost.auth.assertions import parse_assertion
 from graphpost.auth.authority import Authority
 from graphpost.auth.protocol import OAuthError
 from graphpost.auth.scopes import parse_scopes
-from graphpost.store.accounts import is_safe_redirect
+from graphpost.store.directory.accounts import is_safe_redirect
 
 PATHS = (
     "oauth2/v2.0/token",

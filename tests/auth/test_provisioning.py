@@ -18,8 +18,9 @@ from graphpost.errors import Unauthenticated, Unavailable
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import INBOX, Application, Mailbox
 from graphpost.maillog import MailLog
-from graphpost.store import accounts, deleted, folders, groups
-from graphpost.store.people import Accounts
+from graphpost.store.directory import accounts, deleted, groups
+from graphpost.store.directory.people import Accounts
+from graphpost.store.mailbox import folders
 from graphpost.store.store import Store
 from graphpost.testing.clock import JumpingClock
 

@@ -7,7 +7,7 @@ import pytest
 from graphpost.auth.redirects import Place, find_place
 from graphpost.errors import ConfigurationError
 from graphpost.mail.mailbox import Application
-from graphpost.store.accounts import check_application
+from graphpost.store.directory.accounts import check_application
 
 CLIENT, PAGE = Place.CLIENT, Place.PAGE
 LETTERS = Application(

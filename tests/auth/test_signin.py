@@ -22,7 +22,7 @@ from tests.auth.world import (
 )
 
 from graphpost.auth.redirects import find_place
-from graphpost.store import accounts, consents
+from graphpost.store.directory import accounts, consents
 
 
 def sign_in(browser: TextBrowser, url: str = "", user: str = ADELE, password: str = PASSWORD) -> Page:

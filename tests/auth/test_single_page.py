@@ -201,6 +201,7 @@ def test_a_frame_learns_that_somebody_is_signed_in(world: World, browser: TextBr
         {"prompt": "None"},
         {"client_id": CLIENT, "redirect_uri": REDIRECT, "prompt": "none"},
         {"redirect_uri": REDIRECT, "prompt": "none"},
+        {"response_mode": "form_post", "prompt": "none"},
         {"redirect_uri": "https://evil.test/", "prompt": "none"},
     ],
 )

@@ -16,9 +16,9 @@ from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import ApplicationSettings, Config, IssuerSettings, MailboxSettings
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import Directory
-from graphpost.store import accounts
 from graphpost.store.audit import Actor
-from graphpost.store.declared import apply_settings
+from graphpost.store.directory import accounts
+from graphpost.store.directory.declared import apply_settings
 from graphpost.store.store import Store
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from tests.browser.hosting import Host, hosted
 from tests.clients import node
 from tests.programs import needed
 
-from graphpost.store import consents
+from graphpost.store.directory import consents
 from graphpost.testing.server import ServerThread, running_server
 
 pytestmark = pytest.mark.slow
@@ -260,6 +260,8 @@ def test_the_page_reads_what_graph_says_and_nothing_else(visit: Visit, server: S
     assert refused["status"] == 401
     assert "InvalidAuthenticationToken" in refused["body"]
     assert "authorization_uri" in refused["headers"]["www-authenticate"]
+    included = f"fetch('{server.url}/v1.0/me', {{headers: {authorization}, credentials: 'include'}})"
+    assert visit.do(f"{included}.then(() => 'shown', () => 'hidden')") == "hidden"
     for path in ("/healthz", "/metrics", "/admin/queue", f"/{TENANT}/oauth2/v2.0/authorize", "/"):
         assert visit.do(f"ask('GET', '{server.url}{path}')") == "hidden"
         assert visit.do(f"ask('GET', '{server.url}{path}', {authorization})") == "hidden"

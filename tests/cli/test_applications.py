@@ -116,6 +116,8 @@ def test_what_cannot_be_done_is_said_in_a_line(graphpost: Any, app: str, tmp_pat
         (["revoke-consent", app, "--user", "a@b.test"], "there is no mailbox a@b.test"),
         (["add", "X", "--mailbox", "group:"], "mailbox_scope: must have 1 to 256 characters"),
         (["add", "X", "--mailbox", "domain:-"], "mailbox_scope: '-' is not a domain"),
+        (["add", "X", "--mailbox-for", "Mail.Sned", "a@b.test"], "'Mail.Sned' is no permission"),
+        (["add", "X", "--mailbox-for", "Mail.Send", "x"], "permission_scopes.Mail.Send[0]"),
     ):
         status, _, err = graphpost("app", *arguments)
         assert status != 0, arguments

@@ -11,9 +11,10 @@ from tests.cli.conftest import Command
 
 from graphpost.clock import SECOND
 from graphpost.config import load
-from graphpost.store import accounts, audit
+from graphpost.store import audit
 from graphpost.store.audit import NO_MAILBOX, Actor, Entry, Record, entry_of
-from graphpost.store.opening import open_store
+from graphpost.store.databases.opening import open_store
+from graphpost.store.directory import accounts
 from graphpost.store.store import Tx
 
 DAY = 86_400 * SECOND

@@ -12,13 +12,16 @@ from typing import Any
 import pytest
 
 from graphpost import __version__
+from graphpost.admin.access import announce
 from graphpost.cli import COMMANDS, main
 from graphpost.cli.output import state_text
 from graphpost.clock import SECOND
 from graphpost.config import Config, load
-from graphpost.store import changes, tls
-from graphpost.store.opening import open_store
-from graphpost.store.sqlite import SqliteStore
+from graphpost.files import make_directory
+from graphpost.store.databases.opening import open_store
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.store.mailbox import changes
+from graphpost.store.queue import tls
 from graphpost.store.store import Tx
 
 
@@ -170,8 +173,12 @@ def test_a_password_comes_from_standard_input(graphpost: Any, monkeypatch: pytes
 
 
 def test_applications_are_administered_without_a_server(graphpost: Any) -> None:
-    added = graphpost.json("app", "add", "Invoices", "--permission", "Mail.Send", "--mailbox", "a@b.test")
+    options = ["--mailbox", "a@b.test"]
+    for entry in ("group:Senders", "c@b.test"):
+        options += ["--mailbox-for", "Mail.Send", entry]
+    added = graphpost.json("app", "add", "Invoices", "--permission", "Mail.Send", *options)
     assert added["mailbox_scope"] == ["a@b.test"]
+    assert added["permission_scopes"] == {"Mail.Send": ["group:Senders", "c@b.test"]}
     _, out, _ = graphpost("app", "secret", added["client_id"])
     assert out.splitlines()[0] == f"client id  {added['client_id']}"
     assert graphpost("app", "list")[1].splitlines()[1].split() == [
@@ -223,6 +230,30 @@ def test_the_help_of_a_group_says_in_full_what_its_commands_do(
     assert "..." not in out.partition("Commands:")[2]
     rows = out.partition("Commands:")[2].split("\n  ")
     assert rows[-1].rstrip().endswith(".")
+
+
+def test_a_new_data_directory_is_pointed_out_once(graphpost: Any, data: Path) -> None:
+    note = f"{data} is a new data directory; no server has run on it yet.\n"
+    assert graphpost("queue", "list") == (0, "The queue is empty.\n", note)
+    assert graphpost("queue", "list") == (0, "The queue is empty.\n", "")
+
+
+def test_a_running_servers_settings_are_found_by_the_environment_too(
+    graphpost: Any,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(
+        f'[tenant]\nid = "{"1" * 8}-1111-1111-1111-{"1" * 12}"\n[[mailboxes]]\naddress = "a@b.test"\n'
+    )
+    make_directory(data)
+    announce(data, "https://localhost:1", file)
+    monkeypatch.setenv("GRAPHPOST_DATA", str(data))
+    assert main(["env"]) == 0
+    assert "export MAILBOX=a@b.test" in capsys.readouterr().out
 
 
 def test_a_postmaster_who_is_nobody_is_warned_of(graphpost: Any, data: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from graphpost.clock import from_datetime
-from graphpost.store import deliveries
-from graphpost.store.deliveries import Recipient, Saying
+from graphpost.store.queue import deliveries
+from graphpost.store.queue.deliveries import Recipient, Saying
 
 
 def test_administration_goes_through_the_running_server(graphpost: Any, server: Any) -> None:
@@ -40,6 +40,17 @@ def test_token_asks_the_issuer_as_a_user(graphpost: Any, server: Any) -> None:
     assert graphpost("token", "--user", "Adele@example.test")[0] == 0
     assert b"grant_type=password&username=adele%40example.test" in server.requests[0][2]
     assert graphpost("token", "--user", "nobody@example.test")[0] == 2
+
+
+def test_a_password_is_no_token_where_the_grant_is_off(
+    graphpost: Any, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRAPHPOST_ISSUER_PASSWORD_GRANT", "false")
+    status, _, err = graphpost("token", "--user", "adele@example.test")
+    assert (status, err) == (
+        2,
+        "graphpost: issuer.password_grant: is off: nobody gets a token for a password\n",
+    )
 
 
 def sent(server: Any) -> Any:

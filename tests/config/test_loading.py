@@ -370,6 +370,16 @@ REFUSED = [
         "no permission that Graphpost knows",
     ),
     (application('mailbox_scope = ["x"]'), "applications[0].mailbox_scope[0]", "not a GUID"),
+    (
+        application('permission_scopes = {"Mail.Sned" = []}'),
+        "applications[0].permission_scopes",
+        "did you mean Mail.Send?",
+    ),
+    (
+        application('permission_scopes = {"Mail.Send" = ["a@b.test", "x"]}'),
+        "applications[0].permission_scopes.Mail.Send[1]",
+        "not a GUID",
+    ),
     ('[[routes]]\ndomains = []\nto = "local:"', "routes[0].domains", "at least one domain"),
     ('[[routes]]\ndomains = ["*x.test"]\nto = "local:"', "routes[0].domains[0]", "not a domain"),
     (route('to = "mx:far.test"'), "routes[0].to", "nothing follows `mx:`"),

@@ -44,8 +44,10 @@ from tests.crash.serve import POINTS
 from graphpost.clock import SECOND, SystemClock, to_text
 from graphpost.config import embedded_defaults
 from graphpost.mail.mailbox import INBOX, SENT_ITEMS
-from graphpost.store import accounts, deferrals, deliveries, lookups, messages
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.store.directory import accounts
+from graphpost.store.mailbox import deferrals, messages
+from graphpost.store.queue import deliveries, lookups
 from graphpost.store.store import Tx
 from graphpost.testing.smtp_peer import Gate, Hold, SmtpPeer
 

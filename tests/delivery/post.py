@@ -38,11 +38,13 @@ from graphpost.ids import Numbers
 from graphpost.mail.mailbox import INBOX, Directory, Mailbox
 from graphpost.mail.message import Address, Body, Item, Message
 from graphpost.maillog import MailLog
-from graphpost.store import accounts, deliveries, lookups, messages
 from graphpost.store import contents as stored
 from graphpost.store.blobs import FileBlobs
-from graphpost.store.deliveries import Delivery
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.store.directory import accounts
+from graphpost.store.mailbox import messages
+from graphpost.store.queue import deliveries, lookups
+from graphpost.store.queue.deliveries import Delivery
 from graphpost.store.store import Dialect, Store, Tx
 from graphpost.testing.clock import JumpingClock
 from graphpost.transport.capture import CaptureCourier

@@ -8,7 +8,7 @@ from tests.delivery.post import DEAD, LATER, NEVER, YES
 from graphpost.clock import SECOND
 from graphpost.config import DeliverySettings
 from graphpost.delivery.settle import Conclusion, conclude, unfiled
-from graphpost.store.deliveries import DONE, HELD, QUEUED, Delivery, Recipient, Saying
+from graphpost.store.queue.deliveries import DONE, HELD, QUEUED, Delivery, Recipient, Saying
 from graphpost.transport.courier import Deferred, Delivered, Outcome, Reply
 
 HOUR = 3600 * SECOND

@@ -18,8 +18,8 @@ from graphpost.delivery.housekeeping.indexing import Indexer
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Services
 from graphpost.mail.mailbox import Directory
-from graphpost.store import accounts
 from graphpost.store.blobs import FileBlobs
+from graphpost.store.directory import accounts
 from graphpost.store.store import Store, Tx
 from graphpost.testing.clock import JumpingClock
 

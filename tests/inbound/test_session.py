@@ -13,7 +13,7 @@ from tests.inbound.room import HOST, LETTER, MakeRoom, Room
 
 from graphpost.mail.mailbox import INBOX, Directory
 from graphpost.mail.message import Item, Message
-from graphpost.store import messages
+from graphpost.store.mailbox import messages
 
 pytestmark = pytest.mark.anyio
 

@@ -19,8 +19,9 @@ from graphpost.admin.queue import OperationError, QueueOperations
 from graphpost.clock import Instant, from_datetime
 from graphpost.errors import ConfigurationError
 from graphpost.ids import number_at, parse_item_id
-from graphpost.store import accounts, audit, deleted
+from graphpost.store import audit
 from graphpost.store.audit import NO_MAILBOX, Record, line_of
+from graphpost.store.directory import accounts, deleted
 from graphpost.store.store import Tx
 
 AT_ONCE: Final = 1000  # records in one answer

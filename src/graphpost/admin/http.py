@@ -27,8 +27,8 @@ from graphpost.admin.queue import OperationError
 from graphpost.auditing.auditor import Auditor
 from graphpost.errors import ConfigurationError, GraphpostError, StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import accounts
 from graphpost.store.audit import ADMINISTRATION, Actor
+from graphpost.store.directory import accounts
 
 Answer = tuple[int, dict[str, str], bytes]
 _JSON: Final = {"content-type": "application/json", "cache-control": "no-store"}

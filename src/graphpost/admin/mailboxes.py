@@ -21,8 +21,8 @@ from graphpost.config.people import check_address, check_one_line
 from graphpost.errors import ConfigurationError
 from graphpost.ids import new_guid
 from graphpost.mail.mailbox import USUAL_QUOTA, Kind, Mailbox
-from graphpost.store import accounts, deleted, passwords
-from graphpost.store.deleted import Deleted
+from graphpost.store.directory import accounts, deleted, passwords
+from graphpost.store.directory.deleted import Deleted
 from graphpost.store.store import Tx
 
 _USUAL: Final = AccountSettings()

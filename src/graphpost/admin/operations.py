@@ -17,9 +17,9 @@ from graphpost.admin.audit import AuditOperations
 from graphpost.admin.importing import ImportOperations
 from graphpost.admin.queue import OperationError
 from graphpost.mail.address import domain_of
-from graphpost.store import tls
+from graphpost.store.queue import tls
+from graphpost.store.queue.tls import Level, StoredPolicy
 from graphpost.store.store import Tx
-from graphpost.store.tls import Level, StoredPolicy
 
 
 @dataclass(frozen=True, slots=True)

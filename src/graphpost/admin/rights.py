@@ -17,7 +17,7 @@ from graphpost.config.rights import check_holder
 from graphpost.errors import ConfigurationError
 from graphpost.mail.mailbox import Directory
 from graphpost.mail.rights import GROUP, NO_RIGHTS, RIGHTS, Given, Right
-from graphpost.store import accounts, rights
+from graphpost.store.directory import accounts, rights
 from graphpost.store.store import Tx
 
 

@@ -23,7 +23,7 @@ from graphpost.errors import GraphpostError
 from graphpost.files import make_directory, open_made
 from graphpost.ids import Numbers
 from graphpost.maillog import MailLog
-from graphpost.store import accounts, audit
+from graphpost.store import audit
 from graphpost.store.audit import (
     ADMINISTRATION,
     ISSUER,
@@ -34,6 +34,7 @@ from graphpost.store.audit import (
     Record,
     entry_of,
 )
+from graphpost.store.directory import accounts
 from graphpost.store.store import Store, Tx
 
 WAIT_SECONDS: Final = 0.2

@@ -23,7 +23,7 @@ from graphpost.auth import protocol
 from graphpost.auth.authority import Authority
 from graphpost.auth.protocol import OAuthError, base64url
 from graphpost.clock import SECOND, Instant
-from graphpost.store.accounts import Credential
+from graphpost.store.directory.accounts import Credential
 
 TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LEEWAY: Final = 300 * SECOND

@@ -11,10 +11,10 @@ from graphpost.auth.minting import Client
 from graphpost.auth.protocol import IssuerRequest, OAuthError
 from graphpost.auth.realm import Realm
 from graphpost.mail.mailbox import Application
-from graphpost.store import accounts, grants
-from graphpost.store.accounts import Credential
-from graphpost.store.grants import Grant, grant_id_of
-from graphpost.store.passwords import is_slow
+from graphpost.store.directory import accounts, grants
+from graphpost.store.directory.accounts import Credential
+from graphpost.store.directory.grants import Grant, grant_id_of
+from graphpost.store.directory.passwords import is_slow
 
 
 def find_application(realm: Realm, client_id: str) -> Application:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from graphpost.config import CloudName
-from graphpost.store.accounts import GRAPH_APPLICATION
+from graphpost.store.directory.accounts import GRAPH_APPLICATION
 
 
 @dataclass(frozen=True, slots=True)

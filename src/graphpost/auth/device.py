@@ -15,8 +15,8 @@ from graphpost.auth.scopes import default_of, listed, parse_scopes, resolve
 from graphpost.auth.showing import describe, show
 from graphpost.auth.signin import is_signed_in_already, sign_in_by_form
 from graphpost.auth.trail import DEVICE, DEVICE_CODE, DEVICE_CONSENT
-from graphpost.store import consents, grants
-from graphpost.store.grants import Facts, Grant, grant_id_of
+from graphpost.store.directory import consents, grants
+from graphpost.store.directory.grants import Facts, Grant, grant_id_of
 from graphpost.store.store import Tx
 
 PAGE: Final = "/common/oauth2/deviceauth"

@@ -36,8 +36,8 @@ from graphpost.auth.scopes import (
 )
 from graphpost.clock import SECOND, Instant
 from graphpost.mail.mailbox import Mailbox
-from graphpost.store import consents, grants
-from graphpost.store.grants import Facts, Grant, Kind, grant_id_of
+from graphpost.store.directory import consents, grants
+from graphpost.store.directory.grants import Facts, Grant, Kind, grant_id_of
 
 _SHORT: Final = {"urn:ietf:params:oauth:grant-type:device_code": "device_code"}
 REUSE_GRACE: Final = 60 * SECOND

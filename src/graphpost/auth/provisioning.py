@@ -18,8 +18,8 @@ from graphpost.errors import ConfigurationError, Unavailable
 from graphpost.ids import Numbers, new_guid
 from graphpost.mail.mailbox import Mailbox
 from graphpost.maillog import MailLog
-from graphpost.store import accounts, deleted
-from graphpost.store.people import Accounts
+from graphpost.store.directory import accounts, deleted
+from graphpost.store.directory.people import Accounts
 from graphpost.store.store import Tx
 
 A_MINUTE: Final = 120  # mailboxes that one process makes

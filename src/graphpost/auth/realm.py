@@ -27,8 +27,8 @@ from graphpost.auth.trail import Note, nobody
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import IssuerSettings
 from graphpost.mail.mailbox import Directory, Mailbox
-from graphpost.store import accounts, grants
-from graphpost.store.passwords import is_password
+from graphpost.store.directory import accounts, grants
+from graphpost.store.directory.passwords import is_password
 from graphpost.store.store import Store, Tx
 
 _SWEEP = 600 * SECOND

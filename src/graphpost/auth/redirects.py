@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from graphpost.mail.mailbox import Application
-from graphpost.store.accounts import is_safe_redirect, redirect_key
+from graphpost.store.directory.accounts import is_safe_redirect, redirect_key
 
 
 class Place(Enum):

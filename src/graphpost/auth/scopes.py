@@ -14,7 +14,7 @@ from typing import Final
 from graphpost.auth.authority import GRAPH, Authority
 from graphpost.auth.protocol import RESOURCE, SCOPE, SCOPE_NOT_DEFAULT, OAuthError
 from graphpost.mail.mailbox import Application
-from graphpost.store.accounts import GRAPH_APPLICATION
+from graphpost.store.directory.accounts import GRAPH_APPLICATION
 
 OPENID: Final = ("openid", "profile", "email", "offline_access")
 DEFAULT: Final = ".default"

@@ -25,8 +25,8 @@ from graphpost.auth.scopes import Granted, Requested, default_of, listed, parse_
 from graphpost.auth.showing import describe, show
 from graphpost.auth.trail import AUTHORIZE, CODE, CONSENT, SIGN_IN
 from graphpost.mail.mailbox import Application
-from graphpost.store import consents
-from graphpost.store.grants import Facts, Grant, grant_id_of
+from graphpost.store.directory import consents
+from graphpost.store.directory.grants import Facts, Grant, grant_id_of
 
 CODE_SECONDS: Final = 600
 _MODES: Final = ("query", "fragment", "form_post")
@@ -50,6 +50,12 @@ class Asking:
         """Ties a form to these parameters."""
         return hashlib.sha256(urlencode(sorted(self.params.items())).encode()).hexdigest()
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether it is a page that asks, as from a hidden frame, and the answer a redirect whatever it is."""
+        is_quiet = self.params.get("prompt") == "none" and self.mode != "form_post"
+        return is_quiet and self.place is Place.PAGE
+
 
 async def answer_authorize(realm: Realm, request: IssuerRequest, version: int) -> IssuerReply:
     """A page, or the redirect back to the application."""
@@ -64,8 +70,7 @@ async def answer_authorize(realm: Realm, request: IssuerRequest, version: int) -
         realm.refused(request, error)
         return show("error", None, 400, facts=error_body(error, realm.now(), request))
     request.trail.client_id = asking.application.client_id
-    is_silent = params.get("prompt") == "none" and asking.place is Place.PAGE and request.method == "GET"
-    browser = await open_browser(realm, request, is_silent=is_silent)
+    browser = await open_browser(realm, request, is_silent=asking.is_silent and request.method == "GET")
     try:
         return await _proceed(realm, browser, asking, step, version)
     except OAuthError as error:

@@ -28,7 +28,7 @@ from graphpost.auth.key_watch import WatchedKeys
 from graphpost.auth.provisioning import Newcomer
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.errors import Unauthenticated, Unavailable
-from graphpost.store.accounts import GRAPH_APPLICATION
+from graphpost.store.directory.accounts import GRAPH_APPLICATION
 
 GRAPH_AUDIENCES: Final = frozenset({GRAPH, f"{GRAPH}/", GRAPH_APPLICATION})
 LEEWAY: Final = 300 * SECOND
@@ -103,8 +103,8 @@ class OwnIssuer:
     def is_issuer(self, text: str) -> bool:
         try:
             parts = urlsplit(text)
-            path = f"/{self.tenant_id}/"
-            return parts.scheme in ("https", "http") and parts.hostname in self.hosts and parts.path == path
+            paths = (f"/{self.tenant_id}/", f"/{self.tenant_id}/v2.0")
+            return parts.scheme in ("https", "http") and parts.hostname in self.hosts and parts.path in paths
         except ValueError:
             return False
 
@@ -113,7 +113,9 @@ class OwnIssuer:
         return isinstance(audience, str) and audience in GRAPH_AUDIENCES
 
     def is_access_token(self, claims: Mapping[str, Any]) -> bool:
-        return True  # its other tokens are for other audiences
+        return not str(claims.get("iss", "")).endswith(
+            "/v2.0"
+        )  # which its ID tokens have, for their applications
 
     def principal(self, claims: Mapping[str, Any]) -> Principal:
         delegated = "scp" in claims

@@ -93,6 +93,14 @@ def list_(config: Config, as_json: bool) -> None:
     metavar="ENTRY",
     help="Only this mailbox, group:NAME or domain:DOMAIN; may be repeated [all].",
 )
+@click.option(
+    "--mailbox-for",
+    "own_scopes",
+    nargs=2,
+    multiple=True,
+    metavar="PERMISSION ENTRY",
+    help="The same for one permission, instead.",
+)
 @json_option
 def add(
     config: Config,
@@ -104,11 +112,15 @@ def add(
     redirect_uris: tuple[str, ...],
     spa_redirect_uris: tuple[str, ...],
     mailbox_scope: tuple[str, ...],
+    own_scopes: tuple[tuple[str, str], ...],
     as_json: bool,
 ) -> None:
     """Add an application; its secret is shown this once."""
     from graphpost.cli.reaching import perform
 
+    permission_scopes: dict[str, list[str]] = {}
+    for permission, entry in own_scopes:
+        permission_scopes.setdefault(permission, []).append(entry)
     added = perform(
         config,
         "add_application",
@@ -120,5 +132,6 @@ def add(
         redirect_uris=redirect_uris,
         spa_redirect_uris=spa_redirect_uris,
         mailbox_scope=mailbox_scope,
+        permission_scopes=permission_scopes,
     )
     print_secret(added, as_json)

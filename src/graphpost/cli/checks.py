@@ -36,7 +36,7 @@ from graphpost.config.names import is_loopback
 from graphpost.delivery.outbound.outlets import check_files, host_name
 from graphpost.delivery.outbound.relaying import Relays
 from graphpost.errors import GraphpostError
-from graphpost.store.pending import pending_migrations
+from graphpost.store.databases.pending import pending_migrations
 from graphpost.tls import load_certificate
 from graphpost.transport.dkim_keys import read_key
 from graphpost.transport.sasl import BY_TOKEN, auth_lines, choose, concession

@@ -79,17 +79,29 @@ def with_config(function: Callable[..., Any]) -> Callable[..., Any]:
     @file_option
     @wraps(function)
     def wrapper(*, data: Path | None, file: Path | None, **options: Any) -> Any:
-        return function(read_config(file or _running_file(data), data, {}), **options)
+        file = file or _running_file(data)
+        is_new = file is None and not _embedded_data(data).exists()
+        config = read_config(file, data, {})
+        done = function(config, **options)
+        if is_new:
+            click.echo(f"{config.data} is a new data directory; no server has run on it yet.", err=True)
+        return done
 
     return wrapper
+
+
+def _embedded_data(data: Path | None) -> Path:
+    """The data directory, when there is no settings file."""
+    from graphpost.config import Config
+
+    return data or Path(os.environ.get("GRAPHPOST_DATA") or Config().data)
 
 
 def _running_file(data: Path | None) -> Path | None:
     """The settings file of the server that runs on the data directory: its commands speak of the same server."""
     from graphpost.admin.access import find_running
-    from graphpost.config import Config
 
-    running = find_running(data or Config().data)
+    running = find_running(_embedded_data(data))
     return Path(running.file) if running and running.file else None
 
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import click
 
-from graphpost.cli.output import one_line
+from graphpost.cli.output import one_line, size_text
 from graphpost.errors import GraphpostError
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def _post_at_once(config: Config, sender: str, body: bytes) -> str:
 
 
 def _post_draft(config: Config, sender: str, message: dict[str, Any], files: Sequence[Path]) -> str:
-    with _client(config, _WRITING) as client, _progress(sum(_size(file) for file in files)) as advance:
+    why = f"; what is larger than {size_text(config.limits.request_bytes)} is sent as a draft"
+    with _client(config, _WRITING, why) as client, _progress(sum(_size(file) for file in files)) as advance:
         draft = _answered(client.post(f"{_box(sender)}/messages", json=message)).json()["id"]
         path = f"{_box(sender)}/messages/{quote(draft, safe='')}"
         try:
@@ -90,7 +91,7 @@ def _upload(client: httpx2.Client, draft: str, file: Path, most: int, advance: A
 
 
 @contextmanager
-def _client(config: Config, permissions: Sequence[str]) -> Iterator[httpx2.Client]:
+def _client(config: Config, permissions: Sequence[str], why: str = "") -> Iterator[httpx2.Client]:
     """A client with a token of an application that has the permissions."""
     import httpx2
 
@@ -98,7 +99,8 @@ def _client(config: Config, permissions: Sequence[str]) -> Iterator[httpx2.Clien
     from graphpost.cli.token import app_token, choose_application
 
     running = get_running(config)
-    token = app_token(config, running, choose_application(config, permissions=permissions))
+    application = choose_application(config, permissions=permissions, why=why)
+    token = app_token(config, running, application)
     try:
         with http_client(config, running) as client:
             client.headers["authorization"] = f"Bearer {token}"

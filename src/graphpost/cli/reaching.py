@@ -138,7 +138,7 @@ async def _locally(config: Config, operation: str, arguments: dict[str, Any]) ->
     from graphpost.admin.operations import Operations
     from graphpost.clock import SystemClock
     from graphpost.ids import Numbers
-    from graphpost.store.opening import open_store
+    from graphpost.store.databases.opening import open_store
 
     clock = SystemClock()
     store = open_store(config.store, config.data)

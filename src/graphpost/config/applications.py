@@ -5,6 +5,7 @@ Each check raises ConfigurationError with the path of the key at fault.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
@@ -50,3 +51,13 @@ def _check_application(application: ApplicationSettings, where: str) -> None:
                 raise ConfigurationError(f"{where}.{kind}[{j}]", fault)
     for j, entry in enumerate(application.mailbox_scope):
         check_entry(entry, f"{where}.mailbox_scope[{j}]")
+    check_scopes(application.permission_scopes, f"{where}.permission_scopes")
+
+
+def check_scopes(scopes: Mapping[str, Iterable[str]], where: str) -> None:
+    """Raise unless each is a permission with entries that stand for mailboxes."""
+    for name, entries in scopes.items():
+        if fault := find_fault(name):
+            raise ConfigurationError(where, fault)
+        for j, entry in enumerate(entries):
+            check_entry(entry, f"{where}.{name}[{j}]")

@@ -16,7 +16,7 @@ from graphpost.config import AccountSettings
 from graphpost.errors import InsufficientStorage
 from graphpost.mail.mailbox import Mailbox
 from graphpost.maillog import MailLog
-from graphpost.store import folders
+from graphpost.store.mailbox import folders
 from graphpost.store.store import Store, Tx
 
 FRESH_SECONDS: Final = 10.0

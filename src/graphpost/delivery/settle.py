@@ -19,8 +19,9 @@ from graphpost.delivery import filing
 from graphpost.delivery.filing import Filing
 from graphpost.delivery.routing import CAPTURE
 from graphpost.delivery.schedule import next_attempt, speak_at
-from graphpost.store import deliveries, forgetting, messages
-from graphpost.store.deliveries import Answer, Delivery, Recipient, Saying
+from graphpost.store.mailbox import forgetting, messages
+from graphpost.store.queue import deliveries
+from graphpost.store.queue.deliveries import Answer, Delivery, Recipient, Saying
 from graphpost.store.store import Tx
 from graphpost.transport.courier import Deferred, Delivered, Failed, Outcome, Reply
 

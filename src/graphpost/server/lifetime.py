@@ -29,7 +29,7 @@ from graphpost.delivery.outbound.outlets import HTTPS_PORT, host_name
 from graphpost.eventlog import ProblemHandler
 from graphpost.files import locked, make_directory
 from graphpost.graph.notifications.notifying import GraphWording
-from graphpost.graph.routes import MAIL_LIST
+from graphpost.graph.standing import MAIL_LIST
 from graphpost.ids import Numbers
 from graphpost.maillog import MailLog
 from graphpost.notifications.notifier import Notifier
@@ -41,9 +41,9 @@ from graphpost.server.delivery import start_delivery
 from graphpost.server.foundation import Foundation
 from graphpost.server.inbound import start_inbound
 from graphpost.sockets import listen, own_address
-from graphpost.store.declared import apply_settings
-from graphpost.store.opening import open_blobs, open_store
-from graphpost.store.people import Accounts
+from graphpost.store.databases.opening import open_blobs, open_store
+from graphpost.store.directory.declared import apply_settings
+from graphpost.store.directory.people import Accounts
 from graphpost.store.store import Store
 from graphpost.throttling.limiting import Throttling
 from graphpost.web.app import Application

@@ -18,9 +18,11 @@ from graphpost.errors import NotFound, PreconditionFailed, StoreError
 from graphpost.mail.mailbox import DRAFTS, NO_FOLDER, SENT_ITEMS
 from graphpost.mail.message import Address, Attachment, ContentRef, Item
 from graphpost.mail.thread import conversation_of
-from graphpost.store import contents, deliveries, messages
+from graphpost.store import contents
 from graphpost.store.blobs import Blob
-from graphpost.store.forgetting import forget
+from graphpost.store.mailbox import messages
+from graphpost.store.mailbox.forgetting import forget
+from graphpost.store.queue import deliveries
 
 pytestmark = pytest.mark.anyio
 

@@ -10,9 +10,10 @@ from tests.store.made import item
 
 from graphpost.delivery.housekeeping.indexing import Indexer
 from graphpost.errors import StoreError
-from graphpost.store import indexing, messages, words
+from graphpost.store.mailbox import messages
+from graphpost.store.search import indexing, words
+from graphpost.store.search.words import HIGHEST
 from graphpost.store.store import Store, Tx
-from graphpost.store.words import HIGHEST
 
 pytestmark = pytest.mark.anyio
 BOX, OTHER = 1, 2

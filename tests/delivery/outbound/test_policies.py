@@ -20,7 +20,7 @@ from graphpost.delivery.outbound.policies import (
     Policies,
 )
 from graphpost.maillog import MailLog
-from graphpost.store import tls
+from graphpost.store.queue import tls
 from graphpost.store.store import Store
 from graphpost.testing.clock import JumpingClock
 from graphpost.transport.mta_sts import Policy, PolicyError, parse_policy

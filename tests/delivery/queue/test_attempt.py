@@ -11,9 +11,11 @@ from tests.delivery.post import DEAD, HOUR, LATER, NEVER, YES, Office
 from graphpost.clock import SECOND
 from graphpost.errors import StoreError
 from graphpost.mail.message import Attachment, ContentRef, Item
-from graphpost.store import contents, interventions, messages
-from graphpost.store.deliveries import HELD, QUEUED, Delivery
-from graphpost.store.lookups import ANY
+from graphpost.store import contents
+from graphpost.store.mailbox import messages
+from graphpost.store.queue import interventions
+from graphpost.store.queue.deliveries import HELD, QUEUED, Delivery
+from graphpost.store.queue.lookups import ANY
 from graphpost.transport.courier import Envelope, Outcome
 
 pytestmark = pytest.mark.anyio

@@ -13,8 +13,8 @@ from tests.delivery.post import DEAD, HOUR, LATER, ONE, SETTINGS, YES, Office
 
 from graphpost.clock import SECOND, Instant
 from graphpost.delivery.queue.lane import Limits
-from graphpost.store import deliveries
-from graphpost.store.deliveries import QUEUED
+from graphpost.store.queue import deliveries
+from graphpost.store.queue.deliveries import QUEUED
 
 pytestmark = pytest.mark.anyio
 

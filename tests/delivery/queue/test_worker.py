@@ -22,9 +22,9 @@ from tests.delivery.post import (
 )
 
 from graphpost.clock import SECOND
-from graphpost.store import interventions
-from graphpost.store.deliveries import DONE, HELD, QUEUED
-from graphpost.store.lookups import ANY
+from graphpost.store.queue import interventions
+from graphpost.store.queue.deliveries import DONE, HELD, QUEUED
+from graphpost.store.queue.lookups import ANY
 from graphpost.transport.courier import Deferred, Envelope, Outcome, Reply
 
 pytestmark = pytest.mark.anyio

@@ -22,12 +22,12 @@ from graphpost.graph.call import Reply, Request, Services
 from graphpost.ids import Numbers, message_id_text
 from graphpost.mail.mailbox import DRAFTS, Directory
 from graphpost.mail.message import Attachment, ContentRef
-from graphpost.store import folders, messages, uploads
 from graphpost.store.blobs import FileBlobs
-from graphpost.store.deferrals import Requester
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.store.mailbox import folders, messages, uploads
+from graphpost.store.mailbox.deferrals import Requester
+from graphpost.store.mailbox.uploads import part_name
 from graphpost.store.store import Store, Tx
-from graphpost.store.uploads import part_name
 
 pytestmark = pytest.mark.anyio
 NUMBER, TOKEN = 77, "t" * 43

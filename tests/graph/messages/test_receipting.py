@@ -24,8 +24,8 @@ from graphpost.delivery.responses.receipts import Receipts
 from graphpost.mail.mailbox import DELETED_ITEMS, INBOX, Mailbox
 from graphpost.mail.message import Item
 from graphpost.mail.rules import Actions, Rule
-from graphpost.store import messages, preferences
-from graphpost.store.preferences import Entry, Kind
+from graphpost.store.mailbox import messages, preferences
+from graphpost.store.mailbox.preferences import Entry, Kind
 
 __all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio

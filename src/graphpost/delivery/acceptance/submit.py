@@ -34,9 +34,9 @@ from graphpost.store import contents
 from graphpost.store.audit import Actor, Entry, Record, entry_of
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
-from graphpost.store.deferrals import NOBODY as UNKNOWN
-from graphpost.store.deferrals import Deferral, Requester
-from graphpost.store.deliveries import Delivery
+from graphpost.store.mailbox.deferrals import NOBODY as UNKNOWN
+from graphpost.store.mailbox.deferrals import Deferral, Requester
+from graphpost.store.queue.deliveries import Delivery
 from graphpost.store.repeats import Once
 from graphpost.store.store import Store, Tx
 

@@ -10,7 +10,7 @@ import asyncio
 from functools import partial
 
 from graphpost.maillog import MailLog
-from graphpost.store import indexing, words
+from graphpost.store.search import indexing, words
 from graphpost.store.store import Store
 
 _BLOCKS = 100  # looked through in one transaction

@@ -20,10 +20,10 @@ from graphpost.config import RouteSettings
 from graphpost.delivery.outbound.levels import DAY, REMEMBERED
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import tls
-from graphpost.store.deliveries import BUCKETS
+from graphpost.store.queue import tls
+from graphpost.store.queue.deliveries import BUCKETS
+from graphpost.store.queue.tls import StoredPolicy
 from graphpost.store.store import Store, Tx
-from graphpost.store.tls import StoredPolicy
 from graphpost.transport.mta_sts import Policy, PolicyError, parse_policy, parse_records
 from graphpost.transport.policy_host import PolicyHost
 from graphpost.transport.resolver import LookupFailedError, NoSuchDomainError, Records

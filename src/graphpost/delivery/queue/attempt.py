@@ -31,10 +31,12 @@ from graphpost.mail.mailbox import Directory
 from graphpost.mail.message import ContentRef, Item, Message
 from graphpost.mail.part import Opener
 from graphpost.maillog import MailLog
-from graphpost.store import contents, deliveries, messages
+from graphpost.store import contents
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
-from graphpost.store.deliveries import Delivery
+from graphpost.store.mailbox import messages
+from graphpost.store.queue import deliveries
+from graphpost.store.queue.deliveries import Delivery
 from graphpost.store.store import Store, Tx
 from graphpost.transport.courier import Courier, Data, Deferred, Envelope, Failed, Outcome, Reply
 from graphpost.transport.reject import RejectCourier

@@ -19,7 +19,7 @@ from graphpost.delivery.routing import LOCAL
 from graphpost.delivery.settle import Conclusion, apply, unfiled
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store.deliveries import Delivery
+from graphpost.store.queue.deliveries import Delivery
 from graphpost.store.store import Store
 
 BEHIND: Final = 4000

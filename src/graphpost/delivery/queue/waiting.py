@@ -23,8 +23,8 @@ from graphpost.delivery.queue.leases import Leases
 from graphpost.delivery.settle import speaks_at
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import deliveries
-from graphpost.store.deliveries import BUCKETS, Delivery, Place
+from graphpost.store.queue import deliveries
+from graphpost.store.queue.deliveries import BUCKETS, Delivery, Place
 from graphpost.store.store import Store, Tx
 from graphpost.transport.courier import Reply
 

@@ -1,7 +1,7 @@
 """Changing mail folders: create, rename, delete, move, copy.
 
 Folders that every mailbox has stay where they are and what they are called.  Whatever looks at the tree and then changes
-it holds the tree in between.  Deleting and copying of what is large goes on in steps (`store.trees`); the answer is
+it holds the tree in between.  Deleting and copying of what is large goes on in steps (`store.mailbox.trees`); the answer is
 given after the last.
 """
 
@@ -23,9 +23,9 @@ from graphpost.graph.folders.reading import folder_entity
 from graphpost.graph.keys import folder_at, folder_key, folder_number
 from graphpost.graph.render import folder_id
 from graphpost.mail.mailbox import DELETED_ITEMS, ROOT, WELL_KNOWN, Folder
-from graphpost.store import deferrals, folders, trees
+from graphpost.store.mailbox import deferrals, folders, trees
+from graphpost.store.mailbox.trees import Copying
 from graphpost.store.store import Tx
-from graphpost.store.trees import Copying
 
 NAME_LENGTH: Final = 255  # characters, as in Exchange
 DEPTH: Final = 300  # folders inside each other, as in Exchange

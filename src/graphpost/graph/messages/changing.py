@@ -15,7 +15,8 @@ from graphpost.graph.prefer import wants_minimal
 from graphpost.graph.writing import write_message
 from graphpost.mail.deferral import is_timed, send_time, settled
 from graphpost.mail.message import Item
-from graphpost.store import deferrals, deliveries, messages
+from graphpost.store.mailbox import deferrals, messages
+from graphpost.store.queue import deliveries
 from graphpost.store.store import Tx
 
 

@@ -19,8 +19,9 @@ from graphpost.graph.writing import json_members, write_message
 from graphpost.mail.deferral import is_timed
 from graphpost.mail.mailbox import DELETED_ITEMS, RECOVERABLE
 from graphpost.mail.message import Item
-from graphpost.store import contents, deferrals, folders, messages
-from graphpost.store.forgetting import forget
+from graphpost.store import contents
+from graphpost.store.mailbox import deferrals, folders, messages
+from graphpost.store.mailbox.forgetting import forget
 from graphpost.store.store import Tx
 
 _BINS: Final = frozenset({DELETED_ITEMS, RECOVERABLE})

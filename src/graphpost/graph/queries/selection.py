@@ -15,7 +15,7 @@ from graphpost.graph.schema import MESSAGE, EntityType, Property
 from graphpost.mail.mailbox import Mailbox
 from graphpost.odata.errors import ODataError
 from graphpost.odata.query import MAX_TOP, Expand, Options, parse_boolean, parse_options
-from graphpost.store.where import FilterError, order_column
+from graphpost.store.mailbox.where import FilterError, order_column
 
 _NEWEST_FIRST: Final = (("received_at", True),)
 _OLDEST_FIRST: Final = (("received_at", False),)

@@ -27,7 +27,8 @@ from graphpost.graph.bodies.payload import LARGE
 from graphpost.graph.call import PART, Call, Reply
 from graphpost.mail.mailbox import NO_FOLDER, RECOVERABLE
 from graphpost.mail.message import Item
-from graphpost.store import messages, repeats
+from graphpost.store import repeats
+from graphpost.store.mailbox import messages
 from graphpost.store.repeats import DoneBefore, Once
 from graphpost.store.store import Tx
 

@@ -22,7 +22,7 @@ from graphpost.graph.writing import json_members
 from graphpost.mail.mailbox import WELL_KNOWN, Mailbox
 from graphpost.mail.message import ZonedTime
 from graphpost.mail.preferences import AutomaticReplies, PersonalSettings, WorkingHours
-from graphpost.store import preferences
+from graphpost.store.mailbox import preferences
 from graphpost.store.store import Tx
 
 _ARCHIVE: Final = WELL_KNOWN["archive"][0]

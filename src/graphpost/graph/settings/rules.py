@@ -21,8 +21,8 @@ from graphpost.graph.settings.rule_schema import ACTIONS, PREDICATES, RULE
 from graphpost.graph.settings.rules_in import read_rule
 from graphpost.mail.mailbox import INBOX
 from graphpost.mail.rules import Rule, SizeRange
-from graphpost.store import folders, preferences
-from graphpost.store.preferences import Entry
+from graphpost.store.mailbox import folders, preferences
+from graphpost.store.mailbox.preferences import Entry
 from graphpost.store.store import Tx
 
 MOST: Final = 256

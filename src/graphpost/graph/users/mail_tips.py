@@ -24,7 +24,7 @@ from graphpost.mail.absence import is_away
 from graphpost.mail.address import is_valid_address
 from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.preferences import PersonalSettings
-from graphpost.store import preferences
+from graphpost.store.mailbox import preferences
 from graphpost.store.store import Tx
 
 MAX_ADDRESSES: Final = 100
