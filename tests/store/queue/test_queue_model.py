@@ -137,11 +137,8 @@ class Queue(RuleBasedStateMachine):
         if not self.rows:
             return
         row = self.rows[data.draw(st.integers(0, len(self.rows) - 1))]
-        [seen] = [
-            each
-            for each in self.read(lambda tx: deliveries.find(tx, row["message"]))
-            if each.position == row["position"]
-        ]
+        here = self.write(lambda tx: deliveries.find(tx, row["number"]))
+        [seen] = [each for each in here if each.position == row["position"]]
         claimed = self.write(lambda tx: deliveries.claim_one(tx, seen, self.now, self.now + LEASE, owner))
         assert (claimed is not None) is (row["state"] == "queued" and row["due"] <= self.now)
         if claimed is not None:
