@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from joserfc import jws, jwt
 from tests.auth.browsing import TextBrowser
+from tests.auth.test_issuers import Provider
 from tests.auth.test_tokens import claims, sign
 from tests.auth.world import (  # fmt: skip
     ADELE,
