@@ -305,3 +305,11 @@ async def test_who_comes_too_often_leaves_no_record_each_time(book: Book) -> Non
     statuses = [(await study.post("sendMail", BODY)).status for _ in range(5)]
     assert statuses == [202, 429, 429, 429, 429]
     assert [each.status for each in await book.records()] == [202]
+
+
+async def test_a_stranger_whose_body_was_not_waited_for_is_recorded_too(book: Book) -> None:
+    request = make_request("POST", "/v1.0/me/sendMail", b"", "forged", None)
+    error = await book.study.api.stranger(request.headers)
+    assert error is not None
+    book.study.api.refuse(request, error)
+    assert [each.status for each in await book.records(audit.NO_MAILBOX)] == [401]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -37,7 +37,7 @@ from graphpost.graph.audited import actor_of, is_recorded_already, message_of, s
 from graphpost.graph.bodies.values import clip
 from graphpost.graph.call import Call, Reply, Request, Services
 from graphpost.graph.routes import ROUTES, VERSIONS, Node, Route, build_tree, find_node
-from graphpost.graph.streaming import JSON_TYPE
+from graphpost.graph.streaming import JSON_TYPE, Followed
 from graphpost.mail.mailbox import Mailbox
 from graphpost.odata.errors import ODataError
 from graphpost.odata.path import PathError, parse_path
@@ -172,6 +172,8 @@ class GraphApi:
         throttle = self._services.throttle
         if throttle is None or principal is None:
             return error
+        if principal.client_id.casefold() not in self._services.directory().applications:
+            return error  # of strangers nothing is remembered
         return throttle.refuse(principal.client_id) or error
 
     def _note(self, actor: Actor, call: Call, reply: Reply) -> None:
@@ -242,6 +244,8 @@ class GraphApi:
 
     def refuse(self, request: Request, error: GraphError) -> Reply:
         """The answer to a request that failed before it came here."""
+        if self._services.auditor is not None and isinstance(error, Unauthenticated):
+            self._services.auditor.note(stranger(request), status=error.status, code=error.code)
         return self._refused(error, _standard_headers(request))
 
     def _refused(self, error: GraphError, headers: dict[str, str]) -> Reply:
@@ -256,15 +260,24 @@ class GraphApi:
 
 
 async def throttled(throttle: Throttle, call: Call, route: Route) -> Reply:
-    """The reply of a route within the limits; TooManyRequests, before anything is done, beyond them."""
+    """The reply of a route within the limits; TooManyRequests, before anything is done, beyond them.
+
+    A request whose answer is streamed is under way until the last of it is sent.
+    """
     box = call.mailbox
     meter = throttle.meter(call.principal.client_id, NO_MAILBOX if box is None else box.mailbox_id)
     if not throttle.try_enter(meter, len(call.body)):
         await throttle.enter(meter, len(call.body))
     try:
-        return await route.handler(call)
-    finally:
+        reply = await route.handler(call)
+    except BaseException:
         meter.running -= 1
+        raise
+    body: Any = reply.body
+    if hasattr(body, "__anext__"):
+        return msgspec.structs.replace(reply, body=Followed(body, meter.leave))
+    meter.running -= 1
+    return reply
 
 
 def find_place(trees: Mapping[str, Node], method: str, path: str) -> Place:

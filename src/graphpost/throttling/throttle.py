@@ -40,6 +40,10 @@ class Meter:
         self.running = 0
         self._refused = 0
 
+    def leave(self) -> None:
+        """A request is done."""
+        self.running -= 1
+
     def turn(self) -> int:
         """The seconds that one more has to wait: as many are told the same as can come at a time."""
         self._refused += 1

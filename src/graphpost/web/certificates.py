@@ -53,12 +53,18 @@ def server_certificate(config: Config, now: Instant) -> CertificateFiles:
     server = config.server
     if server.certificate:
         return CertificateFiles(Path(server.certificate), Path(server.key), None)
+    authority = config.data / "ca"
     try:
-        return _issued(config.data / "ca", subject_names(server.host, server.names), to_datetime(now))
+        return _issued(authority, subject_names(server.host, server.names), to_datetime(now))
     except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            "data", f"the local certificate authority cannot be used: {error}"
-        ) from error
+        fault = f"a file in {authority} is damaged"
+        if isinstance(error, OSError):
+            fault = f"{error.filename or authority}: {error.strerror}"
+        advice = (
+            "put it back, or move the directory away for a new authority, which clients have to trust then"
+        )
+        problem = f"the local certificate authority cannot be used: {fault}; {advice}"
+        raise ConfigurationError("data", problem) from error
 
 
 def subject_names(host: str, names: Iterable[str]) -> list[str]:

@@ -22,6 +22,7 @@ NOW = START // SECOND
 OID = "33333333-0000-4000-8000-000000000001"
 STRANGER = RSAKey.generate_key(2048)
 UNREADABLE = "CompactToken parsing failed with error code: 80049217"
+GRAPH_ID = "00000003-0000-0000-c000-000000000000"
 INVALID = "Access token validation failure."
 AUDIENCE = "Access token validation failure. Invalid audience."
 EXPIRED = "Lifetime validation failed, the token is expired."
@@ -133,6 +134,8 @@ def test_the_headers_of_graphs_own_tokens_are_accepted(verifier: TokenVerifier, 
         ({"tid": None}, INVALID),
         ({"aud": "https://vault.azure.net"}, AUDIENCE),
         ({"aud": CLIENT}, AUDIENCE),
+        ({"aud": CLIENT, "iss": f"{ORIGIN}/{TENANT}/v2.0"}, AUDIENCE),
+        ({"aud": GRAPH_ID, "iss": f"{ORIGIN}/{TENANT}/v2.0"}, INVALID),
         ({"aud": None}, AUDIENCE),
         ({"aud": ["https://graph.microsoft.com"]}, AUDIENCE),
         ({"exp": NOW - 300}, EXPIRED),

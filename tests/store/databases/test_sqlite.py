@@ -59,7 +59,7 @@ def test_what_cannot_be_opened_is_a_store_error(tmp_path: Path, kind: str) -> No
     else:
         path = tmp_path / "file" / "it.db"
         path.parent.write_bytes(b"")
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError, match=f"^{path}: "):
         SqliteStore.open(path)
     with pytest.raises(StoreError):
         SqliteStore.open(path)  # and no lock was left behind: the same again, not "in use"

@@ -2,9 +2,10 @@
 
 Two cookies: one names the browser from its first page on, one is the sign-in.  A third is the sign-in too, is sent from
 frames on other sites as well, and is looked at only where no page can be shown: a single-page application asks by such a
-frame, with `prompt=none`, whether somebody is signed in.  So no page of ours is ever a stranger's to click on.  A form carries an HMAC over both and
-over what it is for (step and parameters), so that neither another site nor another page of ours can have it sent.
-The Origin header is checked too where the browser sends one.
+frame, with `prompt=none`, whether somebody is signed in.  So no page of ours is ever a stranger's to click on.
+
+A form carries an HMAC over the first two and over what it is for (step and parameters), so that neither another site nor
+another page of ours can have it sent.  The Origin header is checked too where the browser sends one.
 """
 
 from __future__ import annotations

@@ -103,8 +103,8 @@ class OwnIssuer:
     def is_issuer(self, text: str) -> bool:
         try:
             parts = urlsplit(text)
-            path = f"/{self.tenant_id}/"
-            return parts.scheme in ("https", "http") and parts.hostname in self.hosts and parts.path == path
+            paths = (f"/{self.tenant_id}/", f"/{self.tenant_id}/v2.0")
+            return parts.scheme in ("https", "http") and parts.hostname in self.hosts and parts.path in paths
         except ValueError:
             return False
 
@@ -113,7 +113,9 @@ class OwnIssuer:
         return isinstance(audience, str) and audience in GRAPH_AUDIENCES
 
     def is_access_token(self, claims: Mapping[str, Any]) -> bool:
-        return True  # its other tokens are for other audiences
+        return not str(claims.get("iss", "")).endswith(
+            "/v2.0"
+        )  # which its ID tokens have, for their applications
 
     def principal(self, claims: Mapping[str, Any]) -> Principal:
         delegated = "scp" in claims

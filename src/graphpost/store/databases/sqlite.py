@@ -68,9 +68,9 @@ class SqliteStore:
         except (OSError, StoreError) as error:
             if lock >= 0:
                 os.close(lock)
-            raise (
-                error if isinstance(error, StoreError) else StoreError(f"{path}: {error.strerror}")
-            ) from error
+            if isinstance(error, StoreBusy):
+                raise
+            raise StoreError(f"{path}: {error.strerror if isinstance(error, OSError) else error}") from error
         return cls(path, lock, writer, readers)
 
     async def read(self, fn: Callable[[Tx], T]) -> T:
