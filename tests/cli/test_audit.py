@@ -118,6 +118,13 @@ def test_all_of_it_is_exported_as_json_lines(graphpost: Command, tmp_path: Path)
     assert (graphpost("audit", "--export", str(file)))[0] == 1
 
 
+def test_an_export_that_does_not_come_to_its_end_leaves_no_file(graphpost: Command, tmp_path: Path) -> None:
+    file = tmp_path / "audit.jsonl"
+    status, _, err = graphpost("audit", "--message", "zzz", "--export", str(file))
+    assert (status, err) == (1, "graphpost: 'zzz' is no id of a message\n")
+    assert not file.exists()
+
+
 def test_a_record_that_cannot_be_read_hides_no_other(graphpost: Command, data: Path, tmp_path: Path) -> None:
     config = load(None, data=data, environ={}, flags={})
     broken = (b"{", b"\xff", b'{"time":"noon","id":"1","kind":"user"}', b'{"time":"2026-01-01T00:00:00Z"}', b'{"time":"2026-01-01T00:00:00Z","id":"","kind":"user","message":"x"}')  # fmt: skip

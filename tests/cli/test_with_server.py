@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from graphpost.admin.banner import command_line
 from graphpost.clock import from_datetime
 from graphpost.store.queue import deliveries
 from graphpost.store.queue.deliveries import Recipient, Saying
@@ -141,7 +142,9 @@ def test_waiting_ends(graphpost: Any, server: Any) -> None:
     status, out, _ = graphpost("send", "--to", "b@b.test", "--subject", "x", "text", "--wait", "0.01")
     assert status == 3
     assert "deferred  b@b.test  451 later" in out
-    assert "Still on its way; look again with: graphpost queue show 00000000000000ff" in out
+    again = command_line(graphpost.data, "queue show 00000000000000ff")
+    assert again.endswith(f" queue show 00000000000000ff --data {graphpost.data}")
+    assert f"Still on its way; look again with: {again}\n" in out
 
 
 def test_a_message_whose_next_attempt_is_later_is_not_waited_for(graphpost: Any, server: Any) -> None:
@@ -153,7 +156,8 @@ def test_a_message_whose_next_attempt_is_later_is_not_waited_for(graphpost: Any,
     assert status == 3
     assert out.splitlines()[1:] == [
         "deferred  b@b.test  451 later",
-        "Deferred until 2100-01-01T00:00:00Z; look again with: graphpost queue show 00000000000000ff",
+        "Deferred until 2100-01-01T00:00:00Z; look again with: "
+        + command_line(graphpost.data, "queue show 00000000000000ff"),
     ]
 
 

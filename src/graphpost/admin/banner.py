@@ -64,6 +64,12 @@ def command_name() -> str:
     return shlex.quote(str(program))
 
 
+def command_line(data: Path, words: str) -> str:
+    """A command to be pasted, about the server on that data directory."""
+    where = "" if data == Config().data.absolute() else f" --data {shlex.quote(str(data))}"
+    return f"{command_name()} {words}{where}"
+
+
 def _rows(config: Config, url: str, ca: Path | None, file: Path | None) -> Iterator[tuple[str, str]]:
     yield "Graph", f"{url}/v1.0"
     yield "Elsewhere", ", ".join(_elsewhere(config, url))

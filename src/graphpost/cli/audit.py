@@ -12,6 +12,7 @@ import click
 
 from graphpost.cli.options import json_option, with_config
 from graphpost.cli.output import print_json, print_table
+from graphpost.errors import GraphpostError
 
 if TYPE_CHECKING:
     from graphpost.config import Config
@@ -84,14 +85,18 @@ def _export(config: Config, wanted: dict[str, Any], file: Path) -> None:
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise click.ClickException(f"{file}: {error.strerror}") from error
-    with open(descriptor, "wb") as out:
-        for record in _records(config, wanted, _AT_ONCE):
-            out.write(msgspec.json.encode(record) + b"\n")
-            count += 1
-            unreadable += _is_unreadable(record)
-            if count % _AT_ONCE == 0 and sys.stderr.isatty():
-                click.echo(f"\r{count} records", nl=False, err=True)
+        raise GraphpostError(f"{file}: {error.strerror}") from error
+    try:
+        with open(descriptor, "wb") as out:
+            for record in _records(config, wanted, _AT_ONCE):
+                out.write(msgspec.json.encode(record) + b"\n")
+                count += 1
+                unreadable += _is_unreadable(record)
+                if count % _AT_ONCE == 0 and sys.stderr.isatty():
+                    click.echo(f"\r{count} records", nl=False, err=True)
+    except BaseException:
+        file.unlink()  # half of it is not all of it
+        raise
     _warn(unreadable)
     click.echo(f"{count} records in {file}")
 

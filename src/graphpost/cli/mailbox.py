@@ -108,6 +108,8 @@ def change(
     from graphpost.cli.reaching import perform
 
     given: dict[str, Any] = {"name": name, "kind": kind, "quota_bytes": quota, "new_address": new_address}
+    if name is None and kind is None and quota is None and not new_address:
+        raise click.UsageError("say what to change")
     _print(perform(config, "change_mailbox", address=address, **given), "changed", as_json)
 
 

@@ -99,6 +99,7 @@ def _first_mailbox(config: Config) -> str:
 
 def _follow(config: Config, queue_id: str, wait: float) -> int:
     """Print each recipient's outcome as it comes; the exit status."""
+    from graphpost.admin.banner import command_line
     from graphpost.cli.reaching import get_running, request
 
     running = get_running(config)
@@ -114,7 +115,8 @@ def _follow(config: Config, queue_id: str, wait: float) -> int:
         due = _next_attempt(shown["deliveries"], left)
         if due or left <= 0:
             later = f"Deferred until {due}" if due else "Still on its way"
-            click.echo(f"{later}; look again with: graphpost queue show {queue_id}")
+            again = command_line(config.data, f"queue show {queue_id}")
+            click.echo(f"{later}; look again with: {again}")
             return _UNFINISHED
         time.sleep(_POLL_SECONDS)
 

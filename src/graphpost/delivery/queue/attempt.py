@@ -124,8 +124,9 @@ class Attempts:
         started = self._clock.now()
         delivery = job.delivery
         item, held = job.item, job.contents
+        data: Data | None = None
         filings: tuple[Filing, ...] = ()
-        outcomes: tuple[Outcome, ...]
+        outcomes: Sequence[Outcome]
         try:
             if item is None or held is None:
                 item, held = await self._read(delivery)
@@ -143,12 +144,18 @@ class Attempts:
         except ContentLost as error:
             return self._set_aside(delivery, error)
         except (StoreError, OSError) as error:
-            return self._postponed(delivery, f"the message cannot be read at the moment: {error}")
+            return self._patient(
+                delivery, _later(delivery, f"the message cannot be read at the moment: {error}")
+            )
         except (GraphpostError, msgspec.MsgspecError, ValueError) as error:
             return self._set_aside(delivery, error)
         except Exception as error:  # a defect of ours is no reason to give up somebody's mail
-            attempt = self._postponed(delivery, "an internal error; the server's log has the details")
-            return replace(attempt, problem=error)
+            outcomes = _later(delivery, "an internal error; the server's log has the details")
+            if item is None or data is None:  # nor can anybody be told of it
+                if self._clock.now() >= delivery.expires_at:
+                    return self._set_aside(delivery, error)
+                return replace(self._patient(delivery, outcomes), problem=error)
+            attempt = replace(self._concluded(delivery, outcomes, ()), problem=error)
         conclusion = attempt.conclusion
         if conclusion.failed or conclusion.delayed or (delivery.wants_success and conclusion.relayed):
             return self._reported(delivery, outcomes, attempt, item, data)
@@ -182,10 +189,6 @@ class Attempts:
         conclusion = conclude(delivery, outcomes, now, self._settings, self._chance())
         return Attempt(conclusion, (now - delivery.created_at) / SECOND, filings)
 
-    def _postponed(self, delivery: Delivery, why: str) -> Attempt:
-        outcomes = [Deferred(Reply(0, "4.3.0", why))] * len(open_addresses(delivery))
-        return self._concluded(delivery, outcomes, ())
-
     def _reported(
         self, delivery: Delivery, outcomes: Sequence[Outcome], attempt: Attempt, item: Item, data: Data
     ) -> Attempt:
@@ -199,12 +202,17 @@ class Attempts:
     def _untold(
         self, delivery: Delivery, outcomes: Sequence[Outcome], attempt: Attempt, error: BaseException
     ) -> Attempt:
-        """The attempt without what cannot be reported at the moment: nobody is given up, nor told of a delay."""
+        """The attempt without what cannot be reported at the moment."""
         softer = [Deferred(said.reply) if isinstance(said, Failed) else said for said in outcomes]
+        conclusion = self._patient(delivery, softer).conclusion
+        return replace(attempt, conclusion=conclusion, problem=error)
+
+    def _patient(self, delivery: Delivery, outcomes: Sequence[Outcome]) -> Attempt:
+        """Nobody is given up, nor told of a delay: that can wait until it can be said."""
         patient = replace(delivery, expires_at=NEVER, warned=True)
-        conclusion = conclude(patient, softer, self._clock.now(), self._settings, self._chance())
-        after = replace(conclusion.delivery, expires_at=delivery.expires_at, warned=delivery.warned)
-        return replace(attempt, conclusion=replace(conclusion, delivery=after), problem=error)
+        attempt = self._concluded(patient, outcomes, ())
+        after = replace(attempt.conclusion.delivery, expires_at=delivery.expires_at, warned=delivery.warned)
+        return replace(attempt, conclusion=replace(attempt.conclusion, delivery=after))
 
     def _with_reports(self, attempt: Attempt, item: Item, data: Data) -> Attempt:
         now, directory, sender = self._clock.now(), self._directory(), attempt.conclusion.delivery.sender
@@ -218,6 +226,11 @@ class Attempts:
     def _set_aside(self, delivery: Delivery, error: BaseException) -> Attempt:
         conclusion = Conclusion(delivery=replace(delivery, state=deliveries.HELD))
         return Attempt(conclusion, problem=error)
+
+
+def _later(delivery: Delivery, why: str) -> tuple[Outcome, ...]:
+    """Something here is in the way, and nobody has said anything."""
+    return (Deferred(Reply(0, "4.3.0", why)),) * len(open_addresses(delivery))
 
 
 def _unattempted(attempt: Attempt) -> Attempt:

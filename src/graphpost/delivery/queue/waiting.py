@@ -173,7 +173,8 @@ class Waiting:
         """Conclude without trying; whether the sender knows."""
         attempt = await self._attempts.hold_back(job, self._reason(lane))
         await self._settle(job, attempt)
-        return attempt.problem is None
+        after = attempt.conclusion.delivery
+        return after.state != deliveries.QUEUED or not self.is_overdue(after, self._clock.now())
 
     def _reason(self, lane: Lane) -> Reply:
         if lane.is_held(self._clock.now()):
