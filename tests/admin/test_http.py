@@ -204,7 +204,15 @@ WRONG: list[tuple[str, str, object, int, str]] = [
     ("GET", "/admin/queue/zzzzzzzzzzzzzzzz", None, 404, "there is no message"),
     ("POST", "/admin/queue/0000000000000001/retry", None, 404, "there is no message"),
     ("POST", "/admin/mailboxes", b"{", 400, "truncated"),
+    (
+        "POST",
+        "/admin/mailboxes",
+        {"address": "a@b.test", "quota_bytes": 2**63},
+        400,
+        "quota_bytes: is too large",
+    ),
     ("POST", "/admin/mailboxes", b"[]", 400, "Expected `object`"),
+    ("POST", "/admin/mailboxes", b'{"a":' * 3000, 400, "recursion"),
     ("POST", "/admin/mailboxes", b"\xff", 400, ""),
     ("POST", "/admin/mailboxes", {}, 400, "address"),
     ("POST", "/admin/mailboxes", {"address": 1}, 400, "Expected `str`"),
@@ -228,6 +236,11 @@ def test_a_wrong_request_is_refused_with_a_reason(
     assert answered == status
     assert message in found["error"]["message"]
     assert admin.told == []
+
+
+def test_the_end_of_time_is_a_time(admin: Any) -> None:
+    end = "9999-12-31T23:59:59Z"
+    assert admin.ask("GET", f"/admin/audit?since={end}&until={end}")[0] == 200
 
 
 def test_an_application_is_not_added_twice(admin: Any) -> None:

@@ -176,7 +176,7 @@ def _arguments(name: str, captures: dict[str, str], query: str, body: bytes) -> 
             read = msgspec.json.decode(body, type=dict[str, Any])
             given = {**given, **read}
         return checked_arguments(name, {**given, **captures}, strict=bool(body.strip()))
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise OperationError(str(error), 400) from error
 
 

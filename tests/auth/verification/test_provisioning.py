@@ -7,12 +7,12 @@ import io
 from typing import Any
 
 import pytest
-from tests.auth.test_issuers import NOBODY, TENANT, Gate, entra, keycloak, service, staff, v1
+from tests.auth.verification.test_issuers import NOBODY, TENANT, Gate, entra, keycloak, service, staff, v1
 from tests.store.conftest import anyio_backend, open_store, postgres_url, store
 
-from graphpost.auth.issuers import NewcomerError, NobodyHereError
-from graphpost.auth.provisioning import A_MINUTE, Newcomer, Provisioner
-from graphpost.auth.tokens import TokenVerifier
+from graphpost.auth.verification.issuers import NewcomerError, NobodyHereError
+from graphpost.auth.verification.provisioning import A_MINUTE, Newcomer, Provisioner
+from graphpost.auth.verification.tokens import TokenVerifier
 from graphpost.config import LogSettings, TenantSettings
 from graphpost.errors import Unauthenticated, Unavailable
 from graphpost.ids import Numbers
@@ -44,7 +44,10 @@ def newcomer_of(gate: Gate, claims: dict[str, Any]) -> Newcomer | None:
     ("settings", "claims", "address"),
     [
         ({}, {"preferred_username": NEW}, NEW),
-        ({}, {"preferred_username": "new", "email": NEW}, NEW),
+        ({}, {"preferred_username": "new", "email": NEW}, ""),
+        ({}, {"preferred_username": "new", "email": NEW, "email_verified": "yes"}, ""),
+        ({"user_claim": "email"}, {"preferred_username": "new", "email": NEW}, NEW),
+        ({"user_claim": "email"}, {"preferred_username": "new", "email": NEW, "email_verified": False}, ""),
         ({}, {"preferred_username": "new", "email": NEW, "email_verified": True}, NEW),
         ({}, {"preferred_username": "new", "email": NEW, "email_verified": False}, ""),
         ({}, {"preferred_username": NEW, "email": NEW, "email_verified": False}, ""),
@@ -91,9 +94,13 @@ def test_somebody_of_entra_id_has_the_object_id_and_name_of_there() -> None:
 
 def test_who_has_a_mailbox_by_the_verified_address_is_that_one() -> None:
     gate = keycloak(**PROVISION)
-    principal = gate.issuers[0].principal(staff(preferred_username="adele", email="adele@contoso.test"))
+    adele = {"preferred_username": "adele", "email": "adele@contoso.test"}
+    principal = gate.issuers[0].principal(staff(**adele, email_verified=True))
     assert principal.object_id == "cccccccc-0000-4000-8000-000000000001"
-    assert newcomer_of(keycloak(), staff(preferred_username="adele", email="adele@contoso.test")) is None
+    assert newcomer_of(keycloak(), staff(**adele, email_verified=True)) is None
+    for claims in ({}, {"email_verified": False}, {"email_verified": None}):
+        with pytest.raises(NobodyHereError):
+            gate.issuers[0].principal(staff(**adele, **claims))
 
 
 class Hall:
@@ -182,7 +189,7 @@ async def test_a_newcomers_token_is_admitted_and_others_are_not(store: Store) ->
     verifier = TokenVerifier(
         issuers, gate.clock, people=hall.people.directory, provide=hall.provisioner.provide
     )
-    principal = await verifier.admit(gate.sign(staff(preferred_username="n", email=NEW)))
+    principal = await verifier.admit(gate.sign(staff(preferred_username="n", email=NEW, email_verified=True)))
     (box,) = await store.read(accounts.list_mailboxes)
     assert (principal.kind, principal.object_id) == ("user", box.object_id)
     assert f"provisioned mailbox={NEW}" in _said(hall)

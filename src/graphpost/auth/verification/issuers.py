@@ -15,9 +15,9 @@ from typing import Any, Final
 from msgspec import Struct
 
 from graphpost.auth.access import Principal
-from graphpost.auth.clouds import CLOUDS
-from graphpost.auth.jwks import HttpsKeyServer, KeyServer, RemoteKeys
-from graphpost.auth.provisioning import Newcomer
+from graphpost.auth.verification.clouds import CLOUDS
+from graphpost.auth.verification.jwks import HttpsKeyServer, KeyServer, RemoteKeys
+from graphpost.auth.verification.provisioning import Newcomer
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import TrustedIssuerSettings
 from graphpost.config.people import is_address
@@ -150,17 +150,18 @@ class ForeignIssuer:
         raise NobodyHereError
 
     def _address(self, claims: Mapping[str, Any]) -> str:
-        """The address that somebody may have a mailbox of: in an allowed domain, and not said to be unverified; or ''."""
-        is_entra = self.settings.kind == "entra"
-        named = find_claim(claims, self.claims.user)
-        given = (
-            (claims.get("upn"), claims.get("preferred_username"))
-            if is_entra
-            else (named, claims.get("email"))
-        )
+        """The address that somebody may have a mailbox of: in an allowed domain, and not said to be unverified; or ''.
+
+        People can often write what they like into `email`: it counts when it is said to be verified, and `user_claim`,
+        which the settings trust, when it is not said not to be.
+        """
+        is_verified = str(claims.get("email_verified", "")).casefold() == "true"
+        given: list[object] = [claims.get("upn"), claims.get("preferred_username")]
+        if self.settings.kind != "entra":
+            if "email_verified" in claims and not is_verified:
+                return ""
+            given = [find_claim(claims, self.claims.user), claims.get("email") if is_verified else None]
         address = next((each for each in given if isinstance(each, str) and "@" in each), "")
-        if not is_entra and str(claims.get("email_verified", True)).casefold() != "true":
-            return ""
         domains = {domain_of(f"@{domain}") for domain in self.settings.provision_domains}
         if not is_address(address) or domain_of(address) not in domains or not self._is_ours(address):
             return ""
