@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from joserfc import jws, jwt
 from tests.auth.browsing import TextBrowser
-from tests.auth.test_tokens import claims, sign
+from tests.auth.verification.test_tokens import claims, sign
 from tests.auth.world import (  # fmt: skip
     ADELE,
     NAMES,
@@ -30,11 +30,11 @@ from tests.auth.world import (  # fmt: skip
     seed,
 )
 
-from graphpost.auth.issuers import Principal
 from graphpost.auth.key_files import READ_SECONDS, SIGNS_AFTER, add_key, list_keys
 from graphpost.auth.key_watch import BETWEEN_SECONDS, WatchedKeys
 from graphpost.auth.keys import open_keys
-from graphpost.auth.tokens import TokenVerifier, own_issuer
+from graphpost.auth.verification.issuers import Principal
+from graphpost.auth.verification.tokens import TokenVerifier, own_issuer
 from graphpost.clock import SECOND
 from graphpost.config import IssuerSettings, LogSettings
 from graphpost.config.defaults import embedded_defaults

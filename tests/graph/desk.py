@@ -11,7 +11,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey
 
 from graphpost.auth.access import Principal
-from graphpost.auth.tokens import TokenVerifier, TrustedIssuer, own_issuer
+from graphpost.auth.verification.tokens import TokenVerifier, TrustedIssuer, own_issuer
 from graphpost.clock import SECOND
 from graphpost.config import AccountSettings, LimitSettings
 from graphpost.delivery.acceptance.submit import Submission

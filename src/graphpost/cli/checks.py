@@ -269,7 +269,7 @@ def _reason(error: Exception) -> str:
 
 async def issuer(config: Config, settings: TrustedIssuerSettings) -> str:
     """Its keys can be fetched."""
-    from graphpost.auth.issuers import foreign_issuer
+    from graphpost.auth.verification.issuers import foreign_issuer
     from graphpost.mail.mailbox import Directory
     from graphpost.maillog import MailLog
 
