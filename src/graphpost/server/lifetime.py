@@ -140,7 +140,8 @@ class Server:
         await self._start_web(application, listener, certificates.web)
         await start_inbound(base, delivery, certificates.inbound)
         base.background(certificates.watch())
-        announce(config.data, self.url, self._file, f"{urlsplit(self.url).scheme}://{own_address(listener)}")
+        at = f"{urlsplit(self.url).scheme}://{own_address(listener)}"
+        announce(config.data, self.url, self._file, at=at, certificate=config.server.certificate)
         self._stack.callback(withdraw, config.data)
         self._is_ready = True
         self._log.ready(self.url)
