@@ -76,6 +76,9 @@ def _local(config: Config) -> Iterator[Finding]:
     applications = counted(len(config.applications), "application", "applications")
     mailboxes = counted(len(config.mailboxes), "mailbox", "mailboxes")
     yield Finding("settings", "ok", f"{mailboxes}, {applications}")
+    if not config.issuer.enabled and not config.issuers:
+        text = "issuer.enabled is false and there are no [[issuers]]: nobody's token is believed"
+        yield Finding("issuers", "warn", text)
     if config.metrics.port:
         yield checks.metrics(config.metrics)
     if config.inbound.is_open:
