@@ -12,6 +12,7 @@ from tests.delivery.conftest import MakeOffice
 from tests.delivery.post import DEAD, HOUR, LATER, ONE, SETTINGS, YES, Office
 
 from graphpost.clock import SECOND, Instant
+from graphpost.delivery.queue import waiting
 from graphpost.delivery.queue.lane import Limits
 from graphpost.store.queue import deliveries
 from graphpost.store.queue.deliveries import QUEUED
@@ -121,6 +122,23 @@ async def waits(office: Office, subject: str, sent: dict[str, Instant]) -> dict[
             assert address not in found
             found[address] = (item.received_at - sent[address]) / SECOND
     return found
+
+
+async def test_of_many_that_wait_everybody_is_told(
+    make_office: MakeOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "READ_FIRST", 3)
+    monkeypatch.setattr(waiting, "READ_MORE", 5)
+    monkeypatch.setattr(waiting, "CLAIM_AT_ONCE", 2)
+    office = make_office(limit=1)
+    await office.worker.start()
+    office.one.says(DEAD)
+    for number in range(40):
+        await office.send(f"a{number}@one.test")
+    await pass_time(office, 4 * HOUR - 60, 3000.0)
+    assert await reports(office) == []
+    await pass_time(office, 60 + LATE, 60.0)
+    assert await subjects(office) == {DELAYED: 40}
 
 
 async def test_what_was_told_of_goes_when_the_destination_is_back(make_office: MakeOffice) -> None:
