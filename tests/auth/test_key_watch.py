@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 from joserfc import jws, jwt
 from tests.auth.browsing import TextBrowser
-from tests.auth.test_tokens import claims, sign
+from tests.auth.verification.test_issuers import Provider
+from tests.auth.verification.test_tokens import claims, sign
 from tests.auth.world import (  # fmt: skip
     ADELE,
     NAMES,
@@ -30,11 +31,12 @@ from tests.auth.world import (  # fmt: skip
     seed,
 )
 
-from graphpost.auth.issuers import Principal
 from graphpost.auth.key_files import READ_SECONDS, SIGNS_AFTER, add_key, list_keys
 from graphpost.auth.key_watch import BETWEEN_SECONDS, WatchedKeys
 from graphpost.auth.keys import open_keys
-from graphpost.auth.tokens import TokenVerifier, own_issuer
+from graphpost.auth.verification.issuers import Principal
+from graphpost.auth.verification.jwks import RemoteKeys
+from graphpost.auth.verification.tokens import TokenVerifier, own_issuer
 from graphpost.clock import SECOND
 from graphpost.config import IssuerSettings, LogSettings
 from graphpost.config.defaults import embedded_defaults
@@ -228,3 +230,16 @@ def test_an_issuer_that_is_turned_off_is_not_believed_any_more(tmp_path: Path) -
         assert status(server, token) == 200
     with running_server(tmp_path, flags={"server.tls": False, "issuer.enabled": False}) as server:
         assert status(server, token) == 401
+
+
+def test_a_clock_that_is_set_back_keeps_no_key_away(tmp_path: Path, clock: SetClock) -> None:
+    node, provider = Node(tmp_path, clock), Provider()
+    remote = RemoteKeys("https://id.test", "https://id.test/keys", provider, clock, node.log)
+    node.look()
+    asyncio.run(remote.refresh())
+    clock.pass_seconds(-86_400)
+    add_key(tmp_path, clock.now() - 2 * SIGNS_AFTER)
+    node.look()
+    assert len(node.keys.public()) == 2
+    asyncio.run(remote.refresh())
+    assert len(provider.asked) == 2

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from graphpost.auth.issuer import Issuer, IssuerReply, IssuerRequest
+from graphpost.auth.issuer.issuer import Issuer, IssuerReply, IssuerRequest
 from graphpost.auth.keys import SigningKeys
-from graphpost.auth.tokens import TokenVerifier, own_issuer
+from graphpost.auth.verification.tokens import TokenVerifier, own_issuer
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import ApplicationSettings, Config, IssuerSettings, MailboxSettings
 from graphpost.ids import Numbers

@@ -260,6 +260,30 @@ def test_a_running_servers_settings_are_found_by_the_environment_too(
     assert "export MAILBOX=a@b.test" in capsys.readouterr().out
 
 
+def test_a_server_that_believes_no_token_is_warned_of(
+    graphpost: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "issuers" not in {each["check"] for each in graphpost.json("check", "--no-dns")}
+    monkeypatch.setenv("GRAPHPOST_ISSUER_ENABLED", "false")
+    (found,) = (each for each in graphpost.json("check", "--no-dns") if each["check"] == "issuers")
+    assert (found["warning"], "nobody's token is believed" in found["detail"]) == (True, True)
+
+
+def test_a_directory_for_the_audit_log_elsewhere_is_checked(
+    graphpost: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(directory: Path) -> str:
+        monkeypatch.setenv("GRAPHPOST_AUDIT_DIRECTORY", str(directory))
+        _, out, _ = graphpost("check", "--no-dns")
+        (line,) = (line for line in out.splitlines() if " audit " in line)
+        return line
+
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    assert said(tmp_path / "elsewhere").startswith("ok")
+    assert "is not a directory" in said(file)
+
+
 def test_a_postmaster_who_is_nobody_is_warned_of(graphpost: Any, data: Path) -> None:
     data.mkdir(mode=0o700)
     file = data / "graphpost.toml"

@@ -54,6 +54,18 @@ def test_a_relay_is_the_route_of_every_domain_without_its_own(tmp_path: Path) ->
     ]
 
 
+def test_the_relay_may_be_in_the_environment_and_the_flag_wins(tmp_path: Path) -> None:
+    environ = {"GRAPHPOST_RELAY": "smtp://one.test"}
+    text = '[[routes]]\ndomains = ["*"]\nto = "reject:"\n'
+    assert [route.to for route in load_text(tmp_path, text, environ).routes] == ["smtp://one.test"]
+    flagged = load_text(tmp_path, text, environ, relay="smtp://two.test")
+    assert [route.to for route in flagged.routes] == ["smtp://two.test"]
+    for text, key in (("routes = 1", "routes"), ("routes = [1]", "routes[0]")):
+        with pytest.raises(ConfigurationError) as caught:
+            load_text(tmp_path, text, environ)
+        assert caught.value.key == key
+
+
 def test_without_accounts_the_embedded_default_is_taken_and_kept(tmp_path: Path) -> None:
     first = load(None, data=tmp_path / "d", environ={}, flags={})
     again = load(None, data=tmp_path / "d", environ={}, flags={})
@@ -501,6 +513,8 @@ def test_a_wrong_setting_is_refused_with_its_path(tmp_path: Path, text: str, key
         ({"GRAPHPOST_SERVER_PORT": "many"}, "GRAPHPOST_SERVER_PORT", "must be a whole number"),
         ({"GRAPHPOST_SERVER_PROT": "1"}, "GRAPHPOST_SERVER_PROT", "did you mean `GRAPHPOST_SERVER_PORT`?"),
         ({"GRAPHPOST_SERVR_PORT": "1"}, "GRAPHPOST_SERVR_PORT", "did you mean `GRAPHPOST_SERVER_PORT`?"),
+        ({"GRAPHPOST_ROUTES": "smtp://h"}, "GRAPHPOST_ROUTES", "put it into the settings file"),
+        ({"GRAPHPOST_RELAY": "relay.test"}, "GRAPHPOST_RELAY", "must be smtp://HOST:PORT"),
         ({"GRAPHPOST_LOG_LEVEL": "loud"}, "GRAPHPOST_LOG_LEVEL", "is not one of"),
     ],
 )

@@ -14,7 +14,8 @@ from graphpost.clock import SECOND, Instant
 from graphpost.config import AccountSettings, DeliverySettings, LimitSettings, LogSettings, RouteSettings
 from graphpost.delivery.acceptance.dispatch import Check, Dispatcher
 from graphpost.delivery.acceptance.rationing import Rations
-from graphpost.delivery.acceptance.submit import Submission, Submitter
+from graphpost.delivery.acceptance.submissions import Submission
+from graphpost.delivery.acceptance.submit import Submitter
 from graphpost.delivery.arrival.arriving import Arrivals
 from graphpost.delivery.arrival.local import LocalDelivery
 from graphpost.delivery.arrival.noticing import Noticing

@@ -11,10 +11,10 @@ from joserfc import jws
 from joserfc.jwk import ECKey
 
 from graphpost.auth.access import Principal
-from graphpost.auth.tokens import TokenVerifier, TrustedIssuer, own_issuer
+from graphpost.auth.verification.tokens import TokenVerifier, TrustedIssuer, own_issuer
 from graphpost.clock import SECOND
 from graphpost.config import AccountSettings, LimitSettings
-from graphpost.delivery.acceptance.submit import Submission
+from graphpost.delivery.acceptance.submissions import Submission
 from graphpost.delivery.quotas import Quotas
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Reply, Request, Services

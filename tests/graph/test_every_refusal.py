@@ -24,8 +24,8 @@ from joserfc.jwk import ECKey, RSAKey
 from tests.graph.desk import KEY, NOW, OTHER_KEY, TENANT, Desk, Keys, StillClock, make_request
 
 from graphpost.auth.access import Permission
-from graphpost.auth.issuers import foreign_issuer
-from graphpost.auth.tokens import TokenVerifier, own_issuer
+from graphpost.auth.verification.issuers import foreign_issuer
+from graphpost.auth.verification.tokens import TokenVerifier, own_issuer
 from graphpost.clock import SECOND
 from graphpost.config import LogSettings, TrustedIssuerSettings
 from graphpost.config.permissions import PERMISSIONS

@@ -15,7 +15,7 @@ from tests.graph.wrong_requests import GOOD
 
 from graphpost.clock import SECOND
 from graphpost.config import ThrottlingSettings
-from graphpost.delivery.acceptance.submit import Submission
+from graphpost.delivery.acceptance.submissions import Submission
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.routes import ROUTES

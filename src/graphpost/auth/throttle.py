@@ -60,7 +60,7 @@ class Throttle:
 
     def _count(self, key: tuple[str, str]) -> int:
         count, since = self._tries.get(key, (0, 0))
-        return count if since + _WINDOW > self._clock.now() else 0
+        return count if 0 <= self._clock.now() - since < _WINDOW else 0
 
 
 def _limits(account: str, remote: str) -> list[tuple[tuple[str, str], int]]:

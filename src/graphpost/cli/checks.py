@@ -24,6 +24,7 @@ from graphpost.cli.output import counted
 from graphpost.cli.reaching import perform
 from graphpost.clock import SystemClock
 from graphpost.config import (
+    AuditSettings,
     Config,
     DkimSettings,
     HostSettings,
@@ -52,18 +53,31 @@ _LONG: Final = 3650
 def data_directory(config: Config) -> str:
     """It is there or can be made, is ours alone, and can be written to."""
     path = config.data
+    if not _is_usable(path):
+        return f"{path} will be made at the first start"
+    if loose := _readable_by_others(path):
+        raise GraphpostError(f"{loose} can be read by others; chmod go= it")
+    return f"{path}, for its owner alone"
+
+
+def audit_directory(settings: AuditSettings) -> str:
+    """The directory of the audit log's files is there or can be made, and can be written to."""
+    path = Path(settings.directory)
+    return f"{path}" if _is_usable(path) else f"{path} will be made at the first start"
+
+
+def _is_usable(path: Path) -> bool:
+    """Whether a directory is there; raises when it cannot be made or written to."""
     if not path.exists():
         parent = next(parent for parent in path.parents if parent.exists())
         if not os.access(parent, os.W_OK | os.X_OK):
             raise GraphpostError(f"{path} cannot be made: {parent} cannot be written to")
-        return f"{path} will be made at the first start"
+        return False
     if not path.is_dir():
         raise GraphpostError(f"{path} is not a directory")
     if not os.access(path, os.W_OK | os.X_OK | os.R_OK):
         raise GraphpostError(f"{path} cannot be read and written")
-    if loose := _readable_by_others(path):
-        raise GraphpostError(f"{loose} can be read by others; chmod go= it")
-    return f"{path}, for its owner alone"
+    return True
 
 
 def _readable_by_others(data: Path) -> Path | None:
@@ -269,7 +283,7 @@ def _reason(error: Exception) -> str:
 
 async def issuer(config: Config, settings: TrustedIssuerSettings) -> str:
     """Its keys can be fetched."""
-    from graphpost.auth.issuers import foreign_issuer
+    from graphpost.auth.verification.issuers import foreign_issuer
     from graphpost.mail.mailbox import Directory
     from graphpost.maillog import MailLog
 

@@ -49,7 +49,7 @@ def http_client(config: Config, running: Running, **options: Any) -> httpx2.Clie
     """A client for the running server that trusts its certificate and nothing else, whatever the environment says."""
     import httpx2
 
-    verify: ssl.SSLContext | bool = _trust(config) if running.url.startswith("https:") else False
+    verify: ssl.SSLContext | bool = _trust(config, running) if running.url.startswith("https:") else False
     return httpx2.Client(
         base_url=running.at or running.url,
         headers={"host": urlsplit(running.url).netloc},
@@ -60,14 +60,13 @@ def http_client(config: Config, running: Running, **options: Any) -> httpx2.Clie
     )
 
 
-def _trust(config: Config) -> ssl.SSLContext:
-    from graphpost.web.certificates import ca_file
+def _trust(config: Config, running: Running) -> ssl.SSLContext:
+    from graphpost.web.certificates import authority_file
 
-    authority = ca_file(config)
-    if authority is not None:
-        return ssl.create_default_context(cafile=authority)
+    if not running.certificate:
+        return ssl.create_default_context(cafile=authority_file(config.data))
     # The operator's own certificate: it is here on disk, so that very one is expected, whatever names it has.
-    context = ssl.create_default_context(cafile=config.server.certificate)
+    context = ssl.create_default_context(cafile=running.certificate)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.check_hostname = False
     return context

@@ -19,7 +19,7 @@ from graphpost.errors import ClientGone
 if TYPE_CHECKING:
     from graphpost.auditing.auditor import Auditor
     from graphpost.auth.access import Principal
-    from graphpost.auth.tokens import TokenVerifier
+    from graphpost.auth.verification.tokens import TokenVerifier
     from graphpost.clock import Clock, Instant
     from graphpost.delivery.acceptance.submit import Submitter
     from graphpost.delivery.quotas import Quotas

@@ -9,12 +9,12 @@ from graphpost.admin.access import administrator_token
 from graphpost.admin.http import AdminApi
 from graphpost.admin.mailboxes import declared_addresses
 from graphpost.admin.operations import Operations
-from graphpost.auth.issuer import Issuer
-from graphpost.auth.issuers import authorization_uri, foreign_issuer
+from graphpost.auth.issuer.issuer import Issuer
 from graphpost.auth.key_watch import WatchedKeys
 from graphpost.auth.keys import SigningKeys
-from graphpost.auth.provisioning import Newcomer, Provisioner
-from graphpost.auth.tokens import OwnIssuer, TokenVerifier, own_issuer
+from graphpost.auth.verification.issuers import authorization_uri, foreign_issuer
+from graphpost.auth.verification.provisioning import Newcomer, Provisioner
+from graphpost.auth.verification.tokens import OwnIssuer, TokenVerifier, own_issuer
 from graphpost.graph.api import GraphApi
 from graphpost.graph.attachments.uploading import Uploads
 from graphpost.graph.call import Services

@@ -20,7 +20,7 @@ from graphpost import __version__
 from graphpost.admin.access import announce, withdraw
 from graphpost.admin.banner import origin
 from graphpost.admin.metrics_port import serve_metrics
-from graphpost.auditing.auditor import Auditor
+from graphpost.auditing.auditor import Auditor, open_files
 from graphpost.auth.keys import open_keys
 from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
@@ -118,6 +118,7 @@ class Server:
         await people.refresh()
         auditor = None
         if config.audit.enabled:
+            open_files(config.audit)
             auditor = Auditor(store, config.audit, numbers, clock, self._log)
             self._stack.push_async_callback(auditor.close)
         base = Foundation(
@@ -140,7 +141,8 @@ class Server:
         await self._start_web(application, listener, certificates.web)
         await start_inbound(base, delivery, certificates.inbound)
         base.background(certificates.watch())
-        announce(config.data, self.url, self._file, f"{urlsplit(self.url).scheme}://{own_address(listener)}")
+        at = f"{urlsplit(self.url).scheme}://{own_address(listener)}"
+        announce(config.data, self.url, self._file, at=at, certificate=config.server.certificate)
         self._stack.callback(withdraw, config.data)
         self._is_ready = True
         self._log.ready(self.url)

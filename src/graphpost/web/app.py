@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote
 
 from graphpost.admin.http import AdminApi
-from graphpost.auth.issuer import Issuer, IssuerRequest
+from graphpost.auth.issuer.issuer import Issuer, IssuerRequest
 from graphpost.config import LimitSettings
 from graphpost.errors import BadRequest, GraphError, NotFound, StoreError, Unauthenticated
 from graphpost.graph.api import GraphApi, unavailable, unexpected

@@ -45,7 +45,12 @@ class CertificateFiles:
 
 def ca_file(config: Config) -> Path | None:
     """Where the authority's certificate is (or will be); None when the operator has a certificate, or there's no TLS."""
-    return None if config.server.certificate or not config.server.tls else config.data / "ca" / "ca.pem"
+    return None if config.server.certificate or not config.server.tls else authority_file(config.data)
+
+
+def authority_file(data: Path) -> Path:
+    """The local authority's certificate in a data directory."""
+    return data / "ca" / "ca.pem"
 
 
 def server_certificate(config: Config, now: Instant) -> CertificateFiles:

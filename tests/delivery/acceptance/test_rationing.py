@@ -14,7 +14,7 @@ from tests.store.conftest import anyio_backend
 
 from graphpost.clock import SECOND
 from graphpost.config import LogSettings, ThrottlingSettings
-from graphpost.delivery.acceptance.submit import Draft, Submission
+from graphpost.delivery.acceptance.submissions import Draft, Submission
 from graphpost.errors import StoreError
 from graphpost.mail.mailbox import DRAFTS, INBOX
 from graphpost.maillog import MailLog

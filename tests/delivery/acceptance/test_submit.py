@@ -12,7 +12,7 @@ from tests.delivery.post import ADELE, ALEX, LATER, ONE, TWO, YES, Office, accep
 from graphpost.clock import SECOND
 from graphpost.config import RouteSettings
 from graphpost.delivery.acceptance.accepting import Source
-from graphpost.delivery.acceptance.submit import Draft, Submission
+from graphpost.delivery.acceptance.submissions import Draft, Submission
 from graphpost.delivery.queueing import unique
 from graphpost.errors import NotFound, PreconditionFailed, StoreError
 from graphpost.mail.mailbox import DRAFTS, NO_FOLDER, SENT_ITEMS

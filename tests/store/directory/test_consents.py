@@ -58,3 +58,13 @@ async def test_revoking_ends_what_the_application_holds(
     assert await store.read(states) == left
     assert not await store.write(lambda tx: consents.revoke(tx, "app", user))
     assert await store.read(lambda tx: consents.scopes_of(tx, "other", "u")) == {"a"}
+
+
+async def test_a_grant_that_was_ended_is_known_as_such(store: Store) -> None:
+    def run(tx: Tx) -> list[bool]:
+        grants.add(tx, Grant(grant_id="one", kind="code", family="f", expires_at=9))
+        before = grants.is_revoked(tx, "one")
+        grants.revoke_family(tx, "f")
+        return [before, grants.is_revoked(tx, "one"), grants.is_revoked(tx, "two")]
+
+    assert await store.write(run) == [False, True, False]

@@ -131,6 +131,20 @@ class Queue(RuleBasedStateMachine):
                 row.update(due=self.now + LEASE, owner=owner, attempts=row["attempts"] + 1)
                 self.claims.append((delivery, owner))
 
+    @rule(data=st.data(), owner=st.sampled_from((1, 2)))
+    def claim_one(self, data: st.DataObject, owner: int) -> None:
+        """Of what waited when somebody last looked."""
+        if not self.rows:
+            return
+        row = self.rows[data.draw(st.integers(0, len(self.rows) - 1))]
+        here = self.write(lambda tx: deliveries.find(tx, row["number"]))
+        [seen] = [each for each in here if each.position == row["position"]]
+        claimed = self.write(lambda tx: deliveries.claim_one(tx, seen, self.now, self.now + LEASE, owner))
+        assert (claimed is not None) is (row["state"] == "queued" and row["due"] <= self.now)
+        if claimed is not None:
+            row.update(due=self.now + LEASE, owner=owner, attempts=row["attempts"] + 1)
+            self.claims.append((claimed, owner))
+
     @rule(data=st.data())
     def settle(self, data: st.DataObject) -> None:
         """With an outcome for each recipient that waited when it was claimed; the claim may be lost by now."""

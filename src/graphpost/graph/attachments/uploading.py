@@ -210,6 +210,9 @@ class Uploads:
             return NotFound()  # deleted, or sent: there is no draft to attach it to
         try:
             check_room(item.message, upload.total, self._services.limits)
+            box = self._services.directory().by_id.get(upload.mailbox_id)
+            if box is not None:  # other sessions were as small when this one was begun
+                self._services.quotas.check_growth(tx, box, upload.total)
         except GraphError as error:
             return error
         now = self._services.clock.now()

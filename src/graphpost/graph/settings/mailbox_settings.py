@@ -1,6 +1,6 @@
 """`mailboxSettings`: how a person wants to see things, read and changed.
 
-They are kept for clients, but for automatic replies, which are sent (`delivery.absence`).  Nothing is written in another
+They are kept for clients, but for automatic replies, which are sent (`delivery.responses.absence`).  Nothing is written in another
 zone or language for them (Graph writes UTC unless `Prefer` says otherwise).  What is not given keeps its value.
 """
 

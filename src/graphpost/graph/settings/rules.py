@@ -1,7 +1,7 @@
 """`mailFolders/inbox/messageRules`: what is done with mail that arrives.
 
 The Inbox alone has rules.  A rule that names a folder which is gone has an error, and does nothing until it is given another.  None is read-only:
-all there are were made here.  `delivery.ruling` follows them.
+all there are were made here.  `delivery.arrival.ruling` follows them.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import json
 import pytest
 from tests.auth.world import ADELE, CLIENT, DOMAIN, NAMES, ORIGIN, SECRET, TENANT, World
 
-from graphpost.auth.issuer import IssuerRequest
+from graphpost.auth.issuer.issuer import IssuerRequest
 
 
 @pytest.mark.parametrize("version", ["v2.0/", ""])

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.auth.world import ADELE, CLIENT, ORIGIN, PUBLIC, REDIRECT, SECRET, TENANT, World, authorize_url
 
-from graphpost.auth.assertions import parse_assertion
 from graphpost.auth.authority import Authority
+from graphpost.auth.issuer.assertions import parse_assertion
+from graphpost.auth.issuer.scopes import parse_scopes
 from graphpost.auth.protocol import OAuthError
-from graphpost.auth.scopes import parse_scopes
 from graphpost.store.directory.accounts import is_safe_redirect
 
 PATHS = (
@@ -100,7 +100,7 @@ HERE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, Heal
 def test_every_request_is_answered(
     world: World, path: str, method: str, query: dict[str, str], form: dict[str, str], headers: dict[str, str]
 ) -> None:
-    from graphpost.auth.issuer import IssuerRequest
+    from graphpost.auth.issuer.issuer import IssuerRequest
 
     request = IssuerRequest(method, f"/{TENANT}/{path}", query, form, headers, ORIGIN, "192.0.2.1")
     reply = world.run(world.issuer.handle(request))

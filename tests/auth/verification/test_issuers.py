@@ -16,10 +16,10 @@ from joserfc import jws, jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from graphpost.auth.access import Principal
-from graphpost.auth.clouds import CLOUDS
-from graphpost.auth.issuers import authorization_uri, find_claim, foreign_issuer
-from graphpost.auth.jwks import BETWEEN_SECONDS, STALE_SECONDS, KeysUnavailableError, read_keys
-from graphpost.auth.tokens import TokenVerifier
+from graphpost.auth.verification.clouds import CLOUDS
+from graphpost.auth.verification.issuers import authorization_uri, find_claim, foreign_issuer
+from graphpost.auth.verification.jwks import BETWEEN_SECONDS, STALE_SECONDS, KeysUnavailableError, read_keys
+from graphpost.auth.verification.tokens import TokenVerifier
 from graphpost.clock import SECOND
 from graphpost.config import LogSettings, TrustedIssuerSettings
 from graphpost.errors import GraphError, Unauthenticated, Unavailable

@@ -16,8 +16,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
+from graphpost.auth.issuer.realm import Realm
 from graphpost.auth.protocol import IssuerRequest
-from graphpost.auth.realm import Realm
 from graphpost.clock import Instant
 from graphpost.mail.mailbox import Mailbox
 from graphpost.store.directory import grants

@@ -7,12 +7,12 @@ import io
 from typing import Any
 
 import pytest
-from tests.auth.test_issuers import NOBODY, TENANT, Gate, entra, keycloak, service, staff, v1
+from tests.auth.verification.test_issuers import NOBODY, TENANT, Gate, entra, keycloak, service, staff, v1
 from tests.store.conftest import anyio_backend, open_store, postgres_url, store
 
-from graphpost.auth.issuers import NewcomerError, NobodyHereError
-from graphpost.auth.provisioning import A_MINUTE, Newcomer, Provisioner
-from graphpost.auth.tokens import TokenVerifier
+from graphpost.auth.verification.issuers import NewcomerError, NobodyHereError
+from graphpost.auth.verification.provisioning import A_MINUTE, Newcomer, Provisioner
+from graphpost.auth.verification.tokens import TokenVerifier
 from graphpost.config import LogSettings, TenantSettings
 from graphpost.errors import Unauthenticated, Unavailable
 from graphpost.ids import Numbers

@@ -122,7 +122,7 @@ class RemoteKeys:
         """Fetch them now, unless that was just done or tried; nothing is raised."""
         async with self._turn:
             now = self._clock.now()
-            if now - self._tried_at < BETWEEN_SECONDS * SECOND:
+            if 0 <= now - self._tried_at < BETWEEN_SECONDS * SECOND:
                 return
             self._tried_at = now
             try:

@@ -11,7 +11,7 @@ import pytest
 from tests.auth.assertion_maker import ENDPOINT, NOW, TYPE, encode, make_assertion
 from tests.auth.world import CLIENT, DOMAIN, ORIGIN, PRIVATE, PUBLIC, SECRET, START, TENANT, SetClock, World
 
-from graphpost.auth.issuer import IssuerRequest
+from graphpost.auth.issuer.issuer import IssuerRequest
 from graphpost.config import IssuerSettings
 from graphpost.store.directory import accounts
 from graphpost.store.directory.accounts import Credential

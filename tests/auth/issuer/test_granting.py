@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from joserfc import jwt
 from tests.auth.browsing import TextBrowser
-from tests.auth.test_signin import consented
+from tests.auth.issuer.test_signin import consented
 from tests.auth.world import (
     ADELE,
     CLIENT,

@@ -15,9 +15,9 @@ from typing import Any, Final
 from msgspec import Struct
 
 from graphpost.auth.access import Principal
-from graphpost.auth.clouds import CLOUDS
-from graphpost.auth.jwks import HttpsKeyServer, KeyServer, RemoteKeys
-from graphpost.auth.provisioning import Newcomer
+from graphpost.auth.verification.clouds import CLOUDS
+from graphpost.auth.verification.jwks import HttpsKeyServer, KeyServer, RemoteKeys
+from graphpost.auth.verification.provisioning import Newcomer
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import TrustedIssuerSettings
 from graphpost.config.people import is_address

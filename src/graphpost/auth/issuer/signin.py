@@ -16,13 +16,13 @@ from typing import Final
 from urllib.parse import urlencode
 
 from graphpost.auth import protocol
-from graphpost.auth.browser import Browser, open_browser
-from graphpost.auth.clients import find_application
+from graphpost.auth.issuer.browser import Browser, open_browser
+from graphpost.auth.issuer.clients import find_application
+from graphpost.auth.issuer.realm import Realm
+from graphpost.auth.issuer.redirects import Place, find_place
+from graphpost.auth.issuer.scopes import Granted, Requested, default_of, listed, parse_scopes, resolve
+from graphpost.auth.issuer.showing import describe, show
 from graphpost.auth.protocol import IssuerReply, IssuerRequest, OAuthError, error_body
-from graphpost.auth.realm import Realm
-from graphpost.auth.redirects import Place, find_place
-from graphpost.auth.scopes import Granted, Requested, default_of, listed, parse_scopes, resolve
-from graphpost.auth.showing import describe, show
 from graphpost.auth.trail import AUTHORIZE, CODE, CONSENT, SIGN_IN
 from graphpost.mail.mailbox import Application
 from graphpost.store.directory import consents

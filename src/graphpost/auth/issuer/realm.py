@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from graphpost.auth.authority import Authority
+from graphpost.auth.issuer.minting import Mint
 from graphpost.auth.keys import SigningKeys
-from graphpost.auth.minting import Mint
 from graphpost.auth.protocol import (
     LOCKED,
     LOGIN,

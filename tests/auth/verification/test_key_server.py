@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from graphpost.auth.jwks import ANSWER_BYTES, HttpsKeyServer, KeysUnavailableError
+from graphpost.auth.verification.jwks import ANSWER_BYTES, HttpsKeyServer, KeysUnavailableError
 
 pytestmark = pytest.mark.anyio
 

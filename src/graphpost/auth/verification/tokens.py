@@ -22,10 +22,10 @@ from joserfc.jws import JWSRegistry
 
 from graphpost.auth.access import Principal
 from graphpost.auth.authority import GRAPH
-from graphpost.auth.issuers import NewcomerError, NobodyHereError
-from graphpost.auth.jwks import RemoteKeys
 from graphpost.auth.key_watch import WatchedKeys
-from graphpost.auth.provisioning import Newcomer
+from graphpost.auth.verification.issuers import NewcomerError, NobodyHereError
+from graphpost.auth.verification.jwks import RemoteKeys
+from graphpost.auth.verification.provisioning import Newcomer
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.errors import Unauthenticated, Unavailable
 from graphpost.store.directory.accounts import GRAPH_APPLICATION

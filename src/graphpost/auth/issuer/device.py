@@ -6,14 +6,14 @@ import secrets
 from typing import Final
 
 from graphpost.auth import protocol
-from graphpost.auth.browser import Browser, open_browser
-from graphpost.auth.clients import find_application
-from graphpost.auth.granting import POLL_SECONDS
+from graphpost.auth.issuer.browser import Browser, open_browser
+from graphpost.auth.issuer.clients import find_application
+from graphpost.auth.issuer.granting import POLL_SECONDS
+from graphpost.auth.issuer.realm import Realm
+from graphpost.auth.issuer.scopes import default_of, listed, parse_scopes, resolve
+from graphpost.auth.issuer.showing import describe, show
+from graphpost.auth.issuer.signin import is_signed_in_already, sign_in_by_form
 from graphpost.auth.protocol import IssuerReply, IssuerRequest, OAuthError, json_reply
-from graphpost.auth.realm import Realm
-from graphpost.auth.scopes import default_of, listed, parse_scopes, resolve
-from graphpost.auth.showing import describe, show
-from graphpost.auth.signin import is_signed_in_already, sign_in_by_form
 from graphpost.auth.trail import DEVICE, DEVICE_CODE, DEVICE_CONSENT
 from graphpost.store.directory import consents, grants
 from graphpost.store.directory.grants import Facts, Grant, grant_id_of

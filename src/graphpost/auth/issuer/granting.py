@@ -21,11 +21,10 @@ import msgspec
 
 from graphpost.auth import protocol
 from graphpost.auth.authority import GRAPH
-from graphpost.auth.clients import authenticate, authenticate_holder
-from graphpost.auth.minting import Asked, Client
-from graphpost.auth.protocol import IssuerReply, IssuerRequest, OAuthError, base64url, json_reply
-from graphpost.auth.realm import Realm
-from graphpost.auth.scopes import (
+from graphpost.auth.issuer.clients import authenticate, authenticate_holder
+from graphpost.auth.issuer.minting import Asked, Client
+from graphpost.auth.issuer.realm import Realm
+from graphpost.auth.issuer.scopes import (
     DEFAULT,
     Granted,
     check_client_credentials,
@@ -34,6 +33,7 @@ from graphpost.auth.scopes import (
     parse_scopes,
     resolve,
 )
+from graphpost.auth.protocol import IssuerReply, IssuerRequest, OAuthError, base64url, json_reply
 from graphpost.clock import SECOND, Instant
 from graphpost.mail.mailbox import Mailbox
 from graphpost.store.directory import consents, grants

@@ -12,9 +12,9 @@ import msgspec
 from joserfc import jwt
 
 from graphpost.auth.authority import Authority
+from graphpost.auth.issuer.scopes import OPENID
 from graphpost.auth.keys import SigningKeys
 from graphpost.auth.protocol import base64url
-from graphpost.auth.scopes import OPENID
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.mail.mailbox import Application, Mailbox
 

@@ -16,11 +16,15 @@ from typing import Final
 from urllib.parse import urlencode
 
 from graphpost.auth.authority import Authority
-from graphpost.auth.browser import open_browser
-from graphpost.auth.device import answer_device_code, answer_device_page
-from graphpost.auth.granting import answer_token
+from graphpost.auth.issuer.browser import open_browser
+from graphpost.auth.issuer.device import answer_device_code, answer_device_page
+from graphpost.auth.issuer.granting import answer_token
+from graphpost.auth.issuer.minting import Mint
+from graphpost.auth.issuer.realm import Realm
+from graphpost.auth.issuer.redirects import find_place
+from graphpost.auth.issuer.showing import show, show_file
+from graphpost.auth.issuer.signin import answer_authorize
 from graphpost.auth.keys import SigningKeys, to_jwk
-from graphpost.auth.minting import Mint
 from graphpost.auth.protocol import (
     MALFORMED,
     MISSING_QUERY,
@@ -31,10 +35,6 @@ from graphpost.auth.protocol import (
     error_reply,
     json_reply,
 )
-from graphpost.auth.realm import Realm
-from graphpost.auth.redirects import find_place
-from graphpost.auth.showing import show, show_file
-from graphpost.auth.signin import answer_authorize
 from graphpost.auth.throttle import Throttle
 from graphpost.auth.trail import SIGN_OUT, Note, nobody
 from graphpost.clock import Clock

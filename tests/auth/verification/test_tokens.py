@@ -14,7 +14,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from tests.auth.world import CLIENT, NAMES, ORIGIN, START, TENANT, SetClock
 
 from graphpost.auth.keys import SigningKeys
-from graphpost.auth.tokens import MAX_TOKEN, TokenVerifier, own_issuer
+from graphpost.auth.verification.tokens import MAX_TOKEN, TokenVerifier, own_issuer
 from graphpost.clock import SECOND
 from graphpost.errors import Unauthenticated
 
@@ -266,7 +266,7 @@ def test_what_was_verified_is_remembered_until_it_expires(
 def test_the_memory_of_tokens_is_bounded(
     keys: SigningKeys, clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graphpost.auth.tokens._REMEMBERED", 3)
+    monkeypatch.setattr("graphpost.auth.verification.tokens._REMEMBERED", 3)
     verifier = TokenVerifier([own_issuer(TENANT, NAMES, keys)], clock)
     tokens = [sign(keys, claims(uti=str(n))) for n in range(5)]
     for token in tokens:
@@ -299,7 +299,7 @@ def test_a_wrong_signature_is_looked_at_once_a_minute(keys: SigningKeys, clock: 
 def test_the_memory_of_wrong_signatures_is_bounded(
     keys: SigningKeys, clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graphpost.auth.tokens._WRONG", 2)
+    monkeypatch.setattr("graphpost.auth.verification.tokens._WRONG", 2)
     counting = Counting(STRANGER)
     verifier = TokenVerifier([own_issuer(TENANT, NAMES, counting)], clock)
     tokens = [sign(keys, claims(uti=str(n))) for n in range(3)]

@@ -6,10 +6,10 @@ from base64 import b64decode
 from urllib.parse import unquote_plus
 
 from graphpost.auth import protocol
-from graphpost.auth.assertions import LEEWAY, TYPE, check_claims, check_signature, parse_assertion
-from graphpost.auth.minting import Client
+from graphpost.auth.issuer.assertions import LEEWAY, TYPE, check_claims, check_signature, parse_assertion
+from graphpost.auth.issuer.minting import Client
+from graphpost.auth.issuer.realm import Realm
 from graphpost.auth.protocol import IssuerRequest, OAuthError
-from graphpost.auth.realm import Realm
 from graphpost.mail.mailbox import Application
 from graphpost.store.directory import accounts, grants
 from graphpost.store.directory.accounts import Credential

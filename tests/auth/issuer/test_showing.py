@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from graphpost.auth.showing import plain
+from graphpost.auth.issuer.showing import plain
 
 
 @pytest.mark.parametrize(

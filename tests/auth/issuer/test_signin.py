@@ -21,7 +21,7 @@ from tests.auth.world import (
     authorize_url,
 )
 
-from graphpost.auth.redirects import find_place
+from graphpost.auth.issuer.redirects import find_place
 from graphpost.store.directory import accounts, consents
 
 

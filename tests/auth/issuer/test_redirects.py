@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from graphpost.auth.redirects import Place, find_place
+from graphpost.auth.issuer.redirects import Place, find_place
 from graphpost.errors import ConfigurationError
 from graphpost.mail.mailbox import Application
 from graphpost.store.directory.accounts import check_application

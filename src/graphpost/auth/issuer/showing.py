@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from graphpost.auth.browser import Browser
+from graphpost.auth.issuer.browser import Browser
 from graphpost.auth.protocol import NO_STORE, IssuerReply
 
 FILES: Final = {"style.css": "text/css; charset=utf-8", "continue.js": "text/javascript; charset=utf-8"}
@@ -61,7 +61,7 @@ def show_file(name: str) -> IssuerReply | None:
     kind = FILES.get(name)
     if kind is None:
         return None
-    data = resources.files("graphpost.auth").joinpath("pages", name).read_bytes()
+    data = resources.files("graphpost.auth.issuer").joinpath("pages", name).read_bytes()
     headers = [("Cache-Control", "public, max-age=3600"), ("X-Content-Type-Options", "nosniff")]
     return IssuerReply(200, data, kind, headers)
 
@@ -97,7 +97,7 @@ def _source(uri: str) -> str:
 @cache
 def _pages() -> Environment:
     pages = Environment(
-        loader=PackageLoader("graphpost.auth", "pages"),
+        loader=PackageLoader("graphpost.auth.issuer", "pages"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.auth.browsing import TextBrowser
-from tests.auth.test_signin import consented, sign_in
+from tests.auth.issuer.test_signin import consented, sign_in
 from tests.auth.world import (
     ADELE,
     CLIENT,
