@@ -284,6 +284,30 @@ def test_a_directory_for_the_audit_log_elsewhere_is_checked(
     assert "is not a directory" in said(file)
 
 
+@pytest.mark.parametrize(
+    ("text", "mode", "is_doubted"),
+    [
+        ('[[mailboxes]]\naddress = "a@b.test"\npassword = "p"\n', 0o644, True),
+        ('[[mailboxes]]\naddress = "a@b.test"\npassword = "p"\n', 0o600, False),
+        ('[[mailboxes]]\naddress = "a@b.test"\n', 0o644, False),
+        (
+            f'[[applications]]\nclient_id = "{"1" * 8}-1111-1111-1111-{"1" * 12}"\nsecrets = ["s"]\n',
+            0o640,
+            True,
+        ),
+    ],
+)
+def test_secrets_in_a_file_that_others_can_read_are_warned_of(
+    graphpost: Any, tmp_path: Path, text: str, mode: int, is_doubted: bool
+) -> None:
+    file = tmp_path / "g.toml"
+    file.write_text(text)
+    file.chmod(mode)
+    first = graphpost.json("check", "--no-dns", "--config", str(file))[0]
+    assert (first["check"], first["warning"], first["ok"]) == ("settings", is_doubted, True)
+    assert ("can be read by others" in first["detail"]) == is_doubted
+
+
 def test_a_postmaster_who_is_nobody_is_warned_of(graphpost: Any, data: Path) -> None:
     data.mkdir(mode=0o700)
     file = data / "graphpost.toml"

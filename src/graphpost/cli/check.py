@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from graphpost.cli.options import json_option, with_config
+from graphpost.cli.options import SETTINGS_FILE, json_option, with_config
 from graphpost.cli.output import counted, one_line, print_json
 from graphpost.errors import ConfigurationError, GraphpostError
 
@@ -76,7 +76,11 @@ def _local(config: Config) -> Iterator[Finding]:
 
     applications = counted(len(config.applications), "application", "applications")
     mailboxes = counted(len(config.mailboxes), "mailbox", "mailboxes")
-    yield Finding("settings", "ok", f"{mailboxes}, {applications}")
+    file = click.get_current_context().meta.get(SETTINGS_FILE)
+    if file is not None and (doubt := checks.doubt_of_file(file)):
+        yield Finding("settings", "warn", doubt)
+    else:
+        yield Finding("settings", "ok", f"{mailboxes}, {applications}")
     if not config.issuer.enabled and not config.issuers:
         text = "issuer.enabled is false and there are no [[issuers]]: nobody's token is believed"
         yield Finding("issuers", "warn", text)

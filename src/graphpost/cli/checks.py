@@ -13,6 +13,7 @@ import io
 import os
 import smtplib
 import ssl
+import tomllib
 from contextlib import closing
 from ipaddress import ip_network
 from pathlib import Path
@@ -46,8 +47,22 @@ from graphpost.transport.tokens import TokenError
 from graphpost.web.certificates import days_left
 
 _SECONDS: Final = 10.0
+_SECRETS: Final = ("password", "secrets", "client_secret")
 _SOON: Final = 60  # days
 _LONG: Final = 3650
+
+
+def doubt_of_file(file: Path) -> str:
+    """What is unsafe about a settings file: others may read the secrets in it; '' when nothing is."""
+    if file.stat().st_mode & 0o077 and _has_secrets(tomllib.loads(file.read_text("utf-8"))):
+        return f"{file} has secrets and can be read by others: chmod go= it, or keep the secrets in files of their own"
+    return ""
+
+
+def _has_secrets(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(bool(inner) if key in _SECRETS else _has_secrets(inner) for key, inner in value.items())
+    return isinstance(value, list) and any(map(_has_secrets, value))
 
 
 def data_directory(config: Config) -> str:
