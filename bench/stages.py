@@ -60,7 +60,7 @@ class Offline(Server):
 
     web: Application
 
-    async def _start_web(self, web: Application, listener: Any) -> None:
+    async def _start_web(self, web: Application, listener: Any, tls: Any) -> None:
         self.web = web
 
 

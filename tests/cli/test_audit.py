@@ -107,6 +107,13 @@ def test_records_are_found_by_what_is_asked_for(
     assert len(found(graphpost, *options)) == count
 
 
+def test_a_table_says_that_there_are_more(graphpost: Command) -> None:
+    more = "There are more than 3; --limit says how many are listed."
+    assert graphpost("audit", "--limit", "3")[1].splitlines()[-1] == more
+    assert "There are more" not in graphpost("audit", "--limit", "1505")[1]
+    assert len(graphpost.json("audit", "--limit", "3")) == 3
+
+
 def test_all_of_it_is_exported_as_json_lines(graphpost: Command, tmp_path: Path) -> None:
     file = tmp_path / "audit.jsonl"
     status, out, _ = graphpost("audit", "--export", str(file))

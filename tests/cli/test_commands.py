@@ -260,6 +260,66 @@ def test_a_running_servers_settings_are_found_by_the_environment_too(
     assert "export MAILBOX=a@b.test" in capsys.readouterr().out
 
 
+def test_a_server_that_believes_no_token_is_warned_of(
+    graphpost: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "issuers" not in {each["check"] for each in graphpost.json("check", "--no-dns")}
+    monkeypatch.setenv("GRAPHPOST_ISSUER_ENABLED", "false")
+    (found,) = (each for each in graphpost.json("check", "--no-dns") if each["check"] == "issuers")
+    assert (found["warning"], "nobody's token is believed" in found["detail"]) == (True, True)
+
+
+def test_a_directory_for_the_audit_log_elsewhere_is_checked(
+    graphpost: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(directory: Path) -> str:
+        monkeypatch.setenv("GRAPHPOST_AUDIT_DIRECTORY", str(directory))
+        _, out, _ = graphpost("check", "--no-dns")
+        (line,) = (line for line in out.splitlines() if " audit " in line)
+        return line
+
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    assert said(tmp_path / "elsewhere").startswith("ok")
+    assert "is not a directory" in said(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "is_doubted"),
+    [
+        ('[[mailboxes]]\naddress = "a@b.test"\npassword = "p"\n', 0o644, True),
+        ('[[mailboxes]]\naddress = "a@b.test"\npassword = "p"\n', 0o600, False),
+        ('[[mailboxes]]\naddress = "a@b.test"\n', 0o644, False),
+        (
+            f'[[applications]]\nclient_id = "{"1" * 8}-1111-1111-1111-{"1" * 12}"\nsecrets = ["s"]\n',
+            0o640,
+            True,
+        ),
+    ],
+)
+def test_secrets_in_a_file_that_others_can_read_are_warned_of(
+    graphpost: Any, tmp_path: Path, text: str, mode: int, is_doubted: bool
+) -> None:
+    file = tmp_path / "g.toml"
+    file.write_text(text)
+    file.chmod(mode)
+    first = graphpost.json("check", "--no-dns", "--config", str(file))[0]
+    assert (first["check"], first["warning"], first["ok"]) == ("settings", is_doubted, True)
+    assert ("can be read by others" in first["detail"]) == is_doubted
+
+
+def test_why_a_running_server_is_not_reached_is_said(graphpost: Any, data: Path) -> None:
+    assert graphpost("migrate")[0] == 0
+    announce(data, "http://127.0.0.1:1")
+    assert graphpost("mailbox", "list")[0] == 0  # the store is free: the server has just ended
+    store = SqliteStore.open(data / "graphpost.db")
+    try:
+        status, _, err = graphpost("mailbox", "list")
+        assert (status, err.startswith("graphpost: http://127.0.0.1:1 does not answer: ")) == (1, True)
+    finally:
+        asyncio.run(store.close())
+
+
 def test_a_postmaster_who_is_nobody_is_warned_of(graphpost: Any, data: Path) -> None:
     data.mkdir(mode=0o700)
     file = data / "graphpost.toml"

@@ -61,7 +61,7 @@ class Study:
         self.office = Office(store, FileBlobs(folder / "blobs"), JumpingClock(), settings=delivery)
         self.office.directory = Directory.of(MAILBOXES, [APP, SCOPED])
         self.store, self.clock = store, self.office.clock
-        self.indexer = Indexer(self.office.store, self.office.log)
+        self.indexer = Indexer(self.office.store, self.office.log, self.office.clock)
         self.services = Services(
             store=self.office.store,
             blobs=self.office.blobs,

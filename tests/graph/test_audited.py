@@ -13,9 +13,9 @@ from msgspec.structs import replace as changed
 from tests.graph.desk import ADELE, ALEX, APP, MAILBOXES, SCOPED, make_request
 from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study, to
 
-from graphpost.auditing.auditor import STRANGERS_A_MINUTE, Auditor
+from graphpost.auditing.auditor import STRANGERS_A_MINUTE, Auditor, open_files
 from graphpost.config import AuditSettings, IdempotencySettings, ThrottlingSettings
-from graphpost.errors import StoreError
+from graphpost.errors import ConfigurationError, StoreError
 from graphpost.graph.api import GraphApi
 from graphpost.mail.mailbox import Directory
 from graphpost.mail.rights import Given
@@ -313,3 +313,14 @@ async def test_a_stranger_whose_body_was_not_waited_for_is_recorded_too(book: Bo
     assert error is not None
     book.study.api.refuse(request, error)
     assert [each.status for each in await book.records(audit.NO_MAILBOX)] == [401]
+
+
+@pytest.mark.parametrize("fault", ["is a file", "in a file", "in nothing that can be"])
+def test_files_that_cannot_be_written_are_said_at_the_start(tmp_path: Path, fault: str) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    directory = {"is a file": file, "in a file": file / "audit"}.get(fault, Path("/proc/audit"))
+    with pytest.raises(ConfigurationError, match=rf"audit\.directory: {directory} cannot be written to: "):
+        open_files(AuditSettings(directory=str(directory)))
+    open_files(AuditSettings(directory=str(tmp_path / "new" / "audit")))
+    open_files(AuditSettings(directory=""))

@@ -8,6 +8,7 @@ when they are older than what is kept.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 from collections import deque
@@ -19,7 +20,7 @@ from typing import Final
 
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import AuditSettings
-from graphpost.errors import GraphpostError
+from graphpost.errors import ConfigurationError, GraphpostError
 from graphpost.files import make_directory, open_made
 from graphpost.ids import Numbers
 from graphpost.maillog import MailLog
@@ -47,6 +48,20 @@ GUESSED_AT: Final = (
 )  # actions where somebody could try passwords or tokens
 _TOGETHER: Final = 500  # records in one transaction
 _FILE: Final = re.compile(r"audit-(\d{4}-\d\d-\d\d)\.jsonl")
+
+
+def open_files(settings: AuditSettings) -> None:
+    """Have the directory of the files there; ConfigurationError when nothing can be written to it."""
+    if not settings.directory:
+        return
+    directory = Path(settings.directory)
+    try:
+        make_directory(directory)
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        problem = f"{directory} cannot be written to: {error.strerror}"
+        raise ConfigurationError("audit.directory", problem) from error
 
 
 class Auditor:

@@ -68,17 +68,28 @@ def list_(config: Config, as_json: bool) -> None:
 @command.command()
 @click.argument("name")
 @with_config
-@click.option("--client-id", default="", metavar="GUID", help="[a new one]")
-@click.option("--public", is_flag=True, help="User flows without a secret.")
+@click.option("--client-id", default="", metavar="GUID", help="What clients call it [a new one].")
+@click.option("--public", is_flag=True, help="Users may sign in to it without a secret of its own.")
 @click.option(
     "--permission",
     "application",
     multiple=True,
     metavar="NAME",
-    help="An application permission, such as Mail.Send.",
+    help="What it may do by itself, such as Mail.Send; may be repeated.",
 )
-@click.option("--delegated", multiple=True, metavar="NAME", help="A delegated permission.")
-@click.option("--redirect-uri", "redirect_uris", multiple=True, metavar="URI")
+@click.option(
+    "--delegated",
+    multiple=True,
+    metavar="NAME",
+    help="What it may do for a signed-in user; may be repeated.",
+)
+@click.option(
+    "--redirect-uri",
+    "redirect_uris",
+    multiple=True,
+    metavar="URI",
+    help="Where users go after signing in; may be repeated.",
+)
 @click.option(
     "--spa-redirect-uri",
     "spa_redirect_uris",

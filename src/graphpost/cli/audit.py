@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +50,8 @@ def command(config: Config, limit: int, export: Path | None, as_json: bool, **wa
     if export is not None:
         _export(config, wanted, export)
         return
-    found: list[dict[str, Any]] = []
-    for record in _records(config, wanted, limit):
-        found.append(record)
-        if len(found) == limit:
-            break
+    records = _records(config, wanted, limit)
+    found = list(islice(records, limit))
     _warn(sum(map(_is_unreadable, found)))
     if as_json:
         print_json(found)
@@ -63,6 +61,8 @@ def command(config: Config, limit: int, export: Path | None, as_json: bool, **wa
             map(_row, found),
             "Nothing like that is recorded.",
         )
+        if next(records, None) is not None:
+            click.echo(f"There are more than {limit}; --limit says how many are listed.")
 
 
 def _records(config: Config, wanted: dict[str, Any], limit: int) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -32,6 +32,7 @@ class Commands(click.Group):
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+SETTINGS_FILE: Final = "graphpost.settings_file"  # where the context has the path, or None
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
@@ -82,6 +83,7 @@ def with_config(function: Callable[..., Any]) -> Callable[..., Any]:
         file = file or _running_file(data)
         is_new = file is None and not _embedded_data(data).exists()
         config = read_config(file, data, {})
+        click.get_current_context().meta[SETTINGS_FILE] = file
         done = function(config, **options)
         if is_new:
             click.echo(f"{config.data} is a new data directory; no server has run on it yet.", err=True)

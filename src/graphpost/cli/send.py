@@ -30,9 +30,11 @@ _GOOD: Final = frozenset({"delivered", "captured"})
 @click.option(
     "--from", "sender", metavar="ADDRESS", help="The mailbox that sends [the first of the settings]."
 )
-@click.option("--to", multiple=True, metavar="ADDRESS", help="May be repeated, as --cc and --bcc.")
-@click.option("--cc", multiple=True, metavar="ADDRESS")
-@click.option("--bcc", multiple=True, metavar="ADDRESS")
+@click.option(
+    "--to", multiple=True, metavar="ADDRESS", help="A recipient; may be repeated, as --cc and --bcc."
+)
+@click.option("--cc", multiple=True, metavar="ADDRESS", help="Who gets a copy.")
+@click.option("--bcc", multiple=True, metavar="ADDRESS", help="Who gets a copy unseen by the others.")
 @click.option("--subject", required=True)
 @click.option("--html", is_flag=True, help="The body is HTML.")
 @click.option(

@@ -20,7 +20,7 @@ from graphpost import __version__
 from graphpost.admin.access import announce, withdraw
 from graphpost.admin.banner import origin
 from graphpost.admin.metrics_port import serve_metrics
-from graphpost.auditing.auditor import Auditor
+from graphpost.auditing.auditor import Auditor, open_files
 from graphpost.auth.keys import open_keys
 from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
@@ -118,6 +118,7 @@ class Server:
         await people.refresh()
         auditor = None
         if config.audit.enabled:
+            open_files(config.audit)
             auditor = Auditor(store, config.audit, numbers, clock, self._log)
             self._stack.push_async_callback(auditor.close)
         base = Foundation(

@@ -70,7 +70,7 @@ class FileBlobs:
             make_directory(self._incoming)
             os.close(open_made(root / "lock", os.O_RDWR))
         except OSError as error:
-            raise _translated(error) from error
+            raise StoreError(f"{root}: {error.strerror}") from error
         self.parts = Parts(root / "parts")
 
     def write(self, chunks: Iterable[bytes]) -> Blob:

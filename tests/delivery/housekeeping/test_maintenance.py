@@ -46,7 +46,7 @@ def maintenance(office: Office) -> Maintenance:
         office.log,
         REMOVALS_SECONDS,
         REPEATS_SECONDS,
-        Indexer(office.store, office.log).keep,
+        Indexer(office.store, office.log, office.clock).keep,
         _nothing,
     )
 

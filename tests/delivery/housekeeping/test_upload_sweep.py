@@ -43,7 +43,7 @@ class House:
             log,
             3600.0,
             3600.0,
-            Indexer(store, log).keep,
+            Indexer(store, log, self.clock).keep,
             _nothing,
         )
 
