@@ -62,6 +62,35 @@ async def test_a_connection_lost_inside_a_function_is_a_store_error_and_nothing_
     await store.write(lambda tx: messages.add(tx, item(1)))
 
 
+@pytest.mark.anyio
+async def test_a_statement_that_is_never_answered_is_given_up(store: PostgresStore) -> None:
+    store._patience = 0.0
+    for asked in (store.write, store.read):
+        with pytest.raises(ConnectionLostError):
+            await asked(lambda tx: tx.one("SELECT pg_sleep(3600)"))
+    store._patience = postgres.STATEMENT_SECONDS
+    await store.write(lambda tx: messages.add(tx, item(1)))
+    assert await store.read(lambda tx: messages.count(tx, 7)) == 1
+
+
+@pytest.mark.anyio
+async def test_a_store_closes_although_its_server_hangs(
+    postgres_url: str, anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "CLOSING_SECONDS", 0.0)
+    store, asked = PostgresStore.open(postgres_url, connections=1), threading.Event()
+
+    def hang(tx: Tx) -> None:
+        asked.set()
+        tx.one("SELECT pg_sleep(3600)")
+
+    waiting = asyncio.ensure_future(store.write(hang))
+    await asyncio.to_thread(asked.wait)
+    await store.close()
+    with pytest.raises(ConnectionLostError):
+        await waiting
+
+
 ENDING = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '%s'; END $$"
 
 

@@ -5,14 +5,18 @@ with the dialect's `for_update` stay as they are); what needs no result is sent 
 Conflicts are run again.  When the server is gone, callers get StoreError at once while the connections come back with
 growing pauses.  An answered write is committed with at least synchronous_commit = on.
 
-A host that vanished is noticed within half a minute, and a server that cannot be written to is none.  What we hold when
+A host that vanished is noticed within half a minute, and a server that cannot be written to is none.  A statement that is not
+answered for half a minute (the server hangs, or somebody holds a lock) is given up with its connection, when closing after ten
+seconds, so that nobody waits for ever.  What we hold when
 we are stopped in the middle of a write, others need: the database ends such a transaction after WRITE_SECONDS.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import select
+import socket
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -45,6 +49,9 @@ _CHUNKS: Final = (64, 32, 16, 8, 4, 2, 1)
 _OLDEST: Final = 130_000
 _NUMBER: Final = "SELECT pg_current_xact_id()::text::bigint"
 _HORIZON: Final = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1"
+STATEMENT_SECONDS: Final = 30.0
+CLOSING_SECONDS: Final = 10.0  # for a statement, once the store is being closed
+_LOOK_SECONDS: Final = 1.0
 WRITE_SECONDS: Final = 10  # from one statement of a write to the next
 _DEFAULTS: Final = {
     "connect_timeout": 5,
@@ -77,6 +84,9 @@ class PostgresStore:
         self._readers: list[PostgresSession] = []
         self._pool = ThreadPoolExecutor(connections, "store-reader")
         self._closing: asyncio.Task[None] | None = None
+        self._patience = STATEMENT_SECONDS
+        self._ended = threading.Event()
+        threading.Thread(target=self._give_up_on, name="store-patience", daemon=True).start()
         self._threads = [
             threading.Thread(target=self._write_on, args=(session,), name="store-writer", daemon=True)
             for session in self._sessions
@@ -112,6 +122,7 @@ class PostgresStore:
 
     async def close(self) -> None:
         if self._closing is None:
+            self._patience = min(self._patience, CLOSING_SECONDS)
             self._submissions.close()
             self._closing = asyncio.ensure_future(asyncio.to_thread(self._finish))
         await asyncio.shield(self._closing)
@@ -120,8 +131,15 @@ class PostgresStore:
         for thread in self._threads:
             thread.join()
         self._pool.shutdown()
+        self._ended.set()
         for session in (*self._readers, *self._sessions):
             session.close()
+
+    def _give_up_on(self) -> None:
+        """Cut connections whose server does not answer."""
+        while not self._ended.wait(_LOOK_SECONDS):
+            for session in (*self._sessions, *self._readers):
+                session.give_up(self._patience)
 
     def _write_on(self, session: PostgresSession) -> None:
         while (jobs := self._turns.take()) is not None:
@@ -170,6 +188,7 @@ class PostgresSession:
         self._failures = 0
         self._not_before = 0.0
         self._reason = ""
+        self._asked_at = 0.0  # while a statement is not answered
 
     def begin(self) -> None:
         if self._connection is None or not _is_alive(self._connection):
@@ -219,6 +238,7 @@ class PostgresSession:
         if self._connection is None or self._cursor is None:
             raise ConnectionLostError("the connection to the database is lost")
         unsent, self._unsent = self._unsent, []
+        self._asked_at = self._monotonic()
         try:
             if not unsent:
                 return self._cursor.execute(_numbered(sql), params)
@@ -228,7 +248,21 @@ class PostgresSession:
                 cursor = self._cursor.execute(_numbered(sql), params)
         except psycopg.Error as error:
             raise self._translated(error) from error
+        finally:
+            self._asked_at = 0.0
         return cursor
+
+    def give_up(self, seconds: float) -> None:
+        """Cut the connection when its statement is not answered for so long; from another thread."""
+        connection, asked_at = self._connection, self._asked_at
+        if connection is None or not asked_at or self._monotonic() - asked_at < seconds:
+            return
+        try:
+            with socket.socket(fileno=os.dup(connection.fileno())) as line:
+                if self._asked_at == asked_at:
+                    line.shutdown(socket.SHUT_RDWR)  # whoever waits for it sees its end
+        except (OSError, psycopg.Error):
+            return
 
     def _connect(self) -> None:
         self.close()
