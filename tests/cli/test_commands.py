@@ -308,6 +308,18 @@ def test_secrets_in_a_file_that_others_can_read_are_warned_of(
     assert ("can be read by others" in first["detail"]) == is_doubted
 
 
+def test_why_a_running_server_is_not_reached_is_said(graphpost: Any, data: Path) -> None:
+    assert graphpost("migrate")[0] == 0
+    announce(data, "http://127.0.0.1:1")
+    assert graphpost("mailbox", "list")[0] == 0  # the store is free: the server has just ended
+    store = SqliteStore.open(data / "graphpost.db")
+    try:
+        status, _, err = graphpost("mailbox", "list")
+        assert (status, err.startswith("graphpost: http://127.0.0.1:1 does not answer: ")) == (1, True)
+    finally:
+        asyncio.run(store.close())
+
+
 def test_a_postmaster_who_is_nobody_is_warned_of(graphpost: Any, data: Path) -> None:
     data.mkdir(mode=0o700)
     file = data / "graphpost.toml"

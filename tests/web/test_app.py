@@ -59,6 +59,7 @@ def ask(path: str, error: Exception) -> tuple[int, dict[str, Any], str]:
     ("error", "status", "code"),
     [
         (StoreError("disk full at /secret/path"), 503, "ServiceUnavailable"),
+        (MemoryError("a secret of ours"), 503, "ServiceUnavailable"),
         (RuntimeError("a secret of ours"), 500, "generalException"),
     ],
 )

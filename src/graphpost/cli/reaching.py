@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from graphpost.errors import ConfigurationError, GraphpostError
+from graphpost.errors import ConfigurationError, GraphpostError, StoreBusy
 
 if TYPE_CHECKING:
     import httpx2
@@ -26,13 +26,18 @@ def perform(config: Config, operation: str, **arguments: Any) -> Any:
     """Run an operation of `admin.operations.Operations` by name; its result as plain values."""
     from graphpost.admin.access import find_running
 
-    running = find_running(config.data)
+    running, silence = find_running(config.data), None
     if running is not None:
         try:
             return _remotely(config, running, operation, arguments)
-        except UnreachableError:
-            pass  # it has just ended, or its process number is another's now: the store is free, or says that it isn't
-    return asyncio.run(_locally(config, operation, arguments))
+        except UnreachableError as error:  # it has just ended, or its process number is another's now
+            silence = error
+    try:
+        return asyncio.run(_locally(config, operation, arguments))
+    except StoreBusy:
+        if silence is not None:
+            raise silence from None  # it is there, and that is why it was not reached
+        raise
 
 
 def get_running(config: Config) -> Running:

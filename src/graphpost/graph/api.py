@@ -118,6 +118,9 @@ class GraphApi:
         except StoreError as error:
             _log.error("request %s: the store did not answer: %s", request.request_id, error)
             return self._refused(unavailable(), headers)
+        except MemoryError:
+            _log.error("request %s: out of memory", request.request_id)
+            return self._refused(unavailable(), headers)
         except Exception:
             _log.exception("request %s: unexpected", request.request_id)
             return self._refused(unexpected(), headers)
@@ -352,7 +355,7 @@ def _no_resource(segment: str) -> BadRequest:
 
 
 def unavailable() -> Unavailable:
-    """What the client is told when the store does not answer."""
+    """What the client is told when the store does not answer, or there is no memory left."""
     return Unavailable(
         "The service is temporarily unavailable. Please try again later.",
         headers={"Retry-After": str(RETRY_SECONDS)},

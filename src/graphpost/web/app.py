@@ -172,7 +172,7 @@ class Application:
             return await self._issuer_answer(request, client)
         except GraphError as error:
             return self._refusal(request, error, stream)
-        except StoreError as error:
+        except (StoreError, MemoryError) as error:
             self._log.problem(f"request {request.request_id}", error)
             return self._refusal(request, unavailable(), stream)
         except Disconnected:

@@ -1,8 +1,9 @@
 """Bringing the indexes of searched mailboxes up to date, in the background.
 
 A mailbox has an index from its first search on.  It is brought up to date after each search and by the maintenance, one
-mailbox after the other, in transactions of a few milliseconds, and with rests: reading and cutting up texts takes the
-interpreter, and writing the store, from those who send and read.  What was interrupted is taken up again by the next search.
+mailbox after the other, in transactions of a few milliseconds.  While others have something to do it rests: reading and
+cutting up texts takes the interpreter from them, and writing the store.  What was interrupted is taken up again by the next
+search.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from graphpost.store.store import Store
 T = TypeVar("T")
 RESTS: Final = 2  # times as long as what was done before took
 LONGEST_REST: Final = 4.0  # seconds
+BUSY: Final = 300  # microseconds that a turn of the event loop takes, when a request is in it
+TURNS: Final = 10
 _BLOCKS = 100  # looked through in one transaction
 _PRUNED = 2000  # looked through in one round, at most
 
@@ -65,13 +68,22 @@ class Indexer:
             )
 
     async def _gently(self, work: Awaitable[T]) -> T:
-        """The result, after a rest; where much else is going on, work takes longer and so does the rest."""
+        """The result, after a rest when others are waiting."""
         begun = self._clock.now()
         result = await work
         rest = min(RESTS * (self._clock.now() - begun) / SECOND, LONGEST_REST)
-        if rest > 0:
+        if rest > 0 and await self._is_busy():
             await self._clock.sleep(rest)
         return result
+
+    async def _is_busy(self) -> bool:
+        """Whether a turn of the event loop takes its time."""
+        for _ in range(TURNS):
+            begun = self._clock.now()
+            await asyncio.sleep(0)
+            if self._clock.now() - begun > BUSY:
+                return True
+        return False
 
     async def keep(self, mailbox_id: int) -> None:
         """For a mailbox that has an index: bring it up to date, and forget some of what is gone."""
