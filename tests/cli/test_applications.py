@@ -100,6 +100,7 @@ def test_an_administrators_consent_is_everybodys(graphpost: Any, app: str) -> No
 
 def test_what_cannot_be_done_is_said_in_a_line(graphpost: Any, app: str, tmp_path: Path) -> None:
     (tmp_path / "none.pem").write_text("x")
+    (tmp_path / "der.cer").write_bytes(b"\x30\x82\xff")
     wrong = certificate(tmp_path / "ec.pem", key=ec.generate_private_key(ec.SECP256R1()))
     over = certificate(tmp_path / "over.pem", days=-1)
     for arguments, problem in (
@@ -107,7 +108,8 @@ def test_what_cannot_be_done_is_said_in_a_line(graphpost: Any, app: str, tmp_pat
         (["secret", "nobody"], "there is no application nobody"),
         (["credentials", "nobody"], "there is no application nobody"),
         (["remove-credential", app, "zz"], "has no credentials zz"),
-        (["certificate", app, str(tmp_path / "gone.pem")], "not a readable PEM certificate"),
+        (["certificate", app, str(tmp_path / "gone.pem")], "gone.pem: No such file or directory"),
+        (["certificate", app, str(tmp_path / "der.cer")], "der.cer: not a readable PEM certificate"),
         (["certificate", app, str(tmp_path / "none.pem")], "pem: not a readable PEM certificate"),
         (["certificate", app, str(wrong)], "pem: only RSA keys sign client assertions"),
         (["certificate", app, str(over)], "pem: the certificate has expired"),

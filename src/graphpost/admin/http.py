@@ -145,7 +145,7 @@ def _actor(method: str, path: str, remote: str, is_administrator: bool) -> Actor
     """What a stranger asks for is of no account: that somebody tries is."""
     if not is_administrator:
         return Actor("nobody", remote=remote, action=ADMINISTRATION)
-    return Actor("administrator", remote=remote, action=f"{method} {path}")
+    return Actor("administrator", remote=remote, action=f"{method} {unquote(path)}")
 
 
 @cache

@@ -159,8 +159,7 @@ async def _locally(config: Config, operation: str, arguments: dict[str, Any]) ->
         result = await getattr(operations, operation)(**checked_arguments(operation, given))
         method, template = Operations.ROUTES[operation]
         if method != "GET" and config.audit.enabled:
-            named = {key: quote(str(value), safe="@") for key, value in arguments.items()}
-            await _record(config, operations, f"{method} {template.format_map(named)}")
+            await _record(config, operations, f"{method} {template.format_map(arguments)}")
         return result
     finally:
         await store.close()

@@ -59,6 +59,11 @@ class Quotas:
         if bound and size > 0 and folders.size_of(tx, mailbox.mailbox_id) + size > bound:
             raise InsufficientStorage(_FULL)
 
+    def is_full(self, tx: Tx, mailbox: Mailbox) -> bool:
+        """Whether nothing more goes into it."""
+        bound = self.bound(mailbox)
+        return bool(bound) and folders.size_of(tx, mailbox.mailbox_id) >= bound
+
     async def takes(self, mailbox: Mailbox, size: int, *, is_report: bool) -> bool:
         """Whether a message of that size may come in; then it is counted."""
         bound = self.bound(mailbox)
