@@ -56,7 +56,7 @@ GROUPS = {
         ("folders", "model", "sending"),
         ("answers", "attachments", "settings"),
         ("batch_in", "envelope", "render"),
-        ("prefer", "queries", "writing"),
+        ("prefer", "queries", "receipting", "writing"),
         ("bodies", "conditions", "keys", "standing", "streaming"),
         ("call", "html", "schema"),
     ),

@@ -233,7 +233,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deliveries.add, (delivery(2, destination="old"),), {}),
     (deliveries.claim, (7, "old", 100, 200, 1, 10), {}),
     (trees.copy_step, (Copying(7, ((INBOX, 1),), 200), iter(range(300, 900)).__next__, 100), {}),
-    (trees.erase_step, (7, INBOX), {}),
+    (trees.erase_step, (7, INBOX), {"unread": lambda tx, item: None}),
     (trees.size_of, (7, INBOX), {}),
     (preferences.hold, (7,), {}),
     (preferences.entries, (7, Kind.RULE), {}),

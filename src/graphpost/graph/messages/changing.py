@@ -6,10 +6,10 @@ import asyncio
 
 from msgspec.structs import replace
 
+from graphpost.graph import receipting
 from graphpost.graph.answers import message_reply
 from graphpost.graph.bodies.payload import LARGE
 from graphpost.graph.call import Call, Reply
-from graphpost.graph.messages import receipting
 from graphpost.graph.messages.patching import check_patch, is_rewritten, read_patch
 from graphpost.graph.prefer import wants_minimal
 from graphpost.graph.writing import write_message

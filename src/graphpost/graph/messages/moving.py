@@ -10,11 +10,11 @@ from typing import Final
 from msgspec.structs import replace
 
 from graphpost.errors import BadRequest
+from graphpost.graph import receipting
 from graphpost.graph.answers import message_reply
 from graphpost.graph.bodies.values import READ, read_string
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.keys import check_destination, folder_number
-from graphpost.graph.messages import receipting
 from graphpost.graph.writing import json_members, write_message
 from graphpost.mail.deferral import is_timed
 from graphpost.mail.mailbox import DELETED_ITEMS, RECOVERABLE

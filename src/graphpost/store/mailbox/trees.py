@@ -8,7 +8,7 @@ child folders.  Counts are right at every moment.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from graphpost.clock import Instant
 from graphpost.mail.mailbox import NO_FOLDER, Folder
+from graphpost.mail.message import Item
 from graphpost.store import contents
 from graphpost.store.mailbox import folders, messages, removals
 from graphpost.store.queue import deliveries
@@ -88,16 +89,19 @@ def copy_step(tx: Tx, copying: Copying, number: Callable[[], int], now: Instant,
     return copying
 
 
-def erase_step(tx: Tx, mailbox_id: int, top: int, rows: int = ROWS) -> bool:
+def erase_step(
+    tx: Tx, mailbox_id: int, top: int, rows: int = ROWS, unread: Callable[[Tx, Item], object] | None = None
+) -> bool:
     """Remove up to `rows` messages and folders of the tree under `top`, itself last; whether all is gone.
 
-    A message that is on its way stays, in no folder, until it is delivered.
+    A message that is on its way stays, in no folder, until it is delivered.  `unread` is told of each message that nobody
+    has read, while it is there.
     """
     folders.hold_tree(tx, mailbox_id)
     below = [row[0] for row in tx.all(_DEEPEST, (mailbox_id, top, mailbox_id, rows))]
     for folder_id in below:
         folders.hold(tx, mailbox_id, folder_id)
-        erased = _erase_messages(tx, mailbox_id, folder_id, rows)
+        erased = _erase_messages(tx, mailbox_id, folder_id, rows, unread)
         if erased == rows:
             return False
         folders.remove(tx, mailbox_id, folder_id)
@@ -105,12 +109,23 @@ def erase_step(tx: Tx, mailbox_id: int, top: int, rows: int = ROWS) -> bool:
     return not below or below[-1] == top
 
 
-def _erase_messages(tx: Tx, mailbox_id: int, folder_id: int, limit: int) -> int:
+def _erase_messages(
+    tx: Tx,
+    mailbox_id: int,
+    folder_id: int,
+    limit: int,
+    tell: Callable[[Tx, Item], object] | None,
+) -> int:
     """Remove up to `limit` of a folder's messages; how many."""
     rows = tx.all(f"{_FIRST}{tx.dialect.for_update}", (mailbox_id, folder_id, limit))
     found = {row[0]: row[1] for row in rows}
     if not found:
         return 0
+    left: Sequence[int] = [number for number, is_read in found.items() if not is_read] if tell else ()
+    while left and tell:
+        items, left = messages.get_some(tx, mailbox_id, left)
+        for item in items:
+            tell(tx, item)
     removals.add(tx, mailbox_id, folder_id, [(row[0], row[2]) for row in rows], removals.DELETED)
     marks = ", ".join("?" * len(found))
     open_ = tx.all(

@@ -148,6 +148,29 @@ async def test_deleted_for_good_is_told_at_once(post: Study) -> None:
     assert await told(post, 2) == ["Not read: Lunch"]
 
 
+@pytest.mark.parametrize("is_read", [False, True])
+@pytest.mark.parametrize("way", ["deleted twice", "permanentDelete"])
+async def test_deleted_with_its_folder_is_told_when_the_folder_is_gone(
+    post: Study, way: str, is_read: bool
+) -> None:
+    path = await send(post)
+    folder = await post.post(
+        f"{THEIRS}/mailFolders/inbox/childFolders", {"displayName": "Lunches"}, token=APP
+    )
+    place = f"{THEIRS}/mailFolders/{folder.json['id']}"
+    moved = await post.post(f"{path}/move", {"destinationId": folder.json["id"]}, token=APP)
+    if is_read:
+        away = {**READ, "isReadReceiptRequested": False}
+        assert (await post.patch(f"{THEIRS}/messages/{moved.json['id']}", away, token=APP)).status == 200
+    if way == "permanentDelete":
+        assert (await post.post(f"{place}/permanentDelete", token=APP)).status == 204
+    else:
+        assert (await post.delete(place, token=APP)).status == 204
+        assert await told(post, 1) == []
+        assert (await post.delete(place, token=APP)).status == 204
+    assert await told(post, 1 if is_read else 2) == ([] if is_read else ["Not read: Lunch"])
+
+
 async def test_what_was_read_is_not_told_to_be_deleted(post: Study) -> None:
     path = await send(post)
     await mark(post, path)
