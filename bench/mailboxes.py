@@ -27,8 +27,9 @@ from graphpost.config import StoreSettings
 from graphpost.ids import message_id_text
 from graphpost.mail.mailbox import INBOX
 from graphpost.mail.message import Address, Body, Item, Message
-from graphpost.store import accounts, messages
-from graphpost.store.opening import open_store
+from graphpost.store.databases.opening import open_store
+from graphpost.store.directory import accounts
+from graphpost.store.mailbox import messages
 from graphpost.store.store import Tx
 
 SMALL, LARGE = 10_000, int(os.environ.get("BENCH_SIZE", "1000000"))

@@ -32,9 +32,10 @@ from graphpost.clock import SECOND
 from graphpost.config import DeliverySettings, LogSettings, StoreSettings
 from graphpost.delivery.queue.leases import Ask, Leases
 from graphpost.maillog import MailLog
-from graphpost.store import deliveries, destinations, folders, messages
-from graphpost.store.deliveries import BUCKETS, DONE, Delivery, Recipient
-from graphpost.store.opening import open_store
+from graphpost.store.databases.opening import open_store
+from graphpost.store.mailbox import folders, messages
+from graphpost.store.queue import deliveries, destinations
+from graphpost.store.queue.deliveries import BUCKETS, DONE, Delivery, Recipient
 from graphpost.store.store import Store, Tx
 
 DESTINATIONS, RECIPIENTS = 1000, 100

@@ -60,7 +60,7 @@ class Offline(Server):
 
     web: Application
 
-    async def _start_web(self, web: Application, listener: Any) -> None:
+    async def _start_web(self, web: Application, listener: Any, tls: Any) -> None:
         self.web = web
 
 
@@ -171,7 +171,7 @@ def stages(web: Application) -> dict[str, App]:
         "+ token, route, permission, mailbox (graph/api.py)": with_handler(web, services, accepted),
         "+ JSON to a checked message (graph/bodies/message.py)": with_handler(web, services, read),
         "+ item and deliveries (delivery/acceptance/submit.py)": unstored,
-        "+ the way to the writer and back (store/commits.py)": web,
+        "+ the way to the writer and back (store/databases/commits.py)": web,
         "the same within limits of every kind (throttling/)": limited(web, services),
     }
 

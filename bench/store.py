@@ -21,9 +21,10 @@ from graphpost.clock import SystemClock
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import SENT_ITEMS
 from graphpost.mail.message import Address, Body, Item, Message
-from graphpost.store import deliveries, destinations, folders, messages
-from graphpost.store.deliveries import Delivery, Recipient
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.store.mailbox import folders, messages
+from graphpost.store.queue import deliveries, destinations
+from graphpost.store.queue.deliveries import Delivery, Recipient
 from graphpost.store.store import Store, Tx
 
 CLOCK = SystemClock()
@@ -212,7 +213,7 @@ async def run_sizes(store: Store, arguments: argparse.Namespace) -> None:
 async def run(arguments: argparse.Namespace, stack: ExitStack) -> None:
     store: Store
     if arguments.postgres:
-        from graphpost.store.postgres import PostgresStore
+        from graphpost.store.databases.postgres import PostgresStore
         from graphpost.testing.postgres import PostgresServer
 
         server = stack.enter_context(PostgresServer.start(durable=True))

@@ -43,13 +43,13 @@ def place(tmp_path: Path) -> Place:
     return place
 
 
-def shown(certified: Certified, place: Place) -> int:
+def shown(context: ssl.SSLContext, place: Place) -> int:
     """The serial number of the certificate that a client sees and finds good."""
     trust = ssl.create_default_context()
     place.authority.configure_trust(trust)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = trust.wrap_bio(to_client, to_server, server_hostname=NAME)
-    server = certified.context.wrap_bio(to_server, to_client, server_side=True)
+    server = context.wrap_bio(to_server, to_client, server_side=True)
     for end in (client, server, client, server):
         try:
             end.do_handshake()
@@ -61,20 +61,22 @@ def shown(certified: Certified, place: Place) -> int:
 
 
 def test_a_certificate_that_was_replaced_is_shown_from_then_on(place: Place) -> None:
-    certified = Certified(place.certificate, place.key, "server.certificate")
-    first = shown(certified, place)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certified = Certified([context], place.certificate, place.key, "server.certificate")
+    first = shown(context, place)
     assert not certified.renew()
     place.put()
     assert certified.renew()
     assert not certified.renew()
-    assert shown(certified, place) != first
+    assert shown(context, place) != first
 
 
 @pytest.mark.parametrize("file", ["certificate", "key"])
 @pytest.mark.parametrize("what", ["nothing", "nonsense", "another"])
 def test_what_cannot_be_used_is_told_once_and_changes_nothing(place: Place, file: str, what: str) -> None:
-    certified = Certified(place.certificate, place.key, "server.certificate")
-    first = shown(certified, place)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certified = Certified([context], place.certificate, place.key, "server.certificate")
+    first = shown(context, place)
     path: Path = getattr(place, file)
     path.unlink()
     if what != "nothing":
@@ -84,10 +86,10 @@ def test_what_cannot_be_used_is_told_once_and_changes_nothing(place: Place, file
     with pytest.raises(ConfigurationError):
         certified.renew()
     assert not certified.renew()
-    assert shown(certified, place) == first
+    assert shown(context, place) == first
     place.put()
     assert certified.renew()
-    assert shown(certified, place) != first
+    assert shown(context, place) != first
 
 
 def test_a_key_with_a_password_is_refused_and_nobody_is_asked(place: Place) -> None:
@@ -101,4 +103,4 @@ def test_a_key_with_a_password_is_refused_and_nobody_is_asked(place: Place) -> N
     )
     place.link(place.key, encrypted)
     with pytest.raises(ConfigurationError, match="encrypted"):
-        Certified(place.certificate, place.key, "server.certificate")
+        Certified([], place.certificate, place.key, "server.certificate")

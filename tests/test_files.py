@@ -53,3 +53,18 @@ def test_directories_are_made_down_to_the_last_for_their_owner_alone(tmp_path: P
     make_directory(tmp_path / "a" / "b")
     make_directory(tmp_path / "a" / "b")
     assert (mode(tmp_path / "a"), mode(tmp_path / "a" / "b")) == (0o700, 0o700)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for others")
+def test_what_an_administrator_makes_as_root_is_the_servers(tmp_path: Path) -> None:
+    from graphpost.cli import main
+
+    data = tmp_path / "data"
+    data.mkdir(0o700)
+    os.chown(data, 65534, 65534)
+    options = ["--data", str(data)]
+    for words in (["env"], ["mailbox", "add", "a@b.test"], ["keys", "add"], ["dkim", "create", "b.test"]):
+        assert main([*words, *options]) == 0
+    made = list(data.rglob("*"))
+    assert {"defaults.json", "graphpost.db", "keys", "b.test"} <= {path.name for path in made}
+    assert {path.name for path in made if path.stat().st_uid != 65534} == set()

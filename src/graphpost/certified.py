@@ -1,12 +1,13 @@
-"""TLS as a server does it, with a certificate that is replaced while it runs.
+"""TLS contexts with a certificate that is replaced while they are used.
 
-Whoever renews certificates (an ACME client) replaces their files.  New ones are taken up by the same context, so that
+Whoever renews certificates (an ACME client) replaces their files.  New ones are taken up by the same contexts, so that
 handshakes from then on show them and connections that are there go on.  Files that cannot be used change nothing.
 """
 
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterable
 from pathlib import Path
 
 from graphpost.errors import ConfigurationError
@@ -16,15 +17,18 @@ Stamp = tuple[int, int, int]
 
 
 class Certified:
-    """`context` has the certificate and its key, as they were when they last could be used."""
+    """Contexts that have the certificate and its key, as they were when they last could be used."""
 
-    def __init__(self, certificate: Path, key: Path, setting: str) -> None:
+    def __init__(
+        self, contexts: Iterable[ssl.SSLContext], certificate: Path, key: Path, setting: str
+    ) -> None:
         """`setting` is where the certificate comes from; raises ConfigurationError when they cannot be used."""
         self.certificate = certificate
+        self._contexts = tuple(contexts)
         self._setting = setting
         self._key = key
         self._seen = self._stamps()
-        self.context = self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        self._load()
 
     def renew(self) -> bool:
         """Take up the files if they are others than before; whether they were.
@@ -38,14 +42,13 @@ class Certified:
         if None in stamps:
             missing = self.certificate if stamps[0] is None else self._key
             raise ConfigurationError(self._setting, f"there is no {missing}")
-        # Tried elsewhere first: a context that is given a certificate forgets a key that does not fit.
-        self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-        self._load(self.context)
+        self._load()
         return True
 
-    def _load(self, context: ssl.SSLContext) -> ssl.SSLContext:
-        load_certificate(context, self.certificate, self._key, self._setting)
-        return context
+    def _load(self) -> None:
+        """Into one that is used by nobody first: a context that is given a certificate forgets a key that does not fit."""
+        for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), *self._contexts):
+            load_certificate(context, self.certificate, self._key, self._setting)
 
     def _stamps(self) -> tuple[Stamp | None, Stamp | None]:
         return _stamp(self.certificate), _stamp(self._key)

@@ -1,6 +1,7 @@
 """Files and directories for their owner alone, whole and there after a crash.
 
-A file is written beside its place, synced, and put there in one step: nobody ever reads half of it.  All raise OSError.
+A file is written beside its place, synced, and put there in one step: nobody ever reads half of it.  What root makes (an
+administrator's command) belongs to whom the directory belongs to: the server's user.  All raise OSError.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ def make_directory(path: Path) -> None:
     if path.parent != path:
         make_directory(path.parent)
     path.mkdir(mode=0o700, exist_ok=True)
+    if os.geteuid() == 0:
+        _give(path, path.parent)
     sync_directory(path.parent)
 
 
@@ -54,10 +57,18 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def open_made(path: Path, flags: int, mode: int = 0o600) -> int:
+    """A descriptor of a file that is made when it is not there."""
+    descriptor = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, mode)
+    if os.geteuid() == 0:
+        _give(descriptor, path.parent)
+    return descriptor
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Be the only process that is here with this directory; waits for others."""
-    descriptor = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = open_made(path / ".lock", os.O_RDWR)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -67,7 +78,7 @@ def locked(path: Path) -> Iterator[None]:
 
 def _draft(path: Path, data: bytes, mode: int) -> Path:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    descriptor = open_made(draft, os.O_WRONLY | os.O_EXCL, mode)
     try:
         with open(descriptor, "wb") as stream:
             stream.write(data)
@@ -77,3 +88,9 @@ def _draft(path: Path, data: bytes, mode: int) -> Path:
         draft.unlink()
         raise
     return draft
+
+
+def _give(made: int | Path, directory: Path) -> None:
+    owner = directory.stat()
+    if owner.st_uid != 0:
+        os.chown(made, owner.st_uid, owner.st_gid)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
+NEWEST: Final = 2**63 - 1
 _BASE: Final = 1_577_836_800_000_000  # 2020-01-01 in microseconds
 _ITEM: Final = b"\x00\x03\x24\x00"
 _ITEM_MARK: Final = b"\x00\x46\x00"
@@ -47,7 +48,7 @@ class Numbers:
 
 def number_at(instant: int) -> int:
     """A number that is not above any that is handed out from then on, nor below those of before."""
-    return max(0, instant - _BASE) << 12
+    return min(max(0, instant - _BASE) << 12, NEWEST)
 
 
 def instant_of(number: int) -> int:

@@ -205,6 +205,14 @@ class MailLog(EventLog):
         """A mailbox has nearly as much as it may, or more."""
         self._write(WARNING, "almost_full", {"mailbox": mailbox, "size": size, "quota": quota})
 
+    def restored(self, mailbox: str) -> None:
+        """A mailbox that a command deleted is there again, because the settings name it."""
+        self._write(WARNING, "restored", {"mailbox": mailbox, "why": "the settings name it"})
+
+    def no_postmaster(self, named: str, mailbox: str) -> None:
+        """Nobody has the address that the settings name; `mailbox` gets what is for the postmaster instead."""
+        self._write(WARNING, "no-postmaster", {"named": named, "instead": mailbox})
+
     def provisioned(self, mailbox: str, issuer: str) -> None:
         """A token was the first of somebody who has a mailbox since."""
         self._write(INFO, "provisioned", {"mailbox": mailbox, "issuer": issuer})

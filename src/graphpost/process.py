@@ -10,6 +10,9 @@ import sys
 from typing import Final
 
 OPEN_FILES: Final = 65_536
+MAPPED_BYTES: Final = 1_048_576  # what is larger has memory of its own, given back when it is freed
+_M_TRIM_THRESHOLD: Final = -1  # names of mallopt(3)
+_M_MMAP_THRESHOLD: Final = -3
 
 
 def tune_interpreter() -> None:
@@ -22,8 +25,12 @@ def tune_interpreter() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)  # glibc only: hashing passwords at the start left 16 MB of nothing
+    with contextlib.suppress(AttributeError, OSError):  # glibc only
+        libc = ctypes.CDLL(None)
+        # Otherwise glibc keeps what large messages took, in each thread, instead of giving it back.
+        libc.mallopt(_M_MMAP_THRESHOLD, MAPPED_BYTES)
+        libc.mallopt(_M_TRIM_THRESHOLD, 16 * MAPPED_BYTES)
+        libc.malloc_trim(0)  # hashing passwords at the start left 16 MB of nothing
 
 
 def raise_file_limit() -> None:

@@ -16,9 +16,10 @@ from graphpost.config import LogSettings
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import Mailbox
 from graphpost.maillog import MailLog
-from graphpost.store import accounts, deliveries
-from graphpost.store.deliveries import Delivery
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.store.directory import accounts
+from graphpost.store.queue import deliveries
+from graphpost.store.queue.deliveries import Delivery
 
 TOKEN = "secret-token"
 NOW = 1_700_000_000 * SECOND

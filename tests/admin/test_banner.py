@@ -89,3 +89,11 @@ def test_the_banner_tells_where_mail_comes_in(tmp_path: Path) -> None:
     assert "Mail in" not in banner(
         load(None, data=tmp_path, environ={}, flags={}), "https://localhost:8443", None
     )
+
+
+def test_the_banner_tells_what_others_call_it(tmp_path: Path) -> None:
+    flags: dict[str, object] = {"server.host": "0.0.0.0", "server.names": ["localhost", "mail.contoso.test"]}
+    config = load(None, data=tmp_path, environ={}, flags=flags)
+    assert "Elsewhere  https://mail.contoso.test:8443/v1.0" in banner(config, "https://localhost:8443", None)
+    alone = load(None, data=tmp_path, environ={}, flags={**flags, "server.host": "127.0.0.1"})
+    assert "Elsewhere" not in banner(alone, "https://localhost:8443", None)

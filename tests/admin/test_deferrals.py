@@ -10,8 +10,8 @@ from graphpost.admin.http import AdminApi, Answer
 from graphpost.clock import SECOND
 from graphpost.mail.mailbox import DRAFTS, SENT_ITEMS
 from graphpost.mail.message import Address, Item, Message
-from graphpost.store import deferrals, messages
-from graphpost.store.deferrals import Deferral
+from graphpost.store.mailbox import deferrals, messages
+from graphpost.store.mailbox.deferrals import Deferral
 
 NUMBER = 0x1234
 QUEUE_ID = f"{NUMBER:016x}"

@@ -9,8 +9,8 @@ from graphpost.admin.http import AdminApi, Answer
 from graphpost.admin.operations import Operations
 from graphpost.clock import SECOND
 from graphpost.mail.mailbox import Mailbox
-from graphpost.store import deliveries
-from graphpost.store.deliveries import Delivery, Recipient, Saying
+from graphpost.store.queue import deliveries
+from graphpost.store.queue.deliveries import Delivery, Recipient, Saying
 
 TOKEN = "secret-token"
 NOW = 1_700_000_000 * SECOND
@@ -204,7 +204,15 @@ WRONG: list[tuple[str, str, object, int, str]] = [
     ("GET", "/admin/queue/zzzzzzzzzzzzzzzz", None, 404, "there is no message"),
     ("POST", "/admin/queue/0000000000000001/retry", None, 404, "there is no message"),
     ("POST", "/admin/mailboxes", b"{", 400, "truncated"),
+    (
+        "POST",
+        "/admin/mailboxes",
+        {"address": "a@b.test", "quota_bytes": 2**63},
+        400,
+        "quota_bytes: is too large",
+    ),
     ("POST", "/admin/mailboxes", b"[]", 400, "Expected `object`"),
+    ("POST", "/admin/mailboxes", b'{"a":' * 3000, 400, "recursion"),
     ("POST", "/admin/mailboxes", b"\xff", 400, ""),
     ("POST", "/admin/mailboxes", {}, 400, "address"),
     ("POST", "/admin/mailboxes", {"address": 1}, 400, "Expected `str`"),
@@ -215,6 +223,7 @@ WRONG: list[tuple[str, str, object, int, str]] = [
     ("PATCH", "/admin/mailboxes/no@a.test", {"enabled": False}, 404, "there is no mailbox"),
     ("POST", "/admin/applications", {"name": "x", "client_id": "y"}, 400, "not a GUID"),
     ("POST", "/admin/applications", {"name": "x", "redirect_uris": ["javascript:1"]}, 400, "redirect"),
+    ("POST", "/admin/applications", {"name": "x", "spa_redirect_uris": ["a://b"]}, 400, "spa_redirect_uris"),
     ("POST", f"/admin/applications/{GUID}/secrets", None, 404, "there is no application"),
 ]
 
@@ -227,6 +236,11 @@ def test_a_wrong_request_is_refused_with_a_reason(
     assert answered == status
     assert message in found["error"]["message"]
     assert admin.told == []
+
+
+def test_the_end_of_time_is_a_time(admin: Any) -> None:
+    end = "9999-12-31T23:59:59Z"
+    assert admin.ask("GET", f"/admin/audit?since={end}&until={end}")[0] == 200
 
 
 def test_an_application_is_not_added_twice(admin: Any) -> None:

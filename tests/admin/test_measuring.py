@@ -11,7 +11,7 @@ from tests.admin.test_queue import delivery
 
 from graphpost.admin.http import AdminApi
 from graphpost.clock import SECOND
-from graphpost.store.deliveries import HELD, Recipient, Saying
+from graphpost.store.queue.deliveries import HELD, Recipient, Saying
 
 
 def figures(text: str, name: str) -> dict[str, float]:

@@ -12,7 +12,7 @@ from graphpost.admin import queue
 from graphpost.admin.http import AdminApi
 from graphpost.clock import SECOND
 from graphpost.ids import message_id_text
-from graphpost.store.deliveries import Delivery, Recipient
+from graphpost.store.queue.deliveries import Delivery, Recipient
 
 QUEUE_ID = f"{0xABC << 12:016x}"
 

@@ -1,6 +1,6 @@
 """Imports go down only, packages of one layer don't know each other, and there are no cycles.
 
-The same holds inside `graph` and `delivery`, for their groups and for the modules that stand beside them.
+The same holds inside `auth`, `delivery`, `graph` and `store`, for their groups and for the modules that stand beside them.
 """
 
 import ast
@@ -30,6 +30,14 @@ LAYERS = (
     ("addresses", "clock", "ids", "errors", "files", "loglines", "process"),
 )
 GROUPS = {
+    "auth": (
+        ("issuer", "verification"),
+        ("key_watch", "signing_in"),
+        ("access", "authority", "keys", "throttle"),
+        ("key_files",),
+        ("protocol",),
+        ("trail",),
+    ),
     "delivery": (
         ("acceptance", "housekeeping", "outbound"),
         ("queue",),
@@ -48,9 +56,17 @@ GROUPS = {
         ("folders", "model", "sending"),
         ("answers", "attachments", "settings"),
         ("batch_in", "envelope", "render"),
-        ("prefer", "queries", "writing"),
+        ("prefer", "queries", "receipting", "writing"),
         ("bodies", "conditions", "keys", "standing", "streaming"),
         ("call", "html", "schema"),
+    ),
+    "store": (
+        ("databases", "directory", "notifications", "search"),
+        ("mailbox",),
+        ("queue",),
+        ("audit", "contents", "repeats", "usage"),
+        ("blobs",),
+        ("parts", "store"),
     ),
 }
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from tests.auth.world import ORIGIN, World
 
-from graphpost.auth.issuer import IssuerReply
+from graphpost.auth.issuer.issuer import IssuerReply
 
 
 class _Form(HTMLParser):

@@ -19,7 +19,7 @@ from tests.auth.world import START, SetClock, World, make_world, seed
 
 from graphpost.auth.keys import SigningKeys, open_keys
 from graphpost.config import IssuerSettings
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
 
 
 @pytest.fixture(scope="session")

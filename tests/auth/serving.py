@@ -18,12 +18,12 @@ import trustme
 import uvicorn
 from tests.auth.world import World, make_world
 
-from graphpost.auth.issuer import Issuer, IssuerRequest
+from graphpost.auth.issuer.issuer import Issuer, IssuerRequest
 from graphpost.auth.keys import SigningKeys
-from graphpost.auth.tokens import TokenVerifier
+from graphpost.auth.verification.tokens import TokenVerifier
 from graphpost.clock import SystemClock
 from graphpost.config import IssuerSettings
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,16 +14,20 @@ import pytest
 from tests.auth.world import CLIENT, START, declared
 from tests.programs import running_postgres
 
-from graphpost.config import ApplicationSettings, Config, MailboxSettings
+from graphpost.config import ApplicationSettings, Config, LogSettings, MailboxSettings, TenantSettings
 from graphpost.errors import ConfigurationError
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import Application, Mailbox
-from graphpost.store import accounts, consents, folders, grants
-from graphpost.store.declared import apply_settings
-from graphpost.store.grants import Facts, Grant, grant_id_of
-from graphpost.store.passwords import generate_secret, hash_generated, hash_password, is_password
-from graphpost.store.sqlite import SqliteStore
+from graphpost.maillog import MailLog
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.store.directory import accounts, consents, deleted, grants
+from graphpost.store.directory.declared import apply_settings
+from graphpost.store.directory.grants import Facts, Grant, grant_id_of
+from graphpost.store.directory.passwords import generate_secret, hash_generated, hash_password, is_password
+from graphpost.store.directory.people import Accounts
+from graphpost.store.mailbox import folders
 from graphpost.store.store import Store
+from graphpost.testing.clock import JumpingClock
 from graphpost.testing.postgres import PostgresServer
 
 _SCHEMAS = itertools.count(1)
@@ -31,13 +36,13 @@ NUMBERS = Numbers(lambda: START)
 
 class Runner:
     def __init__(self, loop: asyncio.Runner, store: Store) -> None:
-        self._loop, self.store = loop, store
+        self.loop, self.store = loop, store
 
     def read(self, fn: Any) -> Any:
-        return self._loop.run(self.store.read(fn))
+        return self.loop.run(self.store.read(fn))
 
     def write(self, fn: Any) -> Any:
-        return self._loop.run(self.store.write(fn))
+        return self.loop.run(self.store.write(fn))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +67,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runner]:
         if request.param == "sqlite":
             opened: Store = SqliteStore.open(tmp_path / "graphpost.db", readers=1)
         else:
-            from graphpost.store.postgres import PostgresStore
+            from graphpost.store.databases.postgres import PostgresStore
 
             opened = PostgresStore.open(new_schema(request.getfixturevalue("postgres")), connections=2)
         yield Runner(loop, opened)
@@ -142,6 +147,14 @@ def test_a_changed_declaration_changes_and_a_missing_one_stays(store: Runner) ->
         (
             Config(applications=[ApplicationSettings(client_id=CLIENT, redirect_uris=["http://app.test/"])]),
             "applications[0].redirect_uris",
+        ),
+        (
+            Config(applications=[ApplicationSettings(client_id=CLIENT, spa_redirect_uris=["https://*.app.test/"])]),
+            "applications[0].spa_redirect_uris",
+        ),
+        (
+            Config(applications=[ApplicationSettings(client_id=CLIENT, redirect_uris=["http://localhost"], spa_redirect_uris=["http://localhost:80/"])]),
+            "applications[0].spa_redirect_uris",
         ),
         (
             Config(applications=[ApplicationSettings(client_id=CLIENT, certificates=["/nowhere.pem"])]),
@@ -268,3 +281,34 @@ def test_passwords_are_compared_with_their_hashes() -> None:
         assert not is_password(wrong, kept)
         assert not is_password(wrong, "")
         assert not is_password(wrong, hash_generated(secret))
+
+
+def test_a_postmaster_who_is_nobody_is_told_of_once_and_again_when_he_goes(store: Runner) -> None:
+    output, clock = io.StringIO(), JumpingClock()
+    log = MailLog(LogSettings(), output, clock.now)
+    people = Accounts(store.store, clock, log, TenantSettings(postmaster="p@x.test"))
+
+    def told() -> int:
+        store.loop.run(people.refresh())
+        log.flush()
+        return output.getvalue().count(" no-postmaster named=p@x.test instead=a@x.test\n")
+
+    store.write(lambda tx: accounts.add_mailbox(tx, box(1, "a@x.test"), ""))
+    assert told() == 1
+    store.write(lambda tx: accounts.add_mailbox(tx, box(2, "b@x.test"), ""))
+    assert told() == 1
+    store.write(lambda tx: accounts.add_mailbox(tx, box(3, "p@x.test"), ""))
+    assert told() == 1
+    store.write(lambda tx: deleted.delete(tx, box(3, "p@x.test"), 100))
+    store.write(accounts.changed)
+    assert told() == 2
+    log.close()
+
+
+def test_what_was_deleted_and_is_declared_is_told_when_it_is_there_again(store: Runner) -> None:
+    config = Config(mailboxes=[MailboxSettings(address=address) for address in ("a@x.test", "b@x.test")])
+    assert store.write(lambda tx: apply_settings(tx, config, NUMBERS, START)) == []
+    found = store.read(accounts.load_directory).find("b@x.test")
+    store.write(lambda tx: deleted.delete(tx, found, 100))
+    assert store.write(lambda tx: apply_settings(tx, config, NUMBERS, START)) == ["b@x.test"]
+    assert store.write(lambda tx: apply_settings(tx, config, NUMBERS, START)) == []

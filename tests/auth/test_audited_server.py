@@ -49,9 +49,9 @@ def test_sign_ins_by_http_and_smtp_and_administration_are_recorded(tmp_path: Pat
             wrong = b64encode(b"\0adele@example.test\0wrong").decode()
             assert smtp.docmd(f"AUTH PLAIN {wrong}")[0] == 535
             smtp.login("adele@example.test", given.user_password)
-        assert (
-            main(["mailbox", "add", "alex+x@example.test", "--data", str(data), "--config", str(file)]) == 0
-        )
+        here = ["--data", str(data), "--config", str(file)]
+        for command in ("add", "disable"):
+            assert main(["mailbox", command, "alex+x@example.test", *here]) == 0
     found = [
         (each["kind"], each["action"], each["status"], each.get("code", ""), each.get("user", ""))
         for each in lines(data)
@@ -63,6 +63,7 @@ def test_sign_ins_by_http_and_smtp_and_administration_are_recorded(tmp_path: Pat
         ("nobody", "SMTP AUTH", 535, "5.7.8", "adele@example.test"),
         ("user", "SMTP AUTH", 235, "", "adele@example.test"),
         ("administrator", "POST /admin/mailboxes", 200, "", ""),
+        ("administrator", "PATCH /admin/mailboxes/alex+x@example.test", 200, "", ""),
     ]
     assert {each["remote"] for each in lines(data)} == {"127.0.0.1"}
     assert lines(data)[1]["requestId"] == refused["trace_id"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import os
 import shutil
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ from typing import Any
 import pytest
 from joserfc import jws, jwt
 from tests.auth.browsing import TextBrowser
-from tests.auth.test_tokens import claims, sign
+from tests.auth.verification.test_issuers import Provider
+from tests.auth.verification.test_tokens import claims, sign
 from tests.auth.world import (  # fmt: skip
     ADELE,
     NAMES,
@@ -28,17 +31,19 @@ from tests.auth.world import (  # fmt: skip
     seed,
 )
 
-from graphpost.auth.issuers import Principal
 from graphpost.auth.key_files import READ_SECONDS, SIGNS_AFTER, add_key, list_keys
 from graphpost.auth.key_watch import BETWEEN_SECONDS, WatchedKeys
 from graphpost.auth.keys import open_keys
-from graphpost.auth.tokens import TokenVerifier, own_issuer
+from graphpost.auth.verification.issuers import Principal
+from graphpost.auth.verification.jwks import RemoteKeys
+from graphpost.auth.verification.tokens import TokenVerifier, own_issuer
 from graphpost.clock import SECOND
 from graphpost.config import IssuerSettings, LogSettings
+from graphpost.config.defaults import embedded_defaults
 from graphpost.errors import Unauthenticated
 from graphpost.maillog import MailLog
-from graphpost.store.sqlite import SqliteStore
-from graphpost.testing.server import running_server
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.testing.server import ServerThread, running_server
 
 MINUTE = SIGNS_AFTER // SECOND
 
@@ -196,3 +201,45 @@ def test_a_running_server_follows_its_files(tmp_path: Path) -> None:
         # The signature is right now: it is the person whom nobody knows.
         assert "Application is disabled or does not exist" in refused.value.read().decode()
         refused.value.close()
+
+
+def test_an_issuer_that_is_turned_off_is_not_believed_any_more(tmp_path: Path) -> None:
+    def status(server: ServerThread, token: str) -> int:
+        asked = urllib.request.Request(
+            f"{server.url}/v1.0/users", headers={"Authorization": f"Bearer {token}"}
+        )
+        try:
+            with urllib.request.urlopen(asked) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as refused:
+            refused.close()
+            return refused.code
+
+    with running_server(tmp_path, flags={"server.tls": False}) as server:
+        given, tenant = embedded_defaults(tmp_path), server.config.tenant.id
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": given.client_id,
+            "client_secret": given.client_secret,
+            "scope": "https://graph.microsoft.com/.default",
+        }
+        with urllib.request.urlopen(
+            f"{server.url}/{tenant}/oauth2/v2.0/token", urllib.parse.urlencode(form).encode()
+        ) as answer:
+            token = json.load(answer)["access_token"]
+        assert status(server, token) == 200
+    with running_server(tmp_path, flags={"server.tls": False, "issuer.enabled": False}) as server:
+        assert status(server, token) == 401
+
+
+def test_a_clock_that_is_set_back_keeps_no_key_away(tmp_path: Path, clock: SetClock) -> None:
+    node, provider = Node(tmp_path, clock), Provider()
+    remote = RemoteKeys("https://id.test", "https://id.test/keys", provider, clock, node.log)
+    node.look()
+    asyncio.run(remote.refresh())
+    clock.pass_seconds(-86_400)
+    add_key(tmp_path, clock.now() - 2 * SIGNS_AFTER)
+    node.look()
+    assert len(node.keys.public()) == 2
+    asyncio.run(remote.refresh())
+    assert len(provider.asked) == 2

@@ -15,8 +15,8 @@ from typing import Any
 import httpx2
 import msal
 import pytest
+from tests.auth.issuer.test_real_clients import sign_in
 from tests.auth.serving import trusting
-from tests.auth.test_real_clients import sign_in
 from tests.auth.world import ADELE, CLIENT, DOMAIN, PASSWORD, REDIRECT, SECRET, TENANT
 
 from graphpost.cli import main

@@ -66,3 +66,11 @@ def test_it_is_bounded_and_filling_it_blocks_who_fills_it() -> None:
         throttle.failed(str(number), "198.51.100.1")
     assert len(throttle._tries) <= 10_000
     assert throttle.is_blocked("a", "198.51.100.1")
+
+
+def test_a_clock_that_is_set_back_locks_nobody_out_for_longer() -> None:
+    clock = SetClock()
+    throttle = Throttle(clock)
+    fail(throttle, PER_ACCOUNT_AND_ADDRESS)
+    clock.pass_seconds(-86_400)
+    assert not throttle.is_blocked("a", "192.0.2.1")

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from graphpost.auth.issuer import Issuer, IssuerReply, IssuerRequest
+from graphpost.auth.issuer.issuer import Issuer, IssuerReply, IssuerRequest
 from graphpost.auth.keys import SigningKeys
-from graphpost.auth.tokens import TokenVerifier, own_issuer
+from graphpost.auth.verification.tokens import TokenVerifier, own_issuer
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import ApplicationSettings, Config, IssuerSettings, MailboxSettings
 from graphpost.ids import Numbers
 from graphpost.mail.mailbox import Directory
-from graphpost.store import accounts
 from graphpost.store.audit import Actor
-from graphpost.store.declared import apply_settings
+from graphpost.store.directory import accounts
+from graphpost.store.directory.declared import apply_settings
 from graphpost.store.store import Store
 
 T = TypeVar("T")
@@ -27,11 +27,13 @@ DOMAIN = "contoso.test"
 CLIENT = "aaaaaaaa-0000-4000-8000-000000000001"  # confidential: secret and certificate, and public flows
 PUBLIC = "aaaaaaaa-0000-4000-8000-000000000002"
 PRIVATE = "aaaaaaaa-0000-4000-8000-000000000003"  # confidential only
+PAGE = "aaaaaaaa-0000-4000-8000-000000000004"  # a single-page application, with a server behind it
 SECRET = "a secret somebody chose"
 PASSWORD = "correct horse battery staple"
 ADELE = "AdeleV@contoso.test"
 NAMES = ("localhost", "mail.contoso.test", "login.microsoftonline.com", "graph.microsoft.com")
 ORIGIN = "https://localhost:8443"
+PAGE_REDIRECT = "https://page.contoso.test/"
 REDIRECT = "https://app.contoso.test/signed-in"
 START: Instant = 1_767_225_600 * SECOND
 
@@ -86,6 +88,15 @@ def declared(certificates: list[str]) -> Config:
                 secrets=[SECRET],
                 redirect_uris=[REDIRECT],
                 delegated_permissions=["Mail.Send"],
+            ),
+            ApplicationSettings(
+                client_id=PAGE,
+                name="Letters",
+                secrets=[SECRET],
+                redirect_uris=[REDIRECT],
+                spa_redirect_uris=[PAGE_REDIRECT, "http://localhost:3000/app"],
+                application_permissions=["Mail.Send"],
+                delegated_permissions=["Mail.Send", "User.Read"],
             ),
         ],
     )

@@ -22,10 +22,10 @@ from graphpost.clock import SystemClock
 from graphpost.config import Config, LogSettings, load
 from graphpost.ids import Numbers
 from graphpost.maillog import MailLog
-from graphpost.store import deliveries
-from graphpost.store.declared import apply_settings
-from graphpost.store.deliveries import Delivery, Recipient
-from graphpost.store.opening import open_store
+from graphpost.store.databases.opening import open_store
+from graphpost.store.directory.declared import apply_settings
+from graphpost.store.queue import deliveries
+from graphpost.store.queue.deliveries import Delivery, Recipient
 from graphpost.web.certificates import server_certificate
 
 

@@ -44,6 +44,24 @@ def certificate(path: Path, *, key: Any = None, days: int = 30) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("more", "has_secret"),
+    [
+        ((), False),
+        (("--redirect-uri", "https://app.test/back"), True),
+        (("--permission", "Mail.Send"), True),
+        (("--permission", "Mail.Send", "--public"), False),
+    ],
+)
+def test_what_lives_in_pages_alone_gets_no_secret(
+    graphpost: Any, more: tuple[str, ...], has_secret: bool
+) -> None:
+    uri = "http://localhost:3000/"
+    added = graphpost.json("app", "add", "Letters", "--spa-redirect-uri", uri, *more)
+    assert ("secret" in added, added["spa_redirect_uris"]) == (has_secret, [uri])
+    assert graphpost.json("app", "list")[0]["spa_redirect_uris"] == [uri]
+
+
 def test_credentials_are_added_beside_others_and_removed(graphpost: Any, app: str, tmp_path: Path) -> None:
     second = graphpost.json("app", "secret", app.upper(), "--days", "90")
     third = graphpost.json("app", "certificate", app, str(certificate(tmp_path / "c.pem")))
@@ -82,6 +100,7 @@ def test_an_administrators_consent_is_everybodys(graphpost: Any, app: str) -> No
 
 def test_what_cannot_be_done_is_said_in_a_line(graphpost: Any, app: str, tmp_path: Path) -> None:
     (tmp_path / "none.pem").write_text("x")
+    (tmp_path / "der.cer").write_bytes(b"\x30\x82\xff")
     wrong = certificate(tmp_path / "ec.pem", key=ec.generate_private_key(ec.SECP256R1()))
     over = certificate(tmp_path / "over.pem", days=-1)
     for arguments, problem in (
@@ -89,7 +108,8 @@ def test_what_cannot_be_done_is_said_in_a_line(graphpost: Any, app: str, tmp_pat
         (["secret", "nobody"], "there is no application nobody"),
         (["credentials", "nobody"], "there is no application nobody"),
         (["remove-credential", app, "zz"], "has no credentials zz"),
-        (["certificate", app, str(tmp_path / "gone.pem")], "not a readable PEM certificate"),
+        (["certificate", app, str(tmp_path / "gone.pem")], "gone.pem: No such file or directory"),
+        (["certificate", app, str(tmp_path / "der.cer")], "der.cer: not a readable PEM certificate"),
         (["certificate", app, str(tmp_path / "none.pem")], "pem: not a readable PEM certificate"),
         (["certificate", app, str(wrong)], "pem: only RSA keys sign client assertions"),
         (["certificate", app, str(over)], "pem: the certificate has expired"),
@@ -98,6 +118,8 @@ def test_what_cannot_be_done_is_said_in_a_line(graphpost: Any, app: str, tmp_pat
         (["revoke-consent", app, "--user", "a@b.test"], "there is no mailbox a@b.test"),
         (["add", "X", "--mailbox", "group:"], "mailbox_scope: must have 1 to 256 characters"),
         (["add", "X", "--mailbox", "domain:-"], "mailbox_scope: '-' is not a domain"),
+        (["add", "X", "--mailbox-for", "Mail.Sned", "a@b.test"], "'Mail.Sned' is no permission"),
+        (["add", "X", "--mailbox-for", "Mail.Send", "x"], "permission_scopes.Mail.Send[0]"),
     ):
         status, _, err = graphpost("app", *arguments)
         assert status != 0, arguments

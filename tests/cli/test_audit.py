@@ -11,9 +11,10 @@ from tests.cli.conftest import Command
 
 from graphpost.clock import SECOND
 from graphpost.config import load
-from graphpost.store import accounts, audit
+from graphpost.store import audit
 from graphpost.store.audit import NO_MAILBOX, Actor, Entry, Record, entry_of
-from graphpost.store.opening import open_store
+from graphpost.store.databases.opening import open_store
+from graphpost.store.directory import accounts
 from graphpost.store.store import Tx
 
 DAY = 86_400 * SECOND
@@ -106,6 +107,13 @@ def test_records_are_found_by_what_is_asked_for(
     assert len(found(graphpost, *options)) == count
 
 
+def test_a_table_says_that_there_are_more(graphpost: Command) -> None:
+    more = "There are more than 3; --limit says how many are listed."
+    assert graphpost("audit", "--limit", "3")[1].splitlines()[-1] == more
+    assert "There are more" not in graphpost("audit", "--limit", "1505")[1]
+    assert len(graphpost.json("audit", "--limit", "3")) == 3
+
+
 def test_all_of_it_is_exported_as_json_lines(graphpost: Command, tmp_path: Path) -> None:
     file = tmp_path / "audit.jsonl"
     status, out, _ = graphpost("audit", "--export", str(file))
@@ -115,6 +123,13 @@ def test_all_of_it_is_exported_as_json_lines(graphpost: Command, tmp_path: Path)
     assert [line["id"] for line in lines] == sorted((line["id"] for line in lines), reverse=True)
     assert file.stat().st_mode & 0o777 == 0o600
     assert (graphpost("audit", "--export", str(file)))[0] == 1
+
+
+def test_an_export_that_does_not_come_to_its_end_leaves_no_file(graphpost: Command, tmp_path: Path) -> None:
+    file = tmp_path / "audit.jsonl"
+    status, _, err = graphpost("audit", "--message", "zzz", "--export", str(file))
+    assert (status, err) == (1, "graphpost: 'zzz' is no id of a message\n")
+    assert not file.exists()
 
 
 def test_a_record_that_cannot_be_read_hides_no_other(graphpost: Command, data: Path, tmp_path: Path) -> None:

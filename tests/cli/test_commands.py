@@ -12,13 +12,16 @@ from typing import Any
 import pytest
 
 from graphpost import __version__
+from graphpost.admin.access import announce
 from graphpost.cli import COMMANDS, main
 from graphpost.cli.output import state_text
 from graphpost.clock import SECOND
 from graphpost.config import Config, load
-from graphpost.store import changes, tls
-from graphpost.store.opening import open_store
-from graphpost.store.sqlite import SqliteStore
+from graphpost.files import make_directory
+from graphpost.store.databases.opening import open_store
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.store.mailbox import changes
+from graphpost.store.queue import tls
 from graphpost.store.store import Tx
 
 
@@ -59,6 +62,10 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["env", "--format", "xml"], 2, "Invalid value for '--format'"),
         (["queue", "show", "1"], 1, "there is no message '1' in the queue"),
         (["tls", "forget", "far.test"], 1, "nothing is known of far.test"),
+        (["tls", "show", "not a domain"], 2, "domain: 'not a domain' is not a domain"),
+        (["tls", "forget", "not a domain"], 2, "domain: 'not a domain' is not a domain"),
+        (["mailbox", "change", "a@b.test"], 2, "say what to change"),
+        (["audit", "--export", "/nowhere/x"], 1, "graphpost: /nowhere/x: No such file or directory"),
         (["queue", "list", "--mailbox", "no@a.test"], 1, "there is no mailbox no@a.test"),
         (["mailbox", "add", "nobody"], 2, "address: 'nobody' is not an e-mail address"),
         (["mailbox", "disable", "no@a.test"], 1, "there is no mailbox no@a.test"),
@@ -170,8 +177,12 @@ def test_a_password_comes_from_standard_input(graphpost: Any, monkeypatch: pytes
 
 
 def test_applications_are_administered_without_a_server(graphpost: Any) -> None:
-    added = graphpost.json("app", "add", "Invoices", "--permission", "Mail.Send", "--mailbox", "a@b.test")
+    options = ["--mailbox", "a@b.test"]
+    for entry in ("group:Senders", "c@b.test"):
+        options += ["--mailbox-for", "Mail.Send", entry]
+    added = graphpost.json("app", "add", "Invoices", "--permission", "Mail.Send", *options)
     assert added["mailbox_scope"] == ["a@b.test"]
+    assert added["permission_scopes"] == {"Mail.Send": ["group:Senders", "c@b.test"]}
     _, out, _ = graphpost("app", "secret", added["client_id"])
     assert out.splitlines()[0] == f"client id  {added['client_id']}"
     assert graphpost("app", "list")[1].splitlines()[1].split() == [
@@ -212,6 +223,123 @@ def test_files_for_tls_are_checked(graphpost: Any, data: Path) -> None:
     status, out, _ = graphpost("check", "--no-dns", "--config", str(file))
     assert status == 1
     assert "routes[0].certificate: cannot be used with its key" in out
+
+
+@pytest.mark.parametrize("words", [["queue"], ["mailbox"], ["mailbox", "alias"], ["app"], ["tls"], ["keys"]])
+def test_the_help_of_a_group_says_in_full_what_its_commands_do(
+    capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert main([*words, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "..." not in out.partition("Commands:")[2]
+    rows = out.partition("Commands:")[2].split("\n  ")
+    assert rows[-1].rstrip().endswith(".")
+
+
+def test_a_new_data_directory_is_pointed_out_once(graphpost: Any, data: Path) -> None:
+    note = f"{data} is a new data directory; no server has run on it yet.\n"
+    assert graphpost("queue", "list") == (0, "The queue is empty.\n", note)
+    assert graphpost("queue", "list") == (0, "The queue is empty.\n", "")
+
+
+def test_a_running_servers_settings_are_found_by_the_environment_too(
+    graphpost: Any,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(
+        f'[tenant]\nid = "{"1" * 8}-1111-1111-1111-{"1" * 12}"\n[[mailboxes]]\naddress = "a@b.test"\n'
+    )
+    make_directory(data)
+    announce(data, "https://localhost:1", file)
+    monkeypatch.setenv("GRAPHPOST_DATA", str(data))
+    assert main(["env"]) == 0
+    assert "export MAILBOX=a@b.test" in capsys.readouterr().out
+
+
+def test_a_server_that_believes_no_token_is_warned_of(
+    graphpost: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "issuers" not in {each["check"] for each in graphpost.json("check", "--no-dns")}
+    monkeypatch.setenv("GRAPHPOST_ISSUER_ENABLED", "false")
+    (found,) = (each for each in graphpost.json("check", "--no-dns") if each["check"] == "issuers")
+    assert (found["warning"], "nobody's token is believed" in found["detail"]) == (True, True)
+
+
+def test_a_directory_for_the_audit_log_elsewhere_is_checked(
+    graphpost: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(directory: Path) -> str:
+        monkeypatch.setenv("GRAPHPOST_AUDIT_DIRECTORY", str(directory))
+        _, out, _ = graphpost("check", "--no-dns")
+        (line,) = (line for line in out.splitlines() if " audit " in line)
+        return line
+
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    assert said(tmp_path / "elsewhere").startswith("ok")
+    assert "is not a directory" in said(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "is_doubted"),
+    [
+        ('[[mailboxes]]\naddress = "a@b.test"\npassword = "p"\n', 0o644, True),
+        ('[[mailboxes]]\naddress = "a@b.test"\npassword = "p"\n', 0o600, False),
+        ('[[mailboxes]]\naddress = "a@b.test"\n', 0o644, False),
+        (
+            f'[[applications]]\nclient_id = "{"1" * 8}-1111-1111-1111-{"1" * 12}"\nsecrets = ["s"]\n',
+            0o640,
+            True,
+        ),
+    ],
+)
+def test_secrets_in_a_file_that_others_can_read_are_warned_of(
+    graphpost: Any, tmp_path: Path, text: str, mode: int, is_doubted: bool
+) -> None:
+    file = tmp_path / "g.toml"
+    file.write_text(text)
+    file.chmod(mode)
+    first = graphpost.json("check", "--no-dns", "--config", str(file))[0]
+    assert (first["check"], first["warning"], first["ok"]) == ("settings", is_doubted, True)
+    assert ("can be read by others" in first["detail"]) == is_doubted
+
+
+def test_why_a_running_server_is_not_reached_is_said(graphpost: Any, data: Path) -> None:
+    assert graphpost("migrate")[0] == 0
+    announce(data, "http://127.0.0.1:1")
+    assert graphpost("mailbox", "list")[0] == 0  # the store is free: the server has just ended
+    store = SqliteStore.open(data / "graphpost.db")
+    try:
+        status, _, err = graphpost("mailbox", "list")
+        assert (status, err.startswith("graphpost: http://127.0.0.1:1 does not answer: ")) == (1, True)
+    finally:
+        asyncio.run(store.close())
+
+
+def test_a_postmaster_who_is_nobody_is_warned_of(graphpost: Any, data: Path) -> None:
+    data.mkdir(mode=0o700)
+    file = data / "graphpost.toml"
+    file.write_text(
+        '[tenant]\npostmaster = "Head@b.test"\n[[mailboxes]]\naddress = "a@b.test"\naliases = ["head@b.test"]\n'
+    )
+
+    def found() -> tuple[bool, str]:
+        checks = graphpost.json("check", "--no-dns", "--config", str(file))
+        (one,) = (each for each in checks if each["check"] == "postmaster")
+        return one["warning"], one["detail"]
+
+    assert found() == (False, "Head@b.test")
+    file.write_text('[tenant]\npostmaster = "new@b.test"\n[[mailboxes]]\naddress = "a@b.test"\n')
+    assert found()[0]
+    assert not (data / "graphpost.db").exists()
+    assert graphpost("mailbox", "add", "other@b.test", "--config", str(file))[0] == 0
+    assert found()[1].startswith("nobody has new@b.test (tenant.postmaster)")
+    graphpost("mailbox", "add", "new@b.test", "--config", str(file))
+    assert found() == (False, "new@b.test")
 
 
 def in_store(data: Path, fn: Callable[[Tx], object]) -> None:

@@ -85,6 +85,18 @@ def test_what_is_exported_with_hashes_is_the_same_elsewhere(
     assert graphpost("mailbox", "import", str(saved))[1] == "0 added, 0 changed, 3 as they were.\n"
 
 
+@pytest.mark.parametrize("name", ["=1+1", "+49 30", "-x", "@all", "'=1+1", "''=", "'quoted'", "plain"])
+def test_a_name_is_no_formula_in_a_spreadsheet_and_itself_when_it_comes_back(
+    graphpost: Any, tmp_path: Path, name: str
+) -> None:
+    graphpost("mailbox", "add", "a@b.test", "--name", name)
+    (line,) = exported(graphpost)
+    assert line["name"][0] not in "=+-@"
+    saved = tmp_path / "saved.csv"
+    saved.write_text(graphpost("mailbox", "export")[1], "utf-8")
+    assert graphpost("mailbox", "import", str(saved))[1] == "0 added, 0 changed, 1 as they were.\n"
+
+
 def test_columns_that_are_not_there_and_empty_cells_change_nothing(graphpost: Any, file: Path) -> None:
     graphpost("mailbox", "import", str(file))
     file.write_text("address,name,quota\nADELE@b.test,,usual\n")

@@ -131,5 +131,7 @@ def test_what_the_settings_declare_is_pointed_out(graphpost: Any, tmp_path: Path
     file = tmp_path / "g.toml"
     file.write_text(DECLARED)
     graphpost("mailbox", "add", "a@b.test", "--config", str(file))
-    _, _, err = graphpost("mailbox", "delete", "a@b.test", "--config", str(file))
+    _, _, err = graphpost("mailbox", "change", "a@b.test", "--name", "A", "--config", str(file))
     assert err == "The settings declare it: at the next start it is as they say.\n"
+    _, _, err = graphpost("mailbox", "delete", "a@b.test", "--config", str(file))
+    assert err == "The settings name it, so the next start restores it: take it out of them.\n"

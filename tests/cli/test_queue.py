@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from graphpost.admin import queue
 from graphpost.cli import root
 from graphpost.clock import SECOND
-from graphpost.store import deliveries, reported
-from graphpost.store.deliveries import Delivery, Recipient
-from graphpost.store.reported import Reported
+from graphpost.store.queue import deliveries, reported
+from graphpost.store.queue.deliveries import Delivery, Recipient
+from graphpost.store.queue.reported import Reported
 
 FIRST = f"{1 << 12:016x}"
 

@@ -39,6 +39,7 @@ def test_rights_are_given_listed_and_taken_away(people: Any) -> None:
     ("arguments", "status", "problem"),
     [
         (["grant", "no@b.test", "adele@b.test", "SendAs"], 1, "there is no mailbox no@b.test"),
+        (["grant", "info@b.test", "INFO@b.test", "SendAs"], 2, "info@b.test is the mailbox itself"),
         (["grant", "info@b.test", "no@b.test", "SendAs"], 2, "holder: there is no mailbox no@b.test"),
         (["grant", "info@b.test", "group:nobody", "SendAs"], 2, "holder: there is no group nobody"),
         (["grant", "info@b.test", "domain:b.test", "SendAs"], 2, "a domain cannot have rights"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import ssl
@@ -83,9 +84,12 @@ def arrived(server: ServerThread, mark: int) -> str:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_curl_line(server: ServerThread, directory: Path) -> None:
     mark = server.output.mark()
-    said = shell(directory, snippet("sh", "curl "))
+    sending, looking = snippet("sh", "/sendMail"), snippet("sh", "/sentitems/")
+    said = shell(directory, sending)
     assert re.match(r"HTTP/\S+ 202\b", said)
     assert arrived(server, mark) == "Hello"
+    listed = json.loads(shell(directory, sending + looking).partition("\n\n")[2])
+    assert listed["value"][0]["bodyPreview"] == "It works."
 
 
 def test_the_python_program(server: ServerThread, directory: Path) -> None:

@@ -12,8 +12,10 @@ from tests.conformance.drafting import new_draft
 
 from graphpost.ids import parse_item_id
 from graphpost.mail.message import Item
-from graphpost.store import accounts, contents, messages
+from graphpost.store import contents
 from graphpost.store.blobs import FileBlobs
+from graphpost.store.directory import accounts
+from graphpost.store.mailbox import messages
 from graphpost.store.store import Tx
 
 pytestmark = pytest.mark.slow

@@ -54,6 +54,18 @@ def test_a_relay_is_the_route_of_every_domain_without_its_own(tmp_path: Path) ->
     ]
 
 
+def test_the_relay_may_be_in_the_environment_and_the_flag_wins(tmp_path: Path) -> None:
+    environ = {"GRAPHPOST_RELAY": "smtp://one.test"}
+    text = '[[routes]]\ndomains = ["*"]\nto = "reject:"\n'
+    assert [route.to for route in load_text(tmp_path, text, environ).routes] == ["smtp://one.test"]
+    flagged = load_text(tmp_path, text, environ, relay="smtp://two.test")
+    assert [route.to for route in flagged.routes] == ["smtp://two.test"]
+    for text, key in (("routes = 1", "routes"), ("routes = [1]", "routes[0]")):
+        with pytest.raises(ConfigurationError) as caught:
+            load_text(tmp_path, text, environ)
+        assert caught.value.key == key
+
+
 def test_without_accounts_the_embedded_default_is_taken_and_kept(tmp_path: Path) -> None:
     first = load(None, data=tmp_path / "d", environ={}, flags={})
     again = load(None, data=tmp_path / "d", environ={}, flags={})
@@ -286,6 +298,11 @@ REFUSED = [
         "rights[0].rights[0]",
         '\'Everything\' is not one of "FullAccess", "SendAs", "SendOnBehalf"',
     ),
+    (
+        '[server]\nforwarded_allow_ips = "10.0.0.1, proxy"',
+        "server.forwarded_allow_ips",
+        "'proxy' is not an address",
+    ),
     ('[server]\nkey = "x.pem"', "server.certificate", "is missing"),
     ('[inbound]\nkey = "x.pem"', "inbound.certificate", "is missing"),
     ('[server]\ncertificate = "x.pem"', "server.certificate", "there is no file"),
@@ -365,6 +382,16 @@ REFUSED = [
         "no permission that Graphpost knows",
     ),
     (application('mailbox_scope = ["x"]'), "applications[0].mailbox_scope[0]", "not a GUID"),
+    (
+        application('permission_scopes = {"Mail.Sned" = []}'),
+        "applications[0].permission_scopes",
+        "did you mean Mail.Send?",
+    ),
+    (
+        application('permission_scopes = {"Mail.Send" = ["a@b.test", "x"]}'),
+        "applications[0].permission_scopes.Mail.Send[1]",
+        "not a GUID",
+    ),
     ('[[routes]]\ndomains = []\nto = "local:"', "routes[0].domains", "at least one domain"),
     ('[[routes]]\ndomains = ["*x.test"]\nto = "local:"', "routes[0].domains[0]", "not a domain"),
     (route('to = "mx:far.test"'), "routes[0].to", "nothing follows `mx:`"),
@@ -486,6 +513,8 @@ def test_a_wrong_setting_is_refused_with_its_path(tmp_path: Path, text: str, key
         ({"GRAPHPOST_SERVER_PORT": "many"}, "GRAPHPOST_SERVER_PORT", "must be a whole number"),
         ({"GRAPHPOST_SERVER_PROT": "1"}, "GRAPHPOST_SERVER_PROT", "did you mean `GRAPHPOST_SERVER_PORT`?"),
         ({"GRAPHPOST_SERVR_PORT": "1"}, "GRAPHPOST_SERVR_PORT", "did you mean `GRAPHPOST_SERVER_PORT`?"),
+        ({"GRAPHPOST_ROUTES": "smtp://h"}, "GRAPHPOST_ROUTES", "put it into the settings file"),
+        ({"GRAPHPOST_RELAY": "relay.test"}, "GRAPHPOST_RELAY", "must be smtp://HOST:PORT"),
         ({"GRAPHPOST_LOG_LEVEL": "loud"}, "GRAPHPOST_LOG_LEVEL", "is not one of"),
     ],
 )

@@ -17,8 +17,10 @@ from graphpost.mail.mailbox import DRAFTS
 from graphpost.mail.message import Address, Body, Item, Message
 from graphpost.mail.parse import parse, rooted
 from graphpost.mail.relay import normalise
-from graphpost.store import accounts, contents, messages
+from graphpost.store import contents
 from graphpost.store.contents import Content
+from graphpost.store.directory import accounts
+from graphpost.store.mailbox import messages
 from graphpost.store.store import Tx
 from graphpost.testing.server import ServerThread
 

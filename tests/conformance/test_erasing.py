@@ -12,7 +12,7 @@ from tests.conformance.targets import ADELE, OwnTarget
 from tests.conformance.wire import Answer, Wire
 
 from graphpost.ids import parse_folder_id
-from graphpost.store import trees
+from graphpost.store.mailbox import trees
 from graphpost.store.store import Tx
 
 BOX = f"/v1.0/users/{ADELE}"

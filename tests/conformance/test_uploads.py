@@ -384,7 +384,8 @@ def test_a_session_that_was_given_up_is_gone(session: Session, draft: Draft) -> 
 
 def test_a_draft_that_is_gone_or_sent_meanwhile_takes_nothing_more(draft: Draft) -> None:
     from graphpost.ids import parse_item_id
-    from graphpost.store import accounts, messages
+    from graphpost.store.directory import accounts
+    from graphpost.store.mailbox import messages
 
     session = draft.session(10)
     store, key = draft.own.server.store, parse_item_id(draft.id)

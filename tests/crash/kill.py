@@ -1,8 +1,8 @@
 """kill -9 under load: every acknowledged message is delivered, and the duplicates are counted.
 
-    python -m tests.crash.kill --kills 50 --messages 10000
+    python -m tests.crash.kill --kills 50 --messages 10000 [--postgres]
 
-Clients send without pause to a real `graphpost serve` on SQLite, with a real SMTP peer behind it.  The server is killed
+Clients send without pause to a real `graphpost serve` on SQLite or PostgreSQL, with a real SMTP peer behind it.  The server is killed
 at random moments, at the named points of `tests.crash.serve`, and by the peer's side between a message's last byte and
 the reply to it; each time it is started again on the same data.  In the end:
 
@@ -22,6 +22,7 @@ import base64
 import contextlib
 import http.client
 import json
+import os
 import random
 import re
 import shutil
@@ -42,11 +43,14 @@ from typing import IO
 from tests.crash.serve import POINTS
 
 from graphpost.clock import SECOND, SystemClock, to_text
-from graphpost.config import embedded_defaults
+from graphpost.config import StoreSettings, embedded_defaults
 from graphpost.mail.mailbox import INBOX, SENT_ITEMS
-from graphpost.store import accounts, deferrals, deliveries, lookups, messages
-from graphpost.store.sqlite import SqliteStore
-from graphpost.store.store import Tx
+from graphpost.store.databases.opening import open_store
+from graphpost.store.directory import accounts
+from graphpost.store.mailbox import deferrals, messages
+from graphpost.store.queue import deliveries, lookups
+from graphpost.store.store import Store, Tx
+from graphpost.testing.postgres import PostgresServer
 from graphpost.testing.smtp_peer import Gate, Hold, SmtpPeer
 
 ADELE, ALEX = "adele@example.test", "alex@example.test"
@@ -54,6 +58,7 @@ BY_PEER = "peer:before-reply"
 AT_RANDOM = "at random"
 SUBJECT = re.compile(rb"^Subject: kill-(\d+)\r$", re.MULTILINE)
 LARGE = base64.b64encode(bytes(range(256)) * 320).decode()  # 80 KB: kept as a file beside the database
+QUICK = {"GRAPHPOST_DELIVERY_TAKEOVER_SECONDS": "3"}  # on PostgreSQL: what the one before had in hand
 PATIENCE = 120.0  # seconds that anything awaited may take
 
 
@@ -212,8 +217,9 @@ class Clients:
 class Child:
     """The server in a process of its own, on one port and one data directory."""
 
-    def __init__(self, data: Path, port: int, relay: str) -> None:
+    def __init__(self, data: Path, port: int, relay: str, store: StoreSettings) -> None:
         self._data = data
+        self._environ = {**os.environ, "GRAPHPOST_STORE_URL": store.url, **QUICK}
         self.port = port
         self._relay = relay
         self._process: subprocess.Popen[str] | None = None
@@ -231,6 +237,7 @@ class Child:
             stderr=subprocess.STDOUT,
             text=True,
             cwd=Path(__file__).parents[2],
+            env=self._environ,
         )
         output = self._process.stdout
         assert output is not None
@@ -297,13 +304,19 @@ class Child:
         return self._ended()
 
 
-def run(kills: int, wanted: int, *, threads: int = 8, seed: int | None = None, tell: bool = False) -> Report:
-    """Kill so many times over at least so many acknowledged messages, and look at what became of them."""
+def run(
+    kills: int, wanted: int, *, url: str = "", threads: int = 8, seed: int | None = None, tell: bool = False
+) -> Report:
+    """Kill so many times over at least so many acknowledged messages, and look at what became of them.
+
+    `url` is of an empty PostgreSQL database; '' is SQLite.
+    """
+    store = StoreSettings(url=url) if url else StoreSettings()
     chance = random.Random(seed)
     base = Path(tempfile.mkdtemp(prefix="graphpost-kill-"))
     report = Report()
     with SmtpPeer() as peer:
-        child = Child(base / "data", free_port(), f"smtp://{peer.host}:{peer.port}")
+        child = Child(base / "data", free_port(), f"smtp://{peer.host}:{peer.port}", store)
         clients = Clients(child.port, threads)
         each = -(-wanted // kills)
         for round_, point in zip(range(kills), points(chance), strict=False):
@@ -318,7 +331,7 @@ def run(kills: int, wanted: int, *, threads: int = 8, seed: int | None = None, t
         clients.end()
         await_all(clients, peer, child)
         assert child.stop() == 0, "the last stop was not clean"
-        judge(report, clients, peer, base / "data")
+        judge(report, clients, peer, open_store(store, base / "data"))
     shutil.rmtree(base)
     return report
 
@@ -394,12 +407,12 @@ def number_of(data: bytes) -> int:
     return int(found.group(1)) if found else 0
 
 
-def judge(report: Report, clients: Clients, peer: SmtpPeer, data: Path) -> None:
+def judge(report: Report, clients: Clients, peer: SmtpPeer, store: Store) -> None:
     """Compare what was answered with what is at the peer and in the database."""
     copies: dict[int, list[tuple[frozenset[str], bytes]]] = {}
     for message in peer.messages:
         copies.setdefault(number_of(message.data), []).append((frozenset(message.recipients), message.data))
-    sent, inbox, waiting = asyncio.run(read_back(data))
+    sent, inbox, waiting = asyncio.run(read_back(store))
     report.acknowledged = len(clients.acknowledged)
     report.unanswered, report.refused = len(clients.unanswered), len(clients.refused)
     report.waiting = waiting
@@ -418,9 +431,8 @@ def judge(report: Report, clients: Clients, peer: SmtpPeer, data: Path) -> None:
     assert not clients.strange, clients.strange[:10]
 
 
-async def read_back(data: Path) -> tuple[Counter[int], Counter[int], int]:
+async def read_back(store: Store) -> tuple[Counter[int], Counter[int], int]:
     """How often each number is in Adele's Sent Items and in Alex's Inbox, and how many deliveries are not done."""
-    store = SqliteStore.open(data / "graphpost.db", readers=1)
     try:
         directory = await store.read(accounts.load_directory)
 
@@ -454,8 +466,13 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=10_000, help="acknowledged, at least")
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL of its own")
     options = parser.parse_args()
-    report = run(options.kills, options.messages, threads=options.threads, seed=options.seed, tell=True)
+    with PostgresServer.start(durable=True) if options.postgres else contextlib.nullcontext() as postgres:
+        url = postgres.url if postgres else ""
+        report = run(
+            options.kills, options.messages, url=url, threads=options.threads, seed=options.seed, tell=True
+        )
     print(report)
     return 0 if report.is_clean() else 1
 

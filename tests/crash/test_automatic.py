@@ -17,7 +17,8 @@ from tests.crash.serve import MARKS
 
 from graphpost.config import embedded_defaults
 from graphpost.mail.preferences import AutomaticReplies, PersonalSettings
-from graphpost.store import accounts, preferences
+from graphpost.store.directory import accounts
+from graphpost.store.mailbox import preferences
 from graphpost.store.store import Tx
 from graphpost.testing.process import ServerProcess
 from graphpost.testing.server import running_server

@@ -51,7 +51,7 @@ async def make_office(anyio_backend: str, tmp_path: Path) -> AsyncIterator[MakeO
 
 @pytest.fixture
 async def make_nodes(anyio_backend: str, tmp_path: Path, postgres_url: str) -> AsyncIterator[MakeOffice]:
-    from graphpost.store.postgres import PostgresStore
+    from graphpost.store.databases.postgres import PostgresStore
 
     blobs, clock = FileBlobs(tmp_path / "blobs"), JumpingClock()
     made: list[tuple[Office, Store]] = []

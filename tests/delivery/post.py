@@ -14,7 +14,8 @@ from graphpost.clock import SECOND, Instant
 from graphpost.config import AccountSettings, DeliverySettings, LimitSettings, LogSettings, RouteSettings
 from graphpost.delivery.acceptance.dispatch import Check, Dispatcher
 from graphpost.delivery.acceptance.rationing import Rations
-from graphpost.delivery.acceptance.submit import Submission, Submitter
+from graphpost.delivery.acceptance.submissions import Submission
+from graphpost.delivery.acceptance.submit import Submitter
 from graphpost.delivery.arrival.arriving import Arrivals
 from graphpost.delivery.arrival.local import LocalDelivery
 from graphpost.delivery.arrival.noticing import Noticing
@@ -38,11 +39,13 @@ from graphpost.ids import Numbers
 from graphpost.mail.mailbox import INBOX, Directory, Mailbox
 from graphpost.mail.message import Address, Body, Item, Message
 from graphpost.maillog import MailLog
-from graphpost.store import accounts, deliveries, lookups, messages
 from graphpost.store import contents as stored
 from graphpost.store.blobs import FileBlobs
-from graphpost.store.deliveries import Delivery
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.store.directory import accounts
+from graphpost.store.mailbox import messages
+from graphpost.store.queue import deliveries, lookups
+from graphpost.store.queue.deliveries import Delivery
 from graphpost.store.store import Dialect, Store, Tx
 from graphpost.testing.clock import JumpingClock
 from graphpost.transport.capture import CaptureCourier

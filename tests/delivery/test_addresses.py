@@ -71,6 +71,30 @@ def test_a_local_part_that_is_not_ascii_comes_back_from_a_relay_that_cannot(star
         assert "jürgen@far.test" in report["body"]["content"]
 
 
+def test_who_is_written_to_beside_such_an_address_needs_smtputf8_too(start: Start) -> None:
+    """The header names both (RFC 6531 §3.2); what is only written carelessly goes as it is."""
+    plain = [each for each in EXTENSIONS if each != "SMTPUTF8"]
+    with SmtpPeer() as here, SmtpPeer(extensions=plain) as there:
+        routes = [
+            RouteSettings(domains=[domain], to=f"smtp://127.0.0.1:{peer.port}")
+            for domain, peer in (("here.test", here), ("there.test", there))
+        ]
+        client = start(routes, [])
+        queue_id = client.send("jürgen@here.test", "bob@there.test")
+        assert client.outcome(queue_id) == {"jürgen@here.test": "delivered", "bob@there.test": "failed"}
+        replies = {each["address"]: each["reply"] for each in client.message(queue_id)["recipients"]}
+        assert replies["bob@there.test"]["status"] == "5.6.7"
+        queue_id = client.send("eva@here.test", "bob@there.test")
+        assert set(client.outcome(queue_id).values()) == {"delivered"}
+        mime = f"From: {ADELE}\r\nTo: bob@there.test\r\nSubject: Grüße\r\n\r\nx\r\n".encode()
+        headers = {"Authorization": f"Bearer {client.token()}", "Content-Type": "text/plain"}
+        answer = client.ask("POST", f"/v1.0/users/{ADELE}/sendMail", b64encode(mime), headers)
+        assert answer.status == 202
+        assert client.outcome(answer.headers["x-graphpost-message-id"]) == {"bob@there.test": "delivered"}
+    [_, careless] = there.messages
+    assert "Subject: Grüße".encode() in careless.data
+
+
 def test_exchangers_of_an_international_domain_are_asked_for_by_its_a_labels(start: Start) -> None:
     with DnsPeer() as dns, SmtpPeer() as peer:
         dns.add("xn--fa-hia.test", "MX", "10 mx.xn--bcher-kva.test.")

@@ -7,12 +7,12 @@ from msgspec.structs import replace
 from tests.delivery.post import ADELE, ALEX, Office, letter
 
 from graphpost.config import AccountSettings
-from graphpost.delivery.acceptance.submit import Draft, Submission
+from graphpost.delivery.acceptance.submissions import Draft, Submission
 from graphpost.delivery.quotas import FRESH_SECONDS, Quotas
 from graphpost.errors import InsufficientStorage
 from graphpost.mail.mailbox import DRAFTS, INBOX, RECOVERABLE, Directory, Mailbox
 from graphpost.mail.message import Body, Item, Message
-from graphpost.store import folders, messages
+from graphpost.store.mailbox import folders, messages
 
 pytestmark = pytest.mark.anyio
 BOUND = 10_000

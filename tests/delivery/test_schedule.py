@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphpost.clock import SECOND
-from graphpost.delivery.schedule import hold_until, next_attempt
+from graphpost.delivery.schedule import hold_until, next_attempt, speak_at
 
 NOW = 1_790_000_000 * SECOND
 WAITS: Any = st.lists(st.floats(1, 100_000), min_size=1, max_size=10)
@@ -47,3 +47,14 @@ def test_a_greater_chance_is_never_earlier(
 ) -> None:
     low, high = sorted(chances)
     assert next_attempt(NOW, attempts, waits, jitter, low) <= next_attempt(NOW, attempts, waits, jitter, high)
+
+
+@pytest.mark.parametrize(
+    ("warning_seconds", "warned", "after"),
+    [(60.0, False, 60), (60.0, True, 600), (0.0, False, 600), (9000.0, False, 600)],
+)
+def test_a_sender_is_told_of_a_delay_once_or_never_and_then_of_the_end(
+    warning_seconds: float, warned: bool, after: int
+) -> None:
+    said_at = speak_at(NOW, NOW + 600 * SECOND, warning_seconds, warned=warned)
+    assert said_at == NOW + after * SECOND

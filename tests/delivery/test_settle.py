@@ -8,7 +8,7 @@ from tests.delivery.post import DEAD, LATER, NEVER, YES
 from graphpost.clock import SECOND
 from graphpost.config import DeliverySettings
 from graphpost.delivery.settle import Conclusion, conclude, unfiled
-from graphpost.store.deliveries import DONE, HELD, QUEUED, Delivery, Recipient, Saying
+from graphpost.store.queue.deliveries import DONE, HELD, QUEUED, Delivery, Recipient, Saying
 from graphpost.transport.courier import Deferred, Delivered, Outcome, Reply
 
 HOUR = 3600 * SECOND
@@ -59,6 +59,28 @@ def test_every_mix_of_outcomes_gives_each_recipient_its_own_state(outcomes: tupl
     assert result.relayed == result.delivered
     assert result.delayed == ()
     assert result.destination_said == (DEAD.reply if DEAD in outcomes else None)
+
+
+@pytest.mark.parametrize(
+    ("reply", "is_at_once"),
+    [
+        (Reply(452, "4.5.3", "too many recipients"), True),
+        (Reply(452, "4.3.1", "too many recipients"), True),
+        (Reply(552, "5.5.3", "too many recipients"), True),
+        (Reply(452, "4.2.2", "over quota"), False),
+        (Reply(450, "4.2.0", "greylisted"), False),
+    ],
+)
+def test_who_was_one_too_many_goes_at_once_behind_those_that_were_taken(
+    reply: Reply, is_at_once: bool
+) -> None:
+    now = T0 + 5
+    after = concluded(delivery("queued", "queued"), YES, Deferred(reply), at=now).delivery
+    assert after.due_at == (now if is_at_once else now + 60 * SECOND)
+    after = concluded(delivery("delivered", "queued"), Deferred(reply), at=now).delivery
+    assert after.due_at == now + 60 * SECOND, "nobody was taken now: the host is to be left alone"
+    after = concluded(delivery("queued", "queued", "queued"), YES, Deferred(reply), LATER, at=now).delivery
+    assert after.due_at == now + 60 * SECOND
 
 
 def test_the_remote_reply_is_kept_whole() -> None:

@@ -8,6 +8,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 
 import graphpost
@@ -65,6 +66,10 @@ def test_shell_snippets_name_commands_and_options_that_exist() -> None:
     for name, rest in told:
         assert name in COMMANDS
         command = root.get_command(None, name)  # type: ignore[arg-type]
+        if isinstance(command, click.Group) and (
+            below := command.commands.get(rest.partition("|")[0].strip(" `").partition(" ")[0])
+        ):
+            command = below
         assert command is not None
         options = {option for parameter in command.params for option in parameter.opts}
         for option in re.findall(r"(--[\w-]+)", rest.partition("|")[0].partition("`")[0]):

@@ -14,10 +14,11 @@ from tests.graph.desk import ADELE, ALEX, Desk, make_request
 from graphpost.graph.api import GraphApi
 from graphpost.ids import folder_id_text, parse_folder_id
 from graphpost.mail.message import Item
-from graphpost.store import contents, folders, messages
+from graphpost.store import contents
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.contents import Content
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.store.mailbox import folders, messages
 from graphpost.store.store import Store, Tx
 
 T = TypeVar("T")

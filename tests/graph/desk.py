@@ -11,10 +11,10 @@ from joserfc import jws
 from joserfc.jwk import ECKey
 
 from graphpost.auth.access import Principal
-from graphpost.auth.tokens import TokenVerifier, TrustedIssuer, own_issuer
+from graphpost.auth.verification.tokens import TokenVerifier, TrustedIssuer, own_issuer
 from graphpost.clock import SECOND
 from graphpost.config import AccountSettings, LimitSettings
-from graphpost.delivery.acceptance.submit import Submission
+from graphpost.delivery.acceptance.submissions import Submission
 from graphpost.delivery.quotas import Quotas
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Reply, Request, Services
@@ -165,7 +165,8 @@ _TOKENS: dict[str, str] = {}
 
 
 def token_named(name: str) -> str:
-    """One of the tokens that `wrong_requests` names; an address stands for that user's, `scp:…` for Adele's with these."""
+    """One of the tokens that `wrong_requests` names; an address stands for that user's, `scp:…` for Adele's with these, `roles:…`
+    for the application's."""
     if name not in _TOKENS:
         _TOKENS[name] = _make_token(name)
     return _TOKENS[name]
@@ -228,6 +229,8 @@ def _make_token(name: str) -> str:
             claims |= user | {"scp": ""}
         case "user":
             claims |= user
+        case _ if name.startswith("roles:"):
+            claims |= application | {"roles": name.removeprefix("roles:").split()}
         case _ if name.startswith("scp:"):
             claims |= user | {"scp": name.removeprefix("scp:")}
         case _:

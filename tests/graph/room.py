@@ -14,8 +14,8 @@ from tests.graph.study import Answer, Study
 
 from graphpost.graph.messages import listing
 from graphpost.ids import parse_item_id
-from graphpost.store import messages
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.store.mailbox import messages
 from graphpost.store.store import Store, Tx
 
 __all__ = ["room"]
@@ -73,7 +73,7 @@ def open_store(request: pytest.FixtureRequest, folder: Path) -> Store:
     server = request.getfixturevalue("postgres_server")
     import psycopg
 
-    from graphpost.store.postgres import PostgresStore
+    from graphpost.store.databases.postgres import PostgresStore
 
     with psycopg.connect(server.url, autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {folder.name}")

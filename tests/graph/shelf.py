@@ -31,9 +31,10 @@ from graphpost.mail.message import (
     ZonedTime,
 )
 from graphpost.odata.query import split_query
-from graphpost.store import contents, folders, messages
+from graphpost.store import contents
 from graphpost.store.blobs import FileBlobs
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.store.mailbox import folders, messages
 
 BASE = "https://localhost:8443/v1.0"
 ADELE = Mailbox(

@@ -18,8 +18,8 @@ from graphpost.delivery.housekeeping.indexing import Indexer
 from graphpost.graph.api import GraphApi
 from graphpost.graph.call import Services
 from graphpost.mail.mailbox import Directory
-from graphpost.store import accounts
 from graphpost.store.blobs import FileBlobs
+from graphpost.store.directory import accounts
 from graphpost.store.store import Store, Tx
 from graphpost.testing.clock import JumpingClock
 
@@ -61,7 +61,7 @@ class Study:
         self.office = Office(store, FileBlobs(folder / "blobs"), JumpingClock(), settings=delivery)
         self.office.directory = Directory.of(MAILBOXES, [APP, SCOPED])
         self.store, self.clock = store, self.office.clock
-        self.indexer = Indexer(self.office.store, self.office.log)
+        self.indexer = Indexer(self.office.store, self.office.log, self.office.clock)
         self.services = Services(
             store=self.office.store,
             blobs=self.office.blobs,

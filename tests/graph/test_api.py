@@ -122,9 +122,10 @@ def test_the_scheme_of_a_token_is_known_in_any_case(scheme: str) -> None:
     assert Desk().send(replaced).status == 202
 
 
-def test_a_store_that_fails_is_503_with_whole_seconds_to_wait() -> None:
+@pytest.mark.parametrize("failure", [StoreError("disk full at /secret/path"), MemoryError("secret")])
+def test_what_time_may_mend_is_503_with_whole_seconds_to_wait(failure: Exception) -> None:
     desk = Desk()
-    desk.outbox.failure = StoreError("disk full at /secret/path")
+    desk.outbox.failure = failure
     reply = desk.post("/v1.0/me/sendMail", GOOD)
     assert reply.status == 503
     assert re.fullmatch(r"[1-9]\d*", reply.headers["Retry-After"])

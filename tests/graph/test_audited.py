@@ -13,14 +13,15 @@ from msgspec.structs import replace as changed
 from tests.graph.desk import ADELE, ALEX, APP, MAILBOXES, SCOPED, make_request
 from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study, to
 
-from graphpost.auditing.auditor import STRANGERS_A_MINUTE, Auditor
-from graphpost.config import AuditSettings, IdempotencySettings
-from graphpost.errors import StoreError
+from graphpost.auditing.auditor import STRANGERS_A_MINUTE, Auditor, open_files
+from graphpost.config import AuditSettings, IdempotencySettings, ThrottlingSettings
+from graphpost.errors import ConfigurationError, StoreError
 from graphpost.graph.api import GraphApi
 from graphpost.mail.mailbox import Directory
 from graphpost.mail.rights import Given
 from graphpost.store import audit
 from graphpost.store.audit import Actor, Record
+from graphpost.throttling.limiting import Throttling
 
 __all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
@@ -293,3 +294,33 @@ async def test_a_flood_of_one_kind_hides_no_other(book: Book) -> None:
             book.auditor.note(Actor("nobody", action=action), status=401)
     found = [each.actor.action for each in await book.records(audit.NO_MAILBOX)]
     assert {action: found.count(action) for action in actions} == dict.fromkeys(actions, STRANGERS_A_MINUTE)
+
+
+async def test_who_comes_too_often_leaves_no_record_each_time(book: Book) -> None:
+    limits = ThrottlingSettings(profile="custom", requests=1)
+    study = book.study
+    throttling = Throttling(limits, study.store, study.clock, study.office.log)
+    study.services = replace(study.services, throttle=throttling.throttle)
+    study.api = GraphApi(study.services)
+    statuses = [(await study.post("sendMail", BODY)).status for _ in range(5)]
+    assert statuses == [202, 429, 429, 429, 429]
+    assert [each.status for each in await book.records()] == [202]
+
+
+async def test_a_stranger_whose_body_was_not_waited_for_is_recorded_too(book: Book) -> None:
+    request = make_request("POST", "/v1.0/me/sendMail", b"", "forged", None)
+    error = await book.study.api.stranger(request.headers)
+    assert error is not None
+    book.study.api.refuse(request, error)
+    assert [each.status for each in await book.records(audit.NO_MAILBOX)] == [401]
+
+
+@pytest.mark.parametrize("fault", ["is a file", "in a file", "in nothing that can be"])
+def test_files_that_cannot_be_written_are_said_at_the_start(tmp_path: Path, fault: str) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    directory = {"is a file": file, "in a file": file / "audit"}.get(fault, Path("/proc/audit"))
+    with pytest.raises(ConfigurationError, match=rf"audit\.directory: {directory} cannot be written to: "):
+        open_files(AuditSettings(directory=str(directory)))
+    open_files(AuditSettings(directory=str(tmp_path / "new" / "audit")))
+    open_files(AuditSettings(directory=""))

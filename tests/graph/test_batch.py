@@ -28,7 +28,7 @@ from tests.graph.study import (
 from tests.graph.wrong_requests import GOOD
 
 from graphpost.auth.access import Principal
-from graphpost.auth.tokens import TokenVerifier
+from graphpost.auth.verification.tokens import TokenVerifier
 from graphpost.graph import batch
 from graphpost.graph.api import GraphApi
 from graphpost.graph.batch import TOGETHER

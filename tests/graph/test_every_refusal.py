@@ -24,8 +24,8 @@ from joserfc.jwk import ECKey, RSAKey
 from tests.graph.desk import KEY, NOW, OTHER_KEY, TENANT, Desk, Keys, StillClock, make_request
 
 from graphpost.auth.access import Permission
-from graphpost.auth.issuers import foreign_issuer
-from graphpost.auth.tokens import TokenVerifier, own_issuer
+from graphpost.auth.verification.issuers import foreign_issuer
+from graphpost.auth.verification.tokens import TokenVerifier, own_issuer
 from graphpost.clock import SECOND
 from graphpost.config import LogSettings, TrustedIssuerSettings
 from graphpost.config.permissions import PERMISSIONS
@@ -76,7 +76,10 @@ def application(number: int, *scope: str, enabled: bool = True) -> Application:
 APP, DISABLED = application(1), application(2, enabled=False)
 BY_ADDRESS, BY_GROUP = application(3, ALEX.address, OPENED.object_id), application(4, "group:Others")
 BY_DOMAIN, BY_NOTHING = application(5, "domain:else.example"), application(6, "group:no such group")
-APPS = (APP, DISABLED, BY_ADDRESS, BY_GROUP, BY_DOMAIN, BY_NOTHING)
+BY_PERMISSION = msgspec.structs.replace(
+    application(7), permission_scopes=dict.fromkeys(PERMISSIONS, ("domain:else.example",))
+)
+APPS = (APP, DISABLED, BY_ADDRESS, BY_GROUP, BY_DOMAIN, BY_NOTHING, BY_PERMISSION)
 DIRECTORY = Directory.of(BOXES, APPS, GROUPS, RIGHTS)
 FOREIGN_KEY = RSAKey.generate_key(2048, {"kid": "f1"})
 FOREIGN, CONFINED = "https://login.else.example/realm", "https://login.confined.example/realm"
@@ -327,6 +330,7 @@ WRONGS: Final[dict[str, Wrong]] = {
             "group": BY_GROUP,
             "domain": BY_DOMAIN,
             "nothing": BY_NOTHING,
+            "permission": BY_PERMISSION,
         }.items()
     },
 }

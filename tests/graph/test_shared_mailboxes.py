@@ -19,7 +19,7 @@ from graphpost.config import LimitSettings
 from graphpost.graph.sending.due import due_check
 from graphpost.mail.mailbox import SENT_ITEMS, Directory, Mailbox
 from graphpost.mail.rights import Given
-from graphpost.store import messages
+from graphpost.store.mailbox import messages
 
 __all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
-from tests.graph.desk import ADELE, ALEX, APP, SCOPED, Desk, make_request
+from tests.graph.desk import ADELE, ALEX, APP, MAILBOXES, SCOPED, Desk, make_request
 from tests.graph.wrong_requests import GOOD
 
 from graphpost.clock import SECOND
 from graphpost.config import ThrottlingSettings
-from graphpost.delivery.acceptance.submit import Submission
+from graphpost.delivery.acceptance.submissions import Submission
 from graphpost.graph.api import GraphApi
-from graphpost.graph.call import Reply
+from graphpost.graph.call import Call, Reply
+from graphpost.graph.routes import ROUTES
+from graphpost.mail.mailbox import Directory
 from graphpost.mail.message import Item
 from graphpost.store.store import Dialect
 from graphpost.testing.clock import JumpingClock
@@ -201,3 +205,78 @@ def test_however_a_token_writes_its_application_it_is_one(client_id: str) -> Non
     throttle = Counter(requests=1).throttle
     assert throttle.meter(client_id.upper(), 1) is throttle.meter(client_id, 1)
     assert throttle.meter(client_id, 2) is not throttle.meter(client_id, 1)
+
+
+def test_requests_that_lead_nowhere_are_the_applications_too() -> None:
+    """Who tries names, paths and mailboxes of others comes to the end of its requests."""
+    counter = Counter(application_requests=4, application_seconds=60.0)
+    statuses = [
+        counter.post("/v1.0/nothing", GOOD).status,
+        counter.post(f"/v1.0/users/{ALEX.address}/sendMail", GOOD).status,
+        counter.post("/v1.0/users/nobody@contoso.com/sendMail", GOOD, token="app").status,
+        counter.post("/v1.0/me/messages/x/nothing", GOOD).status,
+    ]
+    assert statuses == [400, 403, 404, 400]
+    refused = [counter.post(path, GOOD) for path in ("/v1.0/nothing", SEND)]
+    assert [each.status for each in refused] == [429, 429]
+    assert int(refused[0].headers["Retry-After"]) > 0
+    assert counter.post(SEND, GOOD, token="").status == 401
+    counter.passes(62)
+    assert counter.post(SEND, GOOD).status == 202
+
+
+def test_of_applications_that_are_not_here_nothing_is_remembered() -> None:
+    counter = Counter(application_requests=1)
+    counter.directory = Directory.of(MAILBOXES, [])
+    assert [counter.post(SEND, GOOD).status for _ in range(3)] == [401, 401, 401]
+    assert counter.throttle._applications == {}
+
+
+async def _chunks(*, fails: bool = False) -> AsyncIterator[bytes]:
+    yield b"a"
+    if fails:
+        raise RuntimeError("a defect")
+    yield b"b"
+
+
+async def _read(body: Any) -> None:
+    async for _ in body:
+        pass
+
+
+async def _close(body: Any) -> None:
+    await anext(body)
+    await body.aclose()
+
+
+async def _close_at_once(body: Any) -> None:
+    await body.aclose()
+
+
+async def _drop(body: Any) -> None:
+    """Nobody reads it, and nobody closes it."""
+
+
+@pytest.mark.parametrize("end", [_read, _close, _close_at_once, _drop])
+@pytest.mark.parametrize("fails", [False, True])
+def test_who_reads_a_long_answer_holds_a_place_until_its_end(end: Any, fails: bool) -> None:
+    counter = Counter(concurrency=1)
+
+    async def long(call: Call) -> Reply:
+        return Reply(200, _chunks(fails=fails), "text/plain")
+
+    routes = [replace(route, handler=long) if route.template == "U/sendMail" else route for route in ROUTES]
+    api = GraphApi(counter.services, routes)
+    request = make_request("POST", SEND, GOOD, "user", "application/json")
+
+    async def ask() -> list[int]:
+        first = await api.handle(request)
+        second = (await api.handle(request)).status
+        body, first = first.body, cast(Any, None)
+        with contextlib.suppress(RuntimeError):
+            await end(body)
+        del body
+        third = await api.handle(request)
+        return [second, third.status]
+
+    assert asyncio.run(ask()) == [429, 200]

@@ -44,9 +44,10 @@ from graphpost.mail.message import Item
 from graphpost.maillog import MailLog
 from graphpost.sockets import listen
 from graphpost.store import contents as stored
-from graphpost.store import lookups, messages
 from graphpost.store.blobs import FileBlobs
-from graphpost.store.deliveries import Delivery
+from graphpost.store.mailbox import messages
+from graphpost.store.queue import lookups
+from graphpost.store.queue.deliveries import Delivery
 from graphpost.store.store import Store
 from graphpost.testing.clock import JumpingClock
 

@@ -13,8 +13,9 @@ from tests.store.made import delivery
 from graphpost.inbound.reception import Letter
 from graphpost.mail.mailbox import Directory, Reception
 from graphpost.mail.preferences import AutomaticReplies, PersonalSettings
-from graphpost.store import deliveries, preferences, reported
-from graphpost.store.deliveries import DONE, Recipient
+from graphpost.store.mailbox import preferences
+from graphpost.store.queue import deliveries, reported
+from graphpost.store.queue.deliveries import DONE, Recipient
 
 pytestmark = pytest.mark.anyio
 NUMBER = 0x0003C1A2B3C4D5E6

@@ -9,7 +9,8 @@ from email.policy import default
 import pytest
 from tests.inbound.room import LETTER, MakeRoom, Room, Wire
 
-from graphpost.store import contents, messages
+from graphpost.store import contents
+from graphpost.store.mailbox import messages
 from graphpost.store.store import Tx
 
 pytestmark = pytest.mark.anyio

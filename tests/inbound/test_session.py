@@ -13,7 +13,7 @@ from tests.inbound.room import HOST, LETTER, MakeRoom, Room
 
 from graphpost.mail.mailbox import INBOX, Directory
 from graphpost.mail.message import Item, Message
-from graphpost.store import messages
+from graphpost.store.mailbox import messages
 
 pytestmark = pytest.mark.anyio
 
@@ -130,6 +130,38 @@ async def test_only_mail_for_mailboxes_of_ours_is_taken(
     assert (await wire.ask("MAIL FROM:<bob@else.test>"))[0] == 250
     code, text = await wire.ask(f"RCPT TO:<{recipient}>")
     assert (code, text[:5]) == reply
+
+
+@pytest.mark.parametrize(
+    ("sender", "code"),
+    [
+        (f"bounces+{'0' * 80}-adele=contoso.test@em.else.test", 250),
+        (f"{'b' * 400}@else.test", 501),
+        ("bounce@out_7.else.test", 250),
+        ("john..doe.@else.test", 250),
+        ('"john doe"@else.test', 250),
+        ("bob@else..test", 501),
+        ("bob@[192.0.2.1]", 501),
+        ("bob", 501),
+        ("bob(x)@else.test", 501),
+        ("bob,eve@else.test", 501),
+        ("bob@else.test,eve", 501),
+    ],
+)
+async def test_senders_may_have_addresses_that_are_a_little_wrong(room: Room, sender: str, code: int) -> None:
+    """Mailing programs write long ones, and some hosts and people have names that RFC 5321 does not know."""
+    wire = await room.wire()
+    assert (await wire.ask(f"MAIL FROM:<{sender}>"))[0] == code
+    if code == 250:
+        assert (await wire.ask("RCPT TO:<adele@contoso.test>"))[0] == 250
+        assert (await wire.data(LETTER.removesuffix(b"\r\n")))[0] == 250
+        [value] = await room.values()
+        assert value.startswith(f"Return-Path: <{sender}>\r\n".encode())
+
+
+async def test_a_tag_behind_the_plus_may_be_long(room: Room) -> None:
+    wire = await room.wire()
+    assert (await wire.deliver(LETTER, f"adele+{'t' * 120}@contoso.test"))[0] == 250
 
 
 async def test_mail_for_the_postmaster_is_the_first_mailboxs(room: Room) -> None:

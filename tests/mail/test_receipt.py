@@ -15,6 +15,7 @@ from graphpost.mail.encoding import canonical
 from graphpost.mail.message import Address
 from graphpost.mail.receipt import Disposition, ReceiptFacts, asked_by, receipt
 
+OPTIONS = "disposition-notification-options"
 NOON = 1_700_000_000_000_000
 FACTS = ReceiptFacts(
     message_id="<2@contoso.com>",
@@ -83,6 +84,7 @@ def test_it_says_what_became_of_the_message(disposition: Disposition, said: str,
 
 def test_who_asked_and_sent_the_message_is_told() -> None:
     assert asked_by(ASKED, "ZOE@one.test") == "zoe@one.test"
+    assert asked_by({**ASKED, OPTIONS: "x=optional,required"}, "zoe@one.test") == "zoe@one.test"
 
 
 @pytest.mark.parametrize(
@@ -97,6 +99,8 @@ def test_who_asked_and_sent_the_message_is_told() -> None:
         ({**ASKED, "auto-submitted": "auto-generated"}, "zoe@one.test"),
         ({**ASKED, "list-id": "<x>"}, "zoe@one.test"),
         ({**ASKED, "content-type": "multipart/report; report-type=delivery-status"}, "zoe@one.test"),
+        ({**ASKED, OPTIONS: "signed-receipt-protocol=required,pkcs7-signature"}, "zoe@one.test"),
+        ({**ASKED, OPTIONS: "x=optional,a; signed-receipt-micalg = Required , sha1"}, "zoe@one.test"),
     ],
 )
 def test_nobody_else_is(fields: dict[str, str], return_path: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+from collections.abc import Callable
 from dataclasses import replace
 from email.message import EmailMessage
 
@@ -17,6 +18,7 @@ from graphpost.mail.message import Address
 from graphpost.mail.parse import parse
 from graphpost.mail.report import (
     RETURNED_WHOLE,
+    Action,
     NdrFacts,
     RecipientFact,
     delay_report,
@@ -116,6 +118,25 @@ def test_the_remote_reply_is_in_it_in_full() -> None:
     words = next(read(non_delivery_report(FACTS)).iter_parts()).get_content()
     assert "mx.fabrikam.com said: 550 5.1.1 " + " ".join(UNKNOWN.text.split()) in words
     assert "There is no such address" in words
+
+
+@pytest.mark.parametrize(
+    ("report", "action", "given", "status"),
+    [
+        (delay_report, "delayed", "5.7.8", "4.7.8"),  # a whole destination that refuses us is tried again
+        (delay_report, "delayed", "2.0.0", "4.0.0"),
+        (non_delivery_report, "failed", "4.4.7", "4.4.7"),
+        (non_delivery_report, "failed", "2.0.0", "5.0.0"),
+        (success_report, "relayed", "5.0.0", "2.0.0"),
+    ],
+)
+def test_the_status_goes_with_the_action(
+    report: Callable[[NdrFacts], bytes], action: Action, given: str, status: str
+) -> None:
+    fact = replace(UNKNOWN, action=action, status=given, text="said so")
+    (_, recipient) = statuses(report(replace(FACTS, recipients=(fact,))))
+    assert recipient["Status"] == status
+    assert recipient["Diagnostic-Code"] == f"smtp; 550 {given} said so", "what was said stays"
 
 
 def test_a_given_diagnostic_is_used() -> None:

@@ -23,7 +23,7 @@ from graphpost.config import LimitSettings
 from graphpost.graph.attachments.uploading import Uploads
 from graphpost.graph.sending.due import due_check
 from graphpost.mail.mailbox import Directory, Mailbox
-from graphpost.store import deliveries
+from graphpost.store.queue import deliveries
 from graphpost.store.store import Store
 from graphpost.web.app import Application
 from graphpost.web.exchange import Exchange

@@ -14,9 +14,9 @@ from tests.model.machine import MailboxMachine
 from tests.model.place import Place
 from tests.store.conftest import postgres_url  # noqa: F401
 
-from graphpost.store import trees
-from graphpost.store.postgres import PostgresStore
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.postgres import PostgresStore
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.store.mailbox import trees
 from graphpost.store.store import Store
 
 

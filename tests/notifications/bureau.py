@@ -21,10 +21,11 @@ from graphpost.mail.mailbox import INBOX, Application, Directory, Mailbox
 from graphpost.maillog import MailLog
 from graphpost.notifications.notifier import Notifier
 from graphpost.notifications.posting import Poster
-from graphpost.store import changes, feeds, folders, messages, subscriptions
-from graphpost.store.feeds import Feed
+from graphpost.store.mailbox import changes, folders, messages
+from graphpost.store.notifications import feeds, subscriptions
+from graphpost.store.notifications.feeds import Feed
+from graphpost.store.notifications.subscriptions import Subscription
 from graphpost.store.store import Store
-from graphpost.store.subscriptions import Subscription
 from graphpost.testing.clock import JumpingClock
 
 TENANT = "11111111-2222-3333-4444-555555555555"

@@ -23,8 +23,9 @@ from graphpost.ids import message_id_text
 from graphpost.mail.mailbox import DELETED_ITEMS, DRAFTS, INBOX, NO_FOLDER, Directory
 from graphpost.notifications.gathering import gather
 from graphpost.notifications.settling import Outcome, settle
-from graphpost.store import changes, feeds, folders, messages, subscriptions
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.store.mailbox import changes, folders, messages
+from graphpost.store.notifications import feeds, subscriptions
 from graphpost.store.store import Tx
 
 WORDING = GraphWording(lambda: Directory.of([ADELE], [APP]), TENANT, READ)

@@ -16,8 +16,9 @@ from tests.store.conftest import open_store, postgres_url
 
 from graphpost.clock import NEVER, SECOND
 from graphpost.mail.mailbox import Directory
-from graphpost.store import folders, messages, removals, subscriptions
-from graphpost.store.feeds import CHANGES, LIFECYCLE
+from graphpost.store.mailbox import folders, messages, removals
+from graphpost.store.notifications import subscriptions
+from graphpost.store.notifications.feeds import CHANGES, LIFECYCLE
 from graphpost.store.store import Store
 from graphpost.testing.clock import JumpingClock
 

@@ -58,6 +58,7 @@ def test_beta_refuses_an_option_given_with_and_without_the_dollar():
         ({"$select": "*"}, Options()),
         ({"$select": " "}, Options()),
         ({"$orderby": "a"}, Options(order=(Order(("a",)),))),
+        ({"$orderby": "a,b desc,A desc,b,a"}, Options(order=(Order(("a",)), Order(("b",), True)))),
         ({"$orderby": "a/b desc, c ASC"}, Options(order=(Order(("a", "b"), True), Order(("c",))))),
         ({"$top": "1000", "$skip": "0"}, Options(top=1000)),
         ({"$top": " 1 "}, Options(top=1)),

@@ -215,3 +215,20 @@ def test_a_postfix_stands_in_for_another(tmp_path: Path) -> None:
         with graphpost(data, settings(data, hosts)) as (client, _):
             assert client.outcome(client.send(BOB)) == {BOB: "delivered"}
             postfix.wait_for_mail(BOB)
+
+
+def test_a_postfix_that_takes_few_recipients_at_a_time_gets_all_of_them_without_a_pause(
+    tmp_path: Path,
+) -> None:
+    with contextlib.ExitStack() as stack:
+        far = stack.enter_context(running_relay())
+        limits = {"smtpd_recipient_limit": "3", "smtpd_recipient_overshoot_limit": "1000"}
+        postfix = stack.enter_context(Postfix(relayhost=f"[127.0.0.1]:{far.port}", **limits))
+        file = settings(tmp_path / "data", route(postfix.port), "")
+        file.write_text(file.read_text().replace("retry_seconds = [0.2]", "retry_seconds = [3600]"))
+        client, _ = stack.enter_context(graphpost(tmp_path / "data", file))
+        people = [f"bob{number}@far.test" for number in range(10)]
+        queue_id = client.send(*people)
+        assert client.outcome(queue_id) == dict.fromkeys(people, "delivered")
+        (delivery,) = client.message(queue_id)["deliveries"]
+        assert delivery["attempts"] == 4

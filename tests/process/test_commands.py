@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,6 +52,47 @@ def test_a_message_is_followed_to_its_outcome_per_recipient(
     assert [recipient["state"] for recipient in shown["recipients"]] == ["delivered"]
     assert graphpost("queue", "cancel", queue_id).error[0] == 1
     assert "Undeliverable: x" in graphpost.messages(server, "inbox")
+
+
+def attachments(graphpost: Any, server: ServerProcess) -> dict[str, bytes]:
+    """Those of the newest message of Alex."""
+    wire, token = graphpost.wire(server), {"Authorization": f"Bearer {graphpost.token()}"}
+    box = "/v1.0/users/alex@example.test/messages"
+    (newest,) = wire.request("GET", f"{box}?$top=1&$select=id", token).json["value"]
+    listed = wire.request("GET", f"{box}/{newest['id']}/attachments?$select=id,name", token).json["value"]
+    found = {
+        each["name"]: wire.request("GET", f"{box}/{newest['id']}/attachments/{each['id']}/$value", token).body
+        for each in listed
+    }
+    wire.close()
+    return found
+
+
+def test_attachments_larger_than_a_request_are_sent_with_the_others(
+    serve: Any, graphpost: Any, tmp_path: Path
+) -> None:
+    server: ServerProcess = serve()
+    files = {"large ü.bin": os.urandom(9_000_001), "small.txt": b"small", "empty": b""}
+    options = []
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+        options += ["--attach", str(tmp_path / name)]
+    sent = graphpost("send", "--to", "alex@example.test", "--subject", "large", *options, "text")
+    assert (sent.status, sent.err.strip()) == (0, "Sending")
+    assert "delivered alex@example.test" in sent.out
+    assert attachments(graphpost, server) == files
+    assert graphpost.messages(server, "drafts") == []
+    assert graphpost.messages(server, "sentitems") == ["large"]
+
+
+def test_a_message_that_is_too_large_leaves_no_draft(serve: Any, graphpost: Any, tmp_path: Path) -> None:
+    server: ServerProcess = serve(GRAPHPOST_LIMITS_MESSAGE_BYTES="8000000")
+    file = tmp_path / "large.bin"
+    file.write_bytes(bytes(9_000_000))
+    sent = graphpost("send", "--to", "alex@example.test", "--subject", "x", "--attach", str(file), "text")
+    assert sent.status == 1
+    assert sent.err.splitlines()[-1].startswith("graphpost: 413 ")
+    assert graphpost.messages(server, "drafts") == []
 
 
 def test_a_cancelled_message_is_not_delivered(serve: Any, graphpost: Any, relay: SmtpPeer) -> None:

@@ -155,3 +155,65 @@ def test_a_filter_finds_nothing_of_other_mailboxes(besieged: Besieged, alexs: di
     answer = besieged.target.get(f"/v1.0/me/messages?$filter={everywhere}", ADELE)
     found = answer.json.get("value", [])  # the link to the next page has the filter in it
     assert "confidential" not in json.dumps(found)
+
+
+TO = {"toRecipients": [{"emailAddress": {"address": "victim@else.test"}}]}
+SESSION = {"AttachmentItem": {"attachmentType": "file", "name": "a.bin", "size": 4_000_000}}
+FILE = {"@odata.type": "#microsoft.graph.fileAttachment", "name": "a", "contentBytes": "YQ=="}
+
+
+@pytest.mark.parametrize("box", ["/v1.0/me", f"/v1.0/users/{ADELE}", f"/beta/users/{ADELE}"])
+@pytest.mark.parametrize(
+    ("method", "rest", "body"),
+    [
+        ("POST", "/messages/{message}/move", {"destinationId": "inbox"}),
+        ("POST", "/messages/{message}/copy", {"destinationId": "inbox"}),
+        ("POST", "/messages/{message}/send", None),
+        ("POST", "/messages/{message}/reply", {"comment": "x"}),
+        ("POST", "/messages/{message}/forward", TO),
+        ("POST", "/messages/{message}/createForward", TO),
+        ("POST", "/messages/{message}/createReply", None),
+        ("POST", "/messages/{message}/permanentDelete", None),
+        ("POST", "/messages/{message}/attachments", FILE),
+        ("POST", "/messages/{message}/attachments/createUploadSession", SESSION),
+        ("POST", "/messages/{message}/extensions", {"extensionName": "a.b"}),
+        ("POST", "/messages/{own}/move", {"destinationId": "{folder}"}),
+        ("POST", "/messages/{own}/copy", {"destinationId": "{folder}"}),
+        ("POST", "/mailFolders/{folder}/messages", {"subject": "planted"}),
+        ("POST", "/mailFolders/{folder}/childFolders", {"displayName": "planted"}),
+        ("POST", "/mailFolders/{folder}/messageRules", {"displayName": "planted", "sequence": 1}),
+        ("POST", "/mailFolders/inbox/copy", {"destinationId": "{folder}"}),
+        ("POST", "/mailFolders/{folder}/copy", {"destinationId": "inbox"}),
+        ("POST", "/mailFolders/{folder}/permanentDelete", None),
+        ("PATCH", "/messages/{message}", {"isRead": True}),
+        ("PATCH", "/mailFolders/{folder}", {"displayName": "mine"}),
+        ("DELETE", "/messages/{message}", None),
+        ("DELETE", "/messages/{message}/attachments/{attachment}", None),
+        ("DELETE", "/messages/{own}/attachments/{attachment}", None),
+        ("DELETE", "/mailFolders/{folder}", None),
+    ],
+)
+def test_an_id_of_another_mailbox_is_nothing_that_can_be_changed_nor_a_place_to_put_something(
+    besieged: Besieged, alexs: dict[str, str], adeles: str, box: str, method: str, rest: str, body: Any
+) -> None:
+    known = {**alexs, "own": adeles}
+    data = b"" if body is None else json.dumps(body).replace("{folder}", alexs["folder"]).encode()
+    headers = {
+        "Authorization": f"Bearer {besieged.target.token('user-with-everything')}",
+        "Content-Type": "application/json",
+    }
+    before = besieged.target.get(f"/v1.0/users/{ALEX}/messages/{alexs['message']}").json
+    count = besieged.target.get(f"/v1.0/users/{ALEX}/mailFolders/sentitems").json["totalItemCount"]
+    answer = besieged.target.wire.request(method, box + rest.format_map(known), headers, data)
+    assert (answer.status, answer.json["error"]["code"]) == (404, "ErrorItemNotFound"), answer.body
+    assert b"confidential" not in answer.body
+    assert besieged.target.get(f"/v1.0/users/{ALEX}/messages/{alexs['message']}").json == before
+    assert besieged.target.get(f"/v1.0/users/{ALEX}/mailFolders/sentitems").json["totalItemCount"] == count
+
+
+@pytest.fixture(scope="session")
+def adeles(besieged: Besieged) -> str:
+    """A draft of Adele's."""
+    made = besieged.target.post("/v1.0/me/messages", {"subject": "own"}, "user-with-everything")
+    assert made.status == 201, made.body
+    return str(made.json["id"])

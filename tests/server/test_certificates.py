@@ -12,15 +12,18 @@ from pathlib import Path
 import pytest
 import trustme
 from cryptography import x509
+from msgspec.structs import replace
+from tests.client import Client
 
 from graphpost.clock import SECOND
-from graphpost.config import load
+from graphpost.config import RouteSettings, load
 from graphpost.errors import ConfigurationError
 from graphpost.maillog import MailLog
 from graphpost.server.certificates import Certificates
 from graphpost.testing.clock import JumpingClock
 from graphpost.testing.postfix import free_port
 from graphpost.testing.server import Output, ServerThread, running_server
+from graphpost.testing.smtp_peer import SmtpPeer
 
 DAY = 86_400
 
@@ -119,6 +122,39 @@ async def test_one_of_the_local_authority_is_renewed_while_the_server_runs(tmp_p
     assert first.not_valid_after_utc < second.not_valid_after_utc
     log.close()
     assert output.getvalue().count("certificate-renewed") == 1
+
+
+@pytest.mark.slow
+def test_what_is_shown_to_a_relay_is_renewed_too(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    asking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(asking)
+    authority.configure_trust(asking)
+    asking.verify_mode = ssl.CERT_REQUIRED
+    put(trustme.CA(), tmp_path, "us.test")  # an authority that the relay does not know
+    route = RouteSettings(
+        domains=["*"],
+        to="smtp://localhost:0",
+        tls="required",
+        certificate=str(tmp_path / "server.pem"),
+        key=str(tmp_path / "server.key"),
+    )
+    with SmtpPeer(tls=asking) as peer:
+        routes = [replace(route, to=f"smtp://localhost:{peer.port}")]
+        with running_server(
+            tmp_path / "data",
+            flags={"server.tls": False},
+            change=lambda config: replace(config, routes=routes),
+        ) as server:
+            client = Client(server.port, tmp_path / "data")
+            first = client.send("bob@else.test")
+            server.output.wait_for("deferred message=")
+            put(authority, tmp_path, "us.test")
+            assert server.server.certificates is not None
+            server.call(server.server.certificates.look)
+            client.administer(f"/admin/queue/{first}/retry", "POST")
+            assert client.outcome(first) == {"bob@else.test": "delivered"}
+        assert [message.is_tls for message in peer.messages] == [True]
 
 
 @pytest.fixture

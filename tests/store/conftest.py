@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
 from graphpost.store.store import Store
 from graphpost.testing.postgres import PostgresServer
 
@@ -36,7 +36,7 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], S
     """Opens the test's database; on PostgreSQL that may be done more than once."""
     if request.param == "sqlite":
         return lambda: SqliteStore.open(tmp_path / "test.db", readers=2)
-    from graphpost.store.postgres import PostgresStore
+    from graphpost.store.databases.postgres import PostgresStore
 
     url = request.getfixturevalue("postgres_url")
     return lambda: PostgresStore.open(url, connections=2)

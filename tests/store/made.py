@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from graphpost.mail.mailbox import INBOX
 from graphpost.mail.message import Address, Attachment, Body, Item, Message
-from graphpost.store.deliveries import Delivery, Recipient
-from graphpost.store.feeds import Feed
-from graphpost.store.subscriptions import Subscription, Terms
-from graphpost.store.uploads import Upload
+from graphpost.store.mailbox.uploads import Upload
+from graphpost.store.notifications.feeds import Feed
+from graphpost.store.notifications.subscriptions import Subscription, Terms
+from graphpost.store.queue.deliveries import Delivery, Recipient
 
 ADELE = Address("AdeleV@contoso.test", "Adele Vance")
 MESSAGE = Message(

@@ -11,9 +11,9 @@ import pytest
 
 from graphpost.config import StoreSettings
 from graphpost.errors import ConfigurationError, StoreError
-from graphpost.store import migrate, opening
-from graphpost.store.migrate import Migration
-from graphpost.store.sqlite import SqliteSession, SqliteStore
+from graphpost.store.databases import migrate, opening
+from graphpost.store.databases.migrate import Migration
+from graphpost.store.databases.sqlite import SqliteSession, SqliteStore
 from graphpost.store.store import Store
 
 FIRST = Migration(

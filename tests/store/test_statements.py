@@ -14,55 +14,50 @@ from tests.store.made import delivery, feed, item, subscription, upload
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, Folder
 from graphpost.mail.preferences import Category, PersonalSettings
 from graphpost.odata.sought import Phrase
-from graphpost.store import (
-    audit,
-    candidates,
+from graphpost.store import audit, contents, repeats, usage
+from graphpost.store.audit import Actor, Record, entry_of
+from graphpost.store.contents import Content
+from graphpost.store.databases.transaction import COUNT
+from graphpost.store.mailbox import (
     changes,
-    contents,
     deferrals,
-    deliveries,
-    depths,
-    destinations,
-    feeds,
     folder_properties,
     folders,
     forgetting,
-    indexing,
-    interventions,
-    lookups,
     messages,
-    nodes,
     portions,
     preferences,
     removals,
-    repeats,
-    reported,
-    rerouting,
-    searching,
-    subscriptions,
-    suppressions,
-    tls,
     trees,
     uploads,
-    usage,
-    words,
 )
-from graphpost.store.audit import Actor, Record, entry_of
-from graphpost.store.changes import Mark
-from graphpost.store.contents import Content
-from graphpost.store.deferrals import Deferral
-from graphpost.store.indexing import Progress
-from graphpost.store.lookups import Choice
-from graphpost.store.pages import NEWEST, Slot
-from graphpost.store.preferences import Entry, Kind
+from graphpost.store.mailbox.changes import Mark
+from graphpost.store.mailbox.deferrals import Deferral
+from graphpost.store.mailbox.pages import NEWEST, Slot
+from graphpost.store.mailbox.preferences import Entry, Kind
+from graphpost.store.mailbox.trees import Copying
+from graphpost.store.notifications import feeds, subscriptions
+from graphpost.store.queue import (
+    deliveries,
+    depths,
+    destinations,
+    interventions,
+    lookups,
+    nodes,
+    reported,
+    rerouting,
+    suppressions,
+    tls,
+)
+from graphpost.store.queue.lookups import Choice
+from graphpost.store.queue.reported import Reported
+from graphpost.store.queue.suppressions import Suppression
+from graphpost.store.queue.tls import Level, StoredPolicy
 from graphpost.store.repeats import Once
-from graphpost.store.reported import Reported
-from graphpost.store.searching import Search
+from graphpost.store.search import candidates, indexing, searching, words
+from graphpost.store.search.indexing import Progress
+from graphpost.store.search.searching import Search
 from graphpost.store.store import Dialect, Params, Row, Store, Tx
-from graphpost.store.suppressions import Suppression
-from graphpost.store.tls import Level, StoredPolicy
-from graphpost.store.transaction import COUNT
-from graphpost.store.trees import Copying
 from graphpost.store.usage import Use
 
 pytestmark = pytest.mark.anyio
@@ -238,7 +233,8 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deliveries.add, (delivery(2, destination="old"),), {}),
     (deliveries.claim, (7, "old", 100, 200, 1, 10), {}),
     (trees.copy_step, (Copying(7, ((INBOX, 1),), 200), iter(range(300, 900)).__next__, 100), {}),
-    (trees.erase_step, (7, INBOX), {}),
+    (trees.erase_step, (7, INBOX), {"unread": lambda tx, item: None}),
+    (trees.size_of, (7, INBOX), {}),
     (preferences.hold, (7,), {}),
     (preferences.entries, (7, Kind.RULE), {}),
     (preferences.get, (7, Kind.RULE, "x"), {}),

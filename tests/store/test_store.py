@@ -10,7 +10,7 @@ import pytest
 from tests.store.made import item
 
 from graphpost.errors import NotFound, StoreError
-from graphpost.store import folders, messages
+from graphpost.store.mailbox import folders, messages
 from graphpost.store.store import Store, Tx
 
 pytestmark = pytest.mark.anyio

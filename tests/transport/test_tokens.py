@@ -213,6 +213,8 @@ async def test_client_credentials_are_posted_and_a_token_comes_back(endpoint: En
         ((500, b"s3cret"), "no token from 127.0.0.1: 500"),
         ((302, b""), "no token from 127.0.0.1: 302"),
         ((200, b"<html>"), "the answer has no access_token"),
+        ((200, b'{"a":' * 3000), "the answer has no access_token"),
+        ((400, b'{"a":' * 3000), "no token from 127.0.0.1: 400"),
         ((200, b" " * 70_000), "127.0.0.1 answers too much"),
     ],
 )

@@ -12,7 +12,7 @@ from tests.graph.desk import Desk
 from tests.web.conftest import parsed
 from tests.web.line import Line
 
-from graphpost.auth.issuer import IssuerReply
+from graphpost.auth.issuer.issuer import IssuerReply
 from graphpost.config import LimitSettings, LogSettings
 from graphpost.errors import StoreError
 from graphpost.graph.call import Reply, Request
@@ -59,6 +59,7 @@ def ask(path: str, error: Exception) -> tuple[int, dict[str, Any], str]:
     ("error", "status", "code"),
     [
         (StoreError("disk full at /secret/path"), 503, "ServiceUnavailable"),
+        (MemoryError("a secret of ours"), 503, "ServiceUnavailable"),
         (RuntimeError("a secret of ours"), 500, "generalException"),
     ],
 )

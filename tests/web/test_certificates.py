@@ -122,11 +122,19 @@ def test_a_lost_or_damaged_leaf_is_made_anew(tmp_path: Path, lost: str) -> None:
     ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(files.certificate, files.key)
 
 
-def test_a_lost_authority_key_is_reported_because_clients_trust_the_old_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [("lost", r"/ca/ca\.key: No such file or directory"), ("damaged", "a file in .*/ca is damaged")],
+)
+def test_a_lost_authority_is_reported_because_clients_trust_the_old_one(
+    tmp_path: Path, damage: str, fault: str
+) -> None:
     config = config_of(tmp_path)
     server_certificate(config, NOW)
-    (tmp_path / "ca/ca.key").unlink()
-    with pytest.raises(ConfigurationError, match="local certificate authority cannot be used"):
+    key = tmp_path / "ca/ca.key"
+    key.unlink() if damage == "lost" else key.write_text("damaged")
+    words = f"local certificate authority cannot be used: .*{fault}; put it back, or move the directory away"
+    with pytest.raises(ConfigurationError, match=words):
         server_certificate(config, NOW)
 
 

@@ -46,6 +46,17 @@ def test_a_client_is_told_when_to_come_back(throttled: Client) -> None:
     assert b"graphpost_paced_total 1.0" in metrics, metrics.decode()
 
 
+def test_a_page_of_another_origin_is_told_so_too(throttled: Client) -> None:
+    headers = {"Authorization": f"Bearer {throttled.token()}", "Origin": "https://page.example"}
+    path = f"/v1.0/users/{ADELE}/mailFolders"
+    answers = [throttled.ask("GET", path, headers=headers) for _ in range(4)]
+    assert [answer.status for answer in answers] == [200, 200, 200, 429]
+    assert answers[-1].headers["access-control-allow-origin"] == "*"
+    assert "Retry-After" in answers[-1].headers["access-control-expose-headers"]
+    asked = {"Origin": "https://page.example", "Access-Control-Request-Method": "GET"}
+    assert throttled.ask("OPTIONS", path, headers=asked).status == 204
+
+
 def test_slices_count_as_the_application_that_opened_the_session(tmp_path: Path) -> None:
     change = limited(upload_bytes=2 * SLICE + 20_000)
     with running_server(tmp_path, file=SETTINGS, change=change) as server:

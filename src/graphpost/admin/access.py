@@ -29,6 +29,7 @@ class Running(Struct, frozen=True, kw_only=True):
     url: str
     pid: int
     at: str = ""  # '' when it is that of `url`
+    certificate: str = ""  # the operator's own; '' when the local authority issued it
     file: str = ""  # its settings file, absolute; '' when it runs on the embedded default
 
 
@@ -44,9 +45,10 @@ def administrator_token(data: Path) -> str:
         raise ConfigurationError("data", f"cannot keep {path}: {error.strerror}") from error
 
 
-def announce(data: Path, url: str, file: Path | None = None, at: str = "") -> None:
+def announce(data: Path, url: str, file: Path | None = None, *, at: str = "", certificate: str = "") -> None:
     """Say that this process serves the data directory at that URL, with that settings file."""
-    running = Running(url=url, at=at, pid=os.getpid(), file=str(file.absolute()) if file else "")
+    named = str(file.absolute()) if file else ""
+    running = Running(url=url, at=at, pid=os.getpid(), file=named, certificate=certificate)
     replace_file(data / RUNNING_FILE, msgspec.json.encode(running) + b"\n")
 
 

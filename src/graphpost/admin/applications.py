@@ -15,14 +15,15 @@ from graphpost.admin import shown
 from graphpost.admin.queue import OperationError, find_mailbox
 from graphpost.admin.rights import RightsOperations
 from graphpost.clock import SECOND, Instant
+from graphpost.config.applications import check_scopes
 from graphpost.config.permissions import find_fault
 from graphpost.config.rights import check_entry
 from graphpost.errors import ConfigurationError
 from graphpost.ids import new_guid
 from graphpost.mail.mailbox import Application
-from graphpost.store import accounts, consents, passwords
-from graphpost.store.accounts import Credential
-from graphpost.store.declared import certificate_of
+from graphpost.store.directory import accounts, consents, passwords
+from graphpost.store.directory.accounts import Credential
+from graphpost.store.directory.declared import certificate_of
 from graphpost.store.store import Tx
 
 _DAY: Final = 86_400 * SECOND
@@ -51,9 +52,14 @@ class ApplicationOperations(RightsOperations):
         application_permissions: tuple[str, ...] = (),
         delegated_permissions: tuple[str, ...] = (),
         redirect_uris: tuple[str, ...] = (),
+        spa_redirect_uris: tuple[str, ...] = (),
         mailbox_scope: tuple[str, ...] = (),
+        permission_scopes: dict[str, tuple[str, ...]] | None = None,
     ) -> dict[str, Any]:
-        """Register a client; a confidential one gets a secret, which is shown this once."""
+        """Register a client; a confidential one gets a secret, which is shown this once.
+
+        What lives in pages alone has no use for one.
+        """
         for key, names in (
             ("application_permissions", application_permissions),
             ("delegated_permissions", delegated_permissions),
@@ -62,6 +68,7 @@ class ApplicationOperations(RightsOperations):
                 raise ConfigurationError(key, faults[0])
         for entry in mailbox_scope:
             check_entry(entry, "mailbox_scope")
+        check_scopes(permission_scopes or {}, "permission_scopes")
         application = Application(
             client_id=_guid(client_id) if client_id else new_guid(),
             object_id=new_guid(),
@@ -70,9 +77,12 @@ class ApplicationOperations(RightsOperations):
             application_permissions=application_permissions,
             delegated_permissions=delegated_permissions,
             redirect_uris=redirect_uris,
+            spa_redirect_uris=spa_redirect_uris,
             mailbox_scope=mailbox_scope,
+            permission_scopes=permission_scopes or {},
         )
-        secret = "" if public else passwords.generate_secret()
+        only_pages = bool(spa_redirect_uris) and not (redirect_uris or application_permissions)
+        secret = "" if public or only_pages else passwords.generate_secret()
 
         def run(tx: Tx) -> dict[str, Any]:
             if any(other.client_id == application.client_id for other in accounts.list_applications(tx)):

@@ -18,15 +18,15 @@ from msgspec import Struct
 from graphpost.admin.queue import OperationError, QueueOperations
 from graphpost.clock import Instant, from_datetime
 from graphpost.errors import ConfigurationError
-from graphpost.ids import number_at, parse_item_id
-from graphpost.store import accounts, audit, deleted
+from graphpost.ids import NEWEST, number_at, parse_item_id
+from graphpost.store import audit
 from graphpost.store.audit import NO_MAILBOX, Record, line_of
+from graphpost.store.directory import accounts, deleted
 from graphpost.store.store import Tx
 
 AT_ONCE: Final = 1000  # records in one answer
 LOOKED_AT: Final = 20_000  # records for one answer
 _FETCHED: Final = 200
-_NEWEST: Final = 2**63 - 1
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -90,8 +90,8 @@ class AuditOperations(QueueOperations):
             failed=failed,
         )
         least = max(number_at(_time(since, "since")) if since else 0, number)
-        most = number_at(_time(until, "until")) if until else _NEWEST
-        below = min(most, _cursor(before) if before else _NEWEST)
+        most = number_at(_time(until, "until")) if until else NEWEST
+        below = min(most, _cursor(before) if before else NEWEST)
         count = max(1, min(limit, AT_ONCE))
 
         def run(tx: Tx) -> tuple[list[Record], int]:

@@ -8,10 +8,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from graphpost import __version__
 from graphpost.config import Config, InboundSettings
 from graphpost.config.checking import WILDCARDS
+from graphpost.config.names import is_loopback
 
 _LOCALHOST: Final = ("localhost", "127.0.0.1")  # not ::1, to which the name does not lead everywhere
 
@@ -62,8 +64,15 @@ def command_name() -> str:
     return shlex.quote(str(program))
 
 
+def command_line(data: Path, words: str) -> str:
+    """A command to be pasted, about the server on that data directory."""
+    where = "" if data == Config().data.absolute() else f" --data {shlex.quote(str(data))}"
+    return f"{command_name()} {words}{where}"
+
+
 def _rows(config: Config, url: str, ca: Path | None, file: Path | None) -> Iterator[tuple[str, str]]:
     yield "Graph", f"{url}/v1.0"
+    yield "Elsewhere", ", ".join(_elsewhere(config, url))
     if config.issuer.enabled:
         yield "Authority", f"{url}/{config.tenant.id}"
     yield "Tenant", config.tenant.id
@@ -76,6 +85,16 @@ def _rows(config: Config, url: str, ca: Path | None, file: Path | None) -> Itera
     yield "Mail in", "; ".join(_ports(config.inbound))
     yield "Captured", _command(config, file, "queue list") if _captures(config) else ""
     yield "Settings", f'eval "$({_command(config, file, "env")})"' if config.applications else ""
+
+
+def _elsewhere(config: Config, url: str) -> Iterator[str]:
+    """What clients on other machines call it, by the first names of the settings."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    if not is_loopback(config.server.host):
+        for name in [name for name in config.server.names if not is_loopback(name)][:3]:
+            if name != parts.hostname:
+                yield f"{parts.scheme}://{name}{port}/v1.0"
 
 
 def _ports(inbound: InboundSettings) -> Iterator[str]:

@@ -16,7 +16,7 @@ from graphpost.admin.queue import OperationError
 from graphpost.config.people import check_address, check_group_name
 from graphpost.errors import ConfigurationError
 from graphpost.mail.mailbox import Group
-from graphpost.store import accounts, groups
+from graphpost.store.directory import accounts, groups
 from graphpost.store.store import Tx
 
 

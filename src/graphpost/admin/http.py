@@ -27,8 +27,8 @@ from graphpost.admin.queue import OperationError
 from graphpost.auditing.auditor import Auditor
 from graphpost.errors import ConfigurationError, GraphpostError, StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import accounts
 from graphpost.store.audit import ADMINISTRATION, Actor
+from graphpost.store.directory import accounts
 
 Answer = tuple[int, dict[str, str], bytes]
 _JSON: Final = {"content-type": "application/json", "cache-control": "no-store"}
@@ -145,7 +145,7 @@ def _actor(method: str, path: str, remote: str, is_administrator: bool) -> Actor
     """What a stranger asks for is of no account: that somebody tries is."""
     if not is_administrator:
         return Actor("nobody", remote=remote, action=ADMINISTRATION)
-    return Actor("administrator", remote=remote, action=f"{method} {path}")
+    return Actor("administrator", remote=remote, action=f"{method} {unquote(path)}")
 
 
 @cache
@@ -176,7 +176,7 @@ def _arguments(name: str, captures: dict[str, str], query: str, body: bytes) -> 
             read = msgspec.json.decode(body, type=dict[str, Any])
             given = {**given, **read}
         return checked_arguments(name, {**given, **captures}, strict=bool(body.strip()))
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise OperationError(str(error), 400) from error
 
 

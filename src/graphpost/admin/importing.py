@@ -22,7 +22,7 @@ from graphpost.config.people import check_group_name
 from graphpost.errors import ConfigurationError
 from graphpost.ids import new_guid
 from graphpost.mail.mailbox import USUAL_QUOTA, Kind, Mailbox
-from graphpost.store import accounts, groups, passwords
+from graphpost.store.directory import accounts, groups, passwords
 from graphpost.store.store import Tx
 
 AT_ONCE: Final = 500  # lines

@@ -17,12 +17,12 @@ from graphpost.admin.queue import OperationError, find_mailbox, nothing
 from graphpost.admin.suppression import SuppressionOperations
 from graphpost.clock import SECOND
 from graphpost.config import AccountSettings, Config
-from graphpost.config.people import check_address, check_one_line
+from graphpost.config.people import MOST_BYTES, check_address, check_one_line
 from graphpost.errors import ConfigurationError
 from graphpost.ids import new_guid
 from graphpost.mail.mailbox import USUAL_QUOTA, Kind, Mailbox
-from graphpost.store import accounts, deleted, passwords
-from graphpost.store.deleted import Deleted
+from graphpost.store.directory import accounts, deleted, passwords
+from graphpost.store.directory.deleted import Deleted
 from graphpost.store.store import Tx
 
 _USUAL: Final = AccountSettings()
@@ -192,6 +192,8 @@ def check_mailbox(mailbox: Mailbox) -> None:
     check_one_line(mailbox.name, "name")
     if mailbox.quota < USUAL_QUOTA:
         raise ConfigurationError("quota_bytes", "must not be negative")
+    if mailbox.quota > MOST_BYTES:
+        raise ConfigurationError("quota_bytes", "is too large")
 
 
 def _addressed(mailbox: Mailbox, address: str, add: Iterable[str], remove: Iterable[str]) -> Mailbox:

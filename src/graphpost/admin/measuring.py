@@ -13,8 +13,8 @@ from graphpost.clock import SECOND, Clock, Instant
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
 from graphpost.metrics import Metrics
-from graphpost.store import deliveries, depths
-from graphpost.store.depths import Depth
+from graphpost.store.queue import deliveries, depths
+from graphpost.store.queue.depths import Depth
 from graphpost.store.store import Store
 
 COUNTED_EVERY: Final = 10 * SECOND

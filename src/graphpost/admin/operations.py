@@ -16,10 +16,11 @@ from graphpost.admin.applications import ApplicationOperations
 from graphpost.admin.audit import AuditOperations
 from graphpost.admin.importing import ImportOperations
 from graphpost.admin.queue import OperationError
+from graphpost.config import check_domain
 from graphpost.mail.address import domain_of
-from graphpost.store import tls
+from graphpost.store.queue import tls
+from graphpost.store.queue.tls import Level, StoredPolicy
 from graphpost.store.store import Tx
-from graphpost.store.tls import Level, StoredPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,13 @@ class Operations(AuditOperations, ImportOperations, ApplicationOperations):
 
     async def show_tls(self, *, domain: str) -> dict[str, Any]:
         """What is known of how a domain takes mail."""
+        check_domain(domain, "domain")
         name = domain_of(f"a@{domain}")
         return await self.store.read(lambda tx: shown.tls(name, *_tls(tx, name)))
 
     async def forget_tls(self, *, domain: str) -> dict[str, Any]:
         """Forget it; what was known."""
+        check_domain(domain, "domain")
         name = domain_of(f"a@{domain}")
 
         def run(tx: Tx) -> dict[str, Any]:

@@ -18,21 +18,14 @@ from graphpost.errors import ConfigurationError, GraphpostError
 from graphpost.ids import Numbers, parse_item_id
 from graphpost.mail.address import domain_of
 from graphpost.mail.mailbox import Mailbox
-from graphpost.store import (
-    accounts,
-    deferrals,
-    deliveries,
-    depths,
-    interventions,
-    lookups,
-    messages,
-    reported,
-)
-from graphpost.store.deferrals import Deferral
-from graphpost.store.deliveries import Delivery, RecipientState
-from graphpost.store.interventions import STATES, Action, Key, Tally
-from graphpost.store.lookups import Choice
-from graphpost.store.reported import Reported
+from graphpost.store.directory import accounts
+from graphpost.store.mailbox import deferrals, messages
+from graphpost.store.mailbox.deferrals import Deferral
+from graphpost.store.queue import deliveries, depths, interventions, lookups, reported
+from graphpost.store.queue.deliveries import Delivery, RecipientState
+from graphpost.store.queue.interventions import STATES, Action, Key, Tally
+from graphpost.store.queue.lookups import Choice
+from graphpost.store.queue.reported import Reported
 from graphpost.store.store import Store, Tx
 
 QueueState = Literal[

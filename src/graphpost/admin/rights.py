@@ -17,7 +17,7 @@ from graphpost.config.rights import check_holder
 from graphpost.errors import ConfigurationError
 from graphpost.mail.mailbox import Directory
 from graphpost.mail.rights import GROUP, NO_RIGHTS, RIGHTS, Given, Right
-from graphpost.store import accounts, rights
+from graphpost.store.directory import accounts, rights
 from graphpost.store.store import Tx
 
 
@@ -63,6 +63,8 @@ class RightsOperations(GroupOperations):
             accounts.hold_directory(tx)
             directory = accounts.load_directory(tx)
             box, names = find_mailbox(tx, address), _names(directory, holder)
+            if box.object_id.casefold() in names:
+                raise ConfigurationError("holder", f"{box.address} is the mailbox itself")
             given = Given(mailbox_id=box.mailbox_id, holder=names[0], rights=NO_RIGHTS)
             old = [g for g in rights.list_given(tx) if _is_of_command(g, box.mailbox_id, names)]
             given = replace(given, rights=change(NO_RIGHTS.union(*(g.rights for g in old))))

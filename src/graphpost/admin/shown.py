@@ -12,15 +12,15 @@ from typing import Any, Final
 from graphpost.clock import Instant, to_text
 from graphpost.mail.mailbox import Application, Directory, Group, Mailbox
 from graphpost.mail.message import Item
-from graphpost.store.accounts import Credential
-from graphpost.store.consents import Consent
-from graphpost.store.deferrals import Deferral
-from graphpost.store.deleted import Deleted
-from graphpost.store.deliveries import DONE, HELD, OPEN, QUEUED, Delivery, Recipient, Saying
-from graphpost.store.depths import Depth
-from graphpost.store.reported import Reported
-from graphpost.store.suppressions import Suppression
-from graphpost.store.tls import Level, StoredPolicy
+from graphpost.store.directory.accounts import Credential
+from graphpost.store.directory.consents import Consent
+from graphpost.store.directory.deleted import Deleted
+from graphpost.store.mailbox.deferrals import Deferral
+from graphpost.store.queue.deliveries import DONE, HELD, OPEN, QUEUED, Delivery, Recipient, Saying
+from graphpost.store.queue.depths import Depth
+from graphpost.store.queue.reported import Reported
+from graphpost.store.queue.suppressions import Suppression
+from graphpost.store.queue.tls import Level, StoredPolicy
 from graphpost.transport.security import TlsLevel
 
 _STATES: Final = {QUEUED: "queued", DONE: "done", HELD: "held"}
@@ -192,7 +192,9 @@ def application(found: Application, credentials: Iterable[Credential]) -> dict[s
         "application_permissions": list(found.application_permissions),
         "delegated_permissions": list(found.delegated_permissions),
         "redirect_uris": list(found.redirect_uris),
+        "spa_redirect_uris": list(found.spa_redirect_uris),
         "mailbox_scope": list(found.mailbox_scope),
+        "permission_scopes": {name: list(scope) for name, scope in found.permission_scopes.items()},
         "credentials": [credential(each) for each in credentials],
     }
 

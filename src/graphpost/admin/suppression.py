@@ -19,9 +19,9 @@ from graphpost.clock import Instant, from_datetime
 from graphpost.config import check_domain
 from graphpost.config.people import check_address
 from graphpost.errors import ConfigurationError
-from graphpost.store import suppressions
+from graphpost.store.queue import suppressions
+from graphpost.store.queue.suppressions import Suppression, entry_of
 from graphpost.store.store import Tx
-from graphpost.store.suppressions import Suppression, entry_of
 
 AT_ONCE: Final = 1000  # entries in one request
 _STATUS: Final = re.compile(r"5\.[0-9]{1,3}\.[0-9]{1,3}")

@@ -8,6 +8,7 @@ when they are older than what is kept.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 from collections import deque
@@ -19,11 +20,11 @@ from typing import Final
 
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import AuditSettings
-from graphpost.errors import GraphpostError
-from graphpost.files import make_directory
+from graphpost.errors import ConfigurationError, GraphpostError
+from graphpost.files import make_directory, open_made
 from graphpost.ids import Numbers
 from graphpost.maillog import MailLog
-from graphpost.store import accounts, audit
+from graphpost.store import audit
 from graphpost.store.audit import (
     ADMINISTRATION,
     ISSUER,
@@ -34,6 +35,7 @@ from graphpost.store.audit import (
     Record,
     entry_of,
 )
+from graphpost.store.directory import accounts
 from graphpost.store.store import Store, Tx
 
 WAIT_SECONDS: Final = 0.2
@@ -46,6 +48,20 @@ GUESSED_AT: Final = (
 )  # actions where somebody could try passwords or tokens
 _TOGETHER: Final = 500  # records in one transaction
 _FILE: Final = re.compile(r"audit-(\d{4}-\d\d-\d\d)\.jsonl")
+
+
+def open_files(settings: AuditSettings) -> None:
+    """Have the directory of the files there; ConfigurationError when nothing can be written to it."""
+    if not settings.directory:
+        return
+    directory = Path(settings.directory)
+    try:
+        make_directory(directory)
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        problem = f"{directory} cannot be written to: {error.strerror}"
+        raise ConfigurationError("audit.directory", problem) from error
 
 
 class Auditor:
@@ -153,8 +169,8 @@ class Auditor:
         for at, entry in entries:
             lines.setdefault(_day(at), []).append(entry.line + b"\n")
         for day, some in lines.items():
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-            descriptor = os.open(directory / f"audit-{day}.jsonl", flags, 0o600)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
+            descriptor = open_made(directory / f"audit-{day}.jsonl", flags)
             try:
                 rest = memoryview(b"".join(some))
                 while rest:

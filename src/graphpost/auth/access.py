@@ -1,7 +1,7 @@
 """Who may do what: the Principal of a token, and the rules for mailboxes.
 
 A user acts in the own mailbox, and with Full Access and a permission that is `.Shared` in another's.  An application acts
-in any mailbox of the tenant, or in those of its scope when it has one.  In whose name a message may be sent is a matter
+in any mailbox of the tenant, or in those of its scope when it has one, which may be another for each permission.  In whose name a message may be sent is a matter
 of the rights that who acts has to that mailbox.  Everything else is 403, with the code and text Graph has for it.
 """
 
@@ -101,8 +101,10 @@ def find_mailbox(
         raise NotFound(f"The requested user '{user_key}' is invalid.", "ErrorInvalidUser")
     if principal.kind == "user" and mailbox.object_id != principal.object_id:
         _check_full_access(principal, directory, mailbox, permission)
-    if principal.kind == "application" and not is_in_scope(directory, application, mailbox):
-        raise AccessDenied(_OUTSIDE_SCOPE)
+    if principal.kind == "application" and (application.mailbox_scope or application.permission_scopes):
+        usable = directory.usable(application, mailbox, principal.permissions)
+        if not usable or (permission is not None and usable.isdisjoint(permission.application)):
+            raise AccessDenied(_OUTSIDE_SCOPE)
     if not mailbox.enabled:
         raise NotFound(
             "The mailbox is either inactive, soft-deleted, or is hosted on-premise.",
@@ -111,18 +113,18 @@ def find_mailbox(
     return mailbox
 
 
-def is_in_scope(directory: Directory, application: Application, mailbox: Mailbox) -> bool:
-    """Whether an application may act in a mailbox; without a scope it may in all."""
-    return (
-        not application.mailbox_scope
-        or mailbox.mailbox_id in directory.scopes[application.client_id.casefold()]
-    )
-
-
 def in_anothers(principal: Principal) -> Principal:
     """A user's principal as it counts in somebody else's mailbox: what is not `.Shared` opens nothing there."""
     shared = frozenset(name for name in principal.permissions if name.endswith(_SHARED))
     return replace(principal, permissions=shared)
+
+
+def confined(principal: Principal, directory: Directory, mailbox: Mailbox) -> Principal:
+    """An application's principal as it counts in a mailbox: permissions with another scope open nothing there."""
+    application = directory.applications[principal.client_id.casefold()]
+    if principal.kind == "user" or not application.permission_scopes:
+        return principal
+    return replace(principal, permissions=directory.usable(application, mailbox, principal.permissions))
 
 
 def acting_mailbox(principal: Principal, directory: Directory, mailbox: Mailbox) -> Mailbox:

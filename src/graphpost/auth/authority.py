@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from graphpost.auth.protocol import INSTANCE, TENANT_NOT_FOUND, OAuthError
-from graphpost.store.accounts import GRAPH_APPLICATION
+from graphpost.store.directory.accounts import GRAPH_APPLICATION
 
 SHARED_TENANTS: Final = frozenset({"common", "organizations"})
 GRAPH: Final = "https://graph.microsoft.com"

@@ -43,7 +43,7 @@ class WatchedKeys:
         """Read them now, unless that was just done; nothing is raised."""
         async with self._turn:
             now = self._clock.now()
-            if now - self._read_at < BETWEEN_SECONDS * SECOND:
+            if 0 <= now - self._read_at < BETWEEN_SECONDS * SECOND:  # a clock that was set back is no reason
                 return
             self._read_at = now
             try:

@@ -59,6 +59,7 @@ class Fault:
     error: str
     text: str
     status: int = 400
+    suberror: str = ""  # what MSAL looks at
 
 
 class OAuthError(GraphpostError):
@@ -227,6 +228,24 @@ VERIFIER_WRONG = Fault(
     "invalid_grant",
     "The Code_Verifier does not match the code_challenge supplied in the authorization request.",
 )
+CROSS_ORIGIN = Fault(
+    9002326,
+    "invalid_request",
+    "Cross-origin token redemption is permitted only for the 'Single-Page Application' client-type. "
+    "Request origin: '{origin}'.",
+)
+SAME_ORIGIN = Fault(
+    9002327,
+    "invalid_request",
+    "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin requests.",
+)
+SPA_EXPIRED = Fault(
+    700084,
+    "invalid_grant",
+    "The refresh token was issued to a single page app (SPA), and therefore has a fixed, limited lifetime, which "
+    "cannot be extended. It is now expired and a new sign in request must be sent by the SPA to the sign in page.",
+    suberror="bad_token",
+)
 PKCE_REQUIRED = Fault(
     9002325,
     "invalid_request",
@@ -261,6 +280,11 @@ SLOW_DOWN = Fault(
 BAD_DEVICE_CODE = Fault(70018, "bad_verification_code", "Invalid verification code.")
 DEVICE_EXPIRED = Fault(70019, "expired_token", "The device code has expired.")
 DEVICE_DECLINED = Fault(70017, "authorization_declined", "The user declined the request of the device.")
+DEVICE_TOO_MANY = Fault(
+    50196,
+    "invalid_request",
+    "Too many device codes were asked for from this address. Try again in ten minutes.",
+)
 INSTANCE = Fault(50049, "invalid_instance", "Unknown or invalid instance.")
 
 
@@ -279,6 +303,7 @@ def error_body(error: OAuthError, now: Instant, request: IssuerRequest) -> dict[
     timestamp = to_datetime(now).strftime("%Y-%m-%d %H:%M:%SZ")
     trace, correlation = request.request_id or new_guid(), request.correlation_id or new_guid()
     number = error.fault.number
+    suberror = {"suberror": error.fault.suberror} if error.fault.suberror else {}
     return {
         "error": error.fault.error,
         "error_description": (
@@ -289,6 +314,7 @@ def error_body(error: OAuthError, now: Instant, request: IssuerRequest) -> dict[
         "trace_id": trace,
         "correlation_id": correlation,
         "error_uri": f"https://login.microsoftonline.com/error?code={number}",
+        **suberror,
     }
 
 

@@ -14,9 +14,9 @@ from graphpost.auth.trail import Note, nobody
 from graphpost.clock import Clock
 from graphpost.errors import GraphpostError
 from graphpost.mail.mailbox import Directory, Mailbox
-from graphpost.store import accounts
 from graphpost.store.audit import SMTP_AUTH, Actor, Kind
-from graphpost.store.passwords import is_password
+from graphpost.store.directory import accounts
+from graphpost.store.directory.passwords import is_password
 from graphpost.store.store import Store
 
 

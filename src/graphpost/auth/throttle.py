@@ -32,12 +32,27 @@ class Throttle:
     def failed(self, account: str, remote: str) -> None:
         """Count a wrong one."""
         for key, _ in _limits(account, remote):
-            count = self._count(key)
-            since = self._tries[key][1] if count else self._clock.now()
-            self._tries.pop(key, None)
-            self._tries[key] = (count + 1, since)
+            self._add(key)
+        self._bound()
+
+    def _add(self, key: tuple[str, str]) -> None:
+        count = self._count(key)
+        since = self._tries[key][1] if count else self._clock.now()
+        self._tries.pop(key, None)
+        self._tries[key] = (count + 1, since)
+
+    def _bound(self) -> None:
         while len(self._tries) > _KEYS:
             del self._tries[next(iter(self._tries))]
+
+    def try_ask(self, remote: str) -> bool:
+        """Count what anybody may ask for; False when there was too much of it from this address."""
+        key = "", network_of(remote)
+        if self._count(key) >= PER_ADDRESS:
+            return False
+        self._add(key)
+        self._bound()
+        return True
 
     def succeeded(self, account: str, remote: str) -> None:
         """Forget the wrong ones of this account from this address: its owner mistyped."""
@@ -45,7 +60,7 @@ class Throttle:
 
     def _count(self, key: tuple[str, str]) -> int:
         count, since = self._tries.get(key, (0, 0))
-        return count if since + _WINDOW > self._clock.now() else 0
+        return count if 0 <= self._clock.now() - since < _WINDOW else 0
 
 
 def _limits(account: str, remote: str) -> list[tuple[tuple[str, str], int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import click
 
 from graphpost.cli.options import json_option, with_config
 from graphpost.cli.output import print_json, print_table
+from graphpost.errors import GraphpostError
 
 if TYPE_CHECKING:
     from graphpost.config import Config
@@ -48,11 +50,8 @@ def command(config: Config, limit: int, export: Path | None, as_json: bool, **wa
     if export is not None:
         _export(config, wanted, export)
         return
-    found: list[dict[str, Any]] = []
-    for record in _records(config, wanted, limit):
-        found.append(record)
-        if len(found) == limit:
-            break
+    records = _records(config, wanted, limit)
+    found = list(islice(records, limit))
     _warn(sum(map(_is_unreadable, found)))
     if as_json:
         print_json(found)
@@ -62,6 +61,8 @@ def command(config: Config, limit: int, export: Path | None, as_json: bool, **wa
             map(_row, found),
             "Nothing like that is recorded.",
         )
+        if next(records, None) is not None:
+            click.echo(f"There are more than {limit}; --limit says how many are listed.")
 
 
 def _records(config: Config, wanted: dict[str, Any], limit: int) -> Iterator[dict[str, Any]]:
@@ -84,14 +85,18 @@ def _export(config: Config, wanted: dict[str, Any], file: Path) -> None:
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise click.ClickException(f"{file}: {error.strerror}") from error
-    with open(descriptor, "wb") as out:
-        for record in _records(config, wanted, _AT_ONCE):
-            out.write(msgspec.json.encode(record) + b"\n")
-            count += 1
-            unreadable += _is_unreadable(record)
-            if count % _AT_ONCE == 0 and sys.stderr.isatty():
-                click.echo(f"\r{count} records", nl=False, err=True)
+        raise GraphpostError(f"{file}: {error.strerror}") from error
+    try:
+        with open(descriptor, "wb") as out:
+            for record in _records(config, wanted, _AT_ONCE):
+                out.write(msgspec.json.encode(record) + b"\n")
+                count += 1
+                unreadable += _is_unreadable(record)
+                if count % _AT_ONCE == 0 and sys.stderr.isatty():
+                    click.echo(f"\r{count} records", nl=False, err=True)
+    except BaseException:
+        file.unlink()  # half of it is not all of it
+        raise
     _warn(unreadable)
     click.echo(f"{count} records in {file}")
 

@@ -6,11 +6,12 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from graphpost.cli.options import json_option, with_config
+from graphpost.cli.options import SETTINGS_FILE, json_option, with_config
 from graphpost.cli.output import counted, one_line, print_json
 from graphpost.errors import ConfigurationError, GraphpostError
 
@@ -61,7 +62,7 @@ async def _run(config: Config, *, no_dns: bool, show: bool) -> list[Finding]:
 async def _findings(config: Config, *, no_dns: bool) -> AsyncIterator[Finding]:
     for finding in _local(config):
         yield finding
-    jobs = _relays(config) + _issuers(config)
+    jobs = _people(config) + _relays(config) + _issuers(config)
     if not no_dns:
         jobs += await _dns(config)
     async for finding in _together(jobs):
@@ -75,7 +76,14 @@ def _local(config: Config) -> Iterator[Finding]:
 
     applications = counted(len(config.applications), "application", "applications")
     mailboxes = counted(len(config.mailboxes), "mailbox", "mailboxes")
-    yield Finding("settings", "ok", f"{mailboxes}, {applications}")
+    file = click.get_current_context().meta.get(SETTINGS_FILE)
+    if file is not None and (doubt := checks.doubt_of_file(file)):
+        yield Finding("settings", "warn", doubt)
+    else:
+        yield Finding("settings", "ok", f"{mailboxes}, {applications}")
+    if not config.issuer.enabled and not config.issuers:
+        text = "issuer.enabled is false and there are no [[issuers]]: nobody's token is believed"
+        yield Finding("issuers", "warn", text)
     if config.metrics.port:
         yield checks.metrics(config.metrics)
     if config.inbound.is_open:
@@ -85,6 +93,8 @@ def _local(config: Config) -> Iterator[Finding]:
         ("database", lambda: checks.database(config)),
         ("certificate", lambda: checks.certificate(config)),
     ]
+    if config.audit.enabled and Path(config.audit.directory).parent not in (config.data, Path()):
+        todo.append(("audit", lambda: checks.audit_directory(config.audit)))
     if config.inbound.is_open and config.inbound.certificate:
         todo.append(("inbound TLS", lambda: checks.inbound_certificate(config.inbound)))
     for i, entry in enumerate(config.dkim):
@@ -97,6 +107,16 @@ def _local(config: Config) -> Iterator[Finding]:
             yield Finding(name, "ok", check())
         except (GraphpostError, OSError) as error:
             yield Finding(name, "FAIL", str(error))
+
+
+def _people(config: Config) -> list[Job]:
+    """Who the settings name is there."""
+    from graphpost.cli import checks
+
+    async def ask() -> list[Finding]:
+        return [await asyncio.to_thread(checks.postmaster, config)]
+
+    return [("postmaster", ask)] if config.tenant.postmaster else []
 
 
 def _relays(config: Config) -> list[Job]:

@@ -13,6 +13,7 @@ import io
 import os
 import smtplib
 import ssl
+import tomllib
 from contextlib import closing
 from ipaddress import ip_network
 from pathlib import Path
@@ -21,8 +22,10 @@ from typing import Final
 from graphpost.admin.access import find_running
 from graphpost.cli.finding import Finding
 from graphpost.cli.output import counted
+from graphpost.cli.reaching import perform
 from graphpost.clock import SystemClock
 from graphpost.config import (
+    AuditSettings,
     Config,
     DkimSettings,
     HostSettings,
@@ -35,7 +38,7 @@ from graphpost.config.names import is_loopback
 from graphpost.delivery.outbound.outlets import check_files, host_name
 from graphpost.delivery.outbound.relaying import Relays
 from graphpost.errors import GraphpostError
-from graphpost.store.pending import pending_migrations
+from graphpost.store.databases.pending import pending_migrations
 from graphpost.tls import load_certificate
 from graphpost.transport.dkim_keys import read_key
 from graphpost.transport.sasl import BY_TOKEN, auth_lines, choose, concession
@@ -44,25 +47,52 @@ from graphpost.transport.tokens import TokenError
 from graphpost.web.certificates import days_left
 
 _SECONDS: Final = 10.0
+_SECRETS: Final = ("password", "secrets", "client_secret")
 _SOON: Final = 60  # days
 _LONG: Final = 3650
+
+
+def doubt_of_file(file: Path) -> str:
+    """What is unsafe about a settings file: others may read the secrets in it; '' when nothing is."""
+    if file.stat().st_mode & 0o077 and _has_secrets(tomllib.loads(file.read_text("utf-8"))):
+        return f"{file} has secrets and can be read by others: chmod go= it, or keep the secrets in files of their own"
+    return ""
+
+
+def _has_secrets(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(bool(inner) if key in _SECRETS else _has_secrets(inner) for key, inner in value.items())
+    return isinstance(value, list) and any(map(_has_secrets, value))
 
 
 def data_directory(config: Config) -> str:
     """It is there or can be made, is ours alone, and can be written to."""
     path = config.data
+    if not _is_usable(path):
+        return f"{path} will be made at the first start"
+    if loose := _readable_by_others(path):
+        raise GraphpostError(f"{loose} can be read by others; chmod go= it")
+    return f"{path}, for its owner alone"
+
+
+def audit_directory(settings: AuditSettings) -> str:
+    """The directory of the audit log's files is there or can be made, and can be written to."""
+    path = Path(settings.directory)
+    return f"{path}" if _is_usable(path) else f"{path} will be made at the first start"
+
+
+def _is_usable(path: Path) -> bool:
+    """Whether a directory is there; raises when it cannot be made or written to."""
     if not path.exists():
         parent = next(parent for parent in path.parents if parent.exists())
         if not os.access(parent, os.W_OK | os.X_OK):
             raise GraphpostError(f"{path} cannot be made: {parent} cannot be written to")
-        return f"{path} will be made at the first start"
+        return False
     if not path.is_dir():
         raise GraphpostError(f"{path} is not a directory")
     if not os.access(path, os.W_OK | os.X_OK | os.R_OK):
         raise GraphpostError(f"{path} cannot be read and written")
-    if loose := _readable_by_others(path):
-        raise GraphpostError(f"{loose} can be read by others; chmod go= it")
-    return f"{path}, for its owner alone"
+    return True
 
 
 def _readable_by_others(data: Path) -> Path | None:
@@ -83,6 +113,21 @@ def database(config: Config) -> str:
     if not todo:
         return f"{shown}, up to date"
     return f"{shown}, {counted(len(todo), 'migration', 'migrations')} to apply"
+
+
+def postmaster(config: Config) -> Finding:
+    """Whom the settings name has a mailbox, by the settings or by a command."""
+    named, known = config.tenant.postmaster, set[str]()
+    for mailbox in config.mailboxes:
+        known.update(address.casefold() for address in (mailbox.address, *mailbox.aliases))
+    is_made = find_running(config.data) is not None or not pending_migrations(config.store, config.data)
+    if named.casefold() not in known and is_made:
+        for box in perform(config, "list_mailboxes"):
+            known.update(address.casefold() for address in (box["address"], *box["aliases"]))
+    if named.casefold() in known:
+        return Finding("postmaster", "ok", named)
+    text = f"nobody has {named} (tenant.postmaster): the mailbox that was made first gets its mail"
+    return Finding("postmaster", "warn", text)
 
 
 def _without_credentials(url: str) -> str:
@@ -253,7 +298,7 @@ def _reason(error: Exception) -> str:
 
 async def issuer(config: Config, settings: TrustedIssuerSettings) -> str:
     """Its keys can be fetched."""
-    from graphpost.auth.issuers import foreign_issuer
+    from graphpost.auth.verification.issuers import foreign_issuer
     from graphpost.mail.mailbox import Directory
     from graphpost.maillog import MailLog
 

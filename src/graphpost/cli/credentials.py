@@ -40,7 +40,9 @@ def certificate(config: Config, client_id: str, certificate_file: Path, as_json:
 
     try:
         pem = certificate_file.read_text("ascii")
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise GraphpostError(f"{certificate_file}: {error.strerror}") from error
+    except ValueError as error:
         raise GraphpostError(f"{certificate_file}: not a readable PEM certificate") from error
     _print(perform(config, "add_certificate", client_id=client_id, pem=pem), "added", as_json)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from graphpost.cli.options import json_option, with_config
+from graphpost.cli.options import Commands, json_option, with_config
 from graphpost.cli.output import print_json
 from graphpost.errors import GraphpostError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from graphpost.transport.dkim_keys import Algorithm
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
     """Make the keys that sign outgoing mail, and print their DNS records."""
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphpost.cli.options import json_option, with_config
+from graphpost.cli.options import Commands, json_option, with_config
 from graphpost.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from graphpost.config import Config
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
     """List, add and retire the keys that sign tokens."""
 

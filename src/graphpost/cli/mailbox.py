@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from graphpost.cli.mailbox_file import export, import_
-from graphpost.cli.options import json_option, quota_option, with_config
+from graphpost.cli.options import Commands, json_option, quota_option, with_config
 from graphpost.cli.output import print_json, print_table, size_text
 from graphpost.cli.rights import grant, revoke, rights
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from graphpost.config import Config
 
 _HEADINGS: Final = ("ADDRESS", "NAME", "ALIASES", "KIND", "ENABLED", "SIZE", "OF")
+_DECLARED: Final = "The settings declare it: at the next start it is as they say."
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
     """List, add, change, delete and restore mailboxes."""
 
@@ -107,6 +108,8 @@ def change(
     from graphpost.cli.reaching import perform
 
     given: dict[str, Any] = {"name": name, "kind": kind, "quota_bytes": quota, "new_address": new_address}
+    if name is None and kind is None and quota is None and not new_address:
+        raise click.UsageError("say what to change")
     _print(perform(config, "change_mailbox", address=address, **given), "changed", as_json)
 
 
@@ -150,7 +153,8 @@ def delete(config: Config, address: str, as_json: bool) -> None:
     from graphpost.cli.reaching import perform
 
     gone = perform(config, "delete_mailbox", address=address)
-    _print(gone, f"deleted; it can be restored until {gone['restorable_until']}", as_json)
+    note = "The settings name it, so the next start restores it: take it out of them."
+    _print(gone, f"deleted; it can be restored until {gone['restorable_until']}", as_json, note)
 
 
 @command.command()
@@ -217,10 +221,10 @@ def _row(box: dict[str, Any]) -> tuple[str, ...]:
     return box["address"], box["name"], aliases, box["kind"], state, size_text(box["size"]), quota
 
 
-def _print(found: dict[str, Any], done: str, as_json: bool) -> None:
+def _print(found: dict[str, Any], done: str, as_json: bool, note: str = _DECLARED) -> None:
     if as_json:
         print_json(found)
         return
     click.echo(f"{found['address']} {done}")
     if found["declared"]:
-        click.echo("The settings declare it: at the next start it is as they say.", err=True)
+        click.echo(note, err=True)

@@ -1,12 +1,14 @@
 """`graphpost mailbox import` and `export`: lines of a CSV file (RFC 4180).
 
-The first line names the columns, in any order.  Several aliases, or groups, are separated by semicolons.
+The first line names the columns, in any order.  Several aliases, or groups, are separated by semicolons.  A name is
+anybody's text, so what a spreadsheet would calculate is marked as text.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -35,6 +37,7 @@ _LISTS: Final = frozenset({"aliases", "groups"})
 WITH_PASSWORDS: Final = 50  # lines at once: each takes a tenth of a second
 _MOST_SHOWN: Final = 100  # problems
 _ENABLED: Final = {"yes": True, "no": False}
+_FORMULA: Final = re.compile(r"'*[=+\-@]")  # what a spreadsheet would calculate, or what is marked as none
 Problem = tuple[int, str]
 
 
@@ -88,7 +91,10 @@ def import_(config: Config, source: TextIO, dry_run: bool, as_json: bool) -> Non
 @with_config
 @click.option("--hashes", is_flag=True, help="With the hashes of passwords: keep the file to yourself.")
 def export(config: Config, hashes: bool) -> None:
-    """Print every mailbox as a line of CSV that `import` takes."""
+    """Print every mailbox as a line of CSV that `import` takes.
+
+    What a spreadsheet would calculate (=, +, - or @ at the beginning) has a ' in front, which `import` takes off.
+    """
     from graphpost.cli.reaching import perform
 
     for text in write_lines(perform(config, "export_mailboxes", hashes=hashes), hashes=hashes):
@@ -134,7 +140,8 @@ def write_lines(boxes: Sequence[dict[str, Any]], *, hashes: bool) -> Iterator[st
 def _cells(box: dict[str, Any], columns: Sequence[str]) -> list[str]:
     quota = {-1: "usual", 0: "none"}.get(box["quota_bytes"], str(box["quota_bytes"]))
     values = {**box, "quota": quota, "enabled": "yes" if box["enabled"] else "no"}
-    return [";".join(values[name]) if name in _LISTS else values[name] for name in columns]
+    texts = [";".join(values[name]) if name in _LISTS else values[name] for name in columns]
+    return [f"'{text}" if _FORMULA.match(text) else text for text in texts]
 
 
 def _columns(row: Sequence[str]) -> list[str]:
@@ -152,7 +159,7 @@ def _line(here: int, columns: Sequence[str], row: Sequence[str], seen: dict[str,
         raise ValueError(f"has {len(row)} cells, and there are {len(columns)} columns")
     line: dict[str, Any] = {"line": here}
     for name, cell in zip(columns, row, strict=True):
-        text = cell if name == "password" else cell.strip()
+        text = cell if name == "password" else _without_mark(cell.strip())
         if name in _LISTS:
             line[name] = tuple(part.strip() for part in text.split(";") if part.strip())
         elif text:
@@ -165,6 +172,11 @@ def _line(here: int, columns: Sequence[str], row: Sequence[str], seen: dict[str,
         if (other := seen.setdefault(address, here)) != here:
             raise ValueError(f"{address} stands in line {other} too")
     return line
+
+
+def _without_mark(text: str) -> str:
+    """A cell as it was before `export` marked it as text."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def _value(name: str, text: str) -> dict[str, Any]:

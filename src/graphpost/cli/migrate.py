@@ -25,8 +25,8 @@ def command(config: Config, dry_run: bool, restored: bool) -> None:
     """
     import asyncio
 
-    from graphpost.store.opening import open_store
-    from graphpost.store.pending import pending_migrations
+    from graphpost.store.databases.opening import open_store
+    from graphpost.store.databases.pending import pending_migrations
 
     todo = pending_migrations(config.store, config.data)
     if (todo or restored) and not dry_run:
@@ -41,7 +41,7 @@ def command(config: Config, dry_run: bool, restored: bool) -> None:
 
 async def _open(store: Store, restored: bool) -> None:
     """Opening applies them."""
-    from graphpost.store.removals import forget_all
+    from graphpost.store.mailbox.removals import forget_all
 
     try:
         if restored:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -15,7 +15,24 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+
+class Commands(click.Group):
+    """Its help has the first sentence of each command's in full; click's own cuts off what does not fit a line."""
+
+    group_class = type
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = []
+        for name in self.list_commands(ctx):
+            found = self.get_command(ctx, name)
+            text = " ".join((found.help or "").split("\n\n")[0].split()) if found else ""
+            rows.append((name, text.partition(". ")[0].rstrip(".") + "."))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+SETTINGS_FILE: Final = "graphpost.settings_file"  # where the context has the path, or None
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
@@ -63,17 +80,30 @@ def with_config(function: Callable[..., Any]) -> Callable[..., Any]:
     @file_option
     @wraps(function)
     def wrapper(*, data: Path | None, file: Path | None, **options: Any) -> Any:
-        return function(read_config(file or _running_file(data), data, {}), **options)
+        file = file or _running_file(data)
+        is_new = file is None and not _embedded_data(data).exists()
+        config = read_config(file, data, {})
+        click.get_current_context().meta[SETTINGS_FILE] = file
+        done = function(config, **options)
+        if is_new:
+            click.echo(f"{config.data} is a new data directory; no server has run on it yet.", err=True)
+        return done
 
     return wrapper
+
+
+def _embedded_data(data: Path | None) -> Path:
+    """The data directory, when there is no settings file."""
+    from graphpost.config import Config
+
+    return data or Path(os.environ.get("GRAPHPOST_DATA") or Config().data)
 
 
 def _running_file(data: Path | None) -> Path | None:
     """The settings file of the server that runs on the data directory: its commands speak of the same server."""
     from graphpost.admin.access import find_running
-    from graphpost.config import Config
 
-    running = find_running(data or Config().data)
+    running = find_running(_embedded_data(data))
     return Path(running.file) if running and running.file else None
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphpost.cli.options import json_option, with_config
+from graphpost.cli.options import Commands, json_option, with_config
 from graphpost.cli.output import (
     counted,
     next_text,
@@ -19,6 +19,7 @@ from graphpost.cli.output import (
     state_text,
 )
 from graphpost.cli.suppression import suppress, suppressed, unsuppress
+from graphpost.errors import GraphpostError
 
 if TYPE_CHECKING:
     from graphpost.config import Config
@@ -27,7 +28,7 @@ _STATES = ["waiting", "queued", "done", "held", "deferred", "delivered", "captur
 _DONE = {"retry": "due now", "hold": "held", "release": "released", "cancel": "cancelled"}
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
     """Look at messages on their way; retry, hold, release or cancel them."""
 
@@ -202,8 +203,9 @@ def _act(
         return
     if everything == any(chosen.values()):
         raise click.UsageError("name a message, say which ones with options, or --all")
-    if everything and not yes:
-        click.confirm(f"{action.capitalize()} everything in the queue?", abort=True, err=True)
+    question = f"{action.capitalize()} everything in the queue?"
+    if everything and not yes and not click.confirm(question, err=True):
+        raise GraphpostError("nothing was done")
     done = _in_steps(config, action, {**chosen, "everything": everything, **options})
     if as_json:
         print_json(done)

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from graphpost.errors import ConfigurationError, GraphpostError
+from graphpost.errors import ConfigurationError, GraphpostError, StoreBusy
 
 if TYPE_CHECKING:
     import httpx2
@@ -26,13 +26,18 @@ def perform(config: Config, operation: str, **arguments: Any) -> Any:
     """Run an operation of `admin.operations.Operations` by name; its result as plain values."""
     from graphpost.admin.access import find_running
 
-    running = find_running(config.data)
+    running, silence = find_running(config.data), None
     if running is not None:
         try:
             return _remotely(config, running, operation, arguments)
-        except UnreachableError:
-            pass  # it has just ended, or its process number is another's now: the store is free, or says that it isn't
-    return asyncio.run(_locally(config, operation, arguments))
+        except UnreachableError as error:  # it has just ended, or its process number is another's now
+            silence = error
+    try:
+        return asyncio.run(_locally(config, operation, arguments))
+    except StoreBusy:
+        if silence is not None:
+            raise silence from None  # it is there, and that is why it was not reached
+        raise
 
 
 def get_running(config: Config) -> Running:
@@ -49,7 +54,7 @@ def http_client(config: Config, running: Running, **options: Any) -> httpx2.Clie
     """A client for the running server that trusts its certificate and nothing else, whatever the environment says."""
     import httpx2
 
-    verify: ssl.SSLContext | bool = _trust(config) if running.url.startswith("https:") else False
+    verify: ssl.SSLContext | bool = _trust(config, running) if running.url.startswith("https:") else False
     return httpx2.Client(
         base_url=running.at or running.url,
         headers={"host": urlsplit(running.url).netloc},
@@ -60,14 +65,13 @@ def http_client(config: Config, running: Running, **options: Any) -> httpx2.Clie
     )
 
 
-def _trust(config: Config) -> ssl.SSLContext:
-    from graphpost.web.certificates import ca_file
+def _trust(config: Config, running: Running) -> ssl.SSLContext:
+    from graphpost.web.certificates import authority_file
 
-    authority = ca_file(config)
-    if authority is not None:
-        return ssl.create_default_context(cafile=authority)
+    if not running.certificate:
+        return ssl.create_default_context(cafile=authority_file(config.data))
     # The operator's own certificate: it is here on disk, so that very one is expected, whatever names it has.
-    context = ssl.create_default_context(cafile=config.server.certificate)
+    context = ssl.create_default_context(cafile=running.certificate)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.check_hostname = False
     return context
@@ -138,7 +142,7 @@ async def _locally(config: Config, operation: str, arguments: dict[str, Any]) ->
     from graphpost.admin.operations import Operations
     from graphpost.clock import SystemClock
     from graphpost.ids import Numbers
-    from graphpost.store.opening import open_store
+    from graphpost.store.databases.opening import open_store
 
     clock = SystemClock()
     store = open_store(config.store, config.data)
@@ -155,8 +159,7 @@ async def _locally(config: Config, operation: str, arguments: dict[str, Any]) ->
         result = await getattr(operations, operation)(**checked_arguments(operation, given))
         method, template = Operations.ROUTES[operation]
         if method != "GET" and config.audit.enabled:
-            named = {key: quote(str(value), safe="@") for key, value in arguments.items()}
-            await _record(config, operations, f"{method} {template.format_map(named)}")
+            await _record(config, operations, f"{method} {template.format_map(arguments)}")
         return result
     finally:
         await store.close()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import mimetypes
 import sys
 import time
-from base64 import b64encode
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,16 +12,13 @@ import click
 
 from graphpost.cli.options import with_config
 from graphpost.cli.output import one_line, reply_text
+from graphpost.cli.posting import post
 from graphpost.clock import SECOND, SystemClock, from_datetime
-from graphpost.errors import ConfigurationError, GraphpostError
+from graphpost.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import httpx2
-
     from graphpost.config import Config
 
-_CHUNK: Final = 65_536
-_LARGE: Final = 262_144  # bytes from which progress is shown
 _POLL_SECONDS: Final = 0.2
 _FINAL: Final = frozenset({"delivered", "captured", "failed", "cancelled"})
 _UNFINISHED: Final = 3  # the exit status of a message that is still on its way
@@ -36,9 +30,11 @@ _GOOD: Final = frozenset({"delivered", "captured"})
 @click.option(
     "--from", "sender", metavar="ADDRESS", help="The mailbox that sends [the first of the settings]."
 )
-@click.option("--to", multiple=True, metavar="ADDRESS", help="May be repeated, as --cc and --bcc.")
-@click.option("--cc", multiple=True, metavar="ADDRESS")
-@click.option("--bcc", multiple=True, metavar="ADDRESS")
+@click.option(
+    "--to", multiple=True, metavar="ADDRESS", help="A recipient; may be repeated, as --cc and --bcc."
+)
+@click.option("--cc", multiple=True, metavar="ADDRESS", help="Who gets a copy.")
+@click.option("--bcc", multiple=True, metavar="ADDRESS", help="Who gets a copy unseen by the others.")
 @click.option("--subject", required=True)
 @click.option("--html", is_flag=True, help="The body is HTML.")
 @click.option(
@@ -46,7 +42,7 @@ _GOOD: Final = frozenset({"delivered", "captured"})
     multiple=True,
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="May be repeated.",
+    help="May be repeated; of any size that the server takes.",
 )
 @click.option(
     "--wait",
@@ -86,9 +82,7 @@ def command(
         "ccRecipients": _recipients(cc),
         "bccRecipients": _recipients(bcc),
     }
-    _check_size(config, attach)
-    message["attachments"] = [_attachment(file) for file in attach]
-    queue_id = _post(config, sender or _first_mailbox(config), message)
+    queue_id = post(config, sender or _first_mailbox(config), message, attach)
     click.echo(f"Accepted as {queue_id}.")
     if to_the_end:
         return _follow(config, queue_id, float("inf"))
@@ -99,88 +93,15 @@ def _recipients(addresses: tuple[str, ...]) -> list[dict[str, Any]]:
     return [{"emailAddress": {"address": address}} for address in addresses]
 
 
-def _attachment(file: Path) -> dict[str, Any]:
-    return {
-        "@odata.type": "#microsoft.graph.fileAttachment",
-        "name": file.name,
-        "contentType": mimetypes.guess_type(file.name)[0] or "application/octet-stream",
-        "contentBytes": b64encode(file.read_bytes()).decode(),
-    }
-
-
 def _first_mailbox(config: Config) -> str:
     if not config.mailboxes:
         raise ConfigurationError("mailboxes", "none is in the settings; say who sends with --from")
     return config.mailboxes[0].address
 
 
-def _check_size(config: Config, attach: tuple[Path, ...]) -> None:
-    """Before anything is read: base64 makes four bytes of three."""
-    _refuse_larger(config, sum(-(-file.stat().st_size // 3) * 4 for file in attach))
-
-
-def _refuse_larger(config: Config, size: int) -> None:
-    limit = config.limits.request_bytes
-    if size > limit:
-        raise GraphpostError(
-            f"the message takes {size / 2**20:.1f} MB, and one request may take {limit / 2**20:.1f} MB "
-            "(limits.request_bytes); larger attachments need an upload session, which this command does not do yet"
-        )
-
-
-def _post(config: Config, sender: str, message: dict[str, Any]) -> str:
-    """Send; the id by which the queue knows the message."""
-    from urllib.parse import quote
-
-    import httpx2
-    import msgspec
-
-    from graphpost.cli.reaching import UnreachableError, get_running, http_client
-    from graphpost.cli.token import app_token, choose_application
-
-    body = msgspec.json.encode({"message": message, "saveToSentItems": True})
-    _refuse_larger(config, len(body))
-    running = get_running(config)
-    token = app_token(config, running, choose_application(config, permission="Mail.Send"))
-    headers = {
-        "authorization": f"Bearer {token}",
-        "content-type": "application/json",
-        "content-length": str(len(body)),
-    }
-    path = f"/v1.0/users/{quote(sender, safe='@')}/sendMail"
-    try:
-        with http_client(config, running) as client:
-            answer = client.post(path, headers=headers, content=_chunks(body))
-    except httpx2.HTTPError as error:
-        raise UnreachableError(f"{running.url} does not answer: {error}") from error
-    if answer.status_code != 202:
-        raise GraphpostError(_refusal(answer))
-    return str(answer.headers["x-graphpost-message-id"])
-
-
-def _chunks(body: bytes) -> Iterator[bytes]:
-    """The body in pieces, with a progress bar on a terminal when it is large."""
-    pieces = range(0, len(body), _CHUNK)
-    if len(body) < _LARGE:
-        yield body
-        return
-    with click.progressbar(length=len(body), label="Sending", file=sys.stderr) as bar:
-        for start in pieces:
-            piece = body[start : start + _CHUNK]
-            yield piece
-            bar.update(len(piece))
-
-
-def _refusal(answer: httpx2.Response) -> str:
-    try:
-        error = answer.json()["error"]
-        return one_line(f"{answer.status_code} {error['code']}: {error['message']}")
-    except (ValueError, KeyError, TypeError):
-        return f"the server answered {answer.status_code} {answer.reason_phrase}"
-
-
 def _follow(config: Config, queue_id: str, wait: float) -> int:
     """Print each recipient's outcome as it comes; the exit status."""
+    from graphpost.admin.banner import command_line
     from graphpost.cli.reaching import get_running, request
 
     running = get_running(config)
@@ -196,7 +117,8 @@ def _follow(config: Config, queue_id: str, wait: float) -> int:
         due = _next_attempt(shown["deliveries"], left)
         if due or left <= 0:
             later = f"Deferred until {due}" if due else "Still on its way"
-            click.echo(f"{later}; look again with: graphpost queue show {queue_id}")
+            again = command_line(config.data, f"queue show {queue_id}")
+            click.echo(f"{later}; look again with: {again}")
             return _UNFINISHED
         time.sleep(_POLL_SECONDS)
 

@@ -38,7 +38,7 @@ def suppress(
     source: Any,
     as_json: bool,
 ) -> None:
-    """Send nothing more to addresses, or whole domains (@contoso.test); who does is told at once.
+    """Send nothing more to addresses, or whole domains (@contoso.test); whoever tries is told at once.
 
     What is on its way already is not touched: see `queue cancel --recipient`.
     """

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphpost.cli.options import json_option, with_config
+from graphpost.cli.options import Commands, json_option, with_config
 from graphpost.cli.output import print_json
 
 if TYPE_CHECKING:
     from graphpost.config import Config
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
     """Look at what is known of how domains take mail; forget it."""
 
@@ -34,7 +34,10 @@ def show(config: Config, domain: str, as_json: bool) -> None:
 @with_config
 @json_option
 def forget(config: Config, domain: str, as_json: bool) -> None:
-    """Forget both: mail may go in clear text again, unless the domain's policy, fetched anew, says otherwise."""
+    """Forget what is known of a domain.
+
+    Its mail may go in clear text again, unless its policy, fetched anew, says otherwise.
+    """
     from graphpost.cli.reaching import perform
 
     _print(perform(config, "forget_tls", domain=domain), as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -39,21 +40,20 @@ def command(config: Config, user: str | None, client_id: str | None) -> None:
 
 
 def choose_application(
-    config: Config, client_id: str | None = None, permission: str = ""
+    config: Config, client_id: str | None = None, permissions: Sequence[str] = (), why: str = ""
 ) -> ApplicationSettings:
-    """The application to act as: the one named, or the first that has a secret (and the permission)."""
+    """The application to act as: the one named, or the first that has a secret (and the permissions).
+
+    `why` is said after the error when there is none.
+    """
     for application in config.applications:
         named = client_id is None or application.client_id.casefold() == client_id.casefold()
-        if (
-            named
-            and application.secrets
-            and (not permission or permission in application.application_permissions)
-        ):
+        if named and application.secrets and set(permissions) <= set(application.application_permissions):
             return application
     wanted = f"{client_id} " if client_id else ""
-    having = f" and {permission}" if permission else ""
+    having = "".join(f" and {permission}" for permission in permissions)
     raise ConfigurationError(
-        "applications", f"no application {wanted}with a secret{having} is in the settings"
+        "applications", f"no application {wanted}with a secret{having} is in the settings{why}"
     )
 
 
@@ -73,6 +73,8 @@ def app_token(config: Config, running: Running, application: ApplicationSettings
 
 def user_token(config: Config, running: Running, application: ApplicationSettings, user: str) -> str:
     """A token of a mailbox's owner, whose password the settings have."""
+    if not config.issuer.password_grant:
+        raise ConfigurationError("issuer.password_grant", "is off: nobody gets a token for a password")
     for mailbox in config.mailboxes:
         if mailbox.address.casefold() == user.casefold() and mailbox.password:
             form = {"grant_type": "password", "username": mailbox.address, "password": mailbox.password}

@@ -5,6 +5,7 @@ Each check raises ConfigurationError with the path of the key at fault.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
@@ -39,15 +40,24 @@ def checked_applications(config: Config) -> list[ApplicationSettings]:
 
 def _check_application(application: ApplicationSettings, where: str) -> None:
     check_one_line(application.name, f"{where}.name")
-    for j, uri in enumerate(application.redirect_uris):
-        parts = urlsplit(uri)
-        if not parts.scheme or parts.fragment or not (parts.netloc or parts.path):
-            raise ConfigurationError(
-                f"{where}.redirect_uris[{j}]", "must be an absolute URI without a fragment"
-            )
+    for kind in ("redirect_uris", "spa_redirect_uris"):
+        for j, uri in enumerate(getattr(application, kind)):
+            parts = urlsplit(uri)
+            if not parts.scheme or parts.fragment or not (parts.netloc or parts.path):
+                raise ConfigurationError(f"{where}.{kind}[{j}]", "must be an absolute URI without a fragment")
     for kind in ("application_permissions", "delegated_permissions"):
         for j, name in enumerate(getattr(application, kind)):
             if fault := find_fault(name):
                 raise ConfigurationError(f"{where}.{kind}[{j}]", fault)
     for j, entry in enumerate(application.mailbox_scope):
         check_entry(entry, f"{where}.mailbox_scope[{j}]")
+    check_scopes(application.permission_scopes, f"{where}.permission_scopes")
+
+
+def check_scopes(scopes: Mapping[str, Iterable[str]], where: str) -> None:
+    """Raise unless each is a permission with entries that stand for mailboxes."""
+    for name, entries in scopes.items():
+        if fault := find_fault(name):
+            raise ConfigurationError(where, fault)
+        for j, entry in enumerate(entries):
+            check_entry(entry, f"{where}.{name}[{j}]")

@@ -143,6 +143,10 @@ def _checked_server(server: ServerSettings, data: Path) -> ServerSettings:
         check_host(name, f"server.names[{i}]")
     if not server.tls and not is_loopback(server.host):
         raise ConfigurationError("server.tls", f"plain HTTP is for loopback only, and {server.host} is not")
+    for name in server.forwarded_allow_ips.split(","):
+        if name.strip() not in ("", "*") and not is_network(name.strip()):
+            problem = f"{name.strip()!r} is not an address or a network"
+            raise ConfigurationError("server.forwarded_allow_ips", problem)
     certificate, key = _checked_pair("server", server.certificate, server.key, data)
     return replace(server, certificate=certificate, key=key)
 

@@ -1,7 +1,7 @@
 """Reading the settings: TOML file < environment < command-line flags.
 
 A setting `section.key` is also read from `GRAPHPOST_SECTION_KEY` (lists: separated by commas), and `data` from
-`GRAPHPOST_DATA`.  Unknown keys and values of the wrong type raise ConfigurationError with the key's path; whether
+`GRAPHPOST_DATA`; `GRAPHPOST_RELAY` is what `serve --relay` is.  Unknown keys and values of the wrong type raise ConfigurationError with the key's path; whether
 values make sense is `checking.py`'s matter.
 """
 
@@ -108,9 +108,12 @@ def _overlay_environment(tree: Tree, environ: Mapping[str, str]) -> None:
     known = {
         f"{PREFIX}{section}_{key}".upper(): (section, key, kind) for section, key, kind in scalar_settings()
     }
+    tables = {f"{PREFIX}{section.name}".upper() for section in fields(Config)} - {f"{PREFIX}DATA"}
     sections = tuple({f"{PREFIX}{section}_".upper() for section, _, _ in known.values()})
     named = set(_named_variables(tree))
     for variable, text in environ.items():
+        if variable in tables and variable not in named:
+            raise ConfigurationError(variable, "is a table: put it into the settings file")
         if variable in known:
             section, key, kind = known[variable]
             _section(tree, section)[key] = _from_text(variable, text, kind)
@@ -118,6 +121,8 @@ def _overlay_environment(tree: Tree, environ: Mapping[str, str]) -> None:
             raise ConfigurationError(variable, f"is not a setting{_nearest(variable, known)}")
     if environ.get(PREFIX + "DATA"):
         tree["data"] = environ[PREFIX + "DATA"]
+    if environ.get(PREFIX + "RELAY"):
+        _relay_all(tree, environ[PREFIX + "RELAY"], PREFIX + "RELAY")
 
 
 def _is_misspelt(variable: str, known: Mapping[str, object]) -> bool:
@@ -159,12 +164,19 @@ def _overlay_flags(tree: Tree, flags: Mapping[str, object]) -> None:
         if value is None:
             continue
         if name == "relay":
-            check_relay(str(value))
-            routes = [route for route in tree.get("routes", []) if route.get("domains") != ["*"]]
-            tree["routes"] = [*routes, {"domains": ["*"], "to": value}]
+            _relay_all(tree, str(value), "--relay")
         else:
             section, key = name.split(".")
             _section(tree, section)[key] = value
+
+
+def _relay_all(tree: Tree, to: str, key: str) -> None:
+    """Have all domains relayed there that have no route of their own."""
+    check_relay(to, key)
+    routes = tree.get("routes", [])
+    if isinstance(routes, list):  # else it is refused by name later
+        others = [each for each in routes if not isinstance(each, dict) or each.get("domains") != ["*"]]
+        tree["routes"] = [*others, {"domains": ["*"], "to": to}]
 
 
 _AT: Final = re.compile(r"^(?P<problem>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)

@@ -15,7 +15,7 @@ from graphpost.config.settings import GroupSettings, MailboxSettings
 from graphpost.errors import ConfigurationError
 
 MOST_CHARACTERS: Final = 256  # of a name
-_MOST_BYTES: Final = 2**62  # which the database holds
+MOST_BYTES: Final = 2**62  # which the database holds
 _LOCAL_PART: Final = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x20\x7f]{1,64}")
 
 
@@ -33,7 +33,7 @@ def check_mailboxes(mailboxes: Iterable[MailboxSettings]) -> dict[str, str]:
         check_one_line(mailbox.name, f"mailboxes[{i}].name")
         if mailbox.quota_bytes < -1:
             raise ConfigurationError(f"mailboxes[{i}].quota_bytes", "must not be negative, but for -1")
-        if mailbox.quota_bytes > _MOST_BYTES:
+        if mailbox.quota_bytes > MOST_BYTES:
             raise ConfigurationError(f"mailboxes[{i}].quota_bytes", "is too large")
         if mailbox.kind == "shared" and mailbox.password:
             raise ConfigurationError(f"mailboxes[{i}].password", "nobody signs in to a shared mailbox")

@@ -42,12 +42,12 @@ def check_target(route: RouteSettings, where: str) -> None:
     _check_no_credentials(route, where)
 
 
-def check_relay(to: str) -> None:
-    """Raise unless `serve --relay` may lead there."""
+def check_relay(to: str, key: str) -> None:
+    """Raise unless the relay for everything else may be there; `key` is what named it."""
     try:
         check_target(RouteSettings(domains=["*"], to=to), "")
     except ConfigurationError as error:
-        raise ConfigurationError("--relay", error.problem) from error
+        raise ConfigurationError(key, error.problem) from error
 
 
 def check_distinct(routes: Sequence[RouteSettings]) -> None:

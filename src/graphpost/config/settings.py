@@ -254,9 +254,11 @@ class ApplicationSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_on
     certificates: list[str] = field(default_factory=list)
     public: bool = False
     redirect_uris: list[str] = field(default_factory=list)
+    spa_redirect_uris: list[str] = field(default_factory=list)
     application_permissions: list[str] = field(default_factory=list)
     delegated_permissions: list[str] = field(default_factory=list)
     mailbox_scope: list[str] = field(default_factory=list)
+    permission_scopes: dict[str, list[str]] = field(default_factory=dict)  # instead, for these permissions
 
 
 class CredentialSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -22,10 +22,12 @@ from graphpost.mail.message import Item, Message
 from graphpost.mail.parse import Buffer, ParseLimits, parse, rooted
 from graphpost.mail.thread import conversation_named, conversation_of, conversation_of_topic, new_index
 from graphpost.maillog import MailLog
-from graphpost.store import contents, deliveries, folders, messages, preferences
+from graphpost.store import contents
 from graphpost.store.blobs import Blob, Blobs
 from graphpost.store.contents import Content
-from graphpost.store.deliveries import Delivery
+from graphpost.store.mailbox import folders, messages, preferences
+from graphpost.store.queue import deliveries
+from graphpost.store.queue.deliveries import Delivery
 from graphpost.store.store import Tx
 
 _NAMES: Final = {number: name for name, (number, _) in WELL_KNOWN.items()}

@@ -11,7 +11,7 @@ from graphpost.delivery.routing import EXCEEDED
 from graphpost.mail.address import to_wire
 from graphpost.mail.answerable import fields_of, suppresses
 from graphpost.mail.message import Address, Item, Message
-from graphpost.store.deliveries import Delivery, Recipient
+from graphpost.store.queue.deliveries import Delivery, Recipient
 
 NOBODY: Final = Address("")
 Reserve = Callable[[str, Instant], tuple[int, int, Instant]]

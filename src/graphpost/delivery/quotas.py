@@ -16,13 +16,14 @@ from graphpost.config import AccountSettings
 from graphpost.errors import InsufficientStorage
 from graphpost.mail.mailbox import Mailbox
 from graphpost.maillog import MailLog
-from graphpost.store import folders
-from graphpost.store.store import Store
+from graphpost.store.mailbox import folders
+from graphpost.store.store import Store, Tx
 
 FRESH_SECONDS: Final = 10.0
 REPORT_SHARE: Final = 20  # reports are taken until a mailbox has such a part more than it may
 _WARN_SECONDS: Final = 86_400.0
 _REMEMBERED: Final = 10_000  # mailboxes
+_FULL: Final = "Mailbox has exceeded maximum mailbox size."
 
 
 @dataclass(slots=True)
@@ -50,7 +51,18 @@ class Quotas:
     async def check(self, mailbox: Mailbox, size: int) -> None:
         """Count so many bytes as the mailbox's; InsufficientStorage, and nothing is counted, when they are too many."""
         if (bound := self.bound(mailbox)) and not await self._take(mailbox, size, bound):
-            raise InsufficientStorage("Mailbox has exceeded maximum mailbox size.")
+            raise InsufficientStorage(_FULL)
+
+    def check_growth(self, tx: Tx, mailbox: Mailbox, size: int) -> None:
+        """Raise InsufficientStorage when so many bytes more are too many, in the transaction that adds them."""
+        bound = self.bound(mailbox)
+        if bound and size > 0 and folders.size_of(tx, mailbox.mailbox_id) + size > bound:
+            raise InsufficientStorage(_FULL)
+
+    def is_full(self, tx: Tx, mailbox: Mailbox) -> bool:
+        """Whether nothing more goes into it."""
+        bound = self.bound(mailbox)
+        return bool(bound) and folders.size_of(tx, mailbox.mailbox_id) >= bound
 
     async def takes(self, mailbox: Mailbox, size: int, *, is_report: bool) -> bool:
         """Whether a message of that size may come in; then it is counted."""

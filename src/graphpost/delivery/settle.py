@@ -19,12 +19,15 @@ from graphpost.delivery import filing
 from graphpost.delivery.filing import Filing
 from graphpost.delivery.routing import CAPTURE
 from graphpost.delivery.schedule import next_attempt, speak_at
-from graphpost.store import deliveries, forgetting, messages
-from graphpost.store.deliveries import Answer, Delivery, Recipient, Saying
+from graphpost.store.mailbox import forgetting, messages
+from graphpost.store.queue import deliveries
+from graphpost.store.queue.deliveries import Answer, Delivery, Recipient, Saying
 from graphpost.store.store import Tx
 from graphpost.transport.courier import Deferred, Delivered, Failed, Outcome, Reply
 
 EXPIRED_STATUS: Final = "4.4.7"
+
+_TOO_MANY: Final = {(452, "4.5.3"), (552, "5.5.3"), (452, "4.3.1")}  # the last is what 452 alone is taken for
 
 Key = tuple[int, int]  # message_id, position
 
@@ -86,9 +89,10 @@ def conclude(
                 relayed.append(after)
         if type(outcome) is Deferred and outcome.whole_destination:
             said = outcome.reply
+    is_rest = bool(delivered) and bool(deferred) and all(map(_is_one_too_many, deferred))
     warns = bool(deferred) and _is_warning_due(delivery, now, settings)
     return Conclusion(
-        delivery=_renewed(delivery, tuple(settled), now, settings, chance, warns=warns)
+        delivery=_renewed(delivery, tuple(settled), now, settings, chance, warns=warns, at_once=is_rest)
         if deferred
         else _done(delivery, tuple(settled), now),
         delivered=tuple(delivered),
@@ -116,10 +120,17 @@ def _renewed(
     chance: float,
     *,
     warns: bool,
+    at_once: bool,
 ) -> Delivery:
     due = next_attempt(now, delivery.attempts, settings.retry_seconds, settings.retry_jitter, chance)
     after = replace(delivery, warned=delivery.warned or warns, recipients=recipients)
-    return replace(after, due_at=min(due, speaks_at(after, settings)))
+    return replace(after, due_at=now if at_once else min(due, speaks_at(after, settings)))
+
+
+def _is_one_too_many(recipient: Recipient) -> bool:
+    """Whether a host that took others of the same message had enough of them (RFC 5321 §4.5.3.1.10)."""
+    said = recipient.reply
+    return said is not None and (said.code, said.status) in _TOO_MANY
 
 
 def speaks_at(delivery: Delivery, settings: DeliverySettings) -> Instant:

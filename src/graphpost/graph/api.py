@@ -9,11 +9,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from graphpost.auth.access import Principal, check_permission, check_principal, find_mailbox, in_anothers
+from graphpost.auth.access import (
+    Principal,
+    check_permission,
+    check_principal,
+    confined,
+    find_mailbox,
+    in_anothers,
+)
 from graphpost.clock import to_text
 from graphpost.errors import (
     AccessDenied,
@@ -22,6 +29,7 @@ from graphpost.errors import (
     MethodNotAllowed,
     NotFound,
     StoreError,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
 )
@@ -29,7 +37,7 @@ from graphpost.graph.audited import actor_of, is_recorded_already, message_of, s
 from graphpost.graph.bodies.values import clip
 from graphpost.graph.call import Call, Reply, Request, Services
 from graphpost.graph.routes import ROUTES, VERSIONS, Node, Route, build_tree, find_node
-from graphpost.graph.streaming import JSON_TYPE
+from graphpost.graph.streaming import JSON_TYPE, Followed
 from graphpost.mail.mailbox import Mailbox
 from graphpost.odata.errors import ODataError
 from graphpost.odata.path import PathError, parse_path
@@ -102,12 +110,16 @@ class GraphApi:
             if call.actor is not None and not is_recorded_already(reply):
                 self._note(call.actor, call, reply)
             return _finished(reply, headers)
-        except GraphError as error:
-            if self._services.auditor is not None:
+        except GraphError as refusal:
+            error = refusal if call is not None else self._counted(principal, refusal)
+            if self._services.auditor is not None and not isinstance(error, TooManyRequests):
                 self._note_refusal(request, principal, place, call, error)
             return self._refused(error, headers)
         except StoreError as error:
             _log.error("request %s: the store did not answer: %s", request.request_id, error)
+            return self._refused(unavailable(), headers)
+        except MemoryError:
+            _log.error("request %s: out of memory", request.request_id)
             return self._refused(unavailable(), headers)
         except Exception:
             _log.exception("request %s: unexpected", request.request_id)
@@ -129,8 +141,12 @@ class GraphApi:
         if permission is not None:
             check_permission(principal, permission)
         mailbox = self._mailbox(principal, place)
-        if mailbox is not None and principal.kind == "user" and mailbox.object_id != principal.object_id:
-            principal = in_anothers(principal)
+        if mailbox is not None:
+            if principal.kind == "application":
+                if (directory := self._services.directory()).permission_scopes:
+                    principal = confined(principal, directory, mailbox)
+            elif mailbox.object_id != principal.object_id:
+                principal = in_anothers(principal)
         auditor, actor = self._services.auditor, None
         if auditor is not None and (auditor.reads or request.method != "GET") and not place.route.is_open:
             actor = actor_of(request, principal, place.route, mailbox, self._services.directory())
@@ -154,6 +170,15 @@ class GraphApi:
             actor=actor,
         )
 
+    def _counted(self, principal: Principal | None, error: GraphError) -> GraphError:
+        """A request that leads nowhere is one of its application's too: what it is told when there were too many."""
+        throttle = self._services.throttle
+        if throttle is None or principal is None:
+            return error
+        if principal.client_id.casefold() not in self._services.directory().applications:
+            return error  # of strangers nothing is remembered
+        return throttle.refuse(principal.client_id) or error
+
     def _note(self, actor: Actor, call: Call, reply: Reply) -> None:
         box, auditor = call.mailbox, self._services.auditor
         assert auditor is not None
@@ -174,7 +199,10 @@ class GraphApi:
         call: Call | None,
         error: GraphError,
     ) -> None:
-        """Everything but reads that were in order is worth a record; reads are when nobody had a right to them."""
+        """Everything but reads that were in order is worth a record; reads are when nobody had a right to them.
+
+        Who comes too often is told so, and comes again: of that there is none.
+        """
         auditor = self._services.auditor
         assert auditor is not None
         if call is not None and call.actor is not None:
@@ -219,6 +247,8 @@ class GraphApi:
 
     def refuse(self, request: Request, error: GraphError) -> Reply:
         """The answer to a request that failed before it came here."""
+        if self._services.auditor is not None and isinstance(error, Unauthenticated):
+            self._services.auditor.note(stranger(request), status=error.status, code=error.code)
         return self._refused(error, _standard_headers(request))
 
     def _refused(self, error: GraphError, headers: dict[str, str]) -> Reply:
@@ -233,15 +263,24 @@ class GraphApi:
 
 
 async def throttled(throttle: Throttle, call: Call, route: Route) -> Reply:
-    """The reply of a route within the limits; TooManyRequests, before anything is done, beyond them."""
+    """The reply of a route within the limits; TooManyRequests, before anything is done, beyond them.
+
+    A request whose answer is streamed is under way until the last of it is sent.
+    """
     box = call.mailbox
     meter = throttle.meter(call.principal.client_id, NO_MAILBOX if box is None else box.mailbox_id)
     if not throttle.try_enter(meter, len(call.body)):
         await throttle.enter(meter, len(call.body))
     try:
-        return await route.handler(call)
-    finally:
+        reply = await route.handler(call)
+    except BaseException:
         meter.running -= 1
+        raise
+    body: Any = reply.body
+    if hasattr(body, "__anext__"):
+        return msgspec.structs.replace(reply, body=Followed(body, meter.leave))
+    meter.running -= 1
+    return reply
 
 
 def find_place(trees: Mapping[str, Node], method: str, path: str) -> Place:
@@ -316,7 +355,7 @@ def _no_resource(segment: str) -> BadRequest:
 
 
 def unavailable() -> Unavailable:
-    """What the client is told when the store does not answer."""
+    """What the client is told when the store does not answer, or there is no memory left."""
     return Unavailable(
         "The service is temporarily unavailable. Please try again later.",
         headers={"Retry-After": str(RETRY_SECONDS)},

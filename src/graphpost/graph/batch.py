@@ -18,7 +18,7 @@ from graphpost.errors import BadRequest, GraphError, TooLarge, UnsupportedMedia
 from graphpost.graph.batch_in import Part, locate, part_body, read_batch
 from graphpost.graph.bodies.payload import LARGE, media_kind
 from graphpost.graph.bodies.values import READ, clip
-from graphpost.graph.call import Api, Call, Refusal, Reply, Request
+from graphpost.graph.call import PART, Api, Call, Refusal, Reply, Request
 
 TOGETHER: Final = 4  # parts that run at a time, as in Graph for one mailbox
 ANSWER_BYTES: Final = 32 * 1024 * 1024  # of all parts together, in memory until the last one is done
@@ -84,7 +84,9 @@ class _Batch:
 
     def _request(self, part: Part, path: str, query: str, body: bytes, headers: Mapping[str, str]) -> Request:
         call = self._call
-        given = {"client-request-id": call.headers.get("client-request-id", "")}
+        given = {"client-request-id": call.headers.get("client-request-id", ""), PART: part.part_id}
+        if "client-request-id" in part.headers:
+            del given[PART]
         return Request(
             method=part.method,
             path=path,

@@ -19,7 +19,7 @@ from graphpost.errors import ClientGone
 if TYPE_CHECKING:
     from graphpost.auditing.auditor import Auditor
     from graphpost.auth.access import Principal
-    from graphpost.auth.tokens import TokenVerifier
+    from graphpost.auth.verification.tokens import TokenVerifier
     from graphpost.clock import Clock, Instant
     from graphpost.delivery.acceptance.submit import Submitter
     from graphpost.delivery.quotas import Quotas
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from graphpost.store.store import Store
     from graphpost.throttling.throttle import Throttle
 
+PART: Final = "x-graphpost-part"  # of a request of a batch that has the batch's id: its own id there
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 

@@ -11,7 +11,7 @@ from graphpost.graph.call import Call
 from graphpost.ids import ItemId, parse_folder_id, parse_item_id
 from graphpost.mail.mailbox import NO_FOLDER, WELL_KNOWN, Folder, Mailbox
 from graphpost.mail.message import Attachment, Item
-from graphpost.store import folders, messages
+from graphpost.store.mailbox import folders, messages
 from graphpost.store.store import Tx
 
 

@@ -35,7 +35,7 @@ from graphpost.graph.sending.send import send_mail, send_mail_through_device
 from graphpost.graph.settings import mailbox_settings, outlook, overrides, rules
 from graphpost.graph.settings.categories import CATEGORIES
 from graphpost.graph.settings.overrides import OVERRIDES
-from graphpost.graph.standing import MAIL_SEND, MAIL_WRITE
+from graphpost.graph.standing import MAIL_LIST, MAIL_READ, MAIL_SEND, MAIL_WRITE
 from graphpost.graph.users import reading as users
 from graphpost.graph.users.exchange_ids import translate_ids
 from graphpost.graph.users.mail_tips import get_mail_tips
@@ -64,12 +64,6 @@ class Route:
     is_open: bool = False
 
 
-_READERS: Final = ("Mail.Read", "Mail.Read.Shared", "Mail.ReadWrite", "Mail.ReadWrite.Shared")
-MAIL_READ: Final = Permission(_READERS, ("Mail.Read", "Mail.ReadWrite"))
-MAIL_LIST: Final = Permission(
-    ("Mail.ReadBasic", "Mail.ReadBasic.Shared", *MAIL_READ.delegated),
-    ("Mail.ReadBasic", "Mail.ReadBasic.All", *MAIL_READ.application),
-)
 _ALL_USERS: Final = ("User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All", "Directory.Read.All")
 READ_USERS: Final = Permission(_ALL_USERS, _ALL_USERS, directory=True)
 READ_SELF: Final = Permission(("User.Read", "User.ReadWrite", *_ALL_USERS), _ALL_USERS, directory=True)

@@ -53,7 +53,7 @@ class Property:
     """One property of an entity.
 
     `field` is the Python attribute (of Message, else of Item), '' when it is computed by `render`.  `column` is the name
-    that `store.where` knows for filtering and ordering, '' when Graph has no filter on it; `parts` are the columns of
+    that `store.mailbox.where` knows for filtering and ordering, '' when Graph has no filter on it; `parts` are the columns of
     what is in a complex property, by path.  `basic`: visible with Mail.ReadBasic.  `beta`: only on /beta.
     """
 

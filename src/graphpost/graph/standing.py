@@ -13,10 +13,17 @@ from msgspec.structs import replace
 from graphpost.auth.access import Permission, Principal, check_permission, check_principal, find_mailbox
 from graphpost.errors import NotFound
 from graphpost.mail.mailbox import Directory, Mailbox
-from graphpost.store.deferrals import Requester
+from graphpost.store.mailbox.deferrals import Requester
 
 MAIL_SEND: Final = Permission(("Mail.Send", "Mail.Send.Shared"), ("Mail.Send",))
 MAIL_WRITE: Final = Permission(("Mail.ReadWrite", "Mail.ReadWrite.Shared"), ("Mail.ReadWrite",))
+_READERS: Final = ("Mail.Read", "Mail.Read.Shared", "Mail.ReadWrite", "Mail.ReadWrite.Shared")
+MAIL_READ: Final = Permission(_READERS, ("Mail.Read", "Mail.ReadWrite"))
+MAIL_LIST: Final = Permission(
+    ("Mail.ReadBasic", "Mail.ReadBasic.Shared", *MAIL_READ.delegated),
+    ("Mail.ReadBasic", "Mail.ReadBasic.All", *MAIL_READ.application),
+)
+OWN_LIST: Final = Permission((), MAIL_LIST.application)  # closed to users in others' mailboxes
 
 _NONE: Final[frozenset[str]] = frozenset()
 

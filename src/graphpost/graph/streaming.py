@@ -47,6 +47,37 @@ async def _rest(chunk: bytes | None, chunks: Iterator[bytes]) -> AsyncIterator[b
                 chunks.close()
 
 
+class Followed:
+    """A body that tells, once, when it is over: sent, broken off, or dropped by everybody."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], ended: Callable[[], None]) -> None:
+        self._chunks = chunks
+        self._ended: Callable[[], None] | None = ended
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._chunks)
+        except BaseException:  # its end, or what broke it off
+            self._tell()
+            raise
+
+    async def aclose(self) -> None:
+        self._tell()
+        if (close := getattr(self._chunks, "aclose", None)) is not None:
+            await close()
+
+    def __del__(self) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended()
+
+
 def json_reply(
     value: Any, embedded: Embedded, headers: Mapping[str, str] | None = None, *, status: int = 200
 ) -> Reply:

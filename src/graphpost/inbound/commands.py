@@ -29,6 +29,10 @@ _UTF8_XTEXT: Final = re.compile(r"(?:[!-*,-<>-\[\]-~\u0080-\U0010ffff]|\\x\{[0-9
 _HOST: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,253}[A-Za-z0-9_.])?")
 _NOTIFY: Final = frozenset({"SUCCESS", "FAILURE", "DELAY"})
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # but the tab
+_LOOSE_LOCAL: Final = re.compile(
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~\-\u00a0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]+"
+)
+_PATH_BYTES: Final = 320
 _DIGITS: Final = re.compile(r"[0-9]{1,20}")
 
 
@@ -81,7 +85,7 @@ def read_host(argument: str) -> str:
 def read_mail(argument: str, *, offers_auth: bool = False) -> Mail:
     """The argument of MAIL."""
     address, parameters = _path_and_parameters(argument, "FROM")
-    if address and not is_valid_address(address):
+    if address and not _is_path(address):
         raise refusal(501, "5.1.7", "Error: bad sender address syntax")
     size, is_8bit, is_utf8, ret, envelope_id = 0, False, False, "", ""
     for name, value in parameters.items():
@@ -107,7 +111,7 @@ def read_mail(argument: str, *, offers_auth: bool = False) -> Mail:
 def read_rcpt(argument: str, *, is_utf8: bool) -> Rcpt:
     """The argument of RCPT; `postmaster` alone needs no domain (RFC 5321 §4.5.1)."""
     address, parameters = _path_and_parameters(argument, "TO")
-    if address.lower() != "postmaster" and not is_valid_address(address):
+    if address.lower() != "postmaster" and not _is_path(address):
         raise refusal(501, "5.1.3", "Error: bad recipient address syntax")
     if not is_utf8 and not address.isascii():
         raise refusal(553, "5.6.7", "Error: an address that is not ASCII needs SMTPUTF8")
@@ -156,6 +160,18 @@ def _plain(address: str) -> str:
         return address
     bare = re.sub(r"\\(.)", r"\1", local[1:-1])
     return f"{bare}@{domain}" if is_valid_address(f"{bare}@{domain}") else address
+
+
+def _is_path(address: str) -> bool:
+    """Whether it is an address as the world has them.
+
+    Longer than RFC 5321 allows (VERP), with dots where none may be, or from a host with an underscore.
+    """
+    local, at, domain = address.rpartition("@")
+    if not at or len(address.encode()) > _PATH_BYTES:
+        return False
+    is_local = _LOOSE_LOCAL.fullmatch(local) is not None or is_valid_address(f"{local}@x")
+    return is_local and is_valid_address(f"x@{domain.replace('_', 'x')}")
 
 
 def _unknown(name: str, value: str, known: tuple[str, ...]) -> Exception:

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from graphpost.clock import Clock
 from graphpost.config import LimitSettings
-from graphpost.delivery.acceptance.submit import Submission, Submitter
+from graphpost.delivery.acceptance.submissions import Submission
+from graphpost.delivery.acceptance.submit import Submitter
 from graphpost.delivery.items import new_message_id
 from graphpost.errors import GraphError, InsufficientStorage, MimeError, StoreError
 from graphpost.ids import Numbers, random_bytes

@@ -6,7 +6,7 @@ account changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, Literal
@@ -48,6 +48,7 @@ SENT_ITEMS: Final = WELL_KNOWN["sentitems"][0]
 RECOVERABLE: Final = WELL_KNOWN["recoverableitemsdeletions"][0]  # what was deleted from Deleted Items
 NO_FOLDER: Final = 0
 Kind = Literal["person", "shared"]
+Scopes = Mapping[str, frozenset[int] | None]  # numbers of mailboxes by a permission's name; None: all
 USUAL_QUOTA: Final = -1
 
 
@@ -94,16 +95,22 @@ class Mailbox(Struct, frozen=True, kw_only=True):
 
 
 class Application(Struct, frozen=True, kw_only=True):
-    """A registered client.  Permissions are Graph names; `mailbox_scope` () means every mailbox."""
+    """A registered client.  Permissions are Graph names; `mailbox_scope` () means every mailbox.
+
+    `spa_redirect_uris` are those of its pages (a single-page application), which redeem codes in the browser.
+    `permission_scopes` has, by their names, the permissions with a scope of their own instead.
+    """
 
     client_id: str
     object_id: str
     name: str = ""
     public: bool = False
     redirect_uris: tuple[str, ...] = ()
+    spa_redirect_uris: tuple[str, ...] = ()
     application_permissions: tuple[str, ...] = ()
     delegated_permissions: tuple[str, ...] = ()
     mailbox_scope: tuple[str, ...] = ()
+    permission_scopes: dict[str, tuple[str, ...]] = {}
     enabled: bool = True
 
 
@@ -137,6 +144,7 @@ class Directory:
     scopes: Mapping[str, frozenset[int]] = field(
         default_factory=dict
     )  # by client id; only of those that have one
+    permission_scopes: Mapping[str, Scopes] = field(default_factory=dict)  # likewise
     _members: dict[str, frozenset[int]] = field(default_factory=dict)
 
     @classmethod
@@ -165,8 +173,18 @@ class Directory:
             {_key(key): group for key, group in named.items()},
             _members={_key(key): _members_of(group, people) for key, group in named.items()},
         )
-        scopes = {key: found._scope(app) for key, app in found.applications.items() if app.mailbox_scope}
-        return replace(found, rights=held(rights, found.named), scopes=scopes)
+        apps = found.applications.items()
+        scopes = {key: found._scope(app.mailbox_scope) for key, app in apps if app.mailbox_scope}
+        by_permission = {
+            key: {
+                name: found._scope(scope) if scope else None for name, scope in app.permission_scopes.items()
+            }
+            for key, app in apps
+            if app.permission_scopes
+        }
+        return replace(
+            found, rights=held(rights, found.named), scopes=scopes, permission_scopes=by_permission
+        )
 
     def find(self, key: str) -> Mailbox | None:
         """By object id or userPrincipalName: what a path may name.  An alias is not a user key."""
@@ -202,8 +220,15 @@ class Directory:
         """The rights that somebody has to a mailbox that is another's."""
         return self.rights.get((holder.mailbox_id, box.mailbox_id), NO_RIGHTS)
 
-    def _scope(self, application: Application) -> frozenset[int]:
-        return frozenset[int]().union(*map(self.named, application.mailbox_scope))
+    def usable(self, application: Application, box: Mailbox, permissions: Collection[str]) -> frozenset[str]:
+        """Those of the permissions that an application may use by itself in a mailbox."""
+        key = application.client_id.casefold()
+        usual, own = self.scopes.get(key), self.permission_scopes.get(key, {})
+        scopes = {name: own.get(name, usual) for name in permissions}
+        return frozenset(name for name, scope in scopes.items() if scope is None or box.mailbox_id in scope)
+
+    def _scope(self, entries: Iterable[str]) -> frozenset[int]:
+        return frozenset[int]().union(*map(self.named, entries))
 
     def find_recipient(self, address: str) -> Mailbox | None:
         """By any address that mail may be sent to: the mailboxes' own, those with a detail (RFC 5233), and postmaster."""
@@ -221,9 +246,12 @@ class Directory:
     @property
     def postmaster(self) -> Mailbox | None:
         """Who gets what is for the postmaster: whom the settings name, else the mailbox that was made first."""
-        named = self.reception.postmaster
-        found = self.find_address(named) if named else None
-        return found or min(self.by_id.values(), key=lambda box: box.mailbox_id, default=None)
+        return self.named_postmaster or min(self.by_id.values(), key=lambda box: box.mailbox_id, default=None)
+
+    @property
+    def named_postmaster(self) -> Mailbox | None:
+        """Whom the settings name, when there is a mailbox with that address."""
+        return self.find_address(self.reception.postmaster) if self.reception.postmaster else None
 
     def receiving(self, reception: Reception) -> Directory:
         """The same people, found by these habits."""

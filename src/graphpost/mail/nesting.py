@@ -19,6 +19,7 @@ TAG: Final = 4096  # characters of one tag without its quoted values: attributes
 REPEATED: Final = 16 * 1024 * 1024  # characters of tags that a parser may have to write again
 
 _SPACE: Final = r"[\t\n\f\r ]"
+_MARK: Final = re.compile(r"<[a-zA-Z/!?]")
 _TAG: Final = re.compile(
     r"<(/?)([a-zA-Z][^\t\n\f\r />]*+)"
     rf"((?>(?:{_SPACE}|/|[^\t\n\f\r />][^\t\n\f\r />=]*+"
@@ -99,7 +100,8 @@ def is_tame(html: str) -> bool:
     opened: list[str] = []  # elements, and after each the flat ones right in it
     lengths: dict[str, list[int]] = {}  # of the tags of open formatting elements
     depth = position = repeated = work = 0
-    while (start := html.find("<", position)) >= 0:
+    while mark := _MARK.search(html, position):
+        start = mark.start()
         tag = _TAG.match(html, start)
         if tag is None:
             position = _after_odd(html, start)
@@ -160,16 +162,16 @@ def _close(opened: list[str], name: str) -> int:
 
 
 def _after_odd(html: str, start: int) -> int:
-    """Where to go on after a `<` that begins no whole tag."""
+    """Where to go on after a mark that begins no whole tag."""
     following = html[start + 1 : start + 3]
     if html.startswith("<!--", start):
         if html.startswith((">", "->"), start + 4):
             return html.index(">", start) + 1
         end = _COMMENT_END.search(html, start + 4)
         return end.end() if end else len(html)
-    if following[:1] in ("!", "?") or (following[:1] == "/" and not following[1:].isalpha()):
+    if following[0] in "!?" or (
+        following[0] == "/" and not (following[1:].isascii() and following[1:].isalpha())
+    ):
         at = html.find(">", start)
         return at + 1 if at >= 0 else len(html)
-    if following.lstrip("/")[:1].isascii() and following.lstrip("/")[:1].isalpha():
-        return len(html)  # a tag that never ends: the rest is no part of the document
-    return start + 1
+    return len(html)  # a tag that never ends: the rest is no part of the document

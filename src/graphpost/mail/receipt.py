@@ -6,6 +6,7 @@ Its envelope sender is the null address, which is for whoever sends it.
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -37,6 +38,7 @@ _MODES: Final[dict[Disposition, str]] = {
     "processed": "automatic-action",
     "deleted": "manual-action",
 }
+_REQUIRED: Final = re.compile(r"=\s*required\s*(?:,|;|$)", re.IGNORECASE)
 _KINDS: Final[dict[Disposition, str]] = {"displayed": "RN", "processed": "RN", "deleted": "NRN"}
 
 
@@ -61,7 +63,10 @@ def asked_by(fields: Fields, return_path: str) -> str:
     """The address that may be sent a receipt; '' when nobody asked, or it is not safe to answer unasked.
 
     Not safe: several addresses, another than that of the Return-Path, automatic mail and lists, addresses nobody reads.
+    Nor is there one where something is required of it (RFC 8098 §2.2), because none of that is known here.
     """
+    if _REQUIRED.search(fields.get("disposition-notification-options", "")):
+        return ""
     asked = {to_wire(each.address) for each in parse_address_list(fields.get(_ASKING, ""))}
     if len(asked) != 1 or not return_path:
         return ""

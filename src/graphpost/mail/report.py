@@ -202,7 +202,8 @@ def _recipient_words(fact: RecipientFact) -> list[str]:
 def _reply(fact: RecipientFact) -> str:
     """The other side's words in one line, after its code and status."""
     text = " ".join(fact.text.split())
-    return one_line(f"{fact.code} {_status(fact)} {text}" if fact.code else text)
+    status = fact.status if _STATUS.fullmatch(fact.status) else _status(fact)
+    return one_line(f"{fact.code} {status} {text}" if fact.code else text)
 
 
 def _status_part(facts: NdrFacts) -> Part:
@@ -253,7 +254,13 @@ def typed_address(address: str) -> str:
 
 
 def _status(fact: RecipientFact) -> str:
-    return fact.status if _STATUS.fullmatch(fact.status) else _UNKNOWN[fact.action]
+    """The status, of a class that goes with the action (RFC 3464 §2.3.4); what is tried again failed for the moment."""
+    if not _STATUS.fullmatch(fact.status):
+        return _UNKNOWN[fact.action]
+    if fact.action == "delayed":
+        return f"4{fact.status[1:]}" if fact.status[0] != "2" else _UNKNOWN["delayed"]
+    is_success = fact.status[0] == "2"
+    return fact.status if is_success == (fact.action != "failed") else _UNKNOWN[fact.action]
 
 
 def _original_part(facts: NdrFacts) -> Part:

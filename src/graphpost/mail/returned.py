@@ -2,7 +2,7 @@
 
 Read are delivery-status (RFC 3464, 6533) and disposition notifications (RFC 8098), and, of bounces that are neither,
 what their returned copy and their first lines say.  All of it is a stranger's word: reading is bounded, raises nothing,
-and what is found has to be matched with something that was sent (`delivery.noticing`).
+and what is found has to be matched with something that was sent (`delivery.arrival.noticing`).
 """
 
 from __future__ import annotations

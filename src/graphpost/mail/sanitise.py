@@ -102,6 +102,7 @@ _ACTIVE: Final = re.compile(
     re.IGNORECASE,
 )
 _CSS_NOISE: Final = re.compile(r"/\*.*?(?:\*/|\Z)|\\", re.DOTALL)
+_COMMENT_OR_STYLE: Final = re.compile(r"<(?:!--|style\b)", re.IGNORECASE)
 _STYLE: Final = re.compile(r"<style\b([^<>]*+)>", re.IGNORECASE)
 _STYLE_END: Final = re.compile(r"</style\b", re.IGNORECASE)
 _MEDIA: Final = re.compile(r"""\bmedia\s*=\s*["']?([\w\s,():.-]+)""", re.IGNORECASE)
@@ -171,14 +172,14 @@ _CLEANER: Final = nh3.Cleaner(
 def _head(html: str) -> str:
     """The style sheets outside comments, as elements."""
     sheets, position = [], 0
-    while (start := html.find("<", position)) >= 0:
-        if html.startswith("<!--", start):
-            end = html.find("-->", start + 4)
+    while mark := _COMMENT_OR_STYLE.search(html, position):
+        if mark[0] == "<!--":
+            end = html.find("-->", mark.end())
             position = end + 3 if end >= 0 else len(html)
             continue
-        opening = _STYLE.match(html, start)
+        opening = _STYLE.match(html, mark.start())
         if opening is None:
-            position = start + 1
+            position = mark.end()
             continue
         closing = _STYLE_END.search(html, opening.end())
         if closing is None:

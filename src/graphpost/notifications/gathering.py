@@ -14,11 +14,12 @@ from msgspec.structs import replace
 
 from graphpost.clock import Instant
 from graphpost.mail.message import Item
-from graphpost.store import changes, feeds, folders, subscriptions
-from graphpost.store.changes import Change, Mark
-from graphpost.store.feeds import Feed
+from graphpost.store.mailbox import changes, folders
+from graphpost.store.mailbox.changes import Change, Mark
+from graphpost.store.notifications import feeds, subscriptions
+from graphpost.store.notifications.feeds import Feed
+from graphpost.store.notifications.subscriptions import ACTIVE, Subscription
 from graphpost.store.store import Tx
-from graphpost.store.subscriptions import ACTIVE, Subscription
 
 Notification = dict[str, Any]
 End = Literal["", "expired", "access", "folder"]

@@ -1,7 +1,7 @@
 """The notifier: finds feeds with something to tell, and tells it.
 
 It is woken by this process's commits, and looks by itself for what other processes committed and for what is due
-again.  A feed is claimed before it is read and settled after its receiver answered (`store.feeds`), so two processes
+again.  A feed is claimed before it is read and settled after its receiver answered (`store.notifications.feeds`), so two processes
 don't tell the same thing, and a process that dies loses nothing.  What one URL gets goes in one request, whosever
 subscriptions they are; receivers that failed have a share of the places of their own, so that they never hold up the
 others.
@@ -24,9 +24,9 @@ from graphpost.notifications.guard import EndpointError, parse_endpoint
 from graphpost.notifications.handshake import Handshake
 from graphpost.notifications.posting import Poster
 from graphpost.notifications.settling import Outcome, Settled, settle
-from graphpost.store import feeds, subscriptions
-from graphpost.store.deliveries import BUCKETS
-from graphpost.store.feeds import Feed
+from graphpost.store.notifications import feeds, subscriptions
+from graphpost.store.notifications.feeds import Feed
+from graphpost.store.queue.deliveries import BUCKETS
 from graphpost.store.store import Store, Tx
 
 JSON_TYPE: Final = "application/json; charset=utf-8"

@@ -13,10 +13,11 @@ from msgspec.structs import replace
 from graphpost.clock import SECOND, Instant
 from graphpost.config import NotificationSettings
 from graphpost.notifications.gathering import End, Told
-from graphpost.store import changes, feeds, subscriptions
-from graphpost.store.feeds import Feed
+from graphpost.store.mailbox import changes
+from graphpost.store.notifications import feeds, subscriptions
+from graphpost.store.notifications.feeds import Feed
+from graphpost.store.notifications.subscriptions import REMOVED
 from graphpost.store.store import Tx
-from graphpost.store.subscriptions import REMOVED
 
 
 @dataclass(frozen=True, slots=True)

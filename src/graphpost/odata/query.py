@@ -132,15 +132,18 @@ def _select(text: str) -> tuple[str, ...]:
 
 
 def _order(text: str) -> Iterator[Order]:
+    """Each path once: what is named again has no say."""
     if not text.strip():
         return
-    position = 0
+    position, named = 0, set[str]()
     for item in text.split(","):
         words = item.split()
         direction = words[1].lower() if len(words) == 2 else "asc"
         if not 1 <= len(words) <= 2 or direction not in ("asc", "desc") or not all(words[0].split("/")):
             raise ODataError("Syntax error", position, "$orderby")
-        yield Order(tuple(words[0].split("/")), direction == "desc")
+        if words[0].lower() not in named:
+            named.add(words[0].lower())
+            yield Order(tuple(words[0].split("/")), direction == "desc")
         position += len(item) + 1
 
 

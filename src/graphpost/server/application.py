@@ -9,12 +9,12 @@ from graphpost.admin.access import administrator_token
 from graphpost.admin.http import AdminApi
 from graphpost.admin.mailboxes import declared_addresses
 from graphpost.admin.operations import Operations
-from graphpost.auth.issuer import Issuer
-from graphpost.auth.issuers import authorization_uri, foreign_issuer
+from graphpost.auth.issuer.issuer import Issuer
 from graphpost.auth.key_watch import WatchedKeys
 from graphpost.auth.keys import SigningKeys
-from graphpost.auth.provisioning import Newcomer, Provisioner
-from graphpost.auth.tokens import OwnIssuer, TokenVerifier, own_issuer
+from graphpost.auth.verification.issuers import authorization_uri, foreign_issuer
+from graphpost.auth.verification.provisioning import Newcomer, Provisioner
+from graphpost.auth.verification.tokens import OwnIssuer, TokenVerifier, own_issuer
 from graphpost.graph.api import GraphApi
 from graphpost.graph.attachments.uploading import Uploads
 from graphpost.graph.call import Services
@@ -109,7 +109,10 @@ def make_application(
 
 
 def _verifier(base: Foundation, own: OwnIssuer, url: str) -> TokenVerifier:
-    """Who is not let in is told of the first issuer that the settings name, or of our own."""
+    """Who is not let in is told of the first issuer that the settings name, or of our own.
+
+    Our own is believed as long as it is there: whoever turns it off wants no tokens of it.
+    """
     config, people = base.config, base.people
     foreign = [
         foreign_issuer(each, config.tenant.id, people.directory, base.clock, base.log)
@@ -120,7 +123,7 @@ def _verifier(base: Foundation, own: OwnIssuer, url: str) -> TokenVerifier:
     where = authorization_uri(config.issuers[0]) if config.issuers else f"{url}/common/oauth2/authorize"
     provisioner = Provisioner(people, base.numbers, base.clock, base.log, partial(_note, base))
     return TokenVerifier(
-        [own, *foreign],
+        [own, *foreign] if config.issuer.enabled else foreign,
         base.clock,
         authorization_uri=where,
         people=people.directory,

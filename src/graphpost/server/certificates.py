@@ -1,4 +1,4 @@
-"""The certificates that the server shows, and looking whether they were replaced.
+"""The certificates that are shown, and looking whether they were replaced.
 
 Once in LOOK_SECONDS the files are looked at; connections that are there go on.  Once in an hour one of the local
 authority's is made anew when it ends soon.
@@ -17,6 +17,7 @@ from graphpost.config import Config
 from graphpost.errors import ConfigurationError
 from graphpost.files import locked
 from graphpost.maillog import MailLog
+from graphpost.transport.security import client_contexts
 from graphpost.web.certificates import CertificateFiles, server_certificate
 
 LOOK_SECONDS: Final = 60.0
@@ -43,11 +44,26 @@ class Certificates:
             self.inbound = self._show("inbound", Path(inbound.certificate), Path(inbound.key))
         elif inbound.tls:
             self.inbound = self.web
+        self._show_by_routes()
 
     def _show(self, section: str, certificate: Path, key: Path) -> ssl.SSLContext:
-        shown = Certified(certificate, key, f"{section}.certificate")
-        self._shown.append(shown)
-        return shown.context
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._shown.append(Certified([context], certificate, key, f"{section}.certificate"))
+        return context
+
+    def _show_by_routes(self) -> None:
+        """What is shown to hosts that ask for a certificate; the same one of several routes is looked at once."""
+        contexts: dict[tuple[str, str], set[ssl.SSLContext]] = {}
+        settings: dict[tuple[str, str], str] = {}
+        for number, route in enumerate(self._config.routes):
+            if route.certificate:
+                files = (route.certificate, route.key or route.certificate)
+                settings.setdefault(files, f"routes[{number}].certificate")
+                contexts.setdefault(files, set()).update(
+                    client_contexts(ca_file=route.ca_file, certificate=route.certificate, key=route.key)
+                )
+        for files, some in contexts.items():
+            self._shown.append(Certified(some, Path(files[0]), Path(files[1]), settings[files]))
 
     async def watch(self) -> None:
         """For ever."""

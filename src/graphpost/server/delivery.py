@@ -57,7 +57,7 @@ async def start_delivery(base: Foundation, policy_port: int, rations: Rations | 
     """`policy_port` is where other domains' MTA-STS policies are served; `rations` say when messages may leave."""
     config, clock, log, store, blobs = base.config, base.clock, base.log, base.store, base.blobs
     people, numbers, hostname = base.people, base.numbers, base.hostname
-    indexer = Indexer(store, log)
+    indexer = Indexer(store, log, clock)
     base.background(indexer.run())
     suppressions = Suppressions(store, config.suppression, clock, log)
     await suppressions.refresh()

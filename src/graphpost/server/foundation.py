@@ -15,7 +15,7 @@ from graphpost.ids import Numbers
 from graphpost.maillog import MailLog
 from graphpost.store.audit import Actor
 from graphpost.store.blobs import Blobs
-from graphpost.store.people import Accounts
+from graphpost.store.directory.people import Accounts
 from graphpost.store.store import Store
 
 

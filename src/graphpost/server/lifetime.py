@@ -20,16 +20,16 @@ from graphpost import __version__
 from graphpost.admin.access import announce, withdraw
 from graphpost.admin.banner import origin
 from graphpost.admin.metrics_port import serve_metrics
-from graphpost.auditing.auditor import Auditor
+from graphpost.auditing.auditor import Auditor, open_files
 from graphpost.auth.keys import open_keys
 from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
 from graphpost.config.names import a_label
 from graphpost.delivery.outbound.outlets import HTTPS_PORT, host_name
 from graphpost.eventlog import ProblemHandler
-from graphpost.files import locked
+from graphpost.files import locked, make_directory
 from graphpost.graph.notifications.notifying import GraphWording
-from graphpost.graph.routes import MAIL_LIST
+from graphpost.graph.standing import MAIL_LIST
 from graphpost.ids import Numbers
 from graphpost.maillog import MailLog
 from graphpost.notifications.notifier import Notifier
@@ -41,9 +41,9 @@ from graphpost.server.delivery import start_delivery
 from graphpost.server.foundation import Foundation
 from graphpost.server.inbound import start_inbound
 from graphpost.sockets import listen, own_address
-from graphpost.store.declared import apply_settings
-from graphpost.store.opening import open_blobs, open_store
-from graphpost.store.people import Accounts
+from graphpost.store.databases.opening import open_blobs, open_store
+from graphpost.store.directory.declared import apply_settings
+from graphpost.store.directory.people import Accounts
 from graphpost.store.store import Store
 from graphpost.throttling.limiting import Throttling
 from graphpost.web.app import Application
@@ -100,7 +100,7 @@ class Server:
 
     async def _start(self) -> None:
         config, clock = self.config, self._clock
-        config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(config.data)
         self._log.started(__version__)
         self._listen_to_logging()
         listener = listen("server", config.server.host, config.server.port)
@@ -111,12 +111,14 @@ class Server:
         self._stack.push_async_callback(store.close)
         blobs = open_blobs(config.store, config.data)
         numbers = Numbers(clock.now)
-        await store.write(lambda tx: apply_settings(tx, config, numbers, clock.now()))
+        for address in await store.write(lambda tx: apply_settings(tx, config, numbers, clock.now())):
+            self._log.restored(address)
         hostname = a_label(config.delivery.hostname) or host_name()
         people = Accounts(store, clock, self._log, config.tenant, (hostname, config.inbound.hostname))
         await people.refresh()
         auditor = None
         if config.audit.enabled:
+            open_files(config.audit)
             auditor = Auditor(store, config.audit, numbers, clock, self._log)
             self._stack.push_async_callback(auditor.close)
         base = Foundation(
@@ -139,7 +141,8 @@ class Server:
         await self._start_web(application, listener, certificates.web)
         await start_inbound(base, delivery, certificates.inbound)
         base.background(certificates.watch())
-        announce(config.data, self.url, self._file, f"{urlsplit(self.url).scheme}://{own_address(listener)}")
+        at = f"{urlsplit(self.url).scheme}://{own_address(listener)}"
+        announce(config.data, self.url, self._file, at=at, certificate=config.server.certificate)
         self._stack.callback(withdraw, config.data)
         self._is_ready = True
         self._log.ready(self.url)

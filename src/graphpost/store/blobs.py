@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from graphpost.clock import SECOND, Instant
 from graphpost.errors import ContentLost, StoreError
-from graphpost.files import make_directory, sync_directory
+from graphpost.files import make_directory, open_made, sync_directory
 from graphpost.store.parts import STRETCH, Parts
 
 _CHUNK: Final = 256 * 1024
@@ -68,9 +68,9 @@ class FileBlobs:
         self._incoming = root / "incoming"
         try:
             make_directory(self._incoming)
-            os.close(os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            os.close(open_made(root / "lock", os.O_RDWR))
         except OSError as error:
-            raise _translated(error) from error
+            raise StoreError(f"{root}: {error.strerror}") from error
         self.parts = Parts(root / "parts")
 
     def write(self, chunks: Iterable[bytes]) -> Blob:

@@ -49,7 +49,7 @@ class Tx(Protocol):
         ...
 
     def change_number(self) -> int:
-        """The number of this write (`store/numbering.py`): what it changes is marked with it."""
+        """The number of this write (`store/databases/numbering.py`): what it changes is marked with it."""
         ...
 
     def change_horizon(self) -> int:

@@ -16,7 +16,7 @@ from graphpost.clock import SECOND, Clock, Instant
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
 from graphpost.store import usage
-from graphpost.store.deliveries import BUCKETS
+from graphpost.store.queue.deliveries import BUCKETS
 from graphpost.store.store import Store
 from graphpost.store.usage import Use
 from graphpost.throttling.window import UNBOUND, Window

@@ -40,6 +40,10 @@ class Meter:
         self.running = 0
         self._refused = 0
 
+    def leave(self) -> None:
+        """A request is done."""
+        self.running -= 1
+
     def turn(self) -> int:
         """The seconds that one more has to wait: as many are told the same as can come at a time."""
         self._refused += 1
@@ -88,6 +92,14 @@ class Throttle:
                 raise _too_many(window.wait(now))
         meter.running += 1
         return True
+
+    def refuse(self, client_id: str) -> TooManyRequests | None:
+        """Count a request that leads nowhere as the application's; what it is told when there were too many."""
+        now = self._now()
+        for window in self.meter(client_id, NO_MAILBOX).rates:
+            if not window.take(now):
+                return _too_many(window.wait(now))
+        return None
 
     def sweep(self, now: Instant) -> None:
         """Forget who has done nothing for as long as it counts."""

@@ -54,6 +54,12 @@ def client_context(
     return context
 
 
+def client_contexts(*, ca_file: str, certificate: str, key: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Those that all targets with these files share: one that verifies, and one that does not."""
+    strict = client_context(is_verifying=True, ca_file=ca_file, certificate=certificate, key=key)
+    return strict, client_context(is_verifying=False, certificate=certificate, key=key)
+
+
 def _verifying(ca_file: str) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file or None)

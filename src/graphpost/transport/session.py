@@ -94,12 +94,17 @@ def tls_contexts(target: SmtpTarget) -> Contexts:
     """What TLS with the target needs; ConfigurationError when one of its files cannot be used."""
     if target.tls == "none" and not target.implicit_tls:
         return Contexts()
-    ours = partial(client_context, ca_file=target.ca_file, certificate=target.certificate, key=target.key)
+    strict = partial(
+        client_context,
+        is_verifying=True,
+        ca_file=target.ca_file,
+        certificate=target.certificate,
+        key=target.key,
+    )
     if target.tls == "verified":
-        return Contexts(ours(is_verifying=True))
-    if target.looks_at_certificate:
-        return Contexts(ours(is_verifying=True), ours(is_verifying=False))
-    return Contexts(client_context(is_verifying=False, certificate=target.certificate, key=target.key))
+        return Contexts(strict())
+    lenient = client_context(is_verifying=False, certificate=target.certificate, key=target.key)
+    return Contexts(strict(), lenient) if target.looks_at_certificate else Contexts(lenient)
 
 
 async def open_session(

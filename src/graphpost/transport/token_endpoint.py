@@ -57,6 +57,6 @@ def _error(body: bytes) -> str:
     """The code of a refusal (RFC 6749, 5.2); '' when there is none."""
     try:
         code = msgspec.json.decode(body, type=_Refusal).error
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return ""
     return code if _ERROR.fullmatch(code) else ""

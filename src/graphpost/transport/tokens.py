@@ -125,6 +125,6 @@ def parse_grant(output: bytes) -> Granted:
     try:
         answer = msgspec.json.decode(output, type=_Answer)
         seconds = float(answer.expires_in)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise TokenError("the answer has no access_token") from error
     return Granted(answer.access_token, seconds if 0 < seconds < 10**9 else 0.0)

@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote
 
 from graphpost.admin.http import AdminApi
-from graphpost.auth.issuer import Issuer, IssuerRequest
+from graphpost.auth.issuer.issuer import Issuer, IssuerRequest
 from graphpost.config import LimitSettings
 from graphpost.errors import BadRequest, GraphError, NotFound, StoreError, Unauthenticated
 from graphpost.graph.api import GraphApi, unavailable, unexpected
@@ -28,6 +28,7 @@ from graphpost.ids import new_guid
 from graphpost.maillog import MailLog
 from graphpost.web.body import BodyReader, BodyStream, Timeout, TooLong
 from graphpost.web.exchange import Disconnected, Exchange
+from graphpost.web.sharing import PREFLIGHT, SHARED_MOUNTS, SHOWN, is_preflight
 
 ADMIN_PATHS: Final = ("/healthz", "/readyz", "/metrics", "/admin")
 GRAPH_PATHS: Final = ("/v1.0", "/beta")
@@ -106,6 +107,7 @@ class Application:
             fault = error
         path = exchange.target
         mount = _mount(path)
+        is_shared = "origin" in headers and mount in SHARED_MOUNTS
         request = Request(
             method=exchange.method,
             path=path,
@@ -119,10 +121,14 @@ class Application:
         )
         if fault is not None:
             answer = self._refusal(request, fault)
+        elif is_shared and is_preflight(request.method, headers):
+            answer = Answer(204, PREFLIGHT, None)
         elif mount in GRAPH_MOUNTS:
             answer = self._graph_answer(request, await self._graph.handle(request))
         else:
             answer = await self._answer(request, exchange.client, stream)
+        if is_shared and answer.headers is not PREFLIGHT:
+            answer.headers = [*answer.headers, *SHOWN]
         seconds = perf_counter() - started
         self._log.request(request.method, request.path, answer.status, seconds, request.request_id, mount)
         found = answer.body
@@ -166,7 +172,7 @@ class Application:
             return await self._issuer_answer(request, client)
         except GraphError as error:
             return self._refusal(request, error, stream)
-        except StoreError as error:
+        except (StoreError, MemoryError) as error:
             self._log.problem(f"request {request.request_id}", error)
             return self._refusal(request, unavailable(), stream)
         except Disconnected:

@@ -45,7 +45,12 @@ class CertificateFiles:
 
 def ca_file(config: Config) -> Path | None:
     """Where the authority's certificate is (or will be); None when the operator has a certificate, or there's no TLS."""
-    return None if config.server.certificate or not config.server.tls else config.data / "ca" / "ca.pem"
+    return None if config.server.certificate or not config.server.tls else authority_file(config.data)
+
+
+def authority_file(data: Path) -> Path:
+    """The local authority's certificate in a data directory."""
+    return data / "ca" / "ca.pem"
 
 
 def server_certificate(config: Config, now: Instant) -> CertificateFiles:
@@ -53,12 +58,18 @@ def server_certificate(config: Config, now: Instant) -> CertificateFiles:
     server = config.server
     if server.certificate:
         return CertificateFiles(Path(server.certificate), Path(server.key), None)
+    authority = config.data / "ca"
     try:
-        return _issued(config.data / "ca", subject_names(server.host, server.names), to_datetime(now))
+        return _issued(authority, subject_names(server.host, server.names), to_datetime(now))
     except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            "data", f"the local certificate authority cannot be used: {error}"
-        ) from error
+        fault = f"a file in {authority} is damaged"
+        if isinstance(error, OSError):
+            fault = f"{error.filename or authority}: {error.strerror}"
+        advice = (
+            "put it back, or move the directory away for a new authority, which clients have to trust then"
+        )
+        problem = f"the local certificate authority cannot be used: {fault}; {advice}"
+        raise ConfigurationError("data", problem) from error
 
 
 def subject_names(host: str, names: Iterable[str]) -> list[str]:

@@ -17,7 +17,7 @@ from graphpost.delivery.acceptance.capacity import Capacity, free_bytes
 from graphpost.delivery.routing import LOCAL
 from graphpost.errors import Unavailable
 from graphpost.mail.message import Address
-from graphpost.store import deliveries
+from graphpost.store.queue import deliveries
 from graphpost.testing.server import running_server
 from graphpost.transport.courier import Deferred, Failed, Reply
 

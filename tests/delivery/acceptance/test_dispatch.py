@@ -15,8 +15,9 @@ from graphpost.delivery.acceptance.dispatch import LOOK_SECONDS, PUT_OFF
 from graphpost.errors import BadRequest, StoreError
 from graphpost.mail.mailbox import DRAFTS, SENT_ITEMS, Mailbox
 from graphpost.mail.message import ContentRef, ExtendedProperty, Item, Message
-from graphpost.store import contents, deferrals, messages
-from graphpost.store.deferrals import Deferral
+from graphpost.store import contents
+from graphpost.store.mailbox import deferrals, messages
+from graphpost.store.mailbox.deferrals import Deferral
 from graphpost.testing.clock import START
 
 pytestmark = pytest.mark.anyio

@@ -14,13 +14,13 @@ from tests.store.conftest import anyio_backend
 
 from graphpost.clock import SECOND
 from graphpost.config import LogSettings, ThrottlingSettings
-from graphpost.delivery.acceptance.submit import Draft, Submission
+from graphpost.delivery.acceptance.submissions import Draft, Submission
 from graphpost.errors import StoreError
 from graphpost.mail.mailbox import DRAFTS, INBOX
 from graphpost.maillog import MailLog
-from graphpost.store import messages
 from graphpost.store.blobs import FileBlobs
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.store.mailbox import messages
 from graphpost.testing.clock import JumpingClock
 from graphpost.throttling.rations import Rations
 from graphpost.throttling.sharing import Sharing

@@ -12,15 +12,17 @@ from tests.delivery.post import ADELE, ALEX, LATER, ONE, TWO, YES, Office, accep
 from graphpost.clock import SECOND
 from graphpost.config import RouteSettings
 from graphpost.delivery.acceptance.accepting import Source
-from graphpost.delivery.acceptance.submit import Draft, Submission
+from graphpost.delivery.acceptance.submissions import Draft, Submission
 from graphpost.delivery.queueing import unique
 from graphpost.errors import NotFound, PreconditionFailed, StoreError
 from graphpost.mail.mailbox import DRAFTS, NO_FOLDER, SENT_ITEMS
 from graphpost.mail.message import Address, Attachment, ContentRef, Item
 from graphpost.mail.thread import conversation_of
-from graphpost.store import contents, deliveries, messages
+from graphpost.store import contents
 from graphpost.store.blobs import Blob
-from graphpost.store.forgetting import forget
+from graphpost.store.mailbox import messages
+from graphpost.store.mailbox.forgetting import forget
+from graphpost.store.queue import deliveries
 
 pytestmark = pytest.mark.anyio
 

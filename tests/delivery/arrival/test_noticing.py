@@ -12,7 +12,7 @@ from graphpost.admin.queue import QueueOperations
 from graphpost.delivery import filing
 from graphpost.errors import StoreError
 from graphpost.mail.message import Item
-from graphpost.store import deliveries, reported
+from graphpost.store.queue import deliveries, reported
 
 pytestmark = pytest.mark.anyio
 ZOE, YAN = "zoe@one.test", "yan@one.test"

@@ -15,8 +15,9 @@ from graphpost.mail.message import Address, Attachment, Body, ContentRef, Item
 from graphpost.mail.preferences import SenderOverride
 from graphpost.mail.rules import Actions, Predicates, Rule
 from graphpost.mail.traits import LOOP
-from graphpost.store import deliveries, folders, messages, preferences
-from graphpost.store.preferences import Entry, Kind
+from graphpost.store.mailbox import folders, messages, preferences
+from graphpost.store.mailbox.preferences import Entry, Kind
+from graphpost.store.queue import deliveries
 from graphpost.store.store import Tx
 
 pytestmark = pytest.mark.anyio

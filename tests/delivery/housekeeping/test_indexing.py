@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 from tests.delivery.conftest import MakeOffice
 from tests.store.made import item
 
-from graphpost.delivery.housekeeping.indexing import Indexer
+from graphpost.clock import SECOND, Instant
+from graphpost.delivery.housekeeping.indexing import BUSY, RESTS, TURNS, Indexer
 from graphpost.errors import StoreError
-from graphpost.store import indexing, messages, words
+from graphpost.store.mailbox import messages
+from graphpost.store.search import indexing, words
+from graphpost.store.search.words import HIGHEST
 from graphpost.store.store import Store, Tx
-from graphpost.store.words import HIGHEST
+from graphpost.testing.clock import JumpingClock
 
 pytestmark = pytest.mark.anyio
 BOX, OTHER = 1, 2
@@ -39,7 +43,7 @@ async def progress(store: Store, mailbox_id: int = BOX) -> indexing.Progress | N
 
 async def test_a_searched_mailbox_gets_its_index_and_others_none(make_office: MakeOffice) -> None:
     office = make_office()
-    indexer = Indexer(office.store, office.log)
+    indexer = Indexer(office.store, office.log, office.clock)
     await add(office.store, 1, 2, 3)
     running = asyncio.create_task(indexer.run())
     indexer.searched(BOX)
@@ -54,9 +58,38 @@ async def test_a_searched_mailbox_gets_its_index_and_others_none(make_office: Ma
     assert await progress(office.store, OTHER) is None
 
 
+class SlowWork(JumpingClock):
+    """A clock on which work takes a second, and each turn of the event loop so long; it notes the rests."""
+
+    def __init__(self, turn: int) -> None:
+        super().__init__()
+        self.rests: list[float] = []
+        self._takes = itertools.cycle([SECOND, 0, *([turn, 0] if turn > BUSY else [turn, 0] * TURNS)])
+
+    def now(self) -> Instant:
+        time = super().now()
+        self.jump_to(time + next(self._takes))
+        return time
+
+    async def sleep(self, seconds: float) -> None:
+        self.rests.append(seconds)
+
+
+@pytest.mark.parametrize(("turn", "rests"), [(BUSY + 1, {RESTS * 1.0}), (BUSY, set())])
+async def test_who_indexes_beside_others_rests_longer_than_it_works(
+    make_office: MakeOffice, turn: int, rests: set[float]
+) -> None:
+    office, clock = make_office(), SlowWork(turn)
+    indexer = Indexer(office.store, office.log, clock)
+    await add(office.store, 1)
+    await indexer.catch_up(BOX)
+    assert set(clock.rests) == rests
+    assert await found(office.store) == [1]
+
+
 async def test_what_comes_later_is_added_by_the_maintenance(make_office: MakeOffice) -> None:
     office = make_office()
-    indexer = Indexer(office.store, office.log)
+    indexer = Indexer(office.store, office.log, office.clock)
     await indexer.keep(BOX)
     assert await progress(office.store) is None
     await add(office.store, 1)
@@ -68,7 +101,7 @@ async def test_what_comes_later_is_added_by_the_maintenance(make_office: MakeOff
 
 async def test_words_of_what_is_gone_are_forgotten(make_office: MakeOffice) -> None:
     office = make_office()
-    indexer = Indexer(office.store, office.log)
+    indexer = Indexer(office.store, office.log, office.clock)
     await add(office.store, 1, 2)
     await office.store.write(lambda tx: messages.add(tx, item(3, BOX, subject="secret")))
     await indexer.catch_up(BOX)
@@ -88,7 +121,7 @@ async def test_words_of_what_is_gone_are_forgotten(make_office: MakeOffice) -> N
 
 async def test_an_index_that_fails_is_told_and_tried_again(make_office: MakeOffice) -> None:
     office = make_office()
-    indexer = Indexer(office.store, office.log)
+    indexer = Indexer(office.store, office.log, office.clock)
     await add(office.store, 1)
     office.store.breaks = lambda fn: StoreError("the disk is full")
     running = asyncio.create_task(indexer.run())
@@ -111,7 +144,7 @@ async def test_two_nodes_index_one_mailbox_together(
     monkeypatch.setattr(indexing, "WORDS", 3)
     monkeypatch.setattr(words, "BLOCK", 4)
     nodes = [make_nodes(), make_nodes()]
-    indexers = [Indexer(node.store, node.log) for node in nodes]
+    indexers = [Indexer(node.store, node.log, node.clock) for node in nodes]
     await add(nodes[0].store, *range(1, 41))
     await asyncio.gather(*(indexer.catch_up(BOX) for indexer in indexers))
     await add(nodes[1].store, *range(41, 61))

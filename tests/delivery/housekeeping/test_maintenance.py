@@ -23,8 +23,11 @@ from graphpost.delivery.housekeeping.maintenance import (
 from graphpost.errors import StoreError
 from graphpost.mail.mailbox import INBOX, RECOVERABLE
 from graphpost.mail.message import Attachment, ContentRef, Item, Message
-from graphpost.store import accounts, changes, contents, deleted, deliveries, forgetting, messages
-from graphpost.store.changes import Mark
+from graphpost.store import contents
+from graphpost.store.directory import accounts, deleted
+from graphpost.store.mailbox import changes, forgetting, messages
+from graphpost.store.mailbox.changes import Mark
+from graphpost.store.queue import deliveries
 from graphpost.store.store import Tx
 
 pytestmark = pytest.mark.anyio
@@ -43,7 +46,7 @@ def maintenance(office: Office) -> Maintenance:
         office.log,
         REMOVALS_SECONDS,
         REPEATS_SECONDS,
-        Indexer(office.store, office.log).keep,
+        Indexer(office.store, office.log, office.clock).keep,
         _nothing,
     )
 

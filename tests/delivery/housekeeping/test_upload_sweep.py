@@ -16,10 +16,10 @@ from graphpost.delivery.housekeeping.indexing import Indexer
 from graphpost.delivery.housekeeping.maintenance import Maintenance
 from graphpost.mail.mailbox import DRAFTS
 from graphpost.maillog import MailLog
-from graphpost.store import messages, uploads
 from graphpost.store.blobs import FileBlobs
-from graphpost.store.sqlite import SqliteStore
-from graphpost.store.uploads import Upload, part_name
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.store.mailbox import messages, uploads
+from graphpost.store.mailbox.uploads import Upload, part_name
 from graphpost.testing.clock import JumpingClock
 
 pytestmark = pytest.mark.anyio
@@ -43,7 +43,7 @@ class House:
             log,
             3600.0,
             3600.0,
-            Indexer(store, log).keep,
+            Indexer(store, log, self.clock).keep,
             _nothing,
         )
 

@@ -13,8 +13,8 @@ from graphpost.config import LogSettings
 from graphpost.delivery.outbound.levels import DAY, REMEMBERED, Levels
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import tls
-from graphpost.store.tls import Level
+from graphpost.store.queue import tls
+from graphpost.store.queue.tls import Level
 from graphpost.testing.clock import START, JumpingClock
 from graphpost.transport.security import TlsLevel
 

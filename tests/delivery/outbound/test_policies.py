@@ -12,9 +12,15 @@ from tests.delivery.post import open_sqlite
 
 from graphpost.config import LogSettings, RouteSettings
 from graphpost.delivery.outbound.levels import Levels
-from graphpost.delivery.outbound.policies import LOOK_SECONDS, RETRY_SECONDS, ROUND_SECONDS, Policies
+from graphpost.delivery.outbound.policies import (
+    LOOK_SECONDS,
+    RETRY_SECONDS,
+    ROUND_SECONDS,
+    SOONEST_SECONDS,
+    Policies,
+)
 from graphpost.maillog import MailLog
-from graphpost.store import tls
+from graphpost.store.queue import tls
 from graphpost.store.store import Store
 from graphpost.testing.clock import JumpingClock
 from graphpost.transport.mta_sts import Policy, PolicyError, parse_policy
@@ -178,6 +184,21 @@ async def test_a_policy_counts_to_its_end_whatever_dns_says(
     assert await mode(policies) == "enforce"
     await clock.advance(1)
     assert await mode(policies) == "nothing"
+
+
+@pytest.mark.parametrize(("max_age", "found"), [(0, "nothing"), (5, "enforce")])
+async def test_a_policy_that_hardly_lasts_does_not_have_us_fetch_with_every_message(
+    policies: Policies, far: Far, clock: JumpingClock, max_age: int, found: str
+) -> None:
+    far.policy = far.text("enforce", max_age=max_age)
+    assert await mode(policies) == found
+    for _ in range(10):
+        clock.jump_to(clock.now() + 5_000_000)
+        assert await mode(policies) == "nothing"
+    assert (far.looked, far.fetched) == (1, 1)
+    await clock.advance(SOONEST_SECONDS)
+    assert await mode(policies) == found
+    assert (far.looked, far.fetched) == (2, 2)
 
 
 async def test_a_fetch_that_fails_is_tried_again_and_the_old_policy_counts_to_its_end(

@@ -12,9 +12,9 @@ from graphpost.delivery.outbound.suppressing import SuppressedCourier, Suppressi
 from graphpost.delivery.routing import LOCAL, SUPPRESSED, Router
 from graphpost.delivery.settle import Conclusion
 from graphpost.mail.mailbox import Directory
-from graphpost.store import suppressions
-from graphpost.store.deliveries import Recipient, Saying
-from graphpost.store.suppressions import Suppression
+from graphpost.store.queue import suppressions
+from graphpost.store.queue.deliveries import Recipient, Saying
+from graphpost.store.queue.suppressions import Suppression
 from graphpost.transport.courier import Failed, Reply
 
 pytestmark = pytest.mark.anyio

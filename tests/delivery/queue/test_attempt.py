@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from tests.delivery.conftest import MakeOffice
-from tests.delivery.post import NEVER, YES, Office
+from tests.delivery.post import DEAD, HOUR, LATER, NEVER, YES, Office
 
+from graphpost.clock import SECOND
 from graphpost.errors import StoreError
 from graphpost.mail.message import Attachment, ContentRef, Item
-from graphpost.store import contents, interventions, messages
-from graphpost.store.deliveries import HELD
-from graphpost.store.lookups import ANY
+from graphpost.store import contents
+from graphpost.store.mailbox import messages
+from graphpost.store.queue import interventions
+from graphpost.store.queue.deliveries import HELD, QUEUED, Delivery
+from graphpost.store.queue.lookups import ANY
 from graphpost.transport.courier import Envelope, Outcome
 
 pytestmark = pytest.mark.anyio
@@ -126,6 +130,60 @@ async def test_a_courier_that_misbehaves_defers_its_mail_and_stops_nobody(office
     office.one.says(YES)
     await office.run_until_done(60)
     assert office.one.addresses == ["a@one.test", "a@one.test"]
+
+
+async def test_a_courier_that_misbehaves_for_ever_ends_in_a_report(office: Office) -> None:
+    def script(envelope: Envelope) -> Sequence[Outcome]:
+        raise KeyError("a defect")
+
+    office.one.script = script
+    await office.send("a@one.test")
+    await office.run_until_done()
+    assert [item.message.subject for item in await office.inbox()] == [
+        "Delivery delayed: Lunch",
+        "Undeliverable: Lunch",
+    ]
+
+
+async def test_a_message_that_cannot_be_read_for_a_while_is_neither_given_up_nor_forgotten(
+    office: Office,
+) -> None:
+    office.one.says(LATER)
+    office.two.says(DEAD)
+    await office.send("a@one.test", attachments=ATTACHED, contents={5: bytes(100_000)})
+    await office.send("b@two.test", attachments=ATTACHED, contents={5: bytes(100_000)})
+    await office.settle_down()
+    read = office.attempts._read
+
+    async def fail(delivery: Delivery) -> NoReturn:
+        raise StoreError("the bucket does not answer")
+
+    office.attempts._read = fail  # type: ignore[method-assign]
+    for _ in range(60):
+        office.clock.jump_to(office.clock.now() + round(HOUR * SECOND))
+        await office.settle_down()
+    assert len(await office.queue(state=QUEUED)) == 2
+    assert await office.inbox() == []
+    office.attempts._read = read  # type: ignore[method-assign]
+    await office.run_until_done()
+    subjects = [item.message.subject for item in await office.inbox()]
+    assert subjects == ["Undeliverable: Lunch"] * 2
+
+
+async def test_a_message_whose_composing_fails_for_ever_is_set_aside_in_the_end(office: Office) -> None:
+    office.one.says(LATER)
+    await office.send("a@one.test", attachments=ATTACHED, contents={5: bytes(100_000)})
+    await office.settle_down()
+
+    async def fail(delivery: Delivery) -> NoReturn:
+        raise KeyError("a defect")
+
+    office.attempts._read = fail  # type: ignore[method-assign]
+    await office.run_until_done()
+    (delivery,) = await office.queue()
+    assert delivery.state == HELD
+    assert await office.inbox() == []
+    assert "set-aside" in office.said()
 
 
 class FailingReporter:

@@ -9,7 +9,7 @@ from tests.delivery.post import LATER, ONE, SETTINGS, YES, Office, ScriptedCouri
 
 from graphpost.clock import SECOND
 from graphpost.config import RouteSettings
-from graphpost.store import deliveries
+from graphpost.store.queue import deliveries
 from graphpost.transport.courier import Envelope, Outcome
 
 pytestmark = pytest.mark.anyio

@@ -7,8 +7,8 @@ from tests.delivery.conftest import MakeOffice
 from tests.delivery.post import DEAD, HOUR, YES, Office
 
 from graphpost.clock import SECOND
-from graphpost.store import interventions
-from graphpost.store.lookups import ANY
+from graphpost.store.queue import interventions
+from graphpost.store.queue.lookups import ANY
 
 pytestmark = pytest.mark.anyio
 

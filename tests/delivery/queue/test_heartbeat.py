@@ -17,7 +17,7 @@ from graphpost.config import LogSettings
 from graphpost.delivery.queue.heartbeat import BEATS, Heartbeat
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import deliveries
+from graphpost.store.queue import deliveries
 from graphpost.testing.clock import JumpingClock
 
 pytestmark = pytest.mark.anyio

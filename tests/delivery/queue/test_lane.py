@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from graphpost.delivery.queue.lane import FRESH_PER_RETRY, Job, Lane, Limits
 from graphpost.delivery.queue.lanes import Lanes
-from graphpost.store.deliveries import Delivery
+from graphpost.store.queue.deliveries import Delivery
 
 NOW = 1_767_225_600_000_000
 

@@ -6,7 +6,7 @@ from tests.delivery.post import DEAD, ONE, YES, Office
 
 from graphpost.clock import SECOND, Instant
 from graphpost.delivery.queue.lane import Limits
-from graphpost.store import deliveries
+from graphpost.store.queue import deliveries
 
 pytestmark = pytest.mark.anyio
 

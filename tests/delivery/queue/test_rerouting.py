@@ -8,8 +8,9 @@ from tests.store.made import delivery as made
 from graphpost.config import RouteSettings
 from graphpost.delivery.queue.rerouting import divided
 from graphpost.mail.mailbox import Directory
-from graphpost.store import deliveries, destinations, messages, rerouting
-from graphpost.store.deliveries import QUEUED, Delivery, Recipient
+from graphpost.store.mailbox import messages
+from graphpost.store.queue import deliveries, destinations, rerouting
+from graphpost.store.queue.deliveries import QUEUED, Delivery, Recipient
 
 pytestmark = pytest.mark.anyio
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from tests.delivery.post import ALEX, NEVER, Office, settling
 
-from graphpost.store.deliveries import HELD
+from graphpost.store.queue.deliveries import HELD
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ from tests.delivery.conftest import MakeOffice
 from tests.delivery.post import DEAD, SETTINGS, YES, Office, Script, ScriptedCourier
 
 from graphpost.config import RouteSettings
-from graphpost.store import deliveries
+from graphpost.store.queue import deliveries
 from graphpost.transport.courier import Envelope, Outcome
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests.delivery.conftest import MakeOffice
-from tests.delivery.post import DEAD, HOUR, LATER, ONE, SETTINGS, YES, Office
+from tests.delivery.post import DEAD, HOUR, LATER, ONE, SETTINGS, YES, Office, furnish
 
 from graphpost.clock import SECOND, Instant
+from graphpost.delivery.queue import waiting
 from graphpost.delivery.queue.lane import Limits
-from graphpost.store import deliveries
-from graphpost.store.deliveries import QUEUED
+from graphpost.store.queue import deliveries
+from graphpost.store.queue.deliveries import QUEUED
 
 pytestmark = pytest.mark.anyio
 
@@ -123,6 +124,23 @@ async def waits(office: Office, subject: str, sent: dict[str, Instant]) -> dict[
     return found
 
 
+async def test_of_many_that_wait_everybody_is_told(
+    make_office: MakeOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "READ_FIRST", 3)
+    monkeypatch.setattr(waiting, "READ_MORE", 5)
+    monkeypatch.setattr(waiting, "CLAIM_AT_ONCE", 2)
+    office = make_office(limit=1)
+    await office.worker.start()
+    office.one.says(DEAD)
+    for number in range(40):
+        await office.send(f"a{number}@one.test")
+    await pass_time(office, 4 * HOUR - 60, 3000.0)
+    assert await reports(office) == []
+    await pass_time(office, 60 + LATE, 60.0)
+    assert await subjects(office) == {DELAYED: 40}
+
+
 async def test_what_was_told_of_goes_when_the_destination_is_back(make_office: MakeOffice) -> None:
     office = make_office(limit=1)
     await office.worker.start()
@@ -179,6 +197,30 @@ async def test_what_waits_in_memory_is_told_of_too(make_office: MakeOffice) -> N
     await pass_time(office, 2.0, 1.0)
     await office.until_done(5)
     assert sorted(office.one.addresses) == [f"a{number}@one.test" for number in range(5)]
+
+
+@pytest.mark.slow
+async def test_of_two_nodes_one_tells(make_nodes: MakeOffice) -> None:
+    here, there = make_nodes(limit=1), make_nodes(limit=1)
+    start = here.clock.now()
+    await furnish(here.store)
+    for office in (here, there):
+        office.one.says(DEAD)
+        await office.worker.start()
+    for number in range(10):
+        await here.send(f"a{number}@one.test")
+        await there.send(f"b{number}@one.test")
+    for minutes in (239, 242, 244):
+        here.clock.jump_to(start + minutes * 60 * SECOND)
+        for office in (here, there):
+            polls = office.store.polls + 3
+            await office.until(
+                lambda office=office, least=polls: (
+                    office.store.polls >= least and not office.worker._waiting._is_looking
+                )
+            )
+            await office.settler.caught_up()
+    assert await subjects(here) == {DELAYED: 20}
 
 
 async def test_what_is_held_is_left_alone(make_office: MakeOffice) -> None:

@@ -22,10 +22,10 @@ from tests.delivery.post import (
 )
 
 from graphpost.clock import SECOND
-from graphpost.store import interventions
-from graphpost.store.deliveries import DONE, HELD, QUEUED
-from graphpost.store.lookups import ANY
-from graphpost.transport.courier import Envelope, Outcome
+from graphpost.store.queue import interventions
+from graphpost.store.queue.deliveries import DONE, HELD, QUEUED
+from graphpost.store.queue.lookups import ANY
+from graphpost.transport.courier import Deferred, Envelope, Outcome, Reply
 
 pytestmark = pytest.mark.anyio
 
@@ -73,6 +73,19 @@ async def test_every_attempt_sends_the_same_bytes(office: Office) -> None:
     await office.run_until_done(30)
     assert len({data for _, _, data in office.one.taken}) == 1
     assert len({envelope.envelope_id for _, envelope, _ in office.one.taken}) == 1
+
+
+async def test_a_host_that_takes_few_recipients_at_a_time_gets_them_one_group_after_the_other(
+    office: Office,
+) -> None:
+    too_many = Deferred(Reply(452, "4.5.3", "too many recipients", "mx.one.test"))
+    office.one.script = lambda envelope: [YES, YES, *[too_many] * (len(envelope.recipients) - 2)][
+        : len(envelope.recipients)
+    ]
+    await office.send(*(f"a{number}@one.test" for number in range(7)))
+    await office.until_done(1)
+    assert [len(envelope.recipients) for _, envelope, _ in office.one.taken] == [7, 5, 3, 1]
+    assert office.one.times == [0, 0, 0]
 
 
 async def test_a_rejected_recipient_does_not_stop_the_others(office: Office) -> None:

@@ -17,8 +17,8 @@ from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.message import Address, Header, Item, ZonedTime
 from graphpost.mail.preferences import AutomaticReplies, PersonalSettings
 from graphpost.mail.rules import Actions, Rule
-from graphpost.store import preferences
-from graphpost.store.preferences import MOST_ANSWERED, Entry, Kind
+from graphpost.store.mailbox import preferences
+from graphpost.store.mailbox.preferences import MOST_ANSWERED, Entry, Kind
 
 pytestmark = pytest.mark.anyio
 AWAY = AutomaticReplies("alwaysEnabled", "all", "<p>Away, <b>in</b></p>", "Away, out")

@@ -13,8 +13,9 @@ from graphpost.delivery import filing
 from graphpost.mail.mailbox import WELL_KNOWN
 from graphpost.mail.message import Address, Item
 from graphpost.mail.rules import Actions, Rule
-from graphpost.store import messages, preferences, reported
-from graphpost.store.preferences import Entry, Kind
+from graphpost.store.mailbox import messages, preferences
+from graphpost.store.mailbox.preferences import Entry, Kind
+from graphpost.store.queue import reported
 
 pytestmark = pytest.mark.anyio
 ARCHIVE = WELL_KNOWN["archive"][0]

@@ -17,7 +17,7 @@ from tests.graph.study import (
 
 from graphpost.config import LimitSettings
 from graphpost.graph.attachments.uploads import RETRY_SECONDS
-from graphpost.store import uploads
+from graphpost.store.mailbox import uploads
 
 __all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio

@@ -14,20 +14,21 @@ from tests.graph.desk import ADELE, ALEX, APP, NOW, StillClock
 from tests.store.made import item, upload
 
 from graphpost.clock import SECOND
-from graphpost.config import LimitSettings
-from graphpost.errors import GraphError, Unavailable
+from graphpost.config import AccountSettings, LimitSettings
+from graphpost.delivery.quotas import Quotas
+from graphpost.errors import GraphError, InsufficientStorage, Unavailable
 from graphpost.graph.attachments.uploading import Uploads
 from graphpost.graph.attachments.uploads import Place
 from graphpost.graph.call import Reply, Request, Services
 from graphpost.ids import Numbers, message_id_text
 from graphpost.mail.mailbox import DRAFTS, Directory
 from graphpost.mail.message import Attachment, ContentRef
-from graphpost.store import folders, messages, uploads
 from graphpost.store.blobs import FileBlobs
-from graphpost.store.deferrals import Requester
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
+from graphpost.store.mailbox import folders, messages, uploads
+from graphpost.store.mailbox.deferrals import Requester
+from graphpost.store.mailbox.uploads import part_name
 from graphpost.store.store import Store, Tx
-from graphpost.store.uploads import part_name
 
 pytestmark = pytest.mark.anyio
 NUMBER, TOKEN = 77, "t" * 43
@@ -61,7 +62,7 @@ class Building:
                 limits=LimitSettings(),
                 tenant_id="",
                 notifier=cast(Any, None),
-                quotas=cast(Any, None),
+                quotas=Quotas(self.store, AccountSettings(), clock, cast(Any, None)),
             )
         )
 
@@ -218,3 +219,15 @@ async def test_who_opened_it_must_still_be_one_who_may(
     with pytest.raises(GraphError) as caught:
         await put(node, 0, b"01234")
     assert caught.value.status == wanted
+
+
+async def test_what_is_finished_has_to_fit_into_the_mailbox_as_it_is_then(building: Building) -> None:
+    building.directory = Directory.of([msgspec.structs.replace(ADELE, quota=9)])
+    for _ in range(2):
+        with pytest.raises(InsufficientStorage):
+            await put(building.node(), 0, b"0123456789")
+    found = await building.store.read(lambda tx: messages.get(tx, ADELE.mailbox_id, 1))
+    assert found is not None
+    assert found.message.attachments == ()
+    building.directory = Directory.of([ADELE])
+    assert (await put(building.node(), 0, b"0123456789")).status == 201

@@ -36,7 +36,7 @@ from graphpost.graph.delta.messages import message_delta, refuse_delta
 from graphpost.graph.delta.tokens import SyncState, parse_token, token_text
 from graphpost.graph.messages.reading import list_messages
 from graphpost.mail.mailbox import INBOX, ROOT, SENT_ITEMS, Folder
-from graphpost.store import folders, messages, removals, trees
+from graphpost.store.mailbox import folders, messages, removals, trees
 from graphpost.store.store import Tx
 
 IMMUTABLE = {"prefer": 'IdType="ImmutableId"'}

@@ -14,8 +14,9 @@ from graphpost.graph.delta import messages as delta
 from graphpost.graph.messages import listing
 from graphpost.mail.mailbox import INBOX
 from graphpost.mail.message import Attachment, Body, ContentRef
-from graphpost.store import contents, messages, portions
+from graphpost.store import contents
 from graphpost.store.contents import Content
+from graphpost.store.mailbox import messages, portions
 from graphpost.store.store import Tx
 
 __all__ = ["anyio_backend", "open_store", "postgres_url", "study"]

@@ -14,8 +14,10 @@ from tests.store.made import delivery, item
 from graphpost.graph.folders import changing as folder_changes
 from graphpost.mail.mailbox import WELL_KNOWN
 from graphpost.mail.message import Attachment, ContentRef
-from graphpost.store import contents, deliveries, folders, messages, trees
+from graphpost.store import contents
 from graphpost.store.contents import Content
+from graphpost.store.mailbox import folders, messages, trees
+from graphpost.store.queue import deliveries
 
 EXISTS = "A folder with the specified name already exists."
 WORDS = ("displayName", "parentFolderId", "childFolderCount", "unreadItemCount", "totalItemCount", "isHidden")

@@ -180,6 +180,7 @@ def test_messages_are_filtered(shelf, text, count):
         ("$orderby=receivedDateTime desc", "Report 199"),
         ("$orderby=from/emailAddress/name desc,receivedDateTime desc", "Report 199"),
         ("$orderby=importance desc,subject", "Invoice 0"),
+        ("$orderby=" + ",".join(f"a.x{n}/receivedDateTime desc" for n in range(3000)), "Report 199"),
         ("$filter=isRead eq true&$orderby=receivedDateTime desc", "Report 199"),
         ("$filter=isRead eq true", "Report 1"),  # the oldest first, as Graph documents it
     ],

@@ -9,7 +9,8 @@ from tests.graph.study import Study, anyio_backend, open_store, postgres_url, st
 
 from graphpost.graph.keys import parse_item_id
 from graphpost.mail.mailbox import NO_FOLDER
-from graphpost.store import contents, messages
+from graphpost.store import contents
+from graphpost.store.mailbox import messages
 
 __all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio

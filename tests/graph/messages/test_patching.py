@@ -14,7 +14,7 @@ from tests.graph.study import Study, anyio_backend, open_store, postgres_url, st
 
 from graphpost.graph.schema import MESSAGE
 from graphpost.mail.mailbox import SENT_ITEMS
-from graphpost.store import messages
+from graphpost.store.mailbox import messages
 
 __all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio

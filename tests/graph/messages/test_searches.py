@@ -17,7 +17,8 @@ from tests.graph.study import Answer
 
 from graphpost.graph.messages import searching as paging
 from graphpost.mail.mailbox import INBOX, NO_FOLDER, RECOVERABLE, SENT_ITEMS
-from graphpost.store import candidates, indexing, messages, searching, words
+from graphpost.store.mailbox import messages
+from graphpost.store.search import candidates, indexing, searching, words
 from graphpost.store.store import Tx
 
 __all__ = ["room"]

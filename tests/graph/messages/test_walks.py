@@ -14,7 +14,7 @@ from tests.graph.room import BOX, Room, numbers, room
 
 from graphpost.ids import parse_folder_id
 from graphpost.mail.mailbox import INBOX, ROOT, SENT_ITEMS, Folder
-from graphpost.store import folders, messages
+from graphpost.store.mailbox import folders, messages
 from graphpost.store.store import Tx
 
 __all__ = ["room"]

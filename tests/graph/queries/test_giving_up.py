@@ -17,7 +17,8 @@ from graphpost.graph.messages import listing
 from graphpost.graph.queries.filtering import MAX_LOOKS
 from graphpost.mail.mailbox import INBOX
 from graphpost.mail.message import Body
-from graphpost.store import messages, searching
+from graphpost.store.mailbox import messages
+from graphpost.store.search import searching
 from graphpost.store.store import Tx
 
 __all__ = ["anyio_backend", "open_store", "postgres_url", "study"]

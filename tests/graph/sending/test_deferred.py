@@ -25,7 +25,8 @@ from graphpost.config import LimitSettings
 from graphpost.delivery.acceptance.dispatch import Dispatcher
 from graphpost.graph.sending.due import due_check
 from graphpost.mail.mailbox import Directory
-from graphpost.store import deferrals, deliveries
+from graphpost.store.mailbox import deferrals
+from graphpost.store.queue import deliveries
 
 __all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio

@@ -18,7 +18,7 @@ from graphpost.clock import SECOND, Instant, to_text
 from graphpost.config import LimitSettings
 from graphpost.graph.sending.due import due_check
 from graphpost.mail.mailbox import Directory
-from graphpost.store.sqlite import SqliteStore
+from graphpost.store.databases.sqlite import SqliteStore
 
 IMMUTABLE = {"prefer": 'IdType="ImmutableId"'}
 Step = tuple[str, int, int]

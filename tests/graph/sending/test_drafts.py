@@ -16,7 +16,7 @@ from tests.graph.study import Study, anyio_backend, open_store, postgres_url, st
 from graphpost.clock import SECOND
 from graphpost.errors import PreconditionFailed
 from graphpost.ids import folder_id_text
-from graphpost.store import deliveries
+from graphpost.store.queue import deliveries
 
 __all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio

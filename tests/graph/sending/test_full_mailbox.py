@@ -61,3 +61,38 @@ async def test_who_makes_room_sends_at_once(study: Study) -> None:
     (moved,) = (await study.get("mailFolders/archive/messages")).json["value"]
     assert (await study.post(f"messages/{moved['id']}/permanentDelete")).status == 204
     assert (await study.post("sendMail", LETTER)).status == 202
+
+
+async def test_what_is_there_is_not_made_longer_than_there_is_room(study: Study) -> None:
+    """Not once either: what is asked for counts, and not only what is there."""
+    draft = await study.draft(body={"contentType": "text", "content": "x" * 2000})
+    bound(study, 5000)
+    for length, status in ((9000, 507), (3000, 200), (100, 200), (9000, 507)):
+        body = {"body": {"contentType": "text", "content": "y" * length}}
+        assert (await study.patch(f"messages/{draft.id}", body)).status == status, length
+    assert "y" * 100 in (await study.get(f"messages/{draft.id}")).json["body"]["content"]
+
+
+async def test_a_copy_needs_room_for_all_that_is_copied(study: Study) -> None:
+    draft = await study.draft(body={"contentType": "text", "content": "x" * 20_000})
+    made = await study.post("mailFolders", {"displayName": "Kept"})
+    inner = await study.post(f"mailFolders/{made.id}/childFolders", {"displayName": "Inner"})
+    bound(study, 70_000)
+    to_inner = {"destinationId": inner.id}
+    assert (await study.post(f"messages/{draft.id}/copy", to_inner)).status == 201
+    assert (await study.post(f"messages/{draft.id}/copy", to_inner)).status == 201
+    for path in (f"messages/{draft.id}/copy", f"mailFolders/{made.id}/copy"):
+        answer = await study.post(path, {"destinationId": "archive"})
+        assert (answer.status, answer.json["error"]["code"]) == (507, "ErrorQuotaExceeded"), path
+    assert (await study.get("mailFolders/archive/childFolders")).json["value"] == []
+    bound(study, 120_000)
+    assert (await study.post(f"mailFolders/{made.id}/copy", {"destinationId": "archive"})).status == 200
+
+
+async def test_what_comes_back_from_where_it_does_not_count_needs_room(study: Study) -> None:
+    draft = await study.draft(body={"contentType": "text", "content": "x" * 2000})
+    moved = await study.post(f"messages/{draft.id}/move", {"destinationId": "recoverableitemsdeletions"})
+    other = await study.draft(body={"contentType": "text", "content": "x" * 2000})
+    bound(study, 3000)
+    assert (await study.post(f"messages/{moved.id}/move", {"destinationId": "inbox"})).status == 507
+    assert (await study.post(f"messages/{other.id}/move", {"destinationId": "inbox"})).status == 201

@@ -189,3 +189,20 @@ async def test_who_is_slower_keeps_nothing(study: Study) -> None:
     assert await study.store.read(lambda tx: repeats.find(tx, 2, later)) is None
     assert await study.store.write(lambda tx: repeats.prune(tx, 1, 200, 10)) == 0
     assert await study.store.write(lambda tx: repeats.prune(tx, 1, 201, 10)) == 1
+
+
+async def test_the_requests_of_a_batch_that_share_its_id_are_several(study: Study) -> None:
+    """SDKs give an id to the batch alone: two that say the same are two messages, and all of it again is none."""
+    settle(study, always=True)
+    part = {
+        "method": "POST",
+        "url": "/me/sendMail",
+        "body": BODY,
+        "headers": {"Content-Type": "application/json"},
+    }
+    own = {**part, "headers": {**part["headers"], "client-request-id": "own"}}  # type: ignore[dict-item]
+    batch = {"requests": [{**part, "id": "1"}, {**part, "id": "2"}, {**own, "id": "3"}, {**own, "id": "4"}]}
+    for sent in (3, 3):
+        answer = await study.post("/v1.0/$batch", batch, **{"client-request-id": "batch"})
+        assert {each["status"] for each in answer.json["responses"]} == {202}
+        assert await queued(study) == sent

@@ -14,7 +14,7 @@ from tests.graph.study import Study, anyio_backend, open_store, postgres_url, st
 
 from graphpost.clock import SECOND
 from graphpost.mail.thread import conversation_of, is_index
-from graphpost.store import deliveries
+from graphpost.store.queue import deliveries
 
 __all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio

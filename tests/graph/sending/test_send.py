@@ -11,7 +11,7 @@ import pytest
 from tests.graph.desk import ADELE, ALEX, Desk
 from tests.graph.wrong_requests import GOOD, mime, to
 
-from graphpost.delivery.acceptance.submit import Submission
+from graphpost.delivery.acceptance.submissions import Submission
 from graphpost.mail.message import Address, Item
 
 SEND = "/v1.0/me/sendMail"

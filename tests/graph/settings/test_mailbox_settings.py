@@ -9,7 +9,7 @@ from tests.graph.desk import ADELE, ALEX
 from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study, to
 from tests.graph.test_metadata import members, schema
 
-from graphpost.store import preferences
+from graphpost.store.mailbox import preferences
 
 __all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio

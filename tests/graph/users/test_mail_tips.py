@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.graph.desk import ADELE, ALEX
+from tests.graph.desk import APP as APPLICATION
 from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study
+
+from graphpost.mail.mailbox import Directory
 
 __all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
@@ -131,3 +135,11 @@ async def test_what_cannot_be_asked_is_refused(study: Study, body: Any, code: st
 async def test_a_token_that_reads_no_mail_gets_none(study: Study) -> None:
     body = {"EmailAddresses": [ALEX.address]}
     assert (await study.post("getMailTips", body, token="user-with-settings")).error[0] == 403
+
+
+async def test_who_has_no_room_says_so(study: Study) -> None:
+    await study.draft(body={"contentType": "text", "content": "x" * 3000})
+    boxes = [replace(ADELE, quota=2000), replace(ALEX, quota=2000)]
+    study.office.directory = Directory.of(boxes, [APPLICATION])
+    found = await tips(study, ADELE.address, ALEX.address, "zoe@one.test", options="mailboxFullStatus")
+    assert [each["mailboxFull"] for each in found] == [True, False, False]

@@ -13,11 +13,13 @@ from graphpost.errors import NotFound, PreconditionFailed
 from graphpost.mail.deferral import is_timed
 from graphpost.mail.mailbox import DELETED_ITEMS, DRAFTS, RECOVERABLE
 from graphpost.mail.message import Item
-from graphpost.store import audit, contents, deferrals, deliveries, folders, messages, repeats
+from graphpost.store import audit, contents, repeats
 from graphpost.store.audit import Entry
 from graphpost.store.contents import Content
-from graphpost.store.deferrals import Deferral
-from graphpost.store.deliveries import Delivery
+from graphpost.store.mailbox import deferrals, folders, messages
+from graphpost.store.mailbox.deferrals import Deferral
+from graphpost.store.queue import deliveries
+from graphpost.store.queue.deliveries import Delivery
 from graphpost.store.repeats import Once
 from graphpost.store.store import Tx
 

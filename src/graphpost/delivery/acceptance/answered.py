@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from graphpost.clock import to_text
 from graphpost.mail.mailbox import NO_FOLDER
 from graphpost.mail.message import ExtendedProperty, Item, Verb
-from graphpost.store import messages
+from graphpost.store.mailbox import messages
 from graphpost.store.store import Tx
 
 VERBS: Final[dict[Verb, tuple[str, str]]] = {  # the verb and the icon

@@ -20,7 +20,7 @@ from graphpost.delivery.settle import Conclusion
 from graphpost.errors import Unavailable
 from graphpost.mail.message import Address
 from graphpost.maillog import MailLog
-from graphpost.store import deliveries
+from graphpost.store.queue import deliveries
 from graphpost.store.store import Store
 
 RETRY_SECONDS: Final = 30

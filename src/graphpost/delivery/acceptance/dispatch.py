@@ -30,10 +30,11 @@ from graphpost.mail.mailbox import DELETED_ITEMS, RECOVERABLE, Directory, Mailbo
 from graphpost.mail.message import Item, Message
 from graphpost.mail.relay import read_header
 from graphpost.maillog import MailLog
-from graphpost.store import contents, deferrals, folders, messages
+from graphpost.store import contents
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
-from graphpost.store.deferrals import Deferral
+from graphpost.store.mailbox import deferrals, folders, messages
+from graphpost.store.mailbox.deferrals import Deferral
 from graphpost.store.store import Store, Tx
 
 LOOK_SECONDS: Final = 1.0

@@ -2,7 +2,7 @@
 
 When `submit` or `submit_draft` returns, the message is on disk: in Sent Items (or in no folder when no copy is wanted)
 and in the queue.  Nothing after that point is reported to the client: failures come back as mail.  `keep` makes drafts
-durable, which are sent later or never.  What asks for a later time stays in Drafts and waits (`delivery.dispatch`).
+durable, which are sent later or never.  What asks for a later time stays in Drafts and waits (`delivery.acceptance.dispatch`).
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import DeliverySettings
-from graphpost.delivery.acceptance.accepting import Source, adding, deferring, keeping, noted, sending
+from graphpost.delivery.acceptance.accepting import adding, deferring, keeping, noted, sending
 from graphpost.delivery.acceptance.capacity import Capacity
 from graphpost.delivery.acceptance.rationing import Rations
+from graphpost.delivery.acceptance.submissions import Draft, Submission
 from graphpost.delivery.items import completed, new_item
 from graphpost.delivery.queue.lane import Job
 from graphpost.delivery.queue.worker import Worker
@@ -34,44 +34,14 @@ from graphpost.store import contents
 from graphpost.store.audit import Actor, Entry, Record, entry_of
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
-from graphpost.store.deferrals import NOBODY as UNKNOWN
-from graphpost.store.deferrals import Deferral, Requester
-from graphpost.store.deliveries import Delivery
+from graphpost.store.mailbox.deferrals import NOBODY as UNKNOWN
+from graphpost.store.mailbox.deferrals import Deferral, Requester
+from graphpost.store.queue.deliveries import Delivery
 from graphpost.store.repeats import Once
 from graphpost.store.store import Store, Tx
 
 KEPT_IN_MEMORY: Final = 16_384  # larger messages are read back when their turn comes
 IN_THREAD: Final = 262_144  # contents above this are hashed and written outside the event loop
-
-
-class Submission(Struct, frozen=True, kw_only=True):
-    """What somebody sends; with `once`, only if it was not sent before.
-
-    `message` is complete: `from_` and `sender` set, every address valid; an empty internet_message_id, date and
-    conversation index are filled in here.  `contents` are the bytes its ContentRefs name (ids from `Numbers`).
-    """
-
-    mailbox: Mailbox
-    message: Message
-    contents: Mapping[int, bytes]
-    save: bool = True
-    request_id: str = ""
-    source: Source | None = None
-    requester: Requester = UNKNOWN
-    once: Once | None = None
-    actor: Actor | None = None  # whom the audit log shall name
-    recipients: tuple[Address, ...] | None = None  # when they are not those that the message names
-
-
-class Draft(Struct, frozen=True, kw_only=True):
-    """What somebody writes, to be kept in a folder; `message` and `contents` as in a Submission."""
-
-    mailbox: Mailbox
-    message: Message
-    contents: Mapping[int, bytes]
-    folder_id: int
-    is_read: bool = True
-    source: Source | None = None
 
 
 class Submitter:

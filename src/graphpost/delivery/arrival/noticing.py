@@ -18,9 +18,9 @@ from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.returned import LONGEST, Returned, Told, read_returned
 from graphpost.mail.scan import Buffer
 from graphpost.maillog import MailLog
-from graphpost.store import deliveries, reported
-from graphpost.store.deliveries import Delivery
-from graphpost.store.reported import Reported
+from graphpost.store.queue import deliveries, reported
+from graphpost.store.queue.deliveries import Delivery
+from graphpost.store.queue.reported import Reported
 from graphpost.store.store import Store, Tx
 
 _ENVELOPE_ID: Final = re.compile(r"[0-9a-fA-F]{16}")

@@ -26,7 +26,7 @@ from graphpost.mail.parse import Buffer
 from graphpost.mail.preferences import AutomaticReplies
 from graphpost.mail.rules import Rule, Verdict, verdict
 from graphpost.mail.traits import Traits
-from graphpost.store import folders, preferences
+from graphpost.store.mailbox import folders, preferences
 from graphpost.store.store import Tx
 
 MOST_HOPS: Final = 50  # Received fields; what has come by so many hosts goes round in circles (RFC 5321 §6.3)

@@ -1,18 +1,28 @@
 """Bringing the indexes of searched mailboxes up to date, in the background.
 
 A mailbox has an index from its first search on.  It is brought up to date after each search and by the maintenance, one
-mailbox after the other, in transactions of a few milliseconds.  What was interrupted is taken up again by the next search.
+mailbox after the other, in transactions of a few milliseconds.  While others have something to do it rests: reading and
+cutting up texts takes the interpreter from them, and writing the store.  What was interrupted is taken up again by the next
+search.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from functools import partial
+from typing import Final, TypeVar
 
+from graphpost.clock import SECOND, Clock
 from graphpost.maillog import MailLog
-from graphpost.store import indexing, words
+from graphpost.store.search import indexing, words
 from graphpost.store.store import Store
 
+T = TypeVar("T")
+RESTS: Final = 2  # times as long as what was done before took
+LONGEST_REST: Final = 4.0  # seconds
+BUSY: Final = 300  # microseconds that a turn of the event loop takes, when a request is in it
+TURNS: Final = 10
 _BLOCKS = 100  # looked through in one transaction
 _PRUNED = 2000  # looked through in one round, at most
 
@@ -20,8 +30,9 @@ _PRUNED = 2000  # looked through in one round, at most
 class Indexer:
     """Told of searched mailboxes, indexes them."""
 
-    def __init__(self, store: Store, log: MailLog) -> None:
+    def __init__(self, store: Store, log: MailLog, clock: Clock) -> None:
         self._store = store
+        self._clock = clock
         self._log = log
         self._waiting: dict[int, None] = {}
         self._told = asyncio.Event()
@@ -47,12 +58,32 @@ class Indexer:
         """Bring the mailbox's index up to date, from the beginning if there is none."""
         if await self._store.read(partial(indexing.progress, mailbox_id=mailbox_id)) is None:
             await self._store.write(partial(indexing.begin, mailbox_id=mailbox_id))
-        while step := await self._store.read(partial(indexing.gather, mailbox_id=mailbox_id)):
+        while step := await self._gently(self._store.read(partial(indexing.gather, mailbox_id=mailbox_id))):
             for some in step.slices():
-                await self._store.write(partial(indexing.add, mailbox_id=mailbox_id, postings=some))
+                await self._gently(
+                    self._store.write(partial(indexing.add, mailbox_id=mailbox_id, postings=some))
+                )
             await self._store.write(
                 partial(indexing.advance, mailbox_id=mailbox_id, before=step.before, after=step.after)
             )
+
+    async def _gently(self, work: Awaitable[T]) -> T:
+        """The result, after a rest when others are waiting."""
+        begun = self._clock.now()
+        result = await work
+        rest = min(RESTS * (self._clock.now() - begun) / SECOND, LONGEST_REST)
+        if rest > 0 and await self._is_busy():
+            await self._clock.sleep(rest)
+        return result
+
+    async def _is_busy(self) -> bool:
+        """Whether a turn of the event loop takes its time."""
+        for _ in range(TURNS):
+            begun = self._clock.now()
+            await asyncio.sleep(0)
+            if self._clock.now() - begun > BUSY:
+                return True
+        return False
 
     async def keep(self, mailbox_id: int) -> None:
         """For a mailbox that has an index: bring it up to date, and forget some of what is gone."""

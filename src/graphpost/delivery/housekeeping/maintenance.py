@@ -10,20 +10,11 @@ from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import AccountSettings, DeliverySettings
 from graphpost.delivery.settle import remove_unwanted
 from graphpost.maillog import MailLog
-from graphpost.store import (
-    accounts,
-    contents,
-    deleted,
-    deliveries,
-    destinations,
-    forgetting,
-    removals,
-    repeats,
-    reported,
-    suppressions,
-    uploads,
-)
+from graphpost.store import contents, repeats
 from graphpost.store.blobs import Blobs
+from graphpost.store.directory import accounts, deleted
+from graphpost.store.mailbox import forgetting, removals, uploads
+from graphpost.store.queue import deliveries, destinations, reported, suppressions
 from graphpost.store.store import Store, Tx
 
 INTERVAL_SECONDS: Final = 3600.0

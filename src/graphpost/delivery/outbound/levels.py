@@ -14,9 +14,9 @@ from msgspec import Struct
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import tls
+from graphpost.store.queue import tls
+from graphpost.store.queue.tls import Level
 from graphpost.store.store import Store
-from graphpost.store.tls import Level
 
 DAY: Final = 86_400 * SECOND
 REMEMBERED: Final = 30 * DAY

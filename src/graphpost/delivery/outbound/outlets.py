@@ -29,7 +29,7 @@ from graphpost.delivery.routing import (
 )
 from graphpost.errors import ConfigurationError
 from graphpost.maillog import MailLog
-from graphpost.store.interventions import CANCELLED
+from graphpost.store.queue.interventions import CANCELLED
 from graphpost.store.store import Store
 from graphpost.transport.capture import CaptureCourier
 from graphpost.transport.courier import Courier, Failed, Reply

@@ -20,15 +20,16 @@ from graphpost.config import RouteSettings
 from graphpost.delivery.outbound.levels import DAY, REMEMBERED
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import tls
-from graphpost.store.deliveries import BUCKETS
+from graphpost.store.queue import tls
+from graphpost.store.queue.deliveries import BUCKETS
+from graphpost.store.queue.tls import StoredPolicy
 from graphpost.store.store import Store, Tx
-from graphpost.store.tls import StoredPolicy
 from graphpost.transport.mta_sts import Policy, PolicyError, parse_policy, parse_records
 from graphpost.transport.policy_host import PolicyHost
 from graphpost.transport.resolver import LookupFailedError, NoSuchDomainError, Records
 
 LOOK_SECONDS: Final = 600
+SOONEST_SECONDS: Final = 60  # a policy's max_age may be less, and no message is to cost a fetch
 RETRY_SECONDS: Final = 300  # after a fetch that failed (§3.3)
 ROUND_SECONDS: Final = 3600.0
 _KEPT: Final = 10_000  # domains in memory
@@ -149,7 +150,8 @@ class Policies:
         if len(self._known) >= _KEPT:
             del self._known[next(iter(self._known))]
         if known.policy is not None:
-            look_at = min(look_at, known.expires_at)
+            soonest = self._clock.now() + SOONEST_SECONDS * SECOND
+            look_at = min(look_at, max(known.expires_at, soonest))
         kept = self._known[domain] = _Known(
             look_at, known.policy, known.record_id, known.fetched_at, known.expires_at
         )

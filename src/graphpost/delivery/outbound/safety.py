@@ -15,7 +15,7 @@ from graphpost.config import RouteSettings
 from graphpost.delivery.outbound.levels import Levels
 from graphpost.delivery.outbound.policies import Policies
 from graphpost.maillog import MailLog
-from graphpost.store.tls import Level
+from graphpost.store.queue.tls import Level
 from graphpost.transport.mta_sts import Policy
 from graphpost.transport.mx import Demand
 from graphpost.transport.security import Security, TlsLevel

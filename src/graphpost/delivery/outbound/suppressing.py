@@ -15,9 +15,9 @@ from graphpost.config import SuppressionSettings
 from graphpost.delivery.routing import MX
 from graphpost.delivery.settle import Conclusion
 from graphpost.maillog import MailLog
-from graphpost.store import suppressions
+from graphpost.store.queue import suppressions
+from graphpost.store.queue.suppressions import Suppression
 from graphpost.store.store import Store, Tx
-from graphpost.store.suppressions import Suppression
 from graphpost.transport.courier import Envelope, Failed, Reply
 
 DEFAULT_STATUS: Final = "5.7.1"  # RFC 3463: delivery not authorized, message refused

@@ -31,10 +31,12 @@ from graphpost.mail.mailbox import Directory
 from graphpost.mail.message import ContentRef, Item, Message
 from graphpost.mail.part import Opener
 from graphpost.maillog import MailLog
-from graphpost.store import contents, deliveries, messages
+from graphpost.store import contents
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
-from graphpost.store.deliveries import Delivery
+from graphpost.store.mailbox import messages
+from graphpost.store.queue import deliveries
+from graphpost.store.queue.deliveries import Delivery
 from graphpost.store.store import Store, Tx
 from graphpost.transport.courier import Courier, Data, Deferred, Envelope, Failed, Outcome, Reply
 from graphpost.transport.reject import RejectCourier
@@ -122,13 +124,14 @@ class Attempts:
         started = self._clock.now()
         delivery = job.delivery
         item, held = job.item, job.contents
+        data: Data | None = None
         filings: tuple[Filing, ...] = ()
-        outcomes: tuple[Outcome, ...]
+        outcomes: Sequence[Outcome]
         try:
             if item is None or held is None:
                 item, held = await self._read(delivery)
             data = outgoing(item, held, contents.opener(self._blobs, held))
-            envelope = envelope_of(delivery, data, is_foreign=item.message.is_foreign)
+            envelope = envelope_of(delivery, data, item.message)
             if instead is not None:
                 outcomes = (instead,) * len(envelope.recipients)
             elif delivery.destination == LOCAL:
@@ -141,12 +144,18 @@ class Attempts:
         except ContentLost as error:
             return self._set_aside(delivery, error)
         except (StoreError, OSError) as error:
-            return self._postponed(delivery, f"the message cannot be read at the moment: {error}")
+            return self._patient(
+                delivery, _later(delivery, f"the message cannot be read at the moment: {error}")
+            )
         except (GraphpostError, msgspec.MsgspecError, ValueError) as error:
             return self._set_aside(delivery, error)
         except Exception as error:  # a defect of ours is no reason to give up somebody's mail
-            attempt = self._postponed(delivery, "an internal error; the server's log has the details")
-            return replace(attempt, problem=error)
+            outcomes = _later(delivery, "an internal error; the server's log has the details")
+            if item is None or data is None:  # nor can anybody be told of it
+                if self._clock.now() >= delivery.expires_at:
+                    return self._set_aside(delivery, error)
+                return replace(self._patient(delivery, outcomes), problem=error)
+            attempt = replace(self._concluded(delivery, outcomes, ()), problem=error)
         conclusion = attempt.conclusion
         if conclusion.failed or conclusion.delayed or (delivery.wants_success and conclusion.relayed):
             return self._reported(delivery, outcomes, attempt, item, data)
@@ -180,10 +189,6 @@ class Attempts:
         conclusion = conclude(delivery, outcomes, now, self._settings, self._chance())
         return Attempt(conclusion, (now - delivery.created_at) / SECOND, filings)
 
-    def _postponed(self, delivery: Delivery, why: str) -> Attempt:
-        outcomes = [Deferred(Reply(0, "4.3.0", why))] * len(open_addresses(delivery))
-        return self._concluded(delivery, outcomes, ())
-
     def _reported(
         self, delivery: Delivery, outcomes: Sequence[Outcome], attempt: Attempt, item: Item, data: Data
     ) -> Attempt:
@@ -197,12 +202,17 @@ class Attempts:
     def _untold(
         self, delivery: Delivery, outcomes: Sequence[Outcome], attempt: Attempt, error: BaseException
     ) -> Attempt:
-        """The attempt without what cannot be reported at the moment: nobody is given up, nor told of a delay."""
+        """The attempt without what cannot be reported at the moment."""
         softer = [Deferred(said.reply) if isinstance(said, Failed) else said for said in outcomes]
+        conclusion = self._patient(delivery, softer).conclusion
+        return replace(attempt, conclusion=conclusion, problem=error)
+
+    def _patient(self, delivery: Delivery, outcomes: Sequence[Outcome]) -> Attempt:
+        """Nobody is given up, nor told of a delay: that can wait until it can be said."""
         patient = replace(delivery, expires_at=NEVER, warned=True)
-        conclusion = conclude(patient, softer, self._clock.now(), self._settings, self._chance())
-        after = replace(conclusion.delivery, expires_at=delivery.expires_at, warned=delivery.warned)
-        return replace(attempt, conclusion=replace(conclusion, delivery=after), problem=error)
+        attempt = self._concluded(patient, outcomes, ())
+        after = replace(attempt.conclusion.delivery, expires_at=delivery.expires_at, warned=delivery.warned)
+        return replace(attempt, conclusion=replace(attempt.conclusion, delivery=after))
 
     def _with_reports(self, attempt: Attempt, item: Item, data: Data) -> Attempt:
         now, directory, sender = self._clock.now(), self._directory(), attempt.conclusion.delivery.sender
@@ -216,6 +226,11 @@ class Attempts:
     def _set_aside(self, delivery: Delivery, error: BaseException) -> Attempt:
         conclusion = Conclusion(delivery=replace(delivery, state=deliveries.HELD))
         return Attempt(conclusion, problem=error)
+
+
+def _later(delivery: Delivery, why: str) -> tuple[Outcome, ...]:
+    """Something here is in the way, and nobody has said anything."""
+    return (Deferred(Reply(0, "4.3.0", why)),) * len(open_addresses(delivery))
 
 
 def _unattempted(attempt: Attempt) -> Attempt:
@@ -250,7 +265,7 @@ def _sender_field(message: Message) -> bytes:
     return address_field("Sender", (sender,)).encode()
 
 
-def envelope_of(delivery: Delivery, data: Data, *, is_foreign: bool) -> Envelope:
+def envelope_of(delivery: Delivery, data: Data, message: Message) -> Envelope:
     recipients = open_addresses(delivery)
     return Envelope(
         sender=delivery.sender,
@@ -258,9 +273,17 @@ def envelope_of(delivery: Delivery, data: Data, *, is_foreign: bool) -> Envelope
         data=data,
         envelope_id=f"{delivery.message_id:016x}",
         wants_success_report=delivery.wants_success,
-        needs_smtputf8=any(map(needs_smtputf8, (delivery.sender, *recipients))),
-        is_foreign=is_foreign,
+        needs_smtputf8=any(map(needs_smtputf8, (delivery.sender, *recipients)))
+        or (delivery.destination != LOCAL and data.is_8bit and _names_such(message.going_out)),
+        is_foreign=message.is_foreign,
     )
+
+
+def _names_such(message: Message) -> bool:
+    """Whether the header has an address that needs SMTPUTF8, whoever this goes to (RFC 6531 §3.2)."""
+    authors = [author for author in (message.from_, message.sender) if author is not None]
+    named = (*authors, *message.to, *message.cc, *message.reply_to)
+    return any(needs_smtputf8(each.address) for each in named)
 
 
 def open_addresses(delivery: Delivery) -> tuple[str, ...]:

@@ -20,8 +20,9 @@ from graphpost.delivery.queue.leases import Ask, Found, Leases
 from graphpost.delivery.queue.rerouting import Rerouter
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import destinations, messages
-from graphpost.store.deliveries import Delivery
+from graphpost.store.mailbox import messages
+from graphpost.store.queue import destinations
+from graphpost.store.queue.deliveries import Delivery
 from graphpost.store.store import Store, Tx
 
 AT_ONCE: Final = 500  # deliveries claimed by one transaction

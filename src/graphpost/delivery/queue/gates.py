@@ -11,7 +11,7 @@ from graphpost.delivery.queue.waiting import LOOK_AGAIN, Waiting
 from graphpost.delivery.schedule import hold_until
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import destinations
+from graphpost.store.queue import destinations
 from graphpost.store.store import Store
 from graphpost.transport.courier import Reply
 

@@ -16,7 +16,7 @@ from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import DeliverySettings
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import nodes
+from graphpost.store.queue import nodes
 from graphpost.store.store import Store
 
 BEATS: Final = 6  # in takeover_seconds

@@ -21,7 +21,7 @@ from msgspec import Struct
 from graphpost.clock import SECOND, Instant
 from graphpost.mail.message import Item
 from graphpost.store.contents import Content
-from graphpost.store.deliveries import Delivery
+from graphpost.store.queue.deliveries import Delivery
 from graphpost.transport.courier import Reply
 
 BACKLOG_PER_DELIVERY: Final = 125

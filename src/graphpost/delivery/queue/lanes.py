@@ -13,7 +13,7 @@ from typing import Final
 from graphpost.clock import Instant
 from graphpost.delivery.queue.lane import Lane, Limits
 from graphpost.delivery.queue.share import Share
-from graphpost.store.deliveries import BUCKETS
+from graphpost.store.queue.deliveries import BUCKETS
 
 ALL_BUCKETS: Final = tuple(range(BUCKETS))
 FEW_MESSAGES: Final = 10  # in memory, for every destination

@@ -14,8 +14,8 @@ from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import DeliverySettings
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import deliveries
-from graphpost.store.deliveries import BUCKETS, Delivery
+from graphpost.store.queue import deliveries
+from graphpost.store.queue.deliveries import BUCKETS, Delivery
 from graphpost.store.store import Store, Tx
 
 RENEWALS_PER_LEASE: Final = 3

@@ -13,7 +13,7 @@ from graphpost.clock import SECOND, Clock, Instant
 from graphpost.delivery.queue.lane import Lane
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import destinations
+from graphpost.store.queue import destinations
 from graphpost.store.store import Store
 
 MINUTE: Final = 60 * SECOND

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from graphpost.clock import NEVER, Instant
 from graphpost.maillog import MailLog
-from graphpost.store import deliveries, destinations, rerouting
-from graphpost.store.deliveries import Delivery, Recipient
+from graphpost.store.queue import deliveries, destinations, rerouting
+from graphpost.store.queue.deliveries import Delivery, Recipient
 from graphpost.store.store import Store, Tx
 
 

@@ -19,7 +19,7 @@ from graphpost.delivery.routing import LOCAL
 from graphpost.delivery.settle import Conclusion, apply, unfiled
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store.deliveries import Delivery
+from graphpost.store.queue.deliveries import Delivery
 from graphpost.store.store import Store
 
 BEHIND: Final = 4000
@@ -63,7 +63,7 @@ class Settler:
                 async with asyncio.timeout(grace_seconds):
                     await self._idle.wait()
             except TimeoutError:
-                self._log.problem("settle", f"{len(self._waiting)} or more conclusions could not be written")
+                self._log.problem("settle", "conclusions could not be written; their mail is attempted again")
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 

@@ -23,17 +23,16 @@ from graphpost.delivery.queue.leases import Leases
 from graphpost.delivery.settle import speaks_at
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
-from graphpost.store import deliveries
-from graphpost.store.deliveries import BUCKETS, Delivery, Place
+from graphpost.store.queue import deliveries
+from graphpost.store.queue.deliveries import BUCKETS, Delivery, Place
 from graphpost.store.store import Store, Tx
 from graphpost.transport.courier import Reply
 
 LOOK_AGAIN: Final = 60 * SECOND
 PATIENCE: Final = 600 * SECOND
-SLACK: Final = (
-    900 * SECOND
-)  # what was being attempted at the last look, or the ones before, is looked at again
-READ_AT_ONCE: Final = 500
+SLACK: Final = 900 * SECOND  # is looked at again: it may have been under attempt at the looks before
+READ_FIRST: Final = 500
+READ_MORE: Final = 5000  # each reading passes over all that waits
 CLAIM_AT_ONCE: Final = 100
 _CONGESTED: Final = "4.4.5"  # RFC 3463: mail system congestion
 
@@ -126,32 +125,33 @@ class Waiting:
             for after, until in self._ages(lane.seen_at, now)
         ]
         are_told = True
-        while stretches:
-            pages = await self._read(lane, stretches, now)
-            for page in pages:
-                are_told &= await self._tell_some(lane, [d for d in page if self.is_overdue(d, now)])
-            stretches = [
-                replace(stretch, after=(page[-1].created_at, page[-1].message_id, page[-1].position))
-                for stretch, page in zip(stretches, pages, strict=True)
-                if len(page) == READ_AT_ONCE
-            ]
+        pages = await self._read(lane, stretches, now, READ_FIRST)
+        for stretch, page in zip(stretches, pages, strict=True):
+            are_told &= await self._tell_page(lane, page, now)
+            rest, limit = page, READ_FIRST
+            while len(rest) == limit:
+                last, limit = rest[-1], READ_MORE
+                after = replace(stretch, after=(last.created_at, last.message_id, last.position))
+                [rest] = await self._read(lane, [after], now, limit)
+                are_told &= await self._tell_page(lane, rest, now)
         return are_told
 
-    async def _read(self, lane: Lane, stretches: Sequence[Stretch], now: Instant) -> list[list[Delivery]]:
+    async def _read(
+        self, lane: Lane, stretches: Sequence[Stretch], now: Instant, limit: int
+    ) -> list[list[Delivery]]:
         due = now - LOOK_AGAIN  # else it is just about to be attempted
 
         def read(tx: Tx) -> list[list[Delivery]]:
             return [
-                deliveries.waiting(
-                    tx, each.bucket, lane.destination, due, each.after, each.until, READ_AT_ONCE
-                )
+                deliveries.waiting(tx, each.bucket, lane.destination, due, each.after, each.until, limit)
                 for each in stretches
             ]
 
         return await self._store.read(read)
 
-    async def _tell_some(self, lane: Lane, some: Sequence[Delivery]) -> bool:
+    async def _tell_page(self, lane: Lane, page: Iterable[Delivery], now: Instant) -> bool:
         are_told = True
+        some = [delivery for delivery in page if self.is_overdue(delivery, now)]
         for start in range(0, len(some), CLAIM_AT_ONCE):
             for delivery in await self._leases.claim_these(some[start : start + CLAIM_AT_ONCE]):
                 are_told &= await self._hold_back(lane, Job(delivery))
@@ -173,7 +173,8 @@ class Waiting:
         """Conclude without trying; whether the sender knows."""
         attempt = await self._attempts.hold_back(job, self._reason(lane))
         await self._settle(job, attempt)
-        return attempt.problem is None
+        after = attempt.conclusion.delivery
+        return after.state != deliveries.QUEUED or not self.is_overdue(after, self._clock.now())
 
     def _reason(self, lane: Lane) -> Reply:
         if lane.is_held(self._clock.now()):

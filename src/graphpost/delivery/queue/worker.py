@@ -27,7 +27,7 @@ from graphpost.delivery.queue.rerouting import Rerouter
 from graphpost.delivery.queue.settler import Settler
 from graphpost.delivery.queue.waiting import Waiting
 from graphpost.maillog import MailLog
-from graphpost.store.deliveries import Delivery
+from graphpost.store.queue.deliveries import Delivery
 from graphpost.store.store import Store
 
 

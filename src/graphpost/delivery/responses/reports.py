@@ -21,7 +21,7 @@ from graphpost.mail.report import (
     unsent_report,
 )
 from graphpost.mail.thread import child_index
-from graphpost.store.deliveries import Recipient, Saying
+from graphpost.store.queue.deliveries import Recipient, Saying
 
 NOTHING = Saying(0, "", "", "")
 UNSENT_STATUS = "5.7.0"  # RFC 3463: other or undefined security status: it may not be sent as it is

@@ -27,8 +27,9 @@ from graphpost.graph.streaming import Embedded, json_reply
 from graphpost.graph.writing import json_members, write_message
 from graphpost.mail.compose import anew
 from graphpost.mail.message import Attachment, Item, Message
-from graphpost.store import contents, messages
+from graphpost.store import contents
 from graphpost.store.contents import Content
+from graphpost.store.mailbox import messages
 from graphpost.store.store import Tx
 
 

@@ -35,13 +35,13 @@ from graphpost.graph.call import Reply, Request, Services
 from graphpost.graph.standing import MAIL_WRITE, still_standing
 from graphpost.ids import attachment_id_text
 from graphpost.mail.mailbox import NO_FOLDER
-from graphpost.store import messages, uploads
 from graphpost.store.blobs import Blob
 from graphpost.store.contents import Content
-from graphpost.store.deferrals import NOBODY
+from graphpost.store.mailbox import messages, uploads
+from graphpost.store.mailbox.deferrals import NOBODY
+from graphpost.store.mailbox.uploads import Upload, part_name
 from graphpost.store.parts import Part
 from graphpost.store.store import Tx
-from graphpost.store.uploads import Upload, part_name
 
 UPLOAD_PATH: Final = "/upload/"
 _WRITTEN: Final = 512 * 1024  # bytes handed to a thread at once
@@ -210,6 +210,9 @@ class Uploads:
             return NotFound()  # deleted, or sent: there is no draft to attach it to
         try:
             check_room(item.message, upload.total, self._services.limits)
+            box = self._services.directory().by_id.get(upload.mailbox_id)
+            if box is not None:  # other sessions were as small when this one was begun
+                self._services.quotas.check_growth(tx, box, upload.total)
         except GraphError as error:
             return error
         now = self._services.clock.now()

@@ -33,9 +33,9 @@ from graphpost.graph.standing import requester_of
 from graphpost.graph.writing import json_members, write_message
 from graphpost.ids import parse_item_id
 from graphpost.mail.message import Attachment, ContentRef, Item
-from graphpost.store import uploads
+from graphpost.store.mailbox import uploads
+from graphpost.store.mailbox.uploads import Upload
 from graphpost.store.store import Tx
-from graphpost.store.uploads import Upload
 
 RETRY_SECONDS: Final = 60
 _KINDS: Final = ("file", "item", "reference")

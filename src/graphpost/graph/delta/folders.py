@@ -17,8 +17,8 @@ from graphpost.graph.prefer import read_preferences
 from graphpost.graph.queries.selection import check_expand, read_options
 from graphpost.graph.render import folder_id
 from graphpost.mail.mailbox import ROOT, Folder
-from graphpost.store import changes, folders
-from graphpost.store.changes import Mark
+from graphpost.store.mailbox import changes, folders
+from graphpost.store.mailbox.changes import Mark
 from graphpost.store.store import Tx
 
 TYPE: Final = "#microsoft.graph.mailFolder"

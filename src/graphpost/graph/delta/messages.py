@@ -27,9 +27,9 @@ from graphpost.ids import message_id_text
 from graphpost.mail.message import Item
 from graphpost.odata.query import Options
 from graphpost.odata.tree import Comparison, Literal, Node, Path
-from graphpost.store import changes
-from graphpost.store.changes import Change, Mark
-from graphpost.store.portions import PORTION
+from graphpost.store.mailbox import changes
+from graphpost.store.mailbox.changes import Change, Mark
+from graphpost.store.mailbox.portions import PORTION
 from graphpost.store.store import Tx
 
 TYPE: Final = "#microsoft.graph.message"

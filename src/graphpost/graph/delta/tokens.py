@@ -3,7 +3,7 @@
 A token holds the options that the round began with, and is opaque to clients: base64url of MessagePack and a checksum.
 It opens nothing.  What may be read is decided by the request that brings it, so whoever makes up a token gets no more
 than without one; it is bound to its mailbox and folder so that a mistake does not go unnoticed.  It holds numbers of
-transactions (`store/numbering.py`) and nothing of the process that made it.
+transactions (`store/databases/numbering.py`) and nothing of the process that made it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Changing mail folders: create, rename, delete, move, copy.
 
 Folders that every mailbox has stay where they are and what they are called.  Whatever looks at the tree and then changes
-it holds the tree in between.  Deleting and copying of what is large goes on in steps (`store.trees`); the answer is
+it holds the tree in between.  Deleting and copying of what is large goes on in steps (`store.mailbox.trees`); the answer is
 given after the last.
 """
 
@@ -13,6 +13,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from graphpost.errors import AccessDenied, BadRequest, Conflict, NotFound
+from graphpost.graph import receipting
 from graphpost.graph.bodies.payload import media_kind, read_json
 from graphpost.graph.bodies.values import READ, clip, fold, read_boolean, read_line, read_string, type_name
 from graphpost.graph.call import Call, Reply
@@ -23,9 +24,10 @@ from graphpost.graph.folders.reading import folder_entity
 from graphpost.graph.keys import folder_at, folder_key, folder_number
 from graphpost.graph.render import folder_id
 from graphpost.mail.mailbox import DELETED_ITEMS, ROOT, WELL_KNOWN, Folder
-from graphpost.store import deferrals, folders, trees
+from graphpost.mail.message import Item
+from graphpost.store.mailbox import deferrals, folders, trees
+from graphpost.store.mailbox.trees import Copying
 from graphpost.store.store import Tx
-from graphpost.store.trees import Copying
 
 NAME_LENGTH: Final = 255  # characters, as in Exchange
 DEPTH: Final = 300  # folders inside each other, as in Exchange
@@ -69,10 +71,12 @@ async def delete_folder(call: Call) -> Reply:
     """DELETE …/mailFolders/{folder}: into Deleted Items with all that is in it; gone when it is below that already."""
     number = _erasable(call)
 
+    unread = _told(call)
+
     def throw_away(tx: Tx) -> bool:
         folder = _held(tx, call, number)
         if _BINS.intersection(folders.ancestors(tx, folder.mailbox_id, number)):
-            return trees.erase_step(tx, folder.mailbox_id, number)
+            return trees.erase_step(tx, folder.mailbox_id, number, unread=unread)
         name = folders.free_name(tx, folder.mailbox_id, DELETED_ITEMS, folder.name, NAME_LENGTH)
         deferrals.remove_below(tx, folder.mailbox_id, number)
         folders.change(tx, folder, replace(folder, parent_id=DELETED_ITEMS, name=name))
@@ -85,10 +89,10 @@ async def delete_folder(call: Call) -> Reply:
 
 async def delete_folder_for_good(call: Call) -> Reply:
     """POST …/mailFolders/{folder}/permanentDelete."""
-    number = _erasable(call)
+    number, unread = _erasable(call), _told(call)
 
     def begin(tx: Tx) -> bool:
-        return trees.erase_step(tx, _held(tx, call, number).mailbox_id, number)
+        return trees.erase_step(tx, _held(tx, call, number).mailbox_id, number, unread=unread)
 
     if not await call.services.store.write(begin):
         await _erase(call, number)
@@ -120,12 +124,13 @@ async def copy_folder(call: Call) -> Reply:
     services, box = call.services, call.box.mailbox_id
     until, top, now = services.numbers.next(), services.numbers.next(), services.clock.now()
     numbers = _first(top, services.numbers.next)
-    await services.quotas.check(call.box, 0)
 
     def begin(tx: Tx) -> Copying:
         folder = _held(tx, call, number)
         _check_destination(tx, call, number, destination)
         _check_free(tx, box, destination, folder.name)
+        if services.quotas.bound(call.box):
+            services.quotas.check_growth(tx, call.box, trees.size_of(tx, box, number))
         waiting = ((number, destination),)
         return trees.copy_step(tx, Copying(box, waiting, until), numbers(), now)
 
@@ -179,9 +184,15 @@ async def _create(call: Call, parent: int) -> Reply:
 
 
 async def _erase(call: Call, number: int) -> None:
-    box = call.box.mailbox_id
-    while not await call.services.store.write(lambda tx: trees.erase_step(tx, box, number)):
+    box, unread = call.box.mailbox_id, _told(call)
+    while not await call.services.store.write(lambda tx: trees.erase_step(tx, box, number, unread=unread)):
         pass
+
+
+def _told(call: Call) -> Callable[[Tx, Item], object]:
+    """Tells of what goes unread who wanted to know."""
+    now = call.services.clock.now()
+    return lambda tx, item: receipting.unread(tx, call, item, now)
 
 
 def _held(tx: Tx, call: Call, number: int) -> Folder:

@@ -17,7 +17,7 @@ from graphpost.mail.mailbox import Folder
 from graphpost.mail.message import ExtendedProperty
 from graphpost.odata.matching import Value
 from graphpost.odata.query import Expand
-from graphpost.store import folder_properties
+from graphpost.store.mailbox import folder_properties
 from graphpost.store.store import Tx
 
 SINGLE: Final = "singleValueExtendedProperties"

@@ -34,8 +34,8 @@ from graphpost.graph.schema import EntityType, Kind, Property, Write, entity
 from graphpost.mail.mailbox import ROOT, Folder, Mailbox
 from graphpost.odata.errors import ODataError
 from graphpost.odata.query import Options
-from graphpost.store import folders
-from graphpost.store.pages import Key, place_of
+from graphpost.store.mailbox import folders
+from graphpost.store.mailbox.pages import Key, place_of
 from graphpost.store.store import Tx
 
 FOLDER: Final[EntityType] = entity(

@@ -6,16 +6,17 @@ import asyncio
 
 from msgspec.structs import replace
 
+from graphpost.graph import receipting
 from graphpost.graph.answers import message_reply
 from graphpost.graph.bodies.payload import LARGE
 from graphpost.graph.call import Call, Reply
-from graphpost.graph.messages import receipting
 from graphpost.graph.messages.patching import check_patch, is_rewritten, read_patch
 from graphpost.graph.prefer import wants_minimal
 from graphpost.graph.writing import write_message
 from graphpost.mail.deferral import is_timed, send_time, settled
 from graphpost.mail.message import Item
-from graphpost.store import deferrals, deliveries, messages
+from graphpost.store.mailbox import deferrals, messages
+from graphpost.store.queue import deliveries
 from graphpost.store.store import Tx
 
 
@@ -29,6 +30,7 @@ async def update_message(call: Call) -> Reply:
         after = patch.apply(item, now)
         if after is item:
             return item
+        call.services.quotas.check_growth(tx, call.box, after.size - item.size)
         if not item.is_draft:
             after = receipting.read(tx, call, item, _kept_as_sent(tx, item, after), now)
         elif after.message.extended != item.message.extended:

@@ -31,7 +31,7 @@ from graphpost.graph.queries.selection import read_options
 from graphpost.graph.render import message_id, view_of
 from graphpost.graph.writing import json_object, write_message
 from graphpost.mail.message import Extension, Item
-from graphpost.store import messages
+from graphpost.store.mailbox import messages
 from graphpost.store.store import Tx
 
 

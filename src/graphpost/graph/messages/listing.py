@@ -3,7 +3,7 @@
 A page begins behind a place in the order (`$skiptoken`) or after a number of messages (`$skip`).  nextLinks have both, and
 the token wins: a walk shows every message once that stays as it is, whatever comes and goes meanwhile.  A filter that the
 columns answer is one statement; for any other the messages are read in chunks, each chunk in a transaction of its own and
-in the store's threads.  A page has a portion of messages at most (`store.portions`), however many are asked for.
+in the store's threads.  A page has a portion of messages at most (`store.mailbox.portions`), however many are asked for.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from graphpost.graph.queries.selection import message_order
 from graphpost.mail.mailbox import NO_FOLDER, RECOVERABLE
 from graphpost.mail.message import Item
 from graphpost.odata.query import Options
-from graphpost.store import messages
 from graphpost.store.blobs import Blobs
-from graphpost.store.messages import sort_key
-from graphpost.store.pages import NEWEST, Key, Slot, place_of
-from graphpost.store.portions import PORTION
+from graphpost.store.mailbox import messages
+from graphpost.store.mailbox.messages import sort_key
+from graphpost.store.mailbox.pages import NEWEST, Key, Slot, place_of
+from graphpost.store.mailbox.portions import PORTION
+from graphpost.store.mailbox.where import key_type
 from graphpost.store.store import Tx
-from graphpost.store.where import key_type
 
 CHUNK: Final = 200  # messages looked at in one transaction
 _SORTED: Final = 20_000  # places kept in memory, about

@@ -17,7 +17,7 @@ from graphpost.graph.queries.selection import check_expand, read_options
 from graphpost.graph.render import mention_value, message_id, view_of
 from graphpost.graph.writing import write_message
 from graphpost.mail.message import Item, Mention
-from graphpost.store import messages
+from graphpost.store.mailbox import messages
 from graphpost.store.store import Tx
 
 

@@ -10,17 +10,18 @@ from typing import Final
 from msgspec.structs import replace
 
 from graphpost.errors import BadRequest
+from graphpost.graph import receipting
 from graphpost.graph.answers import message_reply
 from graphpost.graph.bodies.values import READ, read_string
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.keys import check_destination, folder_number
-from graphpost.graph.messages import receipting
 from graphpost.graph.writing import json_members, write_message
 from graphpost.mail.deferral import is_timed
 from graphpost.mail.mailbox import DELETED_ITEMS, RECOVERABLE
 from graphpost.mail.message import Item
-from graphpost.store import contents, deferrals, folders, messages
-from graphpost.store.forgetting import forget
+from graphpost.store import contents
+from graphpost.store.mailbox import deferrals, folders, messages
+from graphpost.store.mailbox.forgetting import forget
 from graphpost.store.store import Tx
 
 _BINS: Final = frozenset({DELETED_ITEMS, RECOVERABLE})
@@ -32,6 +33,8 @@ async def move_message(call: Call) -> Reply:
 
     def move(tx: Tx, item: Item) -> Item:
         check_destination(tx, call.box, destination)
+        if item.folder_id == RECOVERABLE != destination:  # what is there does not count
+            call.services.quotas.check_growth(tx, call.box, item.size)
         if not _BINS.isdisjoint(folders.ancestors(tx, item.mailbox_id, destination)):
             _unschedule(tx, item)
         return _placed(tx, call, item, destination, now)
@@ -43,10 +46,10 @@ async def copy_message(call: Call) -> Reply:
     """`POST …/copy`: 201 with the copy."""
     destination, now = _destination(call, "copy"), call.services.clock.now()
     number = call.services.numbers.next()
-    await call.services.quotas.check(call.box, 0)
 
     def copy(tx: Tx, item: Item) -> Item:
         check_destination(tx, call.box, destination)
+        call.services.quotas.check_growth(tx, call.box, item.size)
         copied = replace(
             item,
             message=item.message.copied,

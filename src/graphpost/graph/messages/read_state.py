@@ -10,12 +10,12 @@ from typing import Final
 from msgspec.structs import replace
 
 from graphpost.errors import BadRequest
+from graphpost.graph import receipting
 from graphpost.graph.bodies.values import READ, read_boolean
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.keys import folder_at, folder_key
-from graphpost.graph.messages import receipting
 from graphpost.graph.writing import json_members
-from graphpost.store import messages
+from graphpost.store.mailbox import messages
 from graphpost.store.store import Tx
 
 _STEP: Final = 200  # messages

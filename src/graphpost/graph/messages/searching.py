@@ -20,10 +20,10 @@ from graphpost.odata.errors import ODataError
 from graphpost.odata.query import Options
 from graphpost.odata.search import parse_search
 from graphpost.odata.sought import Sought
-from graphpost.store import searching
-from graphpost.store.searching import Place, Search
+from graphpost.store.search import searching
+from graphpost.store.search.searching import Place, Search
+from graphpost.store.search.words import HIGHEST
 from graphpost.store.store import Tx
-from graphpost.store.words import HIGHEST
 
 MOST: Final = 250
 _EXCLUDED: Final = (

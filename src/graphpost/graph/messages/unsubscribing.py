@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Final
 
-from graphpost.delivery.acceptance.submit import Submission
+from graphpost.delivery.acceptance.submissions import Submission
 from graphpost.errors import BadRequest, NotFound
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.keys import folder_key, item_at, message_key

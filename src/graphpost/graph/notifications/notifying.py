@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from graphpost.auth.access import Permission, Principal, is_in_scope
+from graphpost.auth.access import Permission, Principal
 from graphpost.errors import GraphError
 from graphpost.graph.notifications.subscribing import Place, filter_of
 from graphpost.graph.notifications.subscriptions import moment_text
@@ -14,10 +14,11 @@ from graphpost.ids import message_id_text
 from graphpost.mail.mailbox import Directory
 from graphpost.mail.message import Item
 from graphpost.odata.errors import ODataError
-from graphpost.store import feeds, messages
-from graphpost.store.changes import Change
+from graphpost.store.mailbox import messages
+from graphpost.store.mailbox.changes import Change
+from graphpost.store.notifications import feeds
+from graphpost.store.notifications.subscriptions import Subscription
 from graphpost.store.store import Tx
-from graphpost.store.subscriptions import Subscription
 
 Notification = dict[str, Any]
 EVENTS: Final = {
@@ -51,7 +52,7 @@ class GraphWording:
             granted = terms.permissions or application.delegated_permissions
             return is_own and not set(wanted.delegated).isdisjoint(granted)
         granted = terms.permissions or application.application_permissions
-        return not set(wanted.application).isdisjoint(granted) and is_in_scope(directory, application, box)
+        return not directory.usable(application, box, granted).isdisjoint(wanted.application)
 
     def matching(self, tx: Tx, subscription: Subscription, items: Sequence[Item]) -> set[int]:
         """Which of the messages meet the resource's `$filter`, by their numbers."""

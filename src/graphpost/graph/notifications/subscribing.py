@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
 
-from graphpost.auth.access import Principal, find_mailbox
+from graphpost.auth.access import Principal, confined, find_mailbox
 from graphpost.clock import SECOND, Instant
 from graphpost.errors import BadRequest
 from graphpost.graph.bodies.values import (
@@ -28,6 +28,7 @@ from graphpost.graph.keys import folder_number
 from graphpost.graph.queries.filtering import Filter, message_filter
 from graphpost.graph.queries.selection import find_property
 from graphpost.graph.schema import MESSAGE
+from graphpost.graph.standing import OWN_LIST
 from graphpost.mail.mailbox import Mailbox
 from graphpost.notifications.handshake import INVALID
 from graphpost.odata.errors import ODataError
@@ -131,9 +132,11 @@ def read_target(call: Call, resource: str) -> Target:
     """The mailbox and folder of a resource, when the caller may act there; its filter is one that can be asked."""
     path, _, query = resource.partition("?")
     user, folder = _place(path, resource)
-    box = find_mailbox(call.principal, call.services.directory(), user)
+    directory = call.services.directory()
+    box = find_mailbox(call.principal, directory, user, OWN_LIST)
+    principal = confined(call.principal, directory, box)
     number = 0 if folder is None else folder_number(box, folder)
-    return Target(box, number, _filter(query, Place(call.version, box, call.principal), resource))
+    return Target(box, number, _filter(query, Place(call.version, box, principal), resource))
 
 
 def filter_of(text: str, place: Place) -> Filter:

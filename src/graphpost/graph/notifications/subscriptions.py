@@ -21,13 +21,14 @@ from graphpost.graph.envelope import context
 from graphpost.graph.keys import folder_at
 from graphpost.graph.notifications.subscribing import Target, Wanted, read_expiry, read_target, read_wanted
 from graphpost.graph.prefer import read_preferences
-from graphpost.graph.standing import requester_of
+from graphpost.graph.standing import OWN_LIST, requester_of
 from graphpost.graph.writing import json_members
 from graphpost.notifications.handshake import INVALID
-from graphpost.store import changes, feeds, subscriptions
-from graphpost.store.feeds import Feed
+from graphpost.store.mailbox import changes
+from graphpost.store.notifications import feeds, subscriptions
+from graphpost.store.notifications.feeds import Feed
+from graphpost.store.notifications.subscriptions import ACTIVE, Subscription, Terms
 from graphpost.store.store import Tx
-from graphpost.store.subscriptions import ACTIVE, Subscription, Terms
 
 PAGE: Final = 100
 REMIND_SECONDS: Final = 12 * 3600  # before the end, or a quarter of the lifetime before
@@ -159,7 +160,7 @@ def _check_access(call: Call, subscription: Subscription) -> None:
     box = call.services.directory().by_id.get(subscription.mailbox_id)
     if box is None:
         raise NotFound("The object was not found.", "ResourceNotFound")
-    find_mailbox(call.principal, call.services.directory(), box.object_id)
+    find_mailbox(call.principal, call.services.directory(), box.object_id, OWN_LIST)
 
 
 def _check_room(tx: Tx, call: Call, target: Target) -> None:

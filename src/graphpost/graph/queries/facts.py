@@ -1,6 +1,6 @@
 """What a `$filter` can ask beside columns: recipients, body, extensions and so on.
 
-These are read from the message itself, so they are answered in memory.  Nothing here has a column (`store.where`), but
+These are read from the message itself, so they are answered in memory.  Nothing here has a column (`store.mailbox.where`), but
 for categories, of which the columns answer only what they can.
 """
 

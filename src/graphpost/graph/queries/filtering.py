@@ -27,7 +27,7 @@ from graphpost.odata.tree import (
     Path,
     balanced,
 )
-from graphpost.store.where import Condition, FilterError, condition
+from graphpost.store.mailbox.where import Condition, FilterError, condition
 
 MAX_FLAGS: Final = 500  # databases have a bound on the columns of a result
 MAX_LOOKS: Final = 50  # conditions put to every message looked at

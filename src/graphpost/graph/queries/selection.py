@@ -15,7 +15,7 @@ from graphpost.graph.schema import MESSAGE, EntityType, Property
 from graphpost.mail.mailbox import Mailbox
 from graphpost.odata.errors import ODataError
 from graphpost.odata.query import MAX_TOP, Expand, Options, parse_boolean, parse_options
-from graphpost.store.where import FilterError, order_column
+from graphpost.store.mailbox.where import FilterError, order_column
 
 _NEWEST_FIRST: Final = (("received_at", True),)
 _OLDEST_FIRST: Final = (("received_at", False),)
@@ -87,16 +87,17 @@ def check_basic(names: tuple[str, ...], call: Call) -> None:
 
 
 def message_order(options: Options, call: Call) -> tuple[tuple[str, bool], ...]:
-    """(column, descending) for each `$orderby` item.
+    """(column, descending) for each column that `$orderby` names.
 
     Without `$orderby` the newest come first, but with a `$filter` the oldest, as Graph documents it.
     """
     if not options.order:
         return _NEWEST_FIRST if options.filter is None else _OLDEST_FIRST
+    order = dict[str, bool]()
     try:
-        return tuple(
-            (order_column(message_column(each.path, call)[0]), each.descending) for each in options.order
-        )
+        for each in options.order:
+            order.setdefault(order_column(message_column(each.path, call)[0]), each.descending)
+        return tuple(order.items())
     except FilterError as error:
         raise BadRequest(
             "The query order by clause contains one or more invalid nodes.", "ErrorInvalidUrlQuery"

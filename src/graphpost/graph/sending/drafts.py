@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from graphpost.delivery.acceptance.submit import Draft
+from graphpost.delivery.acceptance.submissions import Draft
 from graphpost.errors import NotFound, PreconditionFailed
 from graphpost.graph.answers import message_reply
 from graphpost.graph.attachments.attached import Stored

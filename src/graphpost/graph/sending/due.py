@@ -12,7 +12,7 @@ from graphpost.graph.sending.outgoing import Party, check_draft
 from graphpost.graph.standing import MAIL_SEND, still_standing
 from graphpost.mail.mailbox import Directory, Mailbox
 from graphpost.mail.message import Item, Message
-from graphpost.store.deferrals import Deferral
+from graphpost.store.mailbox.deferrals import Deferral
 
 
 def due_check(

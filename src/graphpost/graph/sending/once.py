@@ -5,7 +5,8 @@ with `Prefer: idempotent`, or the setting `idempotency.always` does for all, and
 requests are one.  What makes two requests the same is all of it: who asks, the id, the path and the body; so a client
 that has one id for everything loses no message, and only what is the same to the last octet is sent once.
 
-Only what was sent is remembered.  A refused request can be repeated, and is looked at anew.
+The requests of a batch that give no id have the batch's, and are told apart by their own in it.  Only what was sent is
+remembered.  A refused request can be repeated, and is looked at anew.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from graphpost.clock import SECOND
 from graphpost.config import IdempotencySettings
 from graphpost.errors import GraphError
 from graphpost.graph.bodies.payload import LARGE
-from graphpost.graph.call import Call, Reply
+from graphpost.graph.call import PART, Call, Reply
 from graphpost.mail.mailbox import NO_FOLDER, RECOVERABLE
 from graphpost.mail.message import Item
-from graphpost.store import messages, repeats
+from graphpost.store import repeats
+from graphpost.store.mailbox import messages
 from graphpost.store.repeats import DoneBefore, Once
 from graphpost.store.store import Tx
 
@@ -117,6 +119,7 @@ def _digest(call: Call) -> bytes:
         principal.client_id,
         principal.object_id,
         headers["client-request-id"],
+        headers.get(PART, ""),
         f"{call.version}{call.path}",
         headers.get("content-type", ""),
     ):

@@ -14,7 +14,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from graphpost.delivery.acceptance.accepting import Source
-from graphpost.delivery.acceptance.submit import Draft, Submission
+from graphpost.delivery.acceptance.submissions import Draft, Submission
 from graphpost.errors import BadRequest
 from graphpost.graph.answers import message_reply
 from graphpost.graph.bodies.message import read_fields, thread_fields

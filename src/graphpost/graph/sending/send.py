@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from graphpost.delivery.acceptance.submit import Submission
+from graphpost.delivery.acceptance.submissions import Submission
 from graphpost.errors import BadRequest
 from graphpost.graph.answers import message_reply
 from graphpost.graph.bodies.message import is_message, read_message

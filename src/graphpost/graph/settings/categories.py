@@ -15,8 +15,8 @@ from graphpost.graph.schema import EntityType, Kind, Property, Write, entity
 from graphpost.graph.settings.kept import Get, Kept
 from graphpost.ids import new_guid
 from graphpost.mail.preferences import Category
-from graphpost.store import preferences
-from graphpost.store.preferences import Entry
+from graphpost.store.mailbox import preferences
+from graphpost.store.mailbox.preferences import Entry
 from graphpost.store.store import Tx
 
 NAME_LENGTH: Final = 255  # characters

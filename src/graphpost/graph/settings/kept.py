@@ -21,8 +21,8 @@ from graphpost.graph.queries.inmemory import matching, sorted_by
 from graphpost.graph.queries.selection import check_expand, read_options, select_names
 from graphpost.graph.schema import EntityType
 from graphpost.graph.writing import json_members
-from graphpost.store import preferences
-from graphpost.store.preferences import Entry, Kind
+from graphpost.store.mailbox import preferences
+from graphpost.store.mailbox.preferences import Entry, Kind
 from graphpost.store.store import Tx
 
 T = TypeVar("T")

@@ -1,6 +1,6 @@
 """`mailboxSettings`: how a person wants to see things, read and changed.
 
-They are kept for clients, but for automatic replies, which are sent (`delivery.absence`).  Nothing is written in another
+They are kept for clients, but for automatic replies, which are sent (`delivery.responses.absence`).  Nothing is written in another
 zone or language for them (Graph writes UTC unless `Prefer` says otherwise).  What is not given keeps its value.
 """
 
@@ -22,7 +22,7 @@ from graphpost.graph.writing import json_members
 from graphpost.mail.mailbox import WELL_KNOWN, Mailbox
 from graphpost.mail.message import ZonedTime
 from graphpost.mail.preferences import AutomaticReplies, PersonalSettings, WorkingHours
-from graphpost.store import preferences
+from graphpost.store.mailbox import preferences
 from graphpost.store.store import Tx
 
 _ARCHIVE: Final = WELL_KNOWN["archive"][0]

@@ -19,8 +19,8 @@ from graphpost.ids import new_guid
 from graphpost.mail.address import to_wire
 from graphpost.mail.message import Inference
 from graphpost.mail.preferences import SenderOverride
-from graphpost.store import preferences
-from graphpost.store.preferences import Entry
+from graphpost.store.mailbox import preferences
+from graphpost.store.mailbox.preferences import Entry
 from graphpost.store.store import Tx
 
 MOST: Final = 1000

@@ -1,7 +1,7 @@
 """`mailFolders/inbox/messageRules`: what is done with mail that arrives.
 
 The Inbox alone has rules.  A rule that names a folder which is gone has an error, and does nothing until it is given another.  None is read-only:
-all there are were made here.  `delivery.ruling` follows them.
+all there are were made here.  `delivery.arrival.ruling` follows them.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from graphpost.graph.settings.rule_schema import ACTIONS, PREDICATES, RULE
 from graphpost.graph.settings.rules_in import read_rule
 from graphpost.mail.mailbox import INBOX
 from graphpost.mail.rules import Rule, SizeRange
-from graphpost.store import folders, preferences
-from graphpost.store.preferences import Entry
+from graphpost.store.mailbox import folders, preferences
+from graphpost.store.mailbox.preferences import Entry
 from graphpost.store.store import Tx
 
 MOST: Final = 256

@@ -24,11 +24,12 @@ from graphpost.mail.absence import is_away
 from graphpost.mail.address import is_valid_address
 from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.preferences import PersonalSettings
-from graphpost.store import preferences
+from graphpost.store.mailbox import preferences
 from graphpost.store.store import Tx
 
 MAX_ADDRESSES: Final = 100
 OPTIONS: Final = ENUMS["mailTipsType"]
+_FULL: Final = "mailboxFullStatus"
 _TYPE: Final = "microsoft.graph.mailTipsType"
 Tip = Callable[[Call, Mailbox | None, PersonalSettings | None], tuple[str, Any]]
 
@@ -57,8 +58,16 @@ async def get_mail_tips(call: Call) -> Reply:
         numbers = {box.mailbox_id for box in boxes.values() if box is not None}
         return {number: preferences.settings_of(tx, number) for number in numbers}
 
+    def read_full(tx: Tx) -> frozenset[int]:
+        found = [box for box in boxes.values() if box is not None]
+        return frozenset(box.mailbox_id for box in found if call.services.quotas.is_full(tx, box))
+
     settings = await call.services.store.read(read) if "automaticReplies" in options else {}
+    full = await call.services.store.read(read_full) if _FULL in options else frozenset[int]()
     found = [_tips(call, each, boxes[each], settings, options) for each in addresses]
+    for tips, box in zip(found, map(boxes.__getitem__, addresses), strict=True):
+        if box is not None and "mailboxFull" in tips:
+            tips["mailboxFull"] = box.mailbox_id in full
     return Reply(
         body={"@odata.context": context(call, "Collection(microsoft.graph.mailTips)"), "value": found}
     )
@@ -112,7 +121,7 @@ def _always(name: str, value: Any) -> Tip:
 
 _TIPS: Final[Mapping[str, Tip]] = {
     "automaticReplies": _replies,
-    "mailboxFullStatus": _always("mailboxFull", False),
+    _FULL: _always("mailboxFull", False),
     "customMailTip": _always("customMailTip", ""),
     "externalMemberCount": lambda call, box, settings: ("externalMemberCount", int(box is None)),
     "totalMemberCount": _always("totalMemberCount", 1),

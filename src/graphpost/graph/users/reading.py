@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from graphpost.auth.access import find_mailbox
+from graphpost.auth.access import Permission, find_mailbox
 from graphpost.errors import AccessDenied, BadRequest, NotFound
 from graphpost.graph.call import Call, Reply
 from graphpost.graph.envelope import context, page
@@ -64,6 +64,7 @@ _READS_OTHERS: Final = frozenset(
     {"User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All", "Directory.Read.All"}
 )
 _READS_SETTINGS: Final = frozenset({"MailboxSettings.Read", "MailboxSettings.ReadWrite"})
+_OWN_SETTINGS: Final = Permission((), tuple(_READS_SETTINGS))
 _SETTINGS: Final = "mailboxSettings"
 _READS_ALL: Final = _READS_OTHERS - {"User.ReadBasic.All"}
 
@@ -138,7 +139,7 @@ def _check_settings(call: Call, box: Mailbox) -> None:
     """They are the mailbox's: reading the directory is not enough."""
     if _READS_SETTINGS.isdisjoint(call.principal.permissions):
         raise AccessDenied
-    find_mailbox(call.principal, call.services.directory(), box.object_id)
+    find_mailbox(call.principal, call.services.directory(), box.object_id, _OWN_SETTINGS)
 
 
 def _value(box: Mailbox, name: str, *, basic: bool) -> Any:

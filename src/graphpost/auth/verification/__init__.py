@@ -1,0 +1,1 @@
+"""Tokens checked, those of our own issuer and of others."""

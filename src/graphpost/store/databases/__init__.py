@@ -1,0 +1,1 @@
+"""The databases behind the seam: SQLite, PostgreSQL, and what both need."""

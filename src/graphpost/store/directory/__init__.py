@@ -1,0 +1,1 @@
+"""Who there is: mailboxes, applications, their rights and grants."""

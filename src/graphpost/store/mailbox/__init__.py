@@ -1,0 +1,1 @@
+"""What is in a mailbox: folders, messages, and what changed."""
