@@ -93,7 +93,7 @@ async def test_a_rate_of_many_a_second_is_kept_too(make_office: MakeOffice) -> N
     for number in range(50):
         await office.send(f"a{number}@one.test")
     await drain(office)
-    assert 4.9 <= round(sum(office.one.times), 6) <= 20
+    assert round(sum(office.one.times), 6) >= 4.9
 
 
 async def test_a_dead_destination_with_a_rate_is_delivered_when_it_is_back(make_office: MakeOffice) -> None:
