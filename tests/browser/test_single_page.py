@@ -106,8 +106,12 @@ class Visit:
         return self.page.evaluate(f"async () => await {call}")
 
     def complaints(self, *expected: str) -> list[str]:
-        """What the console said; without what was expected, and what it says of MSAL's own frame."""
-        known = (*expected, "An iframe which has both allow-scripts and allow-same-origin")
+        """What the console said; without what was expected, of MSAL's own frame, and of a field filled in very soon."""
+        of_frame, of_field = (
+            "An iframe which has both allow-scripts and allow-same-origin",
+            "Autofocus processing",
+        )
+        known = (*expected, of_frame, of_field)
         return [text for text in self.said if not any(part in text for part in known)]
 
     def open(self) -> str | None:

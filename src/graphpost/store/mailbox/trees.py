@@ -90,7 +90,7 @@ def copy_step(tx: Tx, copying: Copying, number: Callable[[], int], now: Instant,
 
 
 def erase_step(
-    tx: Tx, mailbox_id: int, top: int, rows: int = ROWS, unread: Callable[[Tx, Item], object] | None = None
+    tx: Tx, mailbox_id: int, top: int, rows: int = ROWS, *, unread: Callable[[Tx, Item], object] | None = None
 ) -> bool:
     """Remove up to `rows` messages and folders of the tree under `top`, itself last; whether all is gone.
 
