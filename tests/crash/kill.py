@@ -164,9 +164,10 @@ class Clients:
             thread.start()
 
     def go_on(self, token: str) -> None:
-        self._token = token
-        self._starts += 1
-        self.up.set()
+        with self._changed:
+            self._token = token
+            self._starts += 1
+            self.up.set()
 
     def wait_for_more(self, number: int) -> None:
         """Until so many more were acknowledged."""
@@ -183,19 +184,23 @@ class Clients:
 
     def _send_on(self) -> None:
         connection = http.client.HTTPConnection("localhost", self._port, timeout=PATIENCE)
+        start = 0
         while self.up.wait() and not self._ended.is_set():
-            number, start = next(self._numbers), self._starts
+            if start != self._starts:
+                start = self._starts
+                connection.close()  # it was to a server that is no more
+            number = next(self._numbers)
             try:
                 status = self._send(connection, number)
             except (OSError, http.client.HTTPException):
                 connection.close()
                 status = 0
-                if start == self._starts:
-                    self.up.clear()  # until the server is started again, unless it was meanwhile
             with self._changed:
                 match status:
                     case 0:
                         self.unanswered.add(number)
+                        if start == self._starts:
+                            self.up.clear()  # until the server is started again, unless it was meanwhile
                     case 202:
                         self.acknowledged.add(number)
                     case _:
