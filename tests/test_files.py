@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from graphpost.files import create_file, make_directory, replace_file
+from graphpost.files import create_file, make_directory, open_made, replace_file
 
 
 def mode(path: Path) -> int:
@@ -68,3 +68,18 @@ def test_what_an_administrator_makes_as_root_is_the_servers(tmp_path: Path) -> N
     made = list(data.rglob("*"))
     assert {"defaults.json", "graphpost.db", "keys", "b.test"} <= {path.name for path in made}
     assert {path.name for path in made if path.stat().st_uid != 65534} == set()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for others")
+def test_root_gives_away_nothing_that_was_there(tmp_path: Path) -> None:
+    """The server's user may have put a link there, to a file of root's."""
+    (tmp_path / "secret").write_bytes(b"root's")
+    data = tmp_path / "data"
+    data.mkdir()
+    os.chown(data, 65534, 65534)
+    (data / "link").symlink_to(tmp_path / "secret")
+    (data / "old").write_bytes(b"")
+    for name in ("link", "old", "new"):
+        os.close(open_made(data / name, os.O_RDWR))
+    owners = [path.stat().st_uid for path in (tmp_path / "secret", data / "old", data / "new")]
+    assert owners == [0, 0, 65534]

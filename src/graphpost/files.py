@@ -42,9 +42,13 @@ def make_directory(path: Path) -> None:
         return
     if path.parent != path:
         make_directory(path.parent)
-    path.mkdir(mode=0o700, exist_ok=True)
-    if os.geteuid() == 0:
-        _give(path, path.parent)
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    else:
+        _give_directory(path)
     sync_directory(path.parent)
 
 
@@ -58,10 +62,17 @@ def sync_directory(path: Path) -> None:
 
 
 def open_made(path: Path, flags: int, mode: int = 0o600) -> int:
-    """A descriptor of a file that is made when it is not there."""
-    descriptor = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, mode)
-    if os.geteuid() == 0:
-        _give(descriptor, path.parent)
+    """A descriptor of a file that is made when it is not there.
+
+    Only what was made just now is given to the directory's owner: that one could have put a link to anything there.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except FileExistsError:
+        if flags & os.O_EXCL:
+            raise
+        return os.open(path, flags | os.O_CLOEXEC)
+    _give(descriptor, path.parent)
     return descriptor
 
 
@@ -90,7 +101,17 @@ def _draft(path: Path, data: bytes, mode: int) -> Path:
     return draft
 
 
-def _give(made: int | Path, directory: Path) -> None:
+def _give_directory(made: Path) -> None:
+    if os.geteuid() == 0:
+        descriptor = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            _give(descriptor, made.parent)
+        finally:
+            os.close(descriptor)
+
+
+def _give(made: int, directory: Path) -> None:
+    """Let it belong to whom the directory belongs to, when root is at work."""
     owner = directory.stat()
-    if owner.st_uid != 0:
+    if os.geteuid() == 0 and owner.st_uid != 0:
         os.chown(made, owner.st_uid, owner.st_gid)

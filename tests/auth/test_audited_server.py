@@ -43,6 +43,7 @@ def test_sign_ins_by_http_and_smtp_and_administration_are_recorded(tmp_path: Pat
                 )
             refused = answer.json()
             assert client.delete("/admin/groups/x", headers={"authorization": "Bearer x"}).status_code == 401
+            assert client.post("/healthz").status_code == 405  # open to everybody, and nobody's doing
         with smtplib.SMTP("localhost", server.config.inbound.submission_port) as smtp:
             smtp.starttls(context=context)
             smtp.ehlo()

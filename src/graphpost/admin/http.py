@@ -55,16 +55,14 @@ class AdminApi:
     ) -> Answer:
         """Answer a request; `path` as received, `query` without its `?`, header names in lower case, `remote` the
         address it came from.  Never raises for what a client does."""
-        is_administrator = path in _OPEN or self._is_administrator(headers)
-        answer = await self._answer(method, path, query, body, is_administrator=is_administrator)
-        if self.auditor is not None and (method not in _READS or not is_administrator):
+        is_open, is_administrator = path in _OPEN, self._is_administrator(headers)
+        answer = await self._answer(method, path, query, body, is_allowed=is_open or is_administrator)
+        if self.auditor is not None and not is_open and (method not in _READS or not is_administrator):
             self.auditor.note(_actor(method, path, remote, is_administrator), status=answer[0])
         return answer
 
-    async def _answer(
-        self, method: str, path: str, query: str, body: bytes, *, is_administrator: bool
-    ) -> Answer:
-        if not is_administrator:
+    async def _answer(self, method: str, path: str, query: str, body: bytes, *, is_allowed: bool) -> Answer:
+        if not is_allowed:
             return _error(401, "the administrator's token is needed", {"www-authenticate": "Bearer"})
         try:
             if path in _OPEN or path == "/metrics":

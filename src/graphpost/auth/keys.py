@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
@@ -123,7 +124,7 @@ def _read(path: Path) -> SigningKey:
         kid = thumbprint(certificate)
         pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         key = RSAKey.import_key(pem, {"kid": kid, "use": "sig"})
-    except (OSError, ValueError, TypeError, JoseError) as error:
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm, JoseError) as error:
         raise ConfigurationError("issuer", f"{path}: not a readable signing key") from error
     seed = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     der = certificate.public_bytes(Encoding.DER)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -66,13 +67,19 @@ def http_client(config: Config, running: Running, **options: Any) -> httpx2.Clie
 
 
 def _trust(config: Config, running: Running) -> ssl.SSLContext:
+    from cryptography.hazmat.primitives.serialization import Encoding
+    from cryptography.x509 import load_pem_x509_certificates
+
     from graphpost.web.certificates import authority_file
 
+    # Whatever names it has: our authority signs nobody else, and of the operator's own certificate, which is here on
+    # disk, that very one is expected, and no other of those who signed it.
     if not running.certificate:
-        return ssl.create_default_context(cafile=authority_file(config.data))
-    # The operator's own certificate: it is here on disk, so that very one is expected, whatever names it has.
-    context = ssl.create_default_context(cafile=running.certificate)
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context = ssl.create_default_context(cafile=authority_file(config.data))
+    else:
+        own = load_pem_x509_certificates(Path(running.certificate).read_bytes())[0]
+        context = ssl.create_default_context(cadata=own.public_bytes(Encoding.DER))
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.check_hostname = False
     return context
 

@@ -4,10 +4,12 @@ import asyncio
 from collections import Counter
 
 import pytest
+from msgspec.structs import replace
 from tests.delivery.conftest import MakeOffice
 from tests.delivery.post import NEVER, SETTINGS, claiming, furnish
 
 from graphpost.clock import SECOND
+from graphpost.delivery.queue.leases import Leases
 from graphpost.errors import StoreError
 
 pytestmark = pytest.mark.anyio
@@ -55,6 +57,21 @@ async def test_a_lease_that_runs_out_is_taken_over_and_the_late_one_changes_noth
     assert recipient.state == "delivered"
     assert await office.inbox() == []
     assert " failed " not in office.said()
+
+
+async def test_a_lease_that_was_taken_anew_is_not_forgotten_with_the_one_before(
+    make_office: MakeOffice,
+) -> None:
+    office = make_office()
+    leases = Leases(office.store, SETTINGS, office.clock, office.log, 7)
+    await office.send("a@one.test")
+    (first,) = await office.queue()
+    second = replace(first, attempts=first.attempts + 1)
+    leases.add(second)
+    leases.forget(first)
+    assert list(leases._mine.values()) == [second]
+    leases.forget(second)
+    assert list(leases._mine.values()) == []
 
 
 async def test_two_workers_on_one_store_never_claim_the_same(make_office: MakeOffice) -> None:

@@ -91,11 +91,19 @@ async def test_a_store_closes_although_its_server_hangs(
         await waiting
 
 
+@pytest.mark.anyio
+async def test_what_is_given_up_here_is_given_up_by_the_server_too(store: PostgresStore) -> None:
+    for asked in (store.write, store.read):
+        patience = [await asked(lambda tx, n=name: tx.one(f"SHOW {n}")) for name in PATIENCE]
+        assert patience == [("20s",), ("5s",)]
+
+
+PATIENCE = ("lock_timeout", "client_connection_check_interval")
 ENDING = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '%s'; END $$"
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("code", ["57P01", "57P02", "57P03", "25P03"])
+@pytest.mark.parametrize("code", ["57P01", "57P02", "57P03", "25P03", "55P03"])
 @pytest.mark.parametrize("has_failure", [False, True])
 async def test_nothing_is_run_again_when_the_server_ended_the_connection(
     store: PostgresStore, code: str, has_failure: bool

@@ -274,7 +274,7 @@ def envelope_of(delivery: Delivery, data: Data, message: Message) -> Envelope:
         envelope_id=f"{delivery.message_id:016x}",
         wants_success_report=delivery.wants_success,
         needs_smtputf8=any(map(needs_smtputf8, (delivery.sender, *recipients)))
-        or (delivery.destination != LOCAL and data.is_8bit and _names_such(message.going_out)),
+        or (delivery.destination != LOCAL and _names_such(message.going_out) and data.is_8bit),
         is_foreign=message.is_foreign,
     )
 

@@ -65,8 +65,11 @@ class Leases:
         self._mine[delivery.mailbox_id, delivery.message_id, delivery.position] = delivery
 
     def forget(self, delivery: Delivery) -> None:
-        """It is ours no longer."""
-        self._mine.pop((delivery.mailbox_id, delivery.message_id, delivery.position), None)
+        """It is ours no longer; unless it was claimed anew meanwhile, which counts as another attempt."""
+        key = delivery.mailbox_id, delivery.message_id, delivery.position
+        held = self._mine.get(key)
+        if held is not None and held.attempts == delivery.attempts:
+            del self._mine[key]
 
     async def release_all(self) -> None:
         """End the leases of an earlier process; only where there is but one at a time."""

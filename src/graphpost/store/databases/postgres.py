@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, TypeVar
@@ -53,6 +54,8 @@ STATEMENT_SECONDS: Final = 30.0
 CLOSING_SECONDS: Final = 10.0  # for a statement, once the store is being closed
 _LOOK_SECONDS: Final = 1.0
 WRITE_SECONDS: Final = 10  # from one statement of a write to the next
+LOCK_SECONDS: Final = 20  # before STATEMENT_SECONDS: the database itself ends what waits for somebody else
+_CHECKS_CLIENTS: Final = 140_000
 _DEFAULTS: Final = {
     "connect_timeout": 5,
     "keepalives_idle": 15,  # seconds, as the next one; of use to TCP alone, as all that follow
@@ -100,6 +103,7 @@ class PostgresStore:
         session = PostgresSession(url, POSTGRES, "BEGIN")
         try:
             session.begin()
+            session.change("SET LOCAL lock_timeout = 0", ())  # another server's migration may take its time
             session.query("SELECT pg_advisory_xact_lock(?)", (_MIGRATING,))
             migrate.apply(session)
             base = postgres_base(session)
@@ -286,6 +290,9 @@ class PostgresSession:
         if self._connection is None or self._connection.broken or _is_ending(error):
             self.close()  # it may also be that COMMIT was done, and only then the connection ended
             return ConnectionLostError("the connection to the database was lost")
+        if isinstance(error, psycopg.errors.LockNotAvailable):
+            self.close()  # none of those that came together is tried again by itself: each would wait as long
+            return ConnectionLostError("somebody else holds a lock in the database")
         if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
             self.close()  # perhaps another host can be written to by now
             return StoreError("the database can only be read")
@@ -308,9 +315,9 @@ def _connected(url: str, *, writing: bool) -> psycopg.Connection[Row]:
     connection.adapters.register_dumper(str, StrBinaryDumper)
     row = connection.execute(
         "SELECT current_setting('server_encoding'), current_setting('synchronous_commit'),"
-        " current_setting('idle_in_transaction_session_timeout')"
+        " current_setting('idle_in_transaction_session_timeout'), current_setting('lock_timeout')"
     ).fetchone()
-    encoding, commit, patience = row or ("", "", "")
+    encoding, commit, patience, waiting = row or ("", "", "", "")
     if encoding != "UTF8" or connection.info.server_version < _OLDEST:
         connection.close()
         raise StoreError("the database must be PostgreSQL 13 or newer, with the encoding UTF8")
@@ -318,6 +325,11 @@ def _connected(url: str, *, writing: bool) -> psycopg.Connection[Row]:
         connection.execute("SET synchronous_commit = on")
     if writing and patience == "0":
         connection.execute(f"SET idle_in_transaction_session_timeout = '{WRITE_SECONDS}s'")
+    if waiting == "0":  # what we give up ourselves the server goes on with, and commits, once it has its lock
+        connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+    if connection.info.server_version >= _CHECKS_CLIENTS:
+        with suppress(psycopg.errors.InvalidParameterValue):  # not on every system
+            connection.execute("SET client_connection_check_interval = '5s'")
     return connection
 
 

@@ -242,7 +242,7 @@ class SqliteSession:
 
 def _lock(path: Path) -> int:
     """Take the lock beside the database; StoreError when another process (or store) has it."""
-    descriptor = open_made(path.with_name(f"{path.name}.lock"), os.O_RDWR)
+    descriptor = open_made(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
