@@ -192,6 +192,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (destinations.hold, ("d", 1, 1), {}),
     (destinations.due_in, (7, 100), {}),
     (destinations.due, (100,), {}),
+    (destinations.held, (100,), {}),
     (destinations.forget, (100,), {}),
     (destinations.take_times, ("d", 100, 2, 10), {}),
     (deliveries.claim, (7, "smtp://relay.test:25", 100, 200, 1, 10), {}),

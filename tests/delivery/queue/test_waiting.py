@@ -169,6 +169,21 @@ async def test_after_a_restart_nobody_is_told_twice(make_office: MakeOffice) -> 
     assert await subjects(after) == told
 
 
+async def test_who_waits_behind_a_gate_is_told_in_time_after_a_restart(make_office: MakeOffice) -> None:
+    before, after = make_office(limit=1), make_office(limit=1)
+    for office in (before, after):
+        office.one.says(DEAD)
+    await before.worker.start()
+    for number in range(13):
+        await before.send(f"a{number}@one.test")
+    await pass_time(before, 4 * HOUR - 600, 600.0)
+    assert await reports(before) == []
+    await before.worker.stop()
+    await after.worker.start()
+    await pass_time(after, 600 + LATE, 60.0)
+    assert (await subjects(before), after.one.taken) == ({DELAYED: 13}, [])
+
+
 async def test_no_warning_is_wanted(make_office: MakeOffice) -> None:
     office = slow(make_office, delay_warning_seconds=0.0, expiry_seconds=5 * HOUR)
     await office.worker.start()

@@ -39,6 +39,15 @@ class Gates:
         self._log = log
         self._is_looking = False
 
+    async def remember(self) -> None:
+        """Know the closed ones from the beginning, so that who waits behind them is told in time."""
+        now = self._clock.now()
+        for destination, (until, failures) in (
+            await self._store.read(lambda tx: destinations.held(tx, now))
+        ).items():
+            lane = self._lanes.lane(destination)
+            lane.held_until, lane.failures = until, failures
+
     async def close(self, lane: Lane, said: Reply) -> None:
         """The destination is dead, because of what it said last."""
         now = self._clock.now()

@@ -107,6 +107,7 @@ class Worker:
         else:
             await self._heartbeat.begin()
         await self._rerouter.open_gates()
+        await self._gates.remember()
         self._running = True
         self._loops = [
             asyncio.create_task(self._claimer.run(self._after_look)),

@@ -29,6 +29,10 @@ _HOLD: Final = (
     "INSERT INTO destinations (bucket, destination, not_before, failures) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (bucket, destination) DO UPDATE SET not_before = excluded.not_before, failures = excluded.failures"
 )
+_HELD: Final = (
+    "SELECT destination, MAX(not_before), MAX(failures) FROM destinations"
+    " WHERE bucket BETWEEN 0 AND ? AND not_before > ? GROUP BY destination"
+)
 _PACE: Final = (
     "INSERT INTO paces (bucket, destination, next_at) VALUES (?, ?, ?) ON CONFLICT (bucket, destination) DO UPDATE"
     " SET next_at = CASE WHEN paces.next_at BETWEEN ? AND ? THEN paces.next_at ELSE ? END + ? RETURNING next_at"
@@ -53,6 +57,11 @@ def due(tx: Tx, now: Instant) -> dict[str, tuple[int, ...]]:
 def hold(tx: Tx, destination: str, not_before: Instant, failures: int) -> None:
     """Attempt nothing to a destination, from any bucket, before that instant; 0 and 0 when it works again."""
     tx.executemany(_HOLD, [(bucket, destination, not_before, failures) for bucket in range(BUCKETS)])
+
+
+def held(tx: Tx, now: Instant) -> dict[str, tuple[Instant, int]]:
+    """The destinations that are held back: until when, and how often in a row they were."""
+    return {row[0]: (row[1], row[2]) for row in tx.all(_HELD, (BUCKETS - 1, now))}
 
 
 def forget(tx: Tx, before: Instant) -> int:
