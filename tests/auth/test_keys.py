@@ -45,8 +45,11 @@ def test_only_the_public_half_is_published(tmp_path: Path) -> None:
     assert not {"d", "p", "q", "dp", "dq", "qi"} & set(jwk)
 
 
+UNKNOWN_KIND = b"-----BEGIN PRIVATE KEY-----\nMA0CAQAwBQYDKgMEBAEA\n-----END PRIVATE KEY-----\n"
+
+
 @pytest.mark.parametrize(
-    "text", [b"", EC_KEY, b"-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n"]
+    "text", [b"", EC_KEY, UNKNOWN_KIND, b"-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n"]
 )
 def test_a_file_that_is_no_key_is_named(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "signing-1.pem").write_bytes(text)

@@ -37,14 +37,12 @@ class Gates:
         self._settings = settings
         self._clock = clock
         self._log = log
-        self._is_looking = False
 
     async def remember(self) -> None:
         """Know the closed ones from the beginning, so that who waits behind them is told in time."""
         now = self._clock.now()
-        for destination, (until, failures) in (
-            await self._store.read(lambda tx: destinations.held(tx, now))
-        ).items():
+        found = await self._store.read(lambda tx: destinations.held(tx, now))
+        for destination, (until, failures) in found.items():
             lane = self._lanes.lane(destination)
             lane.held_until, lane.failures = until, failures
 
