@@ -138,7 +138,8 @@ def test_signing_keys_are_listed_added_and_retired(graphpost: Any, data: Path) -
     assert [each["signs"] for each in listed] == [False, True, False, False]
     for kid, problem in (
         ("nothing", "kid: there is no key nothing"),
-        ("-like-an-option", "kid: there is no key -like-an-option"),
+        ("-h-like-an-option-or-anothe", "kid: there is no key -h-like-an-option-or-anothe"),
+        ("--help-like-another-option0", "kid: there is no key --help-like-another-option0"),
         (listed[1]["kid"], "signs; the next key does so in a minute"),
         (listed[0]["kid"], "are good for another"),
     ):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -11,6 +12,17 @@ from graphpost.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from graphpost.config import Config
+
+_KEY_ID: Final = re.compile(r"-[\w-]{26}", re.ASCII)
+
+
+class _OfKey(click.Command):
+    """Takes a key id that begins with a hyphen, as every 64th does, for what it is and not for options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ids = [] if "--" in args else [each for each in args if _KEY_ID.fullmatch(each)]
+        others = [each for each in args if each not in ids]
+        return super().parse_args(ctx, [*others, "--", *ids] if ids else args)
 
 
 @click.group(cls=Commands)
@@ -45,7 +57,7 @@ def add(config: Config, as_json: bool) -> None:
     _print(_keys(config)[-1], "signs in a minute and a half at the latest", as_json)
 
 
-@command.command(context_settings={"ignore_unknown_options": True})  # every 64th key id begins with a hyphen
+@command.command(cls=_OfKey)
 @click.argument("kid", metavar="KEY-ID")
 @with_config
 @json_option
