@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.process.conftest import COMMAND, free_port
+from tests.process.conftest import COMMAND
 from tests.programs import needed
 
+from graphpost.testing.ports import free_port
 from graphpost.testing.process import ServerProcess
 
 pytestmark = pytest.mark.slow

@@ -21,7 +21,7 @@ from graphpost.errors import ConfigurationError
 from graphpost.maillog import MailLog
 from graphpost.server.certificates import Certificates
 from graphpost.testing.clock import JumpingClock
-from graphpost.testing.postfix import free_port
+from graphpost.testing.ports import free_port
 from graphpost.testing.server import Output, ServerThread, running_server
 from graphpost.testing.smtp_peer import SmtpPeer
 
