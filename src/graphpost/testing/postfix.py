@@ -195,7 +195,7 @@ class Postfix:
         }
 
 
-def until(is_so: Callable[[], bool], detail: Callable[[], str] = str, seconds: float = 30.0) -> None:
+def until(is_so: Callable[[], bool], detail: Callable[[], str] = str, seconds: float = 60.0) -> None:
     """Look until it is so; TimeoutError when it is not in that time."""
     end, tick = time.monotonic() + seconds, threading.Event()
     while not is_so():
