@@ -113,7 +113,7 @@ def server(data: Path) -> Iterator[ScriptedServer]:
     running = threading.Thread(target=scripted.loop.run_forever)
     running.start()
     clock = SystemClock()
-    numbers = Numbers(clock.now)
+    numbers = Numbers(clock.now, node=1)
     store = open_store(config.store, config.data)
     asyncio.run_coroutine_threadsafe(
         store.write(lambda tx: apply_settings(tx, config, numbers, clock.now())), scripted.loop
