@@ -1,4 +1,4 @@
-"""What both stores are: readers in a pool of threads, writers that share commits, a close that happens once."""
+"""What both stores share: threads that read, writers that share commits, an end."""
 
 from __future__ import annotations
 
