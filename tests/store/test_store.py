@@ -10,6 +10,7 @@ import pytest
 from tests.store.made import item
 
 from graphpost.errors import NotFound, StoreError
+from graphpost.store.databases import commits
 from graphpost.store.mailbox import folders, messages
 from graphpost.store.store import Store, Tx
 
@@ -171,6 +172,45 @@ async def test_what_is_cancelled_before_it_began_is_not_done(sqlite_store: Store
     go.set()
     await asyncio.gather(first, later[1])
     assert await stored(sqlite_store) == [2]
+
+
+async def test_who_joins_waits_for_the_commit_that_others_wait_for(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits, "JOINED_SECONDS", 60.0)
+    begun, go = threading.Event(), threading.Event()
+
+    def wait(tx: Tx) -> None:
+        begun.set()
+        go.wait(30)
+
+    first = asyncio.ensure_future(sqlite_store.write(wait))
+    await asyncio.to_thread(begun.wait, 30)
+    joined = asyncio.ensure_future(sqlite_store.join())
+    second = asyncio.ensure_future(sqlite_store.write(adding(1)))  # in the same turn, though after it
+    await sqlite_store.read(lambda tx: None)
+    assert not joined.done()
+    go.set()
+    await joined
+    assert (first.done(), second.done()) == (True, True)
+
+
+async def test_who_joins_is_not_held_by_what_hangs_nor_by_nothing(store: Store) -> None:
+    await store.join()
+    begun, go = threading.Event(), threading.Event()
+
+    def wait(tx: Tx) -> None:
+        begun.set()
+        go.wait(30)
+
+    hanging = asyncio.ensure_future(store.write(wait))
+    await asyncio.to_thread(begun.wait, 30)
+    await store.join()
+    assert not hanging.done()
+    go.set()
+    await hanging
+    await store.close()
+    await store.join()
 
 
 async def test_reads_do_not_wait_for_a_write_and_see_one_snapshot(store: Store) -> None:

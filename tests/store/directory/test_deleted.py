@@ -228,7 +228,7 @@ async def test_a_mailbox_that_the_settings_name_comes_back_at_the_next_start_wit
     )
     await both(store)
     await store.write(lambda tx: deleted.delete(tx, ADELE, 100))
-    await store.write(lambda tx: apply_settings(tx, config, NUMBERS, 1))
+    await apply_settings(store, config, NUMBERS, 1)
     directory = await store.read(accounts.load_directory)
     found = directory.find("adele@one.test")
     assert found is not None
