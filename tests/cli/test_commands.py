@@ -404,6 +404,20 @@ def test_check_finds_files_that_others_can_read(graphpost: Any, data: Path) -> N
     assert "FAIL  data directory" in out
 
 
+def test_check_warns_of_routes_that_are_never_reached(graphpost: Any, data: Path) -> None:
+    """The first that matches wins."""
+    file = data.parent / "settings.toml"
+    routes = (["one.test"], ["Two.test", "ONE.test"], ["*"], ["three.test", "*"])
+    file.write_text("".join(f'[[routes]]\ndomains = {each}\nto = "capture:"\n' for each in routes))
+    rows = graphpost.json("check", "--config", str(file), "--no-dns")
+    assert {row["check"]: row["detail"].partition(" because ")[2] for row in rows if row["warning"]} == {
+        "routes[1].domains[1]": "routes[0] has it",
+        "routes[3].domains[0]": "routes[2] has it",
+        "routes[3].domains[1]": "routes[2] has it",
+    }
+    assert all(row["ok"] for row in rows)
+
+
 @pytest.mark.parametrize(("host", "state"), [("127.0.0.1", "ok"), ("::1", "ok"), ("0.0.0.0", "warn")])
 def test_check_warns_of_metrics_for_everybody(graphpost: Any, data: Path, host: str, state: str) -> None:
     file = data.parent / "metrics.toml"

@@ -183,4 +183,4 @@ def test_on_postgresql_commands_do_the_same_with_a_server_and_without(
         done = graphpost(*words)
         assert done.status == 1
         (line,) = done.err.splitlines()
-        assert line.startswith("graphpost: the database cannot be reached: ")
+        assert line.startswith("graphpost: store.url: the database cannot be reached: ")
