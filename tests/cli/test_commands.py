@@ -377,6 +377,23 @@ def test_migrate_says_what_it_does_and_does_it_once(graphpost: Any, data: Path) 
     assert graphpost("migrate", "--dry-run", "--restored")[1] == "The database is up to date.\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("--from", "sqlite:old.db"), "graphpost: store.url: must be postgresql://"),
+        (("--from", "old.db"), "graphpost: --from: must be sqlite:FILE"),
+        (("--from", "sqlite:old.db", "--dry-run"), "Error: --from stands alone"),
+        (("--from", "sqlite:old.db", "--restored"), "Error: --from stands alone"),
+    ],
+)
+def test_mailboxes_move_from_sqlite_to_postgresql_alone(
+    graphpost: Any, words: tuple[str, ...], problem: str
+) -> None:
+    status, _, err = graphpost("migrate", *words)
+    assert status == 2
+    assert err.splitlines()[-1].startswith(problem)
+
+
 def test_after_a_backup_was_put_back_clients_begin_anew(graphpost: Any, data: Path) -> None:
     async def horizons() -> tuple[int, int]:
         store = SqliteStore.open(data / "graphpost.db")
