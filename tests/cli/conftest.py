@@ -116,7 +116,7 @@ def server(data: Path) -> Iterator[ScriptedServer]:
     numbers = Numbers(clock.now)
     store = open_store(config.store, config.data)
     asyncio.run_coroutine_threadsafe(
-        store.write(lambda tx: apply_settings(tx, config, numbers, clock.now())), scripted.loop
+        apply_settings(store, config, numbers, clock.now()), scripted.loop
     ).result(10)
     log = MailLog(LogSettings(), io.StringIO())
     scripted.api = AdminApi(Operations(store, numbers, clock), administrator_token(data), log)

@@ -21,7 +21,7 @@ INFO = "info@one.test"
 
 async def declare(store: Store, *declared: RightsSettings) -> Directory:
     config = Config(mailboxes=PEOPLE, groups=[SALES], rights=list(declared))
-    await store.write(lambda tx: apply_settings(tx, config, Numbers(lambda: 1), 1))
+    await apply_settings(store, config, Numbers(lambda: 1), 1)
     return await store.read(accounts.load_directory)
 
 
