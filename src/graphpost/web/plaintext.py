@@ -1,6 +1,6 @@
-"""A TLS context that tells who speaks plain HTTP to it to say https://, as nginx and Go do.
+"""A TLS context that tells who speaks plain HTTP to it to say https://.
 
-OpenSSL knows such a request when it sees one in place of a handshake.  The answer goes where the handshake's would; what
+As nginx and Go do.  OpenSSL knows such a request when it sees one in place of a handshake.  The answer goes where the handshake's would; what
 comes after it is not looked at, and the connection ends when the client has done with it, or with the time for handshakes.
 """
 
