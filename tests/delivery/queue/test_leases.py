@@ -66,10 +66,11 @@ async def test_a_lease_that_was_taken_anew_is_not_forgotten_with_the_one_before(
     leases = Leases(office.store, SETTINGS, office.clock, office.log, 7)
     await office.send("a@one.test")
     (first,) = await office.queue()
-    second = replace(first, attempts=first.attempts + 1)
-    leases.add(second)
-    leases.forget(first)
-    assert list(leases._mine.values()) == [second]
+    for second in (replace(first, attempts=first.attempts + 1), replace(first)):
+        leases.add(first)
+        leases.add(second)
+        leases.forget(first)
+        assert list(leases._mine.values()) == [second]
     leases.forget(second)
     assert list(leases._mine.values()) == []
 

@@ -155,6 +155,23 @@ async def test_what_was_told_of_goes_when_the_destination_is_back(make_office: M
     assert await subjects(office) == {DELAYED: 30}
 
 
+async def test_who_was_told_of_waits_as_before(make_office: MakeOffice) -> None:
+    """Nothing is counted as an attempt that was none, in memory or not: what is fresh goes before what was tried."""
+    office = slow(make_office, delay_warning_seconds=HOUR / 4)
+    await office.worker.start()
+    office.one.says(LATER)
+    for number in range(40):
+        await office.send(f"a{number}@one.test")
+    await pass_time(office, HOUR / 4 + LATE, 60.0)
+    await office.worker.stop()
+    queued = await office.queue(state=QUEUED)
+    tried = Counter(office.one.addresses)
+    assert [delivery.attempts for delivery in queued] == [
+        tried[f"a{number}@one.test"] for number in range(40)
+    ]
+    assert len([delivery for delivery in queued if delivery.warned and not delivery.attempts]) >= 20
+
+
 async def test_after_a_restart_nobody_is_told_twice(make_office: MakeOffice) -> None:
     before, after = slow(make_office), slow(make_office)
     await before.worker.start()
