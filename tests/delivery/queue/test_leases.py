@@ -114,3 +114,19 @@ async def test_the_work_of_a_node_that_died_is_taken_over_when_its_lease_ends(ma
     other.clock.jump_to(other.clock.now() + 601 * SECOND)
     await other.until_done()
     assert other.one.addresses == ["a@one.test"]
+
+
+@pytest.mark.slow
+async def test_what_a_node_was_attempting_when_it_was_stopped_is_attempted_by_others_at_once(
+    make_nodes: MakeOffice,
+) -> None:
+    stopped, other = make_nodes(), make_nodes()
+    await furnish(stopped.store)
+    await stopped.worker.start()
+    await other.worker.start()
+    stopped.one.gate.clear()
+    await stopped.send("a@one.test")
+    await stopped.until(lambda: stopped.one.under_way == 1)
+    await stopped.worker.stop(0.01)
+    await other.until_done()
+    assert other.one.addresses == ["a@one.test"]
