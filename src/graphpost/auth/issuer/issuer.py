@@ -97,7 +97,7 @@ class Issuer:
     async def handle(self, request: IssuerRequest) -> IssuerReply | None:
         """The answer to a request, or None when its path is none of the issuer's."""
         tenant, slash, rest = request.path.removeprefix("/").partition("/")
-        name = rest.rstrip("/").casefold()
+        name = _name(rest)
         handler = _ENDPOINTS.get(name)
         user = rest.casefold().startswith("userrealm/")
         file = tenant == "common" and rest.startswith("oauth2/pages/")
@@ -200,6 +200,16 @@ _ENDPOINTS: Final[dict[str, Endpoint]] = {
 _SHARED_ENDPOINTS: Final = frozenset(
     name for name, endpoint in _ENDPOINTS.items() if endpoint in (_discovery, _keys, _instance)
 ) | {"oauth2/v2.0/token", "oauth2/token"}
+
+
+def is_shared(path: str) -> bool:
+    """Whether a page of another origin may read what is answered there, by whomever."""
+    return _name(path.removeprefix("/").partition("/")[2]) in _SHARED_ENDPOINTS
+
+
+def _name(rest: str) -> str:
+    """The name of an endpoint, from what follows the tenant in its path."""
+    return rest.rstrip("/").casefold()
 
 
 def _check_text(request: IssuerRequest) -> None:
