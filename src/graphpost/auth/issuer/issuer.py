@@ -58,7 +58,7 @@ _PREFLIGHT: Final = (
 class Issuer:
     """Answers the identity endpoints under the server's own origin.
 
-    `names` are the host names clients use; that of a request's origin is always one of them.  `note` is told of sign-ins,
+    `guesses` counts wrong passwords, secrets and codes.  `names` are the host names clients use; that of a request's origin is always one of them.  `note` is told of sign-ins,
     consents and tokens, given and refused.
     """
 
@@ -72,6 +72,7 @@ class Issuer:
         domains: Sequence[str],
         keys: SigningKeys,
         *,
+        guesses: Throttle,
         names: Sequence[str] = (),
         note: Note = nobody,
     ) -> None:
@@ -89,7 +90,7 @@ class Issuer:
             authority,
             keys,
             mint,
-            Throttle(clock),
+            guesses,
             Throttle(clock),
             note=note,
         )
