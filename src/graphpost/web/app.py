@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote
 
 from graphpost.admin.http import AdminApi
-from graphpost.auth.issuer.issuer import Issuer, IssuerRequest
+from graphpost.auth.issuer.issuer import Issuer, IssuerRequest, is_shared
 from graphpost.config import LimitSettings
 from graphpost.errors import BadRequest, GraphError, NotFound, StoreError, Unauthenticated
 from graphpost.graph.api import GraphApi, unavailable, unexpected
@@ -107,7 +107,7 @@ class Application:
             fault = error
         path = exchange.target
         mount = _mount(path)
-        is_shared = "origin" in headers and mount in SHARED_MOUNTS
+        is_for_pages = "origin" in headers and mount in SHARED_MOUNTS
         request = Request(
             method=exchange.method,
             path=path,
@@ -121,13 +121,13 @@ class Application:
         )
         if fault is not None:
             answer = self._refusal(request, fault)
-        elif is_shared and is_preflight(request.method, headers):
+        elif is_for_pages and is_preflight(request.method, headers):
             answer = Answer(204, PREFLIGHT, None)
         elif mount in GRAPH_MOUNTS:
             answer = self._graph_answer(request, await self._graph.handle(request))
         else:
             answer = await self._answer(request, exchange.client, stream)
-        if is_shared and answer.headers is not PREFLIGHT:
+        if is_for_pages and answer.headers is not PREFLIGHT:
             answer.headers = [*answer.headers, *SHOWN]
         seconds = perf_counter() - started
         self._log.request(request.method, request.path, answer.status, seconds, request.request_id, mount)
@@ -222,6 +222,9 @@ class Application:
 
     def _refusal(self, request: Request, error: GraphError, stream: BodyStream | None = None) -> Answer:
         answer = self._graph_answer(request, self._graph.refuse(request, error))
+        is_issuers = self._issuer is not None and _mount(request.path) == "issuer"
+        if is_issuers and is_shared(unquote(request.path)):
+            answer.headers = [*answer.headers, *SHOWN]
         if isinstance(error, (Timeout, TooLong)) or (stream is not None and not stream.is_read):
             answer.closes = True  # what is left of the body is not read
         return answer

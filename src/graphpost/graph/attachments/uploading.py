@@ -71,29 +71,30 @@ class Uploads:
         The body may not have been read to its end when the answer is an error.
         """
         place = read_place(request.path, request.query_string)
-        if request.method == "PUT":
-            return await self._put(request, place, body)
-        if request.method not in ("GET", "DELETE"):
+        if request.method not in ("DELETE", "GET", "PUT"):
             raise MethodNotAllowed(
                 "Specified HTTP method is not allowed for the request target.",
                 headers={"Allow": "DELETE, GET, PUT"},
             )
-        await self._find(place)  # from strangers no body is taken
-        await _ignore(body)
-        return await (self._status if request.method == "GET" else self._delete)(place)
-
-    async def _put(self, request: Request, place: Place, body: AsyncIterator[bytes]) -> Reply:
-        upload = await self._find(place)
-        span = _read_span(request.headers, upload)
+        upload = await self._find(place)  # from strangers no body is taken
+        span = _read_span(request.headers, upload) if request.method == "PUT" else None
         throttle = self._services.throttle
         if throttle is None:
-            return await self._put_slice(request, place, upload, span, body)
+            return await self._answer(request, place, upload, span, body)
         meter = throttle.meter(upload.client_id, upload.mailbox_id)
-        await throttle.enter(meter, span.end - span.start)
+        await throttle.enter(meter, span.end - span.start if span else 0)
         try:
-            return await self._put_slice(request, place, upload, span, body)
+            return await self._answer(request, place, upload, span, body)
         finally:
             meter.running -= 1
+
+    async def _answer(
+        self, request: Request, place: Place, upload: Upload, span: Span | None, body: AsyncIterator[bytes]
+    ) -> Reply:
+        if span is not None:
+            return await self._put_slice(request, place, upload, span, body)
+        await _ignore(body)
+        return await (self._status if request.method == "GET" else self._delete)(place)
 
     async def _put_slice(
         self, request: Request, place: Place, upload: Upload, span: Span, body: AsyncIterator[bytes]
