@@ -31,7 +31,7 @@ from graphpost.testing.clock import JumpingClock
 from graphpost.testing.postgres import PostgresServer
 
 _SCHEMAS = itertools.count(1)
-NUMBERS = Numbers(lambda: START)
+NUMBERS = Numbers(lambda: START, node=1)
 
 
 class Runner:

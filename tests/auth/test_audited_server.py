@@ -18,7 +18,7 @@ from graphpost.auth.signing_in import Locked, SigningIn
 from graphpost.auth.throttle import PER_ACCOUNT_AND_ADDRESS
 from graphpost.cli import main
 from graphpost.config.defaults import embedded_defaults
-from graphpost.testing.postfix import free_port
+from graphpost.testing.ports import free_port
 from graphpost.testing.server import running_server
 
 

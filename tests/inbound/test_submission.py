@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from tests.client import ADELE, ALEX
 from tests.clients.relay import Relay, running_relay
-from tests.inbound.test_server import DOMAIN, free_port
+from tests.inbound.test_server import DOMAIN
 
 from graphpost.config import embedded_defaults, load
 from graphpost.errors import ConfigurationError
+from graphpost.testing.ports import free_port
 from graphpost.testing.server import ServerThread, running_server
 from graphpost.testing.smtp_peer import SmtpPeer
 

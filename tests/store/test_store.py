@@ -144,7 +144,7 @@ async def test_a_cancelled_caller_does_not_disturb_its_group(store: Store) -> No
 
     def wait(tx: Tx) -> int:
         begun.set()
-        go.wait(30)
+        go.wait(60)
         return adding(1)(tx)
 
     first = asyncio.ensure_future(store.write(wait))
@@ -162,7 +162,7 @@ async def test_what_is_cancelled_before_it_began_is_not_done(sqlite_store: Store
 
     def wait(tx: Tx) -> None:
         begun.set()
-        go.wait(30)
+        go.wait(60)
 
     first = asyncio.ensure_future(sqlite_store.write(wait))
     await asyncio.to_thread(begun.wait, 30)
@@ -220,7 +220,7 @@ async def test_reads_do_not_wait_for_a_write_and_see_one_snapshot(store: Store) 
     def hold(tx: Tx) -> None:
         tx.execute("UPDATE messages SET is_read = 0 WHERE mailbox_id = ?", (7,))
         begun.set()
-        go.wait(30)
+        go.wait(60)
 
     writing = asyncio.ensure_future(store.write(hold))
     await asyncio.to_thread(begun.wait, 30)
@@ -238,7 +238,7 @@ async def test_a_read_sees_the_same_twice(store: Store) -> None:
     def look_twice(tx: Tx) -> tuple[int, int]:
         first = messages.count(tx, 7)
         looked.set()
-        go.wait(30)
+        go.wait(60)
         return first, messages.count(tx, 7)
 
     reading = asyncio.ensure_future(store.read(look_twice))
