@@ -120,7 +120,7 @@ class Application:
             remote=exchange.client,
         )
         if fault is not None:
-            answer = self._refusal(request, fault)
+            answer = self._refusal(request, fault, self._graph.turn_away(request, fault))
         elif is_for_pages and is_preflight(request.method, headers):
             answer = Answer(204, PREFLIGHT, None)
         elif mount in GRAPH_MOUNTS:
@@ -171,17 +171,17 @@ class Application:
                 return Answer(status, extra.items(), data)
             return await self._issuer_answer(request, client)
         except GraphError as error:
-            return self._refusal(request, error, stream)
+            return self._refused(request, error, stream)
         except (StoreError, MemoryError) as error:
             self._log.problem(f"request {request.request_id}", error)
-            return self._refusal(request, unavailable(), stream)
+            return self._refused(request, unavailable(), stream)
         except Disconnected:
             raise
         except (
             Exception
         ) as error:  # a defect of ours: the client is told so in the shape it knows, the log what it is
             self._log.problem(f"request {request.request_id}", error)
-            return self._refusal(request, unexpected(), stream)
+            return self._refused(request, unexpected(), stream)
 
     async def _upload_answer(self, request: Request, stream: BodyStream) -> Answer:
         reply = await self._uploads.handle(request, stream)
@@ -220,13 +220,19 @@ class Application:
                 return Answer(reply.status, headers, reply.body)
         raise NotFound("Resource could not be discovered.", "ResourceNotFound")
 
-    def _refusal(self, request: Request, error: GraphError, stream: BodyStream | None = None) -> Answer:
-        answer = self._graph_answer(request, self._graph.refuse(request, error))
+    def _refused(self, request: Request, error: GraphError, stream: BodyStream | None) -> Answer:
+        answer = self._refusal(request, error, self._graph.refuse(request, error))
+        if stream is not None and not stream.is_read:
+            answer.closes = True  # what is left of the body is not read
+        return answer
+
+    def _refusal(self, request: Request, error: GraphError, reply: Reply) -> Answer:
+        answer = self._graph_answer(request, reply)
         is_issuers = self._issuer is not None and _mount(request.path) == "issuer"
         if is_issuers and is_shared(unquote(request.path)):
             answer.headers = [*answer.headers, *SHOWN]
-        if isinstance(error, (Timeout, TooLong)) or (stream is not None and not stream.is_read):
-            answer.closes = True  # what is left of the body is not read
+        if isinstance(error, (Timeout, TooLong)):
+            answer.closes = True  # likewise
         return answer
 
 

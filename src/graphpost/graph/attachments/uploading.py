@@ -30,6 +30,7 @@ from graphpost.errors import (
     WrongRange,
 )
 from graphpost.graph.attachments.attaching import attach, check_room
+from graphpost.graph.attachments.opener import is_worth_a_record, opener_of
 from graphpost.graph.attachments.uploads import Place, progress, read_place
 from graphpost.graph.call import Reply, Request, Services
 from graphpost.graph.standing import MAIL_WRITE, still_standing
@@ -76,7 +77,21 @@ class Uploads:
                 "Specified HTTP method is not allowed for the request target.",
                 headers={"Allow": "DELETE, GET, PUT"},
             )
-        upload = await self._find(place)  # from strangers no body is taken
+        upload = await self._get(place)  # from strangers no body is taken
+        try:
+            self._check_standing(upload)
+            reply = await self._entered(request, place, upload, body)
+        except GraphError as error:
+            if is_worth_a_record(request, error):
+                self._note(request, upload, error.status, error.code)
+            raise
+        if reply.status == 204 or (reply.status == 201 and not upload.is_attached):
+            self._note(request, upload, reply.status)
+        return reply
+
+    async def _entered(
+        self, request: Request, place: Place, upload: Upload, body: AsyncIterator[bytes]
+    ) -> Reply:
         span = _read_span(request.headers, upload) if request.method == "PUT" else None
         throttle = self._services.throttle
         if throttle is None:
@@ -123,11 +138,32 @@ class Uploads:
         await self._remove_part(upload)
         return Reply(204)
 
-    async def _find(self, place: Place) -> Upload:
-        """The session.  Unknown, over, and not opened by this token are the same to who asks.
+    def _note(self, request: Request, upload: Upload, status: int, code: str = "") -> None:
+        services = self._services
+        if services.auditor is None:
+            return
+        box = services.directory().by_id.get(upload.mailbox_id)
+        services.auditor.note(
+            opener_of(upload, request, services.directory()),
+            mailbox_id=upload.mailbox_id,
+            mailbox="" if box is None else box.address,
+            message_id=upload.message_id,
+            status=status,
+            code=code,
+        )
 
-        Who opened it must still be one who may: AccessDenied or Unauthenticated when not.
-        """
+    async def _find(self, place: Place) -> Upload:
+        """The session, whose opener must still be one who may: AccessDenied or Unauthenticated when not."""
+        upload = await self._get(place)
+        self._check_standing(upload)
+        return upload
+
+    def _check_standing(self, upload: Upload) -> None:
+        if upload.requester != NOBODY:
+            still_standing(upload.requester, self._services.directory(), upload.mailbox_id, MAIL_WRITE)
+
+    async def _get(self, place: Place) -> Upload:
+        """The session.  Unknown, over, and not opened by this token are the same to who asks."""
         mailbox = self._services.directory().find(place.user)
         if mailbox is None or not mailbox.enabled:
             raise NotFound
@@ -135,8 +171,6 @@ class Uploads:
         upload = await self._services.store.read(lambda tx: uploads.get(tx, number, place.upload_id))
         if upload is None or not place.opens(upload) or upload.expires_at <= now:
             raise NotFound
-        if upload.requester != NOBODY:
-            still_standing(upload.requester, self._services.directory(), number, MAIL_WRITE)
         return upload
 
     def _alone(self, upload: Upload) -> asyncio.Lock:
