@@ -25,9 +25,9 @@ from graphpost.mail.message import Item
 from graphpost.odata.query import Options
 from graphpost.store.blobs import Blobs
 from graphpost.store.mailbox import messages
-from graphpost.store.mailbox.messages import sort_key
 from graphpost.store.mailbox.pages import NEWEST, Key, Slot, place_of
 from graphpost.store.mailbox.portions import PORTION
+from graphpost.store.mailbox.rows import sort_key
 from graphpost.store.mailbox.where import key_type
 from graphpost.store.store import Tx
 

@@ -19,6 +19,7 @@ from graphpost.mail.message import Item
 from graphpost.store.mailbox import folders, messages, removals
 from graphpost.store.mailbox.pages import NEWEST, Slot
 from graphpost.store.mailbox.portions import small
+from graphpost.store.mailbox.rows import IN_PORTIONS
 from graphpost.store.store import Tx
 
 Kind = Literal["created", "updated", "deleted"]
@@ -185,7 +186,7 @@ def _present(
         return {}, frozenset()
     marks = ", ".join("?" * len(numbers))
     rows = tx.all(
-        f"SELECT {messages.IN_PORTIONS}, changed, placed FROM messages"  # noqa: S608
+        f"SELECT {IN_PORTIONS}, changed, placed FROM messages"  # noqa: S608
         f" WHERE mailbox_id = ? AND message_id IN ({marks})",
         (small(len(numbers)), mailbox_id, *numbers),
     )
