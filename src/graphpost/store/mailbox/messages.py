@@ -92,7 +92,7 @@ def find_flagged(
         raise ValueError(f"not a column to order by: {unknown[0]}")
     fields = "".join(f", CASE WHEN {text} THEN 1 ELSE 0 END" for text, _ in flags)
     read = f"SELECT {IN_PORTIONS}{fields} FROM messages WHERE mailbox_id = ?"  # noqa: S608
-    values = [small(slot.top), *(value for _, params in flags for value in params)]
+    values = [small(slot.top, slot.portion), *(value for _, params in flags for value in params)]
     if folder_id is None and len(slot.order) == 1 and slot.order[0][0] == "received_at":
         numbers = _by_time(tx, mailbox_id, slot, where)
         if not numbers:
@@ -106,21 +106,23 @@ def find_flagged(
         behind, key = keyset(slot.order, slot.after)
         sql = f"{read}{condition}{behind} ORDER BY {ordering(slot.order)} LIMIT ? OFFSET ?"
         rows = tx.all(sql, (*values, *params, *key, slot.top, slot.skip))
-    whole, is_cut = portion_of(tx, mailbox_id, rows)
+    whole, is_cut = portion_of(tx, mailbox_id, rows, slot.portion)
     return [(item, tuple(value != 0 for value in row[_WIDTH:])) for item, row in whole], is_cut
 
 
-def get_some(tx: Tx, mailbox_id: int, numbers: Sequence[int]) -> tuple[list[Item], Sequence[int]]:
+def get_some(
+    tx: Tx, mailbox_id: int, numbers: Sequence[int], portion: int = 0
+) -> tuple[list[Item], Sequence[int]]:
     """Those of the messages that are there, wherever they are, in that order; and which were not looked at for their size."""
     if not numbers:
         return [], ()
     rows = tx.all(
         f"{_IN_PORTIONS} AND message_id IN ({', '.join('?' * len(numbers))})",
-        (small(len(numbers)), mailbox_id, *numbers),
+        (small(len(numbers), portion), mailbox_id, *numbers),
     )
     by_number = {row[0]: row for row in rows}
     whole, is_cut = portion_of(
-        tx, mailbox_id, [by_number[number] for number in numbers if number in by_number]
+        tx, mailbox_id, [by_number[number] for number in numbers if number in by_number], portion
     )
     items = [item for item, _ in whole]
     return items, numbers[numbers.index(items[-1].message_id) + 1 :] if is_cut else ()
@@ -135,9 +137,11 @@ def ascending(tx: Tx, mailbox_id: int, above: int, limit: int) -> list[Item]:
     return [item for item, _ in portion_of(tx, mailbox_id, rows)[0]]
 
 
-def portion_of(tx: Tx, mailbox_id: int, rows: list[Row]) -> tuple[list[tuple[Item, Row]], bool]:
+def portion_of(
+    tx: Tx, mailbox_id: int, rows: list[Row], portion: int = 0
+) -> tuple[list[tuple[Item, Row]], bool]:
     """The messages of the first rows, which begin with `IN_PORTIONS`, and whether others are left out for their size."""
-    whole, number = fill(tx, mailbox_id, rows, _AT)
+    whole, number = fill(tx, mailbox_id, rows, _AT, portion)
     return [(item_of(mailbox_id, row), row) for row in whole], number < len(rows)
 
 
