@@ -1,7 +1,7 @@
 # Needs python3 (3.11 or newer, with venv) and make; everything else is fetched by uv, which is fetched when missing.
 #
 #   make serve   run the server          ARGS="--port 9000 --relay smtp://127.0.0.1:2525"
-#   make test    run every test          ARGS="-k sendmail"
+#   make test    run every test          ARGS="-k sendmail"; new examples: ARGS="--hypothesis-profile exploring"
 #   make check   format, lint, types, architecture, documentation
 #   make crash   kill -9 under load, at length
 #   make model   live through random mailboxes, at length      ARGS="--model-examples 2000"

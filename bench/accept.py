@@ -14,8 +14,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from bench.peers import find, free_port, postfix, smtp_source, wait_for_port
+from bench.peers import find, postfix, smtp_source, wait_for_port
 from bench.product import PYTHON, Product, product, send_mail_request
+from graphpost.testing.ports import free_port
 
 ROUNDS = 3
 REQUESTS = 20_000

@@ -15,8 +15,9 @@ from pathlib import Path
 from random import Random
 from statistics import median
 
-from bench.peers import find, free_port, postfix, smtp_source
+from bench.peers import find, postfix, smtp_source
 from bench.product import product
+from graphpost.testing.ports import free_port
 
 ROUNDS = 3
 MESSAGES = 4000

@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from graphpost.testing.postfix import Postfix, free_port
+from graphpost.testing.ports import free_port
+from graphpost.testing.postfix import Postfix
 
 SBIN = "/usr/sbin"
 PATH = os.environ.get("PATH", "") + f":{SBIN}"

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.peers import free_port
+from graphpost.testing.ports import free_port
 
 PYTHON = sys.executable
 

@@ -25,7 +25,6 @@ from statistics import median
 from msgspec.structs import replace
 
 from bench.internet import Internet, Population, address, domain, internet
-from bench.peers import free_port
 from bench.product import product
 from bench.store import CLOCK, Accept
 from graphpost.clock import SECOND
@@ -37,6 +36,7 @@ from graphpost.store.mailbox import folders, messages
 from graphpost.store.queue import deliveries, destinations
 from graphpost.store.queue.deliveries import BUCKETS, DONE, Delivery, Recipient
 from graphpost.store.store import Store, Tx
+from graphpost.testing.ports import free_port
 
 DESTINATIONS, RECIPIENTS = 1000, 100
 SMALL, LARGE = 10_000, int(os.environ.get("BENCH_SIZE", "1000000"))

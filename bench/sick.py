@@ -15,8 +15,8 @@ from collections import Counter
 from statistics import median
 
 from bench.internet import Population, domain, internet
-from bench.peers import free_port
 from bench.product import Product, product
+from graphpost.testing.ports import free_port
 
 HEALTHY = Population(1000)
 SICK = Population(800, dead=100, slow=50, flaky=50)

@@ -1,9 +1,10 @@
 """What invalid tokens cost who has a valid one: 64 clients, with and without a tenth of invalid ones.
 
-In each round 64 keep-alive connections send the same number of valid requests (sendMail, durable) several times: alone, and
-with one other request after every nine, so that it is a tenth of all.  What is compared is what the valid ones see,
-their rate and median latency, and the server's processor time, which a busy machine disturbs less.  The design wants the
-valid ones slowed by no more than 10 %.
+64 keep-alive connections send the same number of valid requests (sendMail, durable) again and again: alone, and by turns
+with one other request after every nine, so that it is a tenth of all.  Each run beside others is compared with the mean of
+the two alone before and after it, because the machine is not the same from second to second: what the valid
+ones see, their rate and median latency, and the server's processor time.  The design wants the valid ones slowed by no more
+than 10 %.
 
 The others: `signed` has a token whose signature is wrong, another one each time, so that nothing can be known of it
 before; `same` is one such token again and again; `garbage` is no token; `right` has the valid token and asks for what
@@ -18,7 +19,7 @@ import subprocess
 import tempfile
 from base64 import urlsafe_b64encode
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
 from bench.accept import CONNECTIONS, closed_relay, warm
 from bench.product import PYTHON, Product, product, request_bytes
@@ -70,7 +71,7 @@ def drive(port: int, valid: bytes, other: bytes = b"", status: int = 0) -> dict[
     return found
 
 
-Seen = tuple[float, float, float]
+Seen = tuple[float, ...]
 """Valid requests a second, their median latency in ms, and processor time for each in µs."""
 
 
@@ -89,18 +90,18 @@ def run() -> list[str]:
         mailbox, token = server.settings["MAILBOX"], server.token()
         valid, requests = request_bytes(mailbox, token), others(mailbox, token)
         warm(server, valid)
+        before = measured(server, valid)
         for number in range(ROUNDS):
-            first = measured(server, valid)
             for kind in KINDS if number % 2 else reversed(KINDS):
-                rounds[kind].append((first, measured(server, valid, requests[kind], KINDS[kind])))
-            print(
-                f"  round {number + 1}: alone {first[0]:,.0f}/s {first[2]:.0f} µs; "
-                + "; ".join(
-                    f"{kind} {rounds[kind][-1][1][0]:,.0f}/s {rounds[kind][-1][1][2]:.0f} µs"
-                    for kind in KINDS
-                ),
-                flush=True,
-            )
+                beside = measured(server, valid, requests[kind], KINDS[kind])
+                after = measured(server, valid)
+                alone = tuple(map(mean, zip(before, after, strict=True)))
+                rounds[kind].append((alone, beside))
+                print(
+                    f"  round {number + 1}: alone {alone[0]:,.0f}/s {alone[2]:.0f} µs; {kind} {beside[0]:,.0f}/s {beside[2]:.0f} µs",
+                    flush=True,
+                )
+                before = after
     return [_row(kind, pairs) for kind, pairs in rounds.items()]
 
 

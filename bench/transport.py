@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from graphpost.testing.ports import free_port
 from graphpost.transport.courier import Delivered, Envelope
 from graphpost.transport.smtp import SmtpCourier, SmtpTarget
 
@@ -127,9 +128,7 @@ def main() -> None:
         "courier, uvloop": on_uvloop,
     }
     figures: dict[str, list[Figures]] = {name: [] for name in runs}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     as_user = ["-u", "nobody"] if os.getuid() == 0 else []
     sink = subprocess.Popen(["smtp-sink", *as_user, f"127.0.0.1:{port}", "1000"])
     try:

@@ -18,7 +18,7 @@ ADELE, ALEX = "adele@example.test", "alex@example.test"
 LOOK_AGAIN = 0.02
 
 
-def eventually(is_so: Callable[[], bool], seconds: float = 30.0) -> None:
+def eventually(is_so: Callable[[], bool], seconds: float = 60.0) -> None:
     """Look until it is so; TimeoutError when it is not in that time."""
     end, tick = time.monotonic() + seconds, threading.Event()
     while not is_so():

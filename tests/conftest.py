@@ -1,4 +1,7 @@
-"""For all tests: one PostgreSQL server in each process, and Hypothesis without deadlines.
+"""For all tests: one PostgreSQL server in each process, and Hypothesis without deadlines and luck.
+
+The examples are the same in every run, so that a run says something of the change it is about; with
+`--hypothesis-profile exploring` they are new ones each time.
 
 How long an example takes is the machine's matter, not the rule's; nor is it a fault when examples are made slowly: the
 machine may be busy with something else.
@@ -14,10 +17,10 @@ from tests.programs import running_postgres
 
 from graphpost.testing.postgres import PostgresServer
 
-settings.register_profile(
-    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
-)
-settings.load_profile("untimed")
+_UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("same", _UNTIMED, derandomize=True)
+settings.register_profile("exploring", _UNTIMED)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,7 @@ class Admin:
         clock = StandingClock()
         operations = Operations(
             store=self.store,
-            numbers=Numbers(clock.now),
+            numbers=Numbers(clock.now, node=1),
             clock=clock,
             accounts_changed=accounts_changed,
             queue_changed=lambda: self.told.append("queue"),

@@ -112,12 +112,12 @@ def serve(directory: Path, seeded: Path, keys: SigningKeys) -> Iterator[Served]:
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        assert ready.wait(30)
+        assert ready.wait(60)
         origin = f"https://localhost:{listener.getsockname()[1]}"
         yield Served(origin, ca_file, worlds[0].verifier, worlds[0])
     finally:
         server.should_exit = True
-        thread.join(30)
+        thread.join(60)
         listener.close()
 
 

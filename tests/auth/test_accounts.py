@@ -31,7 +31,7 @@ from graphpost.testing.clock import JumpingClock
 from graphpost.testing.postgres import PostgresServer
 
 _SCHEMAS = itertools.count(1)
-NUMBERS = Numbers(lambda: START)
+NUMBERS = Numbers(lambda: START, node=1)
 
 
 class Runner:
@@ -74,8 +74,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runner]:
         loop.run(opened.close())
 
 
-def apply(store: Runner, config: Config) -> None:
-    store.write(lambda tx: apply_settings(tx, config, NUMBERS, START))
+def apply(store: Runner, config: Config) -> list[str]:
+    return store.loop.run(apply_settings(store.store, config, NUMBERS, START))
 
 
 def box(number: int, address: str, *aliases: str) -> Mailbox:
@@ -156,6 +156,8 @@ def test_a_changed_declaration_changes_and_a_missing_one_stays(store: Runner) ->
             Config(applications=[ApplicationSettings(client_id=CLIENT, redirect_uris=["http://localhost"], spa_redirect_uris=["http://localhost:80/"])]),
             "applications[0].spa_redirect_uris",
         ),
+        (Config(mailboxes=[MailboxSettings(address="a@x.test", password="x" * 1025)]), "mailboxes[0].password"),
+        (Config(applications=[ApplicationSettings(client_id=CLIENT, secrets=["x" * 1025])]), "applications[0].secrets"),
         (
             Config(applications=[ApplicationSettings(client_id=CLIENT, certificates=["/nowhere.pem"])]),
             "applications[0].certificates",
@@ -307,8 +309,8 @@ def test_a_postmaster_who_is_nobody_is_told_of_once_and_again_when_he_goes(store
 
 def test_what_was_deleted_and_is_declared_is_told_when_it_is_there_again(store: Runner) -> None:
     config = Config(mailboxes=[MailboxSettings(address=address) for address in ("a@x.test", "b@x.test")])
-    assert store.write(lambda tx: apply_settings(tx, config, NUMBERS, START)) == []
+    assert apply(store, config) == []
     found = store.read(accounts.load_directory).find("b@x.test")
     store.write(lambda tx: deleted.delete(tx, found, 100))
-    assert store.write(lambda tx: apply_settings(tx, config, NUMBERS, START)) == ["b@x.test"]
-    assert store.write(lambda tx: apply_settings(tx, config, NUMBERS, START)) == []
+    assert apply(store, config) == ["b@x.test"]
+    assert apply(store, config) == []

@@ -17,7 +17,7 @@ from tests.auth.world import ADELE, PASSWORD, SetClock, World
 from graphpost.auth.signing_in import Locked, SigningIn
 from graphpost.cli import main
 from graphpost.config.defaults import embedded_defaults
-from graphpost.testing.postfix import free_port
+from graphpost.testing.ports import free_port
 from graphpost.testing.server import running_server
 
 

@@ -192,6 +192,7 @@ VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"  # of RFC 7636, appendi
 
 
 def seed(world: World, certificates: list[str]) -> None:
-    numbers = Numbers(world.clock.now)
+    numbers = Numbers(world.clock.now, node=1)
     config = declared(certificates)
-    world.write(lambda tx: apply_settings(tx, config, numbers, world.clock.now()))
+    world.run(apply_settings(world.store, config, numbers, world.clock.now()))
+    world.reload()

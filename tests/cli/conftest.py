@@ -81,7 +81,7 @@ class ScriptedServer:
             assert headers["authorization"] == "Bearer the-token"
             return self._accept()
         answer = self.api.handle(method, path, query, headers, body)
-        return asyncio.run_coroutine_threadsafe(answer, self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(answer, self.loop).result(60)
 
     def _accept(self) -> tuple[int, dict[str, str], bytes]:
         if self.refusal is not None:
@@ -102,7 +102,7 @@ class ScriptedServer:
         store = self.api.operations.store
         asyncio.run_coroutine_threadsafe(
             store.write(lambda tx: deliveries.add(tx, delivery)), self.loop
-        ).result(10)
+        ).result(60)
         return 202, {"x-graphpost-message-id": f"{255:016x}"}, b""
 
 
@@ -113,11 +113,11 @@ def server(data: Path) -> Iterator[ScriptedServer]:
     running = threading.Thread(target=scripted.loop.run_forever)
     running.start()
     clock = SystemClock()
-    numbers = Numbers(clock.now)
+    numbers = Numbers(clock.now, node=1)
     store = open_store(config.store, config.data)
     asyncio.run_coroutine_threadsafe(
-        store.write(lambda tx: apply_settings(tx, config, numbers, clock.now())), scripted.loop
-    ).result(10)
+        apply_settings(store, config, numbers, clock.now()), scripted.loop
+    ).result(60)
     log = MailLog(LogSettings(), io.StringIO())
     scripted.api = AdminApi(Operations(store, numbers, clock), administrator_token(data), log)
     listener = ThreadingHTTPServer(("127.0.0.1", 0), _handler(scripted))
@@ -133,7 +133,7 @@ def server(data: Path) -> Iterator[ScriptedServer]:
     listener.shutdown()
     listener.server_close()
     serving.join()
-    asyncio.run_coroutine_threadsafe(store.close(), scripted.loop).result(10)
+    asyncio.run_coroutine_threadsafe(store.close(), scripted.loop).result(60)
     scripted.loop.call_soon_threadsafe(scripted.loop.stop)
     running.join()
     scripted.loop.close()

@@ -37,7 +37,7 @@ def put(server: Any, count: int = 3) -> None:
             deliveries.add(tx, delivery)
 
     store = server.api.operations.store
-    asyncio.run_coroutine_threadsafe(store.write(add), server.loop).result(10)
+    asyncio.run_coroutine_threadsafe(store.write(add), server.loop).result(60)
 
 
 def states(graphpost: Any) -> dict[int, list[str]]:
@@ -157,7 +157,7 @@ def test_of_what_is_being_attempted_it_is_said_that_it_is_now(graphpost: Any, se
     taken = "UPDATE deliveries SET owner = 7 WHERE message_id = ?"
     asyncio.run_coroutine_threadsafe(
         store.write(lambda tx: tx.execute(taken, (1 << 12,))), server.loop
-    ).result(10)
+    ).result(60)
     _, out, _ = graphpost("queue", "list")
     assert [line.split()[4] for line in out.splitlines()[1:]] == ["2096-10-02T07:06:40Z"] * 2 + ["now"] * 2
 
@@ -168,7 +168,7 @@ def test_what_a_report_from_elsewhere_said_is_shown_in_full(graphpost: Any, serv
     store = server.api.operations.store
     asyncio.run_coroutine_threadsafe(
         store.write(lambda tx: reported.note(tx, 1, 1 << 12, told)), server.loop
-    ).result(10)
+    ).result(60)
     status, out, _ = graphpost("queue", "show", FIRST)
     assert status == 0
     assert [line.split() for line in out.splitlines()][-2:] == [
@@ -193,7 +193,7 @@ def test_nothing_that_a_stranger_wrote_moves_the_cursor(graphpost: Any, server: 
     store = server.api.operations.store
     asyncio.run_coroutine_threadsafe(
         store.write(lambda tx: deliveries.add(tx, delivery)), server.loop
-    ).result(10)
+    ).result(60)
     status, out, _ = graphpost("queue", "show", FIRST)
     assert status == 0
     assert "message_id  <1" in out

@@ -1,7 +1,6 @@
 """`graphpost check` tells whether a relay can be used, against an independent SMTP server."""
 
 import base64
-import socket
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from aiosmtpd.smtp import AuthResult
 
 from graphpost.clock import SystemClock
 from graphpost.config import load
+from graphpost.testing.ports import free_port
 from graphpost.web.certificates import CertificateFiles, server_certificate
 
 
@@ -30,11 +30,6 @@ class Sink:
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         return "250 OK"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture

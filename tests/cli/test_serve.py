@@ -26,7 +26,7 @@ class Served:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
 
 def read_banner(lines: IO[str]) -> str:
@@ -116,7 +116,7 @@ def test_a_deleted_mailbox_is_unknown_until_it_is_restored(served: Served, graph
 @pytest.mark.slow
 def test_a_second_server_on_the_same_data_is_refused_in_one_line(served: Served, data: Path) -> None:
     done = subprocess.run(
-        [*PROGRAM, "serve", "--data", str(data), "--port", "0"], capture_output=True, text=True, timeout=30
+        [*PROGRAM, "serve", "--data", str(data), "--port", "0"], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 1
     assert "in use" in done.stderr.splitlines()[-1]
@@ -131,7 +131,7 @@ def test_a_port_in_use_is_said_in_one_line(served: Served, tmp_path: Path) -> No
         [*PROGRAM, "serve", "--data", str(tmp_path / "other"), "--port", port[1]],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert done.returncode == 2
     assert f"server.port: cannot listen on 127.0.0.1 port {port[1]}" in done.stderr

@@ -33,7 +33,7 @@ class Person:
     def __init__(self, address: str, password: str, ca_file: Path) -> None:
         self.credentials = {"username": address, "password": password}
         context = ssl.create_default_context(cafile=str(ca_file))
-        self.web = httpx2.Client(verify=context, trust_env=False, timeout=30)
+        self.web = httpx2.Client(verify=context, trust_env=False, timeout=60)
 
     def sign_in(self, url: str) -> dict[str, str]:
         """Open the address an application sends people to; what it gets back at its redirect address."""

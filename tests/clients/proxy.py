@@ -45,11 +45,11 @@ def leading_to(port: int) -> Iterator[tuple[str, list[str]]]:
         await asyncio.gather(*others, return_exceptions=True)
 
     starting = asyncio.start_server(tunnel, "127.0.0.1", 0)
-    server = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
+    server = asyncio.run_coroutine_threadsafe(starting, loop).result(60)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
     finally:
-        asyncio.run_coroutine_threadsafe(end(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(end(), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()

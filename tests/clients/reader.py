@@ -17,7 +17,7 @@ class Reader:
         self.mailbox = mailbox
         variables = world.variables
         context = ssl.create_default_context(cafile=str(world.ca_file))
-        self.web = httpx2.Client(verify=context, trust_env=False, timeout=30)
+        self.web = httpx2.Client(verify=context, trust_env=False, timeout=60)
         form = {
             "grant_type": "client_credentials",
             "client_id": variables["CLIENT_ID"],

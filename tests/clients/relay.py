@@ -48,11 +48,11 @@ class Relay:
             self._arrived.notify_all()
         return "250 2.0.0 taken"
 
-    def wait_for(self, subject: str, seconds: float = 30.0) -> Delivered:
+    def wait_for(self, subject: str, seconds: float = 60.0) -> Delivered:
         """The one message with this subject; TimeoutError when it does not come."""
         return self._wait(lambda mail: mail.subject == subject, subject, seconds)
 
-    def wait_for_bytes(self, part: bytes, seconds: float = 30.0) -> Delivered:
+    def wait_for_bytes(self, part: bytes, seconds: float = 60.0) -> Delivered:
         """The one message that contains these bytes."""
         return self._wait(lambda mail: part in mail.data, repr(part), seconds)
 
@@ -79,14 +79,14 @@ def running_relay() -> Iterator[Relay]:
         return SMTP(relay, enable_SMTPUTF8=True, hostname="relay.example", ident="aiosmtpd", loop=loop)
 
     starting = loop.create_server(serve, "127.0.0.1", 0)
-    server = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
+    server = asyncio.run_coroutine_threadsafe(starting, loop).result(60)
     relay.port = server.sockets[0].getsockname()[1]
     try:
         yield relay
     finally:
-        asyncio.run_coroutine_threadsafe(_close(server), loop).result(10)
+        asyncio.run_coroutine_threadsafe(_close(server), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 

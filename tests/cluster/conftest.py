@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 from tests.conformance.wire import Answer, Wire
 from tests.programs import running_postgres
@@ -27,8 +28,6 @@ QUICK = {
     "GRAPHPOST_DELIVERY_LEASE_SECONDS": "2",
     "GRAPHPOST_DELIVERY_POLL_SECONDS": "0.2",
     "GRAPHPOST_DELIVERY_RETRY_SECONDS": "0.3",
-    "GRAPHPOST_NOTIFICATIONS_TIMEOUT_SECONDS": "1",
-    "GRAPHPOST_NOTIFICATIONS_LEASE_SECONDS": "2",
     "GRAPHPOST_NOTIFICATIONS_POLL_SECONDS": "0.2",
     "GRAPHPOST_NOTIFICATIONS_RETRY_SECONDS": "0.3",
 }
@@ -81,14 +80,28 @@ def relay() -> Iterator[SmtpPeer]:
 
 
 @pytest.fixture
-def start(postgres_server: PostgresServer, relay: SmtpPeer, tmp_path: Path) -> Iterator[Callable[..., Node]]:
-    """Starts a node with more variables, if any; any number of them, from any thread."""
-    import psycopg
-
+def url(postgres_server: PostgresServer) -> str:
+    """Of an empty schema."""
     schema = f"cluster{next(_numbers)}"
     with psycopg.connect(postgres_server.url, autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {schema}")
-    url = f"{postgres_server.url}&options=-csearch_path%3D{schema}"
+    return f"{postgres_server.url}&options=-csearch_path%3D{schema}"
+
+
+@pytest.fixture
+def come_due(url: str) -> Callable[[], None]:
+    """Lets the time of all that waits among the drafts come, at once."""
+
+    def change() -> None:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("UPDATE deferrals SET due_at = 0")
+
+    return change
+
+
+@pytest.fixture
+def start(url: str, relay: SmtpPeer, tmp_path: Path) -> Iterator[Callable[..., Node]]:
+    """Starts a node with more variables, if any; any number of them, from any thread."""
     environ = {**QUICK, "GRAPHPOST_STORE_URL": url}
     data = tmp_path / "data"
     with ExitStack() as stack:

@@ -33,7 +33,7 @@ class Erasing:
     def __call__(self, tx: Tx) -> bool:
         done = trees.erase_step(tx, *self.place)
         self.begun.set()
-        assert self.go.wait(30)
+        assert self.go.wait(60)
         return done
 
     def left(self, tx: Tx) -> int:
@@ -65,7 +65,7 @@ def test_nothing_lands_in_a_folder_that_is_being_erased(own: OwnTarget, landing:
 
     with ThreadPoolExecutor(2) as pool:
         erased = pool.submit(server.call, lambda: server.store.write(erasing))
-        assert erasing.begun.wait(30)
+        assert erasing.begun.wait(60)
         landed = pool.submit(request)
         while not landed.done() and not server.call(lambda: server.store.read(is_waiting)):
             pass

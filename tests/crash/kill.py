@@ -27,7 +27,6 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -50,6 +49,7 @@ from graphpost.store.directory import accounts
 from graphpost.store.mailbox import deferrals, messages
 from graphpost.store.queue import deliveries, lookups
 from graphpost.store.store import Store, Tx
+from graphpost.testing.ports import free_port
 from graphpost.testing.postgres import PostgresServer
 from graphpost.testing.smtp_peer import Gate, Hold, SmtpPeer
 
@@ -454,13 +454,6 @@ async def read_back(store: Store) -> tuple[Counter[int], Counter[int], int]:
         return sent, inbox, depth + len(held) + len(later)
     finally:
         await store.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def main() -> int:

@@ -85,6 +85,9 @@ class FusedStore:
         self._fuse.reached(f"{kind}:committed")
         return result
 
+    async def join(self) -> None:
+        await self._store.join()
+
     def watch(self, told: Callable[[Collection[int]], None]) -> None:
         self._store.watch(told)
 

@@ -120,7 +120,7 @@ def test_a_database_that_somebody_locks_lets_the_request_wait(tmp_path: Path) ->
         assert posting.is_alive()
         intruder.execute("ROLLBACK")
         intruder.close()
-        posting.join(30)
+        posting.join(60)
         assert answers == [202]
         eventually(lambda: count(client, "inbox", ALEX) == 1)
 

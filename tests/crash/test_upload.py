@@ -84,7 +84,7 @@ def test_an_upload_survives_kills(tmp_path: Path, seed: int) -> None:
             thread = threading.Thread(target=client.upload, args=(progress,))
             thread.start()
             if kill < KILLS:
-                progress.wait(30)
+                progress.wait(60)
                 died.wait(chance.random() / 50)
                 process.signal(SIGKILL)
                 process.wait()

@@ -36,6 +36,7 @@ from graphpost.delivery.routing import CAPTURE, EXCEEDED, LOCAL, REJECT, UNKNOWN
 from graphpost.errors import StoreError
 from graphpost.graph.bodies.zones import instant_of
 from graphpost.ids import Numbers
+from graphpost.mail.dsn import Dsn
 from graphpost.mail.mailbox import INBOX, Directory, Mailbox
 from graphpost.mail.message import Address, Body, Item, Message
 from graphpost.maillog import MailLog
@@ -266,12 +267,22 @@ class Office:
         )
 
     async def send(
-        self, *to: str, save: bool = True, contents: dict[int, bytes] | None = None, **fields: Any
+        self,
+        *to: str,
+        save: bool = True,
+        contents: dict[int, bytes] | None = None,
+        dsn: Dsn | None = None,
+        **fields: Any,
     ) -> Item:
         given = contents or {}
         return await self.submitter.submit(
             Submission(
-                mailbox=ADELE, message=letter(*to, **fields), contents=given, save=save, request_id="r"
+                mailbox=ADELE,
+                message=letter(*to, **fields),
+                contents=given,
+                save=save,
+                request_id="r",
+                dsn=dsn,
             )
         )
 

@@ -88,6 +88,16 @@ class Outbox:
         )
 
 
+@dataclass
+class NoStore:
+    """Keeps nothing; counts who joined a commit."""
+
+    joined: int = 0
+
+    async def join(self) -> None:
+        self.joined += 1
+
+
 class Desk:
     """Somebody at the API: `post` and `send` are synchronous, for tests."""
 
@@ -97,8 +107,9 @@ class Desk:
         issuers: list[TrustedIssuer] = [own_issuer(TENANT, ["localhost"], Keys())]
         clock = StillClock()
         self.verifier = TokenVerifier(issuers, clock)
+        self.store = NoStore()
         self.services = Services(
-            store=cast(Any, None),
+            store=cast(Any, self.store),
             blobs=cast(Any, None),
             directory=lambda: self.directory,
             verifier=self.verifier,

@@ -90,7 +90,7 @@ class Shelf:
             directory=lambda: self.directory,
             verifier=cast(Any, None),
             submitter=cast(Any, None),
-            numbers=Numbers(lambda: START),
+            numbers=Numbers(lambda: START, node=1),
             clock=cast(Any, None),
             limits=LimitSettings(),
             tenant_id="11111111-2222-3333-4444-555555555555",

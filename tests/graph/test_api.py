@@ -105,6 +105,19 @@ def test_a_missing_token_is_challenged_without_claims() -> None:
     assert "claims" not in challenge
 
 
+def test_strangers_alone_are_answered_with_a_commit() -> None:
+    desk = Desk()
+    for token, path, status in (
+        ("", "me/sendMail", 401),
+        ("forged", "me/sendMail", 401),
+        ("user", "me/nowhere", 400),
+        ("user", "me/sendMail", 202),
+    ):
+        before = desk.store.joined
+        assert desk.post(f"/v1.0/{path}", GOOD, token=token).status == status
+        assert desk.store.joined - before == (status == 401)
+
+
 @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer "])
 def test_the_scheme_of_a_token_is_known_in_any_case(scheme: str) -> None:
     request = make_request("POST", "/v1.0/me/sendMail", GOOD, "user", "application/json")

@@ -8,8 +8,9 @@ from signal import SIGKILL
 
 import pytest
 from tests.client import ALEX, Client
-from tests.inbound.test_server import LETTER, free_port
+from tests.inbound.test_server import LETTER
 
+from graphpost.testing.ports import free_port
 from graphpost.testing.process import ServerProcess
 
 pytestmark = pytest.mark.slow

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import smtplib
-import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,16 +14,11 @@ from tests.clients.relay import running_relay
 
 from graphpost.cli import checks, main
 from graphpost.config import load
+from graphpost.testing.ports import free_port
 from graphpost.testing.server import ServerThread, running_server
 
 DOMAIN = "example.test"
 LETTER = f"From: {ADELE}\r\nTo: {ALEX}\r\nSubject: %s\r\n\r\nSoup.\r\n"
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @contextmanager

@@ -13,20 +13,22 @@ from pathlib import Path
 import pytest
 from tests.client import ADELE, ALEX
 from tests.clients.relay import Relay, running_relay
-from tests.inbound.test_server import DOMAIN, free_port
+from tests.inbound.test_server import DOMAIN
 
 from graphpost.config import embedded_defaults, load
 from graphpost.errors import ConfigurationError
+from graphpost.testing.ports import free_port
 from graphpost.testing.server import ServerThread, running_server
+from graphpost.testing.smtp_peer import SmtpPeer
 
 LETTER = f"From: Adele <{ADELE}>\r\nTo: bob@far.test\r\nBcc: hidden@far.test\r\nSubject: %s\r\n\r\nSoup.\r\n"
 
 
 class Place:
-    """A server with a submission port, and a relay behind it."""
+    """A server with a submission port, a relay behind it, and a host that speaks DSN."""
 
-    def __init__(self, server: ServerThread, relay: Relay, data: Path) -> None:
-        self.server, self.relay = server, relay
+    def __init__(self, server: ServerThread, relay: Relay, peer: SmtpPeer, data: Path) -> None:
+        self.server, self.relay, self.peer = server, relay, peer
         self.password = embedded_defaults(data).user_password
         self.port = server.config.inbound.submission_port
         self.context = ssl.create_default_context(cafile=server.ca_file)
@@ -44,13 +46,14 @@ class Place:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     path = tmp_path_factory.mktemp("submission")
     file, data = path / "settings.toml", path / "data"
-    with running_relay() as relay:
+    with running_relay() as relay, SmtpPeer() as peer:
         file.write_text(
             f'[tenant]\ndomains = ["{DOMAIN}"]\n[inbound]\nsubmission_port = {free_port()}\nport = {free_port()}\n'
+            f'[[routes]]\ndomains = ["dsn.test"]\nto = "smtp://127.0.0.1:{peer.port}"\n'
             f'[[routes]]\ndomains = ["*"]\nto = "smtp://127.0.0.1:{relay.port}"\n'
         )
         with running_server(data, file=file) as server:
-            yield Place(server, relay, data)
+            yield Place(server, relay, peer, data)
 
 
 def test_what_is_submitted_leaves_for_the_envelopes_recipients_without_its_bcc(place: Place) -> None:
@@ -150,6 +153,24 @@ def test_a_copy_is_in_sent_items_and_local_mail_arrives(place: Place) -> None:
     subjects = place.server.output.wait_for("filed message=.* mailbox=alex@example.test")
     assert "folder=inbox" in subjects
     assert (data / "spool").is_dir()
+
+
+def test_what_is_asked_of_reports_is_handed_on(place: Place) -> None:
+    with place.connect() as smtp:
+        smtp.ehlo_or_helo_if_needed()
+        assert smtp.mail(ADELE, ["RET=HDRS", "ENVID=id+2B1"])[0] == 250
+        assert smtp.rcpt("eve@dsn.test", ["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;e+2Bx@far.test"])[0] == 250
+        assert smtp.rcpt("tom@dsn.test", ["NOTIFY=NEVER"])[0] == 250
+        assert smtp.rcpt("EVE@dsn.test", ["NOTIFY=FAILURE"])[0] == 250
+        assert smtp.rcpt("ann@dsn.test")[0] == 250
+        assert smtp.data(LETTER % "Reports")[0] == 250
+    (sent,) = place.peer.wait_for_messages(1)
+    assert {"RET=HDRS", "ENVID=id+2B1"} <= set(sent.parameters)
+    assert dict(zip(sent.recipients, sent.recipient_parameters, strict=True)) == {
+        "eve@dsn.test": ("NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;e+2Bx@far.test"),
+        "tom@dsn.test": ("NOTIFY=NEVER",),
+        "ann@dsn.test": (),
+    }
 
 
 def test_a_submission_port_needs_tls(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ class Receiver:
         """Every notification that came, in order."""
         return [each for taken in list(self.requests) if taken.body for each in taken.value]
 
-    def wait(self, condition: Callable[[Receiver], bool], seconds: float = 20.0) -> None:
+    def wait(self, condition: Callable[[Receiver], bool], seconds: float = 60.0) -> None:
         """Return when the condition holds; TimeoutError when it does not in time."""
         with self._arrived:
             if not self._arrived.wait_for(lambda: condition(self), seconds):

@@ -44,7 +44,7 @@ def silent(receiver: Receiver, *paths: str) -> Iterator[threading.Event]:
     def behave(taken: Any) -> Say:
         if taken.path in paths:
             arrived.set()
-            done.wait(20)
+            done.wait(60)
         return Say(202)
 
     receiver.behave = behave

@@ -49,7 +49,7 @@ async def poster(resolve: Resolver | None = None, **given: Any) -> AsyncIterator
 def held(receiver: Receiver) -> Iterator[None]:
     """The receiver takes requests and does not answer before the end."""
     done = threading.Event()
-    receiver.behave = lambda taken: Say(202) if done.wait(20) else Say(500)
+    receiver.behave = lambda taken: Say(202) if done.wait(60) else Say(500)
     try:
         yield
     finally:

@@ -15,7 +15,8 @@ from tests.peers.sasl_server import SaslServer
 from tests.peers.world import graphpost, needs_postfix
 
 from graphpost.config import load
-from graphpost.testing.postfix import Postfix, free_port
+from graphpost.testing.ports import free_port
+from graphpost.testing.postfix import Postfix
 
 pytestmark = [needs_postfix, pytest.mark.slow]
 

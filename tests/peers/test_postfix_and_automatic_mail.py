@@ -13,7 +13,8 @@ import pytest
 from tests.client import ADELE, Client
 from tests.peers.world import BOB, graphpost, needs_postfix, route, settings
 
-from graphpost.testing.postfix import Postfix, free_port
+from graphpost.testing.ports import free_port
+from graphpost.testing.postfix import Postfix
 from graphpost.testing.server import ServerThread
 
 pytestmark = [needs_postfix, pytest.mark.slow]

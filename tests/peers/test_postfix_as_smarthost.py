@@ -23,7 +23,8 @@ from tests.peers.world import (
     verified,
 )
 
-from graphpost.testing.postfix import Postfix, free_port
+from graphpost.testing.ports import free_port
+from graphpost.testing.postfix import Postfix
 
 pytestmark = [needs_postfix, pytest.mark.slow]
 

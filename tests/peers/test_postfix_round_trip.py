@@ -14,7 +14,8 @@ import trustme
 from tests.client import ADELE, ALEX, Client, eventually
 from tests.peers.world import BOB, graphpost, needs_postfix, route, send_mime, settings
 
-from graphpost.testing.postfix import Postfix, free_port
+from graphpost.testing.ports import free_port
+from graphpost.testing.postfix import Postfix
 from graphpost.testing.server import ServerThread
 from graphpost.testing.smtp_peer import SmtpPeer
 

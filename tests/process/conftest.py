@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import ssl
 import subprocess
 import sys
@@ -105,8 +104,3 @@ def serve(data: Path) -> Iterator[Callable[..., ServerProcess]]:
             return stack.enter_context(server)
 
         yield start
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -36,7 +36,7 @@ def test_an_outage_is_survived(tmp_path: Path, postgres: PostgresServer, relay: 
         target = OwnTarget(server)
         target.token("reader")
         assert target.post("/v1.0/me/sendMail", letter("before")).status == 202
-        assert gate.reached.wait(30)  # its delivery is under way
+        assert gate.reached.wait(60)  # its delivery is under way
         postgres.halt()
         gate.open()  # the relay has taken it, and that cannot be written down
         refused = target.post("/v1.0/me/sendMail", letter("meanwhile"))

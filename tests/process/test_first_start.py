@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.process.conftest import COMMAND, free_port
+from tests.process.conftest import COMMAND
 from tests.programs import needed
 
+from graphpost.testing.ports import free_port
 from graphpost.testing.process import ServerProcess
 
 pytestmark = pytest.mark.slow
@@ -47,7 +48,7 @@ def test_metrics_have_a_port_of_their_own_when_one_is_set(serve: Any) -> None:
     server = serve(GRAPHPOST_METRICS_PORT=str(port))
     found = {}
     for path in ("/metrics", "/healthz", "/readyz", "/admin/queue", "/v1.0/me"):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         connection.request("GET", path)
         answer = connection.getresponse()
         found[path] = answer.status

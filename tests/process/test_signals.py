@@ -72,7 +72,7 @@ def test_a_request_under_way_is_answered_and_its_message_delivered_once(
 
 def is_open(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
     except OSError:
         return False
     return True
@@ -85,7 +85,7 @@ def test_an_attempt_under_way_ends_before_the_server_does(
     relay.rule("content", Hold(gate), times=1)
     server: ServerProcess = serve("--relay", f"smtp://127.0.0.1:{relay.port}")
     assert graphpost("send", "--to", TO, "--subject", "held", "--wait", "0", "text").status == 0
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(60)
     server.signal(signal.SIGTERM)
     server.wait_for(" stopping ")
     gate.open()
@@ -120,7 +120,7 @@ def test_killed_in_an_attempt_the_message_is_tried_again(
     options = ("--relay", f"smtp://127.0.0.1:{relay.port}")
     server: ServerProcess = serve(*options)
     graphpost("send", "--to", TO, "--subject", "again", "--wait", "0", "text")
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(60)
     server.signal(signal.SIGKILL)
     server.wait()
     gate.open()

@@ -21,7 +21,7 @@ from graphpost.errors import ConfigurationError
 from graphpost.maillog import MailLog
 from graphpost.server.certificates import Certificates
 from graphpost.testing.clock import JumpingClock
-from graphpost.testing.postfix import free_port
+from graphpost.testing.ports import free_port
 from graphpost.testing.server import Output, ServerThread, running_server
 from graphpost.testing.smtp_peer import SmtpPeer
 
@@ -47,12 +47,12 @@ class Serving:
         self.server.call(certificates.look)
 
     def line(self) -> ssl.SSLSocket:
-        plain = socket.create_connection(("localhost", self.server.port), timeout=30)
+        plain = socket.create_connection(("localhost", self.server.port), timeout=60)
         return self.trust.wrap_socket(plain, server_hostname="localhost")
 
     def shown(self) -> tuple[object, object]:
         """The serial numbers on the web's port and on that of SMTP."""
-        with closing(self.line()) as line, smtplib.SMTP("localhost", self.port, timeout=30) as smtp:
+        with closing(self.line()) as line, smtplib.SMTP("localhost", self.port, timeout=60) as smtp:
             smtp.starttls(context=self.trust)
             assert isinstance(smtp.sock, ssl.SSLSocket)
             both = line.getpeercert(), smtp.sock.getpeercert()

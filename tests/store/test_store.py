@@ -10,6 +10,7 @@ import pytest
 from tests.store.made import item
 
 from graphpost.errors import NotFound, StoreError
+from graphpost.store.databases import commits
 from graphpost.store.mailbox import folders, messages
 from graphpost.store.store import Store, Tx
 
@@ -143,7 +144,7 @@ async def test_a_cancelled_caller_does_not_disturb_its_group(store: Store) -> No
 
     def wait(tx: Tx) -> int:
         begun.set()
-        go.wait(30)
+        go.wait(60)
         return adding(1)(tx)
 
     first = asyncio.ensure_future(store.write(wait))
@@ -161,7 +162,7 @@ async def test_what_is_cancelled_before_it_began_is_not_done(sqlite_store: Store
 
     def wait(tx: Tx) -> None:
         begun.set()
-        go.wait(30)
+        go.wait(60)
 
     first = asyncio.ensure_future(sqlite_store.write(wait))
     await asyncio.to_thread(begun.wait, 30)
@@ -173,6 +174,45 @@ async def test_what_is_cancelled_before_it_began_is_not_done(sqlite_store: Store
     assert await stored(sqlite_store) == [2]
 
 
+async def test_who_joins_waits_for_the_commit_that_others_wait_for(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits, "JOINED_SECONDS", 60.0)
+    begun, go = threading.Event(), threading.Event()
+
+    def wait(tx: Tx) -> None:
+        begun.set()
+        go.wait(30)
+
+    first = asyncio.ensure_future(sqlite_store.write(wait))
+    await asyncio.to_thread(begun.wait, 30)
+    joined = asyncio.ensure_future(sqlite_store.join())
+    second = asyncio.ensure_future(sqlite_store.write(adding(1)))  # in the same turn, though after it
+    await sqlite_store.read(lambda tx: None)
+    assert not joined.done()
+    go.set()
+    await joined
+    assert (first.done(), second.done()) == (True, True)
+
+
+async def test_who_joins_is_not_held_by_what_hangs_nor_by_nothing(store: Store) -> None:
+    await store.join()
+    begun, go = threading.Event(), threading.Event()
+
+    def wait(tx: Tx) -> None:
+        begun.set()
+        go.wait(30)
+
+    hanging = asyncio.ensure_future(store.write(wait))
+    await asyncio.to_thread(begun.wait, 30)
+    await store.join()
+    assert not hanging.done()
+    go.set()
+    await hanging
+    await store.close()
+    await store.join()
+
+
 async def test_reads_do_not_wait_for_a_write_and_see_one_snapshot(store: Store) -> None:
     await store.write(adding(1))
     begun, go = threading.Event(), threading.Event()
@@ -180,7 +220,7 @@ async def test_reads_do_not_wait_for_a_write_and_see_one_snapshot(store: Store) 
     def hold(tx: Tx) -> None:
         tx.execute("UPDATE messages SET is_read = 0 WHERE mailbox_id = ?", (7,))
         begun.set()
-        go.wait(30)
+        go.wait(60)
 
     writing = asyncio.ensure_future(store.write(hold))
     await asyncio.to_thread(begun.wait, 30)
@@ -198,7 +238,7 @@ async def test_a_read_sees_the_same_twice(store: Store) -> None:
     def look_twice(tx: Tx) -> tuple[int, int]:
         first = messages.count(tx, 7)
         looked.set()
-        go.wait(30)
+        go.wait(60)
         return first, messages.count(tx, 7)
 
     reading = asyncio.ensure_future(store.read(look_twice))

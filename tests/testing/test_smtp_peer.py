@@ -34,7 +34,7 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 
 
 def send(peer: SmtpPeer, *recipients: str) -> dict[str, tuple[int, bytes]]:
-    with smtplib.SMTP(peer.host, peer.port, timeout=10) as client:
+    with smtplib.SMTP(peer.host, peer.port, timeout=60) as client:
         return client.sendmail("adele@example.test", recipients, DATA, ["BODY=8BITMIME"])
 
 
@@ -93,7 +93,7 @@ def test_a_gate_holds_until_it_is_opened() -> None:
 def test_a_hanging_peer_can_be_stopped() -> None:
     with SmtpPeer() as peer:
         peer.rule("MAIL", Hang())
-        client = smtplib.SMTP(peer.host, peer.port, timeout=10)
+        client = smtplib.SMTP(peer.host, peer.port, timeout=60)
         client.ehlo()
         client.putcmd("mail from:<a@x.test>")
         peer.stop()

@@ -15,9 +15,11 @@ from fnmatch import fnmatchcase
 from itertools import groupby
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.transport.letters import HELLO, content
 
+from graphpost.mail.dsn import Dsn
 from graphpost.transport.courier import Deferred, Delivered, Envelope, Failed, Outcome
 from graphpost.transport.smtp import SmtpCourier, SmtpTarget
 
@@ -121,6 +123,7 @@ def make_envelope(settings: dict[str, str]) -> Envelope:
         content(data),
         settings.get("envelope_id", ""),
         wants_success_report=settings.get("wants_success_report") == "yes",
+        dsn=msgspec.json.decode(settings["dsn"], type=Dsn) if "dsn" in settings else None,
     )
 
 

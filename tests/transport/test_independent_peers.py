@@ -22,6 +22,7 @@ with warnings.catch_warnings():
 
 from tests.transport.letters import content, envelope
 
+from graphpost.testing.ports import free_port
 from graphpost.transport.courier import Deferred, Delivered, Envelope, Failed
 from graphpost.transport.smtp import SmtpCourier
 
@@ -204,9 +205,7 @@ def smtp_sink() -> Iterator[Callable[..., int]]:
     running: list[subprocess.Popen[bytes]] = []
 
     def start(*options: str) -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
+        port = free_port()
         as_user = ["-u", "nobody"] if os.getuid() == 0 else []
         assert SMTP_SINK is not None
         running.append(subprocess.Popen([SMTP_SINK, *as_user, *options, f"127.0.0.1:{port}", "100"]))

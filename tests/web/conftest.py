@@ -1,4 +1,4 @@
-"""`site`: a running server in plain HTTP whose limits in time are short, for requests byte by byte."""
+"""`site`: a running server in plain HTTP, for requests byte by byte; `hasty`: one that soon stops waiting for the rest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -16,7 +16,7 @@ from graphpost.config import Config
 from graphpost.process import raise_file_limit
 from graphpost.testing.server import ServerThread, running_server
 
-SECONDS = 0.6
+HASTY_SECONDS = 0.6
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Site:
         return self.client.port
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
     def say(self, *parts: bytes) -> bytes:
         """All that comes back until the server closes the connection, which it must."""
@@ -90,12 +90,20 @@ def only(data: bytes) -> Reply:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    data = tmp_path_factory.mktemp("site")
+    yield from opened(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """For what is refused because the rest does not come; what comes in parts may be late by as much."""
+    yield from opened(tmp_path_factory.mktemp("hasty"), request_seconds=HASTY_SECONDS)
+
+
+def opened(data: Path, **limits: float) -> Iterator[Site]:
     raise_file_limit()
 
     def change(config: Config) -> Config:
-        changes: dict[str, Any] = {"request_seconds": SECONDS}
-        return replace(config, limits=replace(config.limits, **changes))
+        return replace(config, limits=replace(config.limits, **limits))
 
     with running_server(data, flags={"server.tls": False}, change=change) as server:
         yield Site(Client(server.port, data), server)

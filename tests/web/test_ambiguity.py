@@ -156,7 +156,7 @@ def test_head_has_the_headers_and_no_body(target: OwnTarget, wire: Wire) -> None
 
 
 def test_what_is_not_tls_is_not_answered(target: OwnTarget, tmp_path: Path) -> None:
-    connection = http.client.HTTPConnection("localhost", target.server.port, timeout=30)
+    connection = http.client.HTTPConnection("localhost", target.server.port, timeout=60)
     connection.request("GET", "/healthz")
     with pytest.raises((http.client.HTTPException, OSError)):
         connection.getresponse()

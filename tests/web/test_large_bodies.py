@@ -27,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerThread]:
 @pytest.fixture
 def client(server: ServerThread) -> Iterator[ssl.SSLSocket]:
     trust = ssl.create_default_context(cafile=server.ca_file)
-    plain = socket.create_connection(("localhost", server.port), timeout=30)
+    plain = socket.create_connection(("localhost", server.port), timeout=60)
     with trust.wrap_socket(plain, server_hostname="localhost") as connection:
         yield connection
 

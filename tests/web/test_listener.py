@@ -17,7 +17,7 @@ def test_an_idle_client_that_reads_nothing_does_not_hold_up_the_end(
 ) -> None:
     with running_server(tmp_path) as server:
         trust = ssl.create_default_context(cafile=server.ca_file)
-        plain = socket.create_connection(("localhost", server.port), timeout=30)
+        plain = socket.create_connection(("localhost", server.port), timeout=60)
         idle = trust.wrap_socket(plain, server_hostname="localhost")
         idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert idle.recv(1000).startswith(b"HTTP/1.1 200")

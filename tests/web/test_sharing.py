@@ -127,9 +127,9 @@ def test_who_has_no_token_is_told_so_where_the_page_can_read_it(site: Site) -> N
     assert "www-authenticate" in answer.headers
 
 
-def test_a_body_that_stops_is_refused_where_the_page_can_read_it(site: Site) -> None:
-    head = site.head(100, f"Origin: {APPLICATION}")
-    (reply,) = parsed(site.say(head, b"{"))
+def test_a_body_that_stops_is_refused_where_the_page_can_read_it(hasty: Site) -> None:
+    head = hasty.head(100, f"Origin: {APPLICATION}")
+    (reply,) = parsed(hasty.say(head, b"{"))
     assert (reply.status, reply.headers["access-control-allow-origin"]) == (408, "*")
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from msgspec.structs import replace
+
 from graphpost.clock import SECOND, Instant
 from graphpost.config import DeliverySettings
 from graphpost.delivery.routing import EXCEEDED
 from graphpost.mail.address import to_wire
 from graphpost.mail.answerable import fields_of, suppresses
+from graphpost.mail.dsn import Dsn
 from graphpost.mail.message import Address, Item, Message
 from graphpost.store.queue.deliveries import Delivery, Recipient
 
@@ -29,10 +32,11 @@ def deliveries_of(
     *,
     hidden: bool,
     not_before: Instant | None = 0,
+    dsn: Dsn | None = None,
 ) -> list[Delivery]:
     """The deliveries of an item; `hidden`: it is kept only until they are done.
 
-    They wait until `not_before`; with None, their sender has sent to too many.
+    They wait until `not_before`; with None, their sender has sent to too many.  `dsn` is what the envelope asked for.
     """
     if not_before is None:
         destination_of = _exceeded
@@ -70,7 +74,13 @@ def deliveries_of(
                 hidden=hidden,
             )
         )
-    return queued
+    return queued if dsn is None else [_asking(delivery, dsn, message) for delivery in queued]
+
+
+def _asking(delivery: Delivery, dsn: Dsn, message: Message) -> Delivery:
+    """The delivery with what the envelope asked for in place of what the message asks for."""
+    wants = any(dsn.wants(each.address, "SUCCESS") for each in delivery.recipients)
+    return replace(delivery, dsn=dsn, wants_success=wants and not _suppresses_success(message))
 
 
 class AutomaticDeliveries:

@@ -19,6 +19,7 @@ from graphpost.delivery import filing
 from graphpost.delivery.filing import Filing
 from graphpost.delivery.routing import CAPTURE
 from graphpost.delivery.schedule import next_attempt, speak_at
+from graphpost.mail.dsn import Event
 from graphpost.store.mailbox import forgetting, messages
 from graphpost.store.queue import deliveries
 from graphpost.store.queue.deliveries import Answer, Delivery, Recipient, Saying
@@ -30,6 +31,12 @@ EXPIRED_STATUS: Final = "4.4.7"
 _TOO_MANY: Final = {(452, "4.5.3"), (552, "5.5.3"), (452, "4.3.1")}  # the last is what 452 alone is taken for
 
 Key = tuple[int, int]  # message_id, position
+
+
+def told(delivery: Delivery, recipients: Sequence[Recipient], event: Event) -> Sequence[Recipient]:
+    """Those of whom the delivery's sender is to be told that this became of them (RFC 3461 §4.1)."""
+    dsn = delivery.dsn
+    return recipients if dsn is None else [each for each in recipients if dsn.wants(each.address, event)]
 
 
 class Conclusion(Struct, frozen=True):

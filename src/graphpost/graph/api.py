@@ -114,6 +114,10 @@ class GraphApi:
             error = refusal if call is not None else self._counted(principal, refusal)
             if self._services.auditor is not None and not isinstance(error, TooManyRequests):
                 self._note_refusal(request, principal, place, call, error)
+            if principal is None:
+                await (
+                    self._services.store.join()
+                )  # strangers are answered with the others (docs/performance.md)
             return self._refused(error, headers)
         except StoreError as error:
             _log.error("request %s: the store did not answer: %s", request.request_id, error)

@@ -1,7 +1,8 @@
 """Submission: what somebody signed in sends goes the way of what Graph sends.
 
 RFC 6409.  It is kept in Sent Items, and queued for the envelope's recipients, whoever the header names.  From and Sender have to be
-the mailbox's own; a missing Date or Message-ID is added.
+the mailbox's own; a missing Date or Message-ID is added.  What is reported, and to which host it is handed on, is as the
+envelope asks (RFC 3461).
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ from graphpost.inbound.reception import Letter
 from graphpost.inbound.replies import Reply, refusal
 from graphpost.inbound.spool import Spool
 from graphpost.inbound.trace import received
-from graphpost.mail.address import parse_address_list
+from graphpost.mail.address import parse_address_list, to_wire
+from graphpost.mail.dsn import Dsn, Wanted
 from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.message import Address, Message
 from graphpost.mail.parse import ParseLimits, parse, rooted
 from graphpost.mail.relay import normalise
 from graphpost.store.audit import SMTP_AUTH, Actor
 
+_EVENTS: Final = ("SUCCESS", "FAILURE", "DELAY")
 AT_ONCE: Final = 2  # messages that are whole in memory
 
 
@@ -53,7 +56,7 @@ class Desk:
         number = self._numbers.next()
         async with self._room:
             try:
-                data, message = await asyncio.to_thread(self._read, letter, spool, mailbox, number)
+                data, message, dsn = await asyncio.to_thread(self._read, letter, spool, mailbox, number)
                 check_author(message, mailbox)
                 item = await self._submitter.submit(
                     Submission(
@@ -63,6 +66,7 @@ class Desk:
                         request_id=f"{number:016x}",
                         actor=_actor(letter, mailbox, number),
                         recipients=tuple(Address(taker.rcpt.address) for taker in letter.takers),
+                        dsn=dsn,
                     )
                 )
             except MimeError as error:
@@ -75,20 +79,39 @@ class Desk:
                 raise refusal(451, "4.3.0", "The message cannot be taken at the moment", "storage") from error
         return Reply(250, "2.0.0", f"Ok: queued as {item.message_id:016x}")
 
-    def _read(self, letter: Letter, spool: Spool, mailbox: Mailbox, number: int) -> tuple[bytes, Message]:
+    def _read(
+        self, letter: Letter, spool: Spool, mailbox: Mailbox, number: int
+    ) -> tuple[bytes, Message, Dsn | None]:
         now = self._clock.now()
         top = received(letter.peer, "", self._hostname, number, now)
         message_id = new_message_id(number, random_bytes(4), mailbox.address)
         data = normalise(b"".join(chain((top,), spool)), message_id=message_id, date=now)
         message = parse(data, self._limits)
+        by_header = message.is_delivery_receipt_requested
         wants = any("SUCCESS" in taker.rcpt.notify for taker in letter.takers)
-        sender = Address(letter.mail.sender or mailbox.address, mailbox.name)
-        return data, replace(
+        message = replace(
             message,
-            sender=sender,
+            sender=Address(letter.mail.sender or mailbox.address, mailbox.name),
             extended=(),  # the time to send it at is Graph's: here it is sent
-            is_delivery_receipt_requested=wants or message.is_delivery_receipt_requested,
+            is_delivery_receipt_requested=wants or by_header,
         )
+        return data, message, _asked(letter, wants_success=bool(by_header))
+
+
+def _asked(letter: Letter, *, wants_success: bool) -> Dsn | None:
+    """What the envelope asks to be told; None when that is nothing.
+
+    Where it says nothing of a recipient, success is told when the header asks for that (`wants_success`).
+    """
+    mail, takers = letter.mail, letter.takers
+    if not (mail.ret or mail.envelope_id or any(each.rcpt.notify or each.rcpt.original for each in takers)):
+        return None
+    otherwise = _EVENTS if wants_success else ()
+    wanted = {
+        to_wire(taker.rcpt.address).lower(): Wanted(taker.rcpt.notify or otherwise, taker.rcpt.original)
+        for taker in reversed(takers)  # of somebody named twice the first counts
+    }
+    return Dsn(mail.ret, mail.envelope_id, wanted)
 
 
 def check_author(message: Message, mailbox: Mailbox) -> None:

@@ -111,7 +111,7 @@ class Server:
         self._stack.push_async_callback(store.close)
         blobs = open_blobs(config.store, config.data)
         numbers = Numbers(clock.now)
-        for address in await store.write(lambda tx: apply_settings(tx, config, numbers, clock.now())):
+        for address in await apply_settings(store, config, numbers, clock.now()):
             self._log.restored(address)
         hostname = a_label(config.delivery.hostname) or host_name()
         people = Accounts(store, clock, self._log, config.tenant, (hostname, config.inbound.hostname))

@@ -86,6 +86,13 @@ class Store(Protocol):
         """
         ...
 
+    async def join(self) -> None:
+        """Return with the commit that others wait for now, at once when nobody does, and soon in any case.
+
+        Of use to whoever has nothing to write, and would otherwise disturb those who keep step with each other.
+        """
+        ...
+
     def watch(self, told: Callable[[Collection[int]], None]) -> None:
         """Call it after each commit, from any thread, with the mailboxes whose folders or messages it changed."""
         ...

@@ -20,6 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from graphpost.testing.ports import free_port
+
 _DAEMONS: Final = ("/usr/lib/postfix/sbin", "/usr/libexec/postfix", "/usr/lib/postfix")
 _PATH: Final = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
 _SETTINGS: Final = {
@@ -193,21 +195,13 @@ class Postfix:
         }
 
 
-def until(is_so: Callable[[], bool], detail: Callable[[], str] = str, seconds: float = 30.0) -> None:
+def until(is_so: Callable[[], bool], detail: Callable[[], str] = str, seconds: float = 60.0) -> None:
     """Look until it is so; TimeoutError when it is not in that time."""
     end, tick = time.monotonic() + seconds, threading.Event()
     while not is_so():
         if time.monotonic() > end:
             raise TimeoutError(f"it did not become so in {seconds} seconds\n{detail()}")
         tick.wait(0.02)
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _daemons() -> Path | None:

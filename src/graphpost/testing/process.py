@@ -60,7 +60,7 @@ class ServerProcess:
         with self._changed:
             return "".join(self._lines)
 
-    def wait_for(self, pattern: str | re.Pattern[str], seconds: float = 30.0) -> re.Match[str]:
+    def wait_for(self, pattern: str | re.Pattern[str], seconds: float = 60.0) -> re.Match[str]:
         """The first line that has it; RuntimeError when the process ends before, or in that time there is none."""
 
         def found() -> re.Match[str] | None:

@@ -43,7 +43,7 @@ class Output(io.StringIO):
         with self._written:
             return len(self.getvalue())
 
-    def wait_for(self, pattern: str, since: int = 0, seconds: float = 30.0) -> str:
+    def wait_for(self, pattern: str, since: int = 0, seconds: float = 60.0) -> str:
         """The first line after `since` in which the regular expression is found; TimeoutError without one."""
 
         def search() -> str | None:
@@ -105,7 +105,7 @@ class ServerThread:
 
     def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()
 
 

@@ -181,7 +181,7 @@ class SmtpPeer:
     def clear_rules(self) -> None:
         self._rules.clear()
 
-    def wait_for_messages(self, number: int, seconds: float = 30.0) -> list[Received]:
+    def wait_for_messages(self, number: int, seconds: float = 60.0) -> list[Received]:
         """The messages, once there are so many; TimeoutError when there are not in that time."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self.messages) >= number, seconds):

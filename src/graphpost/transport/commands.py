@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphpost.mail.dsn import Dsn, in_ascii
 from graphpost.transport.courier import Envelope, Failed, Reply
 from graphpost.transport.wire import Extensions, is_path, one_line, original_recipient, xtext
 
@@ -39,18 +40,30 @@ def mail_line(envelope: Envelope, offered: Extensions) -> str:
     if offered.smtputf8 and needs_smtputf8(envelope):
         line += " SMTPUTF8"
     if offered.dsn and envelope.sender:
-        if envelope.wants_success_report:
-            line += " RET=HDRS"
-        if envelope.envelope_id:  # comes back in reports, by which they are matched
-            line += f" ENVID={xtext(envelope.envelope_id)}"
+        line += _report_parameters(envelope, envelope.dsn)
     return line + "\r\n"
 
 
-def recipient_line(recipient: str, wants_report: bool) -> str:
-    """The RCPT command; `wants_report`: a success report is wanted and the peer speaks DSN."""
-    if wants_report:
+def _report_parameters(envelope: Envelope, asked: Dsn | None) -> str:
+    ret = asked.ret if asked is not None else "HDRS" if envelope.wants_success_report else ""
+    # ENVID comes back in reports, by which they are matched: by us, unless our client gave one
+    envelope_id = (asked is not None and asked.envelope_id) or xtext(envelope.envelope_id)
+    return (f" RET={ret}" if ret else "") + (f" ENVID={envelope_id}" if envelope_id else "")
+
+
+def recipient_line(recipient: str, envelope: Envelope, wants_report: bool) -> str:
+    """The RCPT command; `wants_report`: something is asked for about reports, and the peer speaks DSN.
+
+    What the sender asked for in an envelope goes on as it is (RFC 3461 §5.2.1).
+    """
+    if not wants_report:
+        return f"RCPT TO:<{recipient}>\r\n"
+    if envelope.dsn is None:
         return f"RCPT TO:<{recipient}> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT={original_recipient(recipient)}\r\n"
-    return f"RCPT TO:<{recipient}>\r\n"
+    wanted = envelope.dsn.of(recipient)
+    notify = f" NOTIFY={','.join(wanted.notify)}" if wanted.notify else ""
+    original = f" ORCPT={in_ascii(wanted.original)}" if wanted.original else ""
+    return f"RCPT TO:<{recipient}>{notify}{original}\r\n"
 
 
 def refused(status: str, text: str) -> Failed:

@@ -11,6 +11,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from graphpost.mail.dsn import Dsn
+
 
 class Reply(Struct, frozen=True, array_like=True):
     """What the other side said: `code` 0 when it said nothing (no connection, timeout); `status` as RFC 3463.
@@ -92,6 +94,12 @@ class Envelope(Struct, frozen=True):
     wants_success_report: bool = False
     needs_smtputf8: bool = False
     is_foreign: bool = False  # whoever wrote it is not known here: nothing of ours vouches for it
+    dsn: Dsn | None = None  # what its sender asked for in the envelope, in place of `wants_success_report`
+
+    @property
+    def asks_for_reports(self) -> bool:
+        """Whether it says of a recipient what is to be reported."""
+        return self.wants_success_report or self.dsn is not None
 
 
 class Courier(Protocol):

@@ -121,7 +121,7 @@ class Transaction:
             self._phase = _MAIL
             self._connection = connection
             self._pipelining = extensions.pipelining
-            self._wants_report = envelope.wants_success_report and extensions.dsn
+            self._wants_report = extensions.dsn and envelope.asks_for_reports
             for index, recipient in enumerate(envelope.recipients):
                 if is_path(recipient):
                     self._asked.append(index)
@@ -178,8 +178,9 @@ class Transaction:
 
     def _commands(self) -> str:
         """All that may leave in one group; nothing may come behind DATA before its reply (RFC 2920 §3.1)."""
-        recipients = self._envelope.recipients
-        lines = [recipient_line(recipients[index], self._wants_report) for index in self._asked]
+        envelope, wants_report = self._envelope, self._wants_report
+        recipients = envelope.recipients
+        lines = [recipient_line(recipients[index], envelope, wants_report) for index in self._asked]
         return f"{self._mail_line()}{''.join(lines)}DATA\r\n"
 
     def _mail_line(self) -> str:
@@ -274,8 +275,9 @@ class Transaction:
             self._give_up(self._refusal or outcome)
 
     def _ask_next(self) -> None:
-        recipient = self._envelope.recipients[self._asked[self._next]]
-        self._connection.write(recipient_line(recipient, self._wants_report).encode())
+        envelope = self._envelope
+        recipient = envelope.recipients[self._asked[self._next]]
+        self._connection.write(recipient_line(recipient, envelope, self._wants_report).encode())
 
     # Content
 

@@ -32,7 +32,7 @@ def in_lines(data):
 
 
 def main(subject, mime):
-    client = httpx2.Client(base_url=env["GRAPH_URL"], timeout=30)
+    client = httpx2.Client(base_url=env["GRAPH_URL"], timeout=60)
     token = client.post(
         f"/{env['TENANT_ID']}/oauth2/v2.0/token",
         data={"grant_type": "client_credentials", "scope": "https://graph.microsoft.com/.default"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,18 +12,11 @@ from tests.client import Client, eventually
 
 from graphpost.config import Config, RouteSettings
 from graphpost.testing.dns_peer import DnsPeer
+from graphpost.testing.ports import free_port
 from graphpost.testing.server import ServerThread, running_server
 from graphpost.testing.smtp_peer import Drop, SmtpPeer
 
 DOMAIN = "far.test"
-
-
-def free_port() -> int:
-    """A port that is free on every address of the loopback that is used here."""
-    with socket.socket() as found:
-        found.bind(("", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 class World:

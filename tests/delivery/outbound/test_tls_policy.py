@@ -12,11 +12,12 @@ import pytest
 import trustme
 from msgspec.structs import replace
 from tests.client import Client
-from tests.delivery.outbound.test_mail_exchangers import DOMAIN, World, free_port
+from tests.delivery.outbound.test_mail_exchangers import DOMAIN, World
 
 from graphpost.config import Config, RouteSettings
 from graphpost.testing.dns_peer import DnsPeer
 from graphpost.testing.policy_peer import PolicyPeer
+from graphpost.testing.ports import free_port
 from graphpost.testing.server import ServerThread, running_server
 from graphpost.testing.smtp_peer import Drop, SmtpPeer
 

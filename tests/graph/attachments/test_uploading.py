@@ -57,7 +57,7 @@ class Building:
                 directory=lambda: self.directory,
                 verifier=cast(Any, None),
                 submitter=cast(Any, None),
-                numbers=Numbers(clock.now),
+                numbers=Numbers(clock.now, node=1),
                 clock=clock,
                 limits=LimitSettings(),
                 tenant_id="",

@@ -204,7 +204,7 @@ def test_a_host_that_vanished_is_noticed(postgres_url: str, more: str, patience:
 @pytest.mark.anyio
 async def test_a_deadlock_is_run_again(store: PostgresStore) -> None:
     await store.write(lambda tx: [messages.add(tx, item(n)) for n in (1, 2)])
-    meeting, begun = threading.Barrier(2, timeout=30), threading.Event()
+    meeting, begun = threading.Barrier(2, timeout=60), threading.Event()
     runs = []
 
     def lock(tx: Tx, first: int, second: int) -> None:

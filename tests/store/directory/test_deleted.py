@@ -22,6 +22,7 @@ from graphpost.store.queue.deliveries import bucket_of
 from graphpost.store.store import Row, Store, Tx
 
 pytestmark = pytest.mark.anyio
+NUMBERS = Numbers(lambda: 1, node=1)
 
 ADELE = Mailbox(
     mailbox_id=7,
@@ -227,7 +228,7 @@ async def test_a_mailbox_that_the_settings_name_comes_back_at_the_next_start_wit
     )
     await both(store)
     await store.write(lambda tx: deleted.delete(tx, ADELE, 100))
-    await store.write(lambda tx: apply_settings(tx, config, Numbers(lambda: 1), 1))
+    await apply_settings(store, config, NUMBERS, 1)
     directory = await store.read(accounts.load_directory)
     found = directory.find("adele@one.test")
     assert found is not None

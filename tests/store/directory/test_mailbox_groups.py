@@ -12,6 +12,7 @@ from graphpost.store.directory.declared import apply_settings
 from graphpost.store.store import Store
 
 pytestmark = pytest.mark.anyio
+NUMBERS = Numbers(lambda: 1, node=1)
 
 PEOPLE = [
     MailboxSettings(address="Adele@one.test", aliases=["a@one.test"]),
@@ -21,7 +22,7 @@ PEOPLE = [
 
 async def declare(store: Store, *declared: GroupSettings) -> Directory:
     config = Config(mailboxes=PEOPLE, groups=list(declared))
-    await store.write(lambda tx: apply_settings(tx, config, Numbers(lambda: 1), 1))
+    await apply_settings(store, config, NUMBERS, 1)
     return await store.read(accounts.load_directory)
 
 
@@ -83,7 +84,7 @@ async def test_groups_are_put_and_removed(store: Store) -> None:
 async def test_a_shared_mailbox_is_kept_as_one(store: Store) -> None:
     shared = Config(mailboxes=[MailboxSettings(address="sales@one.test", kind="shared")])
     for config in (shared, Config(mailboxes=[MailboxSettings(address="sales@one.test")]), shared):
-        await store.write(lambda tx, config=config: apply_settings(tx, config, Numbers(lambda: 1), 1))  # type: ignore[misc]
+        await apply_settings(store, config, NUMBERS, 1)
         found = (await store.read(accounts.load_directory)).find("sales@one.test")
         assert isinstance(found, Mailbox)
         assert (found.kind, found.can_sign_in) == (config.mailboxes[0].kind, config is not shared)

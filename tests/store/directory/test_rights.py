@@ -14,6 +14,7 @@ from graphpost.store.directory.declared import apply_settings
 from graphpost.store.store import Store
 
 pytestmark = pytest.mark.anyio
+NUMBERS = Numbers(lambda: 1, node=1)
 PEOPLE = [MailboxSettings(address=f"{name}@one.test") for name in ("adele", "alex", "info")]
 SALES = GroupSettings(name="Sales", members=["adele@one.test"])
 INFO = "info@one.test"
@@ -21,7 +22,7 @@ INFO = "info@one.test"
 
 async def declare(store: Store, *declared: RightsSettings) -> Directory:
     config = Config(mailboxes=PEOPLE, groups=[SALES], rights=list(declared))
-    await store.write(lambda tx: apply_settings(tx, config, Numbers(lambda: 1), 1))
+    await apply_settings(store, config, NUMBERS, 1)
     return await store.read(accounts.load_directory)
 
 

@@ -249,7 +249,7 @@ class Slow:
         self.change(tx)
         tx.all("SELECT folder_id FROM folders WHERE mailbox_id = ?", (7,))  # what was gathered is sent
         self.begun.set()
-        assert self.go.wait(30)
+        assert self.go.wait(60)
 
 
 @pytest.mark.parametrize("open_store", ["postgres"], indirect=True)

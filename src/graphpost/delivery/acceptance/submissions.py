@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from graphpost.delivery.acceptance.accepting import Source
+from graphpost.mail.dsn import Dsn
 from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.message import Address, Message
 from graphpost.store.audit import Actor
@@ -32,6 +33,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     once: Once | None = None
     actor: Actor | None = None  # whom the audit log shall name
     recipients: tuple[Address, ...] | None = None  # when they are not those that the message names
+    dsn: Dsn | None = None
 
 
 class Draft(Struct, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from graphpost.delivery.quotas import Quotas
 from graphpost.delivery.routing import Router
 from graphpost.ids import Numbers
 from graphpost.mail.deferral import send_time, settled
+from graphpost.mail.dsn import Dsn
 from graphpost.mail.mailbox import DRAFTS, NO_FOLDER, SENT_ITEMS, Mailbox
 from graphpost.mail.message import Address, Item, Message
 from graphpost.maillog import MailLog
@@ -104,7 +105,7 @@ class Submitter:
         kept = await self._prepare(submission.contents) if submission.contents else []
         to = submission.recipients or item.message.recipients
         not_before = await self._rations.due(item.mailbox_id, len(to), now) if self._rations else 0
-        queued = self._deliveries(item, to, now, not_before, hidden=not submission.save)
+        queued = self._deliveries(item, to, now, not_before, hidden=not submission.save, dsn=submission.dsn)
         record = self._record(submission.actor, submission.mailbox, item, to, number, now)
         fn = adding(item, kept, queued, source)
         await self._write(noted(fn, item, now, submission.once, record), queued, to, not_before)
@@ -302,6 +303,7 @@ class Submitter:
         not_before: Instant | None,
         *,
         hidden: bool,
+        dsn: Dsn | None = None,
     ) -> list[Delivery]:
         """One delivery per destination, leased to the worker where it has room."""
         return deliveries_of(
@@ -314,6 +316,7 @@ class Submitter:
             now + int(self._settings.expiry_seconds * SECOND),
             hidden=hidden,
             not_before=not_before,
+            dsn=dsn,
         )
 
     def _record(

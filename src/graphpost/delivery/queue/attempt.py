@@ -21,15 +21,17 @@ from graphpost.delivery.filing import Filing, say
 from graphpost.delivery.queue.lane import Job
 from graphpost.delivery.responses.reports import NOTHING, Reporter
 from graphpost.delivery.routing import LOCAL, has_several_hosts
-from graphpost.delivery.settle import Conclusion, conclude
+from graphpost.delivery.settle import Conclusion, conclude, told
 from graphpost.errors import ContentLost, GraphpostError, MimeError, StoreError
 from graphpost.mail import relay
 from graphpost.mail.address import needs_smtputf8
 from graphpost.mail.compose import compose
+from graphpost.mail.dsn import Dsn
 from graphpost.mail.field import address_field
 from graphpost.mail.mailbox import Directory
 from graphpost.mail.message import ContentRef, Item, Message
 from graphpost.mail.part import Opener
+from graphpost.mail.report import RETURNED_WHOLE
 from graphpost.maillog import MailLog
 from graphpost.store import contents
 from graphpost.store.blobs import Blobs
@@ -80,10 +82,11 @@ class Attempt(Struct, frozen=True):
             log.failed(number, recipient.address, destination, said.code, text, said.host if is_open else "")
         for filing in self.filings:
             say(filing, log)
-        if conclusion.delayed and conclusion.delivery.sender:
-            log.warned(number, conclusion.delivery.sender)
-        if conclusion.failed and conclusion.delivery.sender:
-            log.bounced(number, conclusion.delivery.sender)
+        delivery = conclusion.delivery
+        if conclusion.delayed and delivery.sender and told(delivery, conclusion.delayed, "DELAY"):
+            log.warned(number, delivery.sender)
+        if conclusion.failed and delivery.sender and told(delivery, conclusion.failed, "FAILURE"):
+            log.bounced(number, delivery.sender)
 
 
 class Attempts:
@@ -215,12 +218,13 @@ class Attempts:
         return replace(attempt, conclusion=replace(attempt.conclusion, delivery=after))
 
     def _with_reports(self, attempt: Attempt, item: Item, data: Data) -> Attempt:
-        now, directory, sender = self._clock.now(), self._directory(), attempt.conclusion.delivery.sender
+        now, directory = self._clock.now(), self._directory()
+        sender, dsn = attempt.conclusion.delivery.sender, attempt.conclusion.delivery.dsn
         # who sent as somebody else did so from the own mailbox; the report is for whose name it was
         mailbox = directory.find_address(sender) or directory.by_id.get(item.mailbox_id)
         if mailbox is None or not sender:
             return attempt
-        reports = tuple(self._reporter.filings(attempt.conclusion, mailbox, item, header_of(data), now))
+        reports = tuple(self._reporter.filings(attempt.conclusion, mailbox, item, _returned(data, dsn), now))
         return replace(attempt, filings=attempt.filings + reports)
 
     def _set_aside(self, delivery: Delivery, error: BaseException) -> Attempt:
@@ -276,6 +280,7 @@ def envelope_of(delivery: Delivery, data: Data, message: Message) -> Envelope:
         needs_smtputf8=any(map(needs_smtputf8, (delivery.sender, *recipients)))
         or (delivery.destination != LOCAL and _names_such(message.going_out) and data.is_8bit),
         is_foreign=message.is_foreign,
+        dsn=delivery.dsn,
     )
 
 
@@ -289,6 +294,13 @@ def _names_such(message: Message) -> bool:
 def open_addresses(delivery: Delivery) -> tuple[str, ...]:
     """The recipients that still wait, in order."""
     return tuple([r.address for r in delivery.recipients if r.state in deliveries.OPEN])
+
+
+def _returned(data: Data, dsn: Dsn | None) -> bytes:
+    """What of a message is returned with a report: all of it when that was asked for and it is small (RFC 3461 §4.3)."""
+    if dsn is not None and dsn.ret == "FULL" and data.size <= RETURNED_WHOLE:
+        return b"".join(data)
+    return header_of(data)
 
 
 def header_of(data: Data) -> bytes:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from graphpost.clock import Instant
 from graphpost.delivery.filing import Filing
 from graphpost.delivery.responses.automatic import AutomaticMail
-from graphpost.delivery.responses.reports import Reporter
+from graphpost.delivery.responses.reports import Reporter, original_recipient
 from graphpost.mail.answerable import fields_of, is_doubtful, suppresses
 from graphpost.mail.mailbox import NO_FOLDER, Mailbox
 from graphpost.mail.report import RecipientFact
@@ -55,7 +55,7 @@ class Confirmer:
         facts = tuple(
             RecipientFact(
                 address=address,
-                original=_original(original),
+                original=original_recipient(original),
                 action="delivered",
                 status=_FILED,
                 last_attempt_at=now,
@@ -64,9 +64,3 @@ class Confirmer:
         )
         data = self._reporter.delivered(item, asked.sender, from_xtext(asked.envelope_id), facts, header, now)
         return self._automatic.filing(mailbox, data, asked.sender, now)
-
-
-def _original(text: str) -> str:
-    """`rfc822; address`, of an ORCPT; what is not ASCII stays in the form of RFC 6533."""
-    kind, _, address = text.partition(";")
-    return f"{kind}; {address if kind.lower() == 'utf-8' else from_xtext(address)}" if address else ""

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from graphpost.clock import Instant
 from graphpost.delivery.filing import Filer, Filing
 from graphpost.delivery.routing import LOCAL
-from graphpost.delivery.settle import Conclusion
+from graphpost.delivery.settle import Conclusion, told
 from graphpost.ids import new_guid
+from graphpost.mail.dsn import Dsn, in_ascii
 from graphpost.mail.mailbox import Mailbox
 from graphpost.mail.message import Address, Item, Message
 from graphpost.mail.report import (
@@ -22,6 +23,7 @@ from graphpost.mail.report import (
 )
 from graphpost.mail.thread import child_index
 from graphpost.store.queue.deliveries import Recipient, Saying
+from graphpost.transport.wire import from_xtext
 
 NOTHING = Saying(0, "", "", "")
 UNSENT_STATUS = "5.7.0"  # RFC 3463: other or undefined security status: it may not be sent as it is
@@ -36,27 +38,28 @@ class Reporter:
         self._postmaster = Address(f"postmaster@{hostname}", "Mail Delivery System")
 
     def filings(
-        self, conclusion: Conclusion, mailbox: Mailbox, item: Item, header: bytes, now: Instant
+        self, conclusion: Conclusion, mailbox: Mailbox, item: Item, original: bytes, now: Instant
     ) -> list[Filing]:
-        """The reports that this conclusion calls for; `header` is the message's own, as it was sent."""
-        is_local = conclusion.delivery.destination == LOCAL
-        receipts = conclusion.relayed if conclusion.delivery.wants_success else ()
-        wanted: tuple[tuple[Action, Callable[[NdrFacts], bytes], Sequence[Recipient]], ...] = (
-            ("failed", non_delivery_report, conclusion.failed),
-            ("delayed", delay_report, conclusion.delayed),
-            ("delivered" if is_local else "relayed", success_report, receipts),
-        )
+        """The reports that this conclusion calls for; `original` is the message as it was sent, or its header."""
         delivery = conclusion.delivery
+        is_local = delivery.destination == LOCAL
+        receipts = conclusion.relayed if delivery.wants_success else ()
+        wanted: tuple[tuple[Action, Callable[[NdrFacts], bytes], Sequence[Recipient]], ...] = (
+            ("failed", non_delivery_report, told(delivery, conclusion.failed, "FAILURE")),
+            ("delayed", delay_report, told(delivery, conclusion.delayed, "DELAY")),
+            ("delivered" if is_local else "relayed", success_report, told(delivery, receipts, "SUCCESS")),
+        )
+        dsn = delivery.dsn
 
         def facts(action: Action, recipients: Sequence[Recipient]) -> NdrFacts:
             return self._facts(
                 item.message.going_out,
-                header,
+                original if action == "failed" else _header_alone(original),
                 now,
                 recipient=Address(delivery.sender, mailbox.name),
                 arrived_at=delivery.created_at,
-                recipients=tuple(_fact(recipient, action, now) for recipient in recipients),
-                envelope_id=f"{delivery.message_id:016x}",
+                recipients=tuple(_fact(recipient, action, now, dsn) for recipient in recipients),
+                envelope_id=from_xtext(dsn.envelope_id if dsn else "") or f"{delivery.message_id:016x}",
                 retry_until=delivery.expires_at if action == "delayed" else 0,
             )
 
@@ -135,7 +138,20 @@ class Reporter:
         )
 
 
-def _fact(recipient: Recipient, action: Action, now: Instant) -> RecipientFact:
+def original_recipient(orcpt: str) -> str:
+    """`rfc822; address`, of an ORCPT; what is not ASCII stays in the form of RFC 6533."""
+    kind, _, address = orcpt.partition(";")
+    if not address:
+        return ""
+    return f"{kind}; {in_ascii(address) if kind.lower() == 'utf-8' else from_xtext(address)}"
+
+
+def _header_alone(original: bytes) -> bytes:
+    """What is returned with anything but a failure (RFC 3461 §4.3)."""
+    return original.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+
+
+def _fact(recipient: Recipient, action: Action, now: Instant, dsn: Dsn | None) -> RecipientFact:
     said = recipient.reply or NOTHING
     return RecipientFact(
         address=recipient.address,
@@ -145,4 +161,5 @@ def _fact(recipient: Recipient, action: Action, now: Instant) -> RecipientFact:
         code=said.code,
         text=said.text,
         last_attempt_at=now,
+        original=original_recipient(dsn.of(recipient.address).original) if dsn else "",
     )

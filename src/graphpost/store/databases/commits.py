@@ -19,6 +19,7 @@ from graphpost.store.databases.transaction import Session, Transaction, Work
 from graphpost.store.store import Tx
 
 GROUP: Final = 256  # functions in one transaction, at most
+JOINED_SECONDS: Final = 0.1
 _TRIES: Final = 6
 
 
@@ -51,6 +52,7 @@ class Submissions:
         self._queue: SimpleQueue[list[Job] | None] = SimpleQueue()
         self._open: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         self._closed = False
+        self._last: asyncio.Future[Any] | None = None
         self._watchers: list[Callable[[Collection[int]], None]] = []
 
     def watch(self, told: Callable[[Collection[int]], None]) -> None:
@@ -67,7 +69,7 @@ class Submissions:
         if self._closed:
             raise StoreError("the store is closed")
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
+        self._last = future = loop.create_future()
         job = Job(fn, future, loop)
         batch = self._open.get(loop)
         if batch is None:
@@ -76,6 +78,20 @@ class Submissions:
         else:
             batch.append(job)
         return future
+
+    async def join(self) -> None:
+        """Wait for the commit of what others submit at this moment, if anybody does: JOINED_SECONDS at most."""
+        await asyncio.sleep(0)  # who came in the same turn of the loop submits in the next one
+        if self._closed or self._last is None or self._last.done():
+            return
+        future = self.submit(_nothing)
+        timer = asyncio.get_running_loop().call_later(JOINED_SECONDS, _leave, future)
+        try:
+            await future
+        except StoreError:
+            return
+        finally:
+            timer.cancel()
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         batch = self._open.pop(loop, None)
@@ -109,6 +125,15 @@ class Submissions:
                 self._queue.put(None)
                 break
             jobs.extend(more)
+
+
+def _nothing(_: Tx) -> None:
+    """What those submit who only join a group."""
+
+
+def _leave(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def run_jobs(session: Session, jobs: list[Job], tell: Callable[[Collection[int]], None]) -> None:

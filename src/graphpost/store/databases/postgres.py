@@ -13,14 +13,12 @@ we are stopped in the middle of a write, others need: the database ends such a t
 
 from __future__ import annotations
 
-import asyncio
 import os
 import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
@@ -33,8 +31,9 @@ from psycopg.types.string import StrBinaryDumper
 
 from graphpost.errors import StoreBusy, StoreError
 from graphpost.store.databases import migrate
-from graphpost.store.databases.commits import ConnectionLostError, Submissions, run_jobs
+from graphpost.store.databases.commits import ConnectionLostError, run_jobs
 from graphpost.store.databases.numbering import postgres_base
+from graphpost.store.databases.threaded import ThreadedStore
 from graphpost.store.databases.transaction import Transaction, Work, widened
 from graphpost.store.databases.turns import Turns
 from graphpost.store.store import Dialect, Params, Row, Tx
@@ -72,21 +71,19 @@ _ENDED: Final = (  # what a server says before it hangs up
 _PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-class PostgresStore:
+class PostgresStore(ThreadedStore):
     """`Store` on a PostgreSQL database.  Made by `open`."""
 
     dialect = POSTGRES
 
     def __init__(self, url: str, connections: int, base: int = 0) -> None:
+        super().__init__(connections)
         self._url = url
         self._base = base
-        self._submissions = Submissions()
         self._turns = Turns(self._submissions)
         self._local = threading.local()
         self._sessions = [PostgresSession(url, POSTGRES, "BEGIN", base=base) for _ in range(connections)]
         self._readers: list[PostgresSession] = []
-        self._pool = ThreadPoolExecutor(connections, "store-reader")
-        self._closing: asyncio.Task[None] | None = None
         self._patience = STATEMENT_SECONDS
         self._ended = threading.Event()
         threading.Thread(target=self._give_up_on, name="store-patience", daemon=True).start()
@@ -112,24 +109,9 @@ class PostgresStore:
             session.close()
         return cls(url, connections, base)
 
-    async def read(self, fn: Callable[[Tx], T]) -> T:
-        if self._closing is not None:
-            raise StoreError("the store is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, fn)
-
-    async def write(self, fn: Callable[[Tx], T]) -> T:
-        result: T = await self._submissions.submit(fn)
-        return result
-
-    def watch(self, told: Callable[[Collection[int]], None]) -> None:
-        self._submissions.watch(told)
-
     async def close(self) -> None:
-        if self._closing is None:
-            self._patience = min(self._patience, CLOSING_SECONDS)
-            self._submissions.close()
-            self._closing = asyncio.ensure_future(asyncio.to_thread(self._finish))
-        await asyncio.shield(self._closing)
+        self._patience = min(self._patience, CLOSING_SECONDS)
+        await super().close()
 
     def _finish(self) -> None:
         for thread in self._threads:

@@ -8,12 +8,10 @@ once a file was removed or replaced (`store.databases.presence`): it would be go
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import os
 import threading
-from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Final, TypeVar
@@ -23,9 +21,10 @@ import apsw
 from graphpost.errors import StoreBusy, StoreError
 from graphpost.files import make_directory, open_made
 from graphpost.store.databases import migrate
-from graphpost.store.databases.commits import Submissions, run_jobs
+from graphpost.store.databases.commits import run_jobs
 from graphpost.store.databases.numbering import Counter, begin_generation
 from graphpost.store.databases.presence import Presence
+from graphpost.store.databases.threaded import ThreadedStore
 from graphpost.store.databases.transaction import Transaction, Work, widened
 from graphpost.store.store import Dialect, Params, Row, Tx
 
@@ -37,20 +36,18 @@ _ROWS: Final = (
 _OLDEST: Final = 3_051_003  # before it, SQLite could corrupt a WAL database
 
 
-class SqliteStore:
+class SqliteStore(ThreadedStore):
     """`Store` on a SQLite file.  Made by `open`."""
 
     dialect = SQLITE
 
     def __init__(self, path: Path, lock: int, writer: SqliteSession, readers: int) -> None:
+        super().__init__(readers)
         self.path = path
         self._lock = lock
         self._writer = writer
-        self._submissions = Submissions()
         self._local = threading.local()
         self._readers: list[SqliteSession] = []
-        self._pool = ThreadPoolExecutor(readers, "store-reader")
-        self._closing: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._write_on, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -72,24 +69,6 @@ class SqliteStore:
                 raise
             raise StoreError(f"{path}: {error.strerror if isinstance(error, OSError) else error}") from error
         return cls(path, lock, writer, readers)
-
-    async def read(self, fn: Callable[[Tx], T]) -> T:
-        if self._closing is not None:
-            raise StoreError("the store is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, fn)
-
-    async def write(self, fn: Callable[[Tx], T]) -> T:
-        result: T = await self._submissions.submit(fn)
-        return result
-
-    def watch(self, told: Callable[[Collection[int]], None]) -> None:
-        self._submissions.watch(told)
-
-    async def close(self) -> None:
-        if self._closing is None:
-            self._submissions.close()
-            self._closing = asyncio.ensure_future(asyncio.to_thread(self._finish))
-        await asyncio.shield(self._closing)
 
     def _finish(self) -> None:
         self._thread.join()

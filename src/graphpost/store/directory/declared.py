@@ -3,13 +3,15 @@
 What the file names is created or updated; what it does not name stays.  Only the credentials it once declared and
 names no longer are removed, because taking a secret out of the file means that it shall not work any more.  A mailbox
 that was deleted and is named is restored, rather than a second, empty one made.  Unchanged
-accounts are not written.  Servers that start at the same time on one database take turns.
+accounts are not written.  Servers that start at the same time on one database take turns; what takes long, hashing, is
+done before (`store.directory.hashing`).
 """
 
 from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -25,14 +27,60 @@ from graphpost.mail.mailbox import Application, Directory, Mailbox
 from graphpost.mail.rights import NO_RIGHTS, Given
 from graphpost.store.directory import accounts, deleted, groups, rights
 from graphpost.store.directory.accounts import Credential
-from graphpost.store.directory.passwords import hash_password, is_password
-from graphpost.store.store import Tx
+from graphpost.store.directory.hashing import Declared, Hashes, Outdated, put_seal, seal_of
+from graphpost.store.directory.passwords import MAX_PASSWORD
+from graphpost.store.store import Store, Tx
 
 
-def apply_settings(tx: Tx, config: Config, numbers: Numbers, now: Instant) -> list[str]:
+async def apply_settings(store: Store, config: Config, numbers: Numbers, now: Instant) -> list[str]:
     """Make the declared accounts so; passwords and secrets are in the settings in clear by now.
 
     The addresses of mailboxes that were deleted and are there again.  Raises ConfigurationError with the path of the key.
+    """
+    hashes = Hashes()
+    while True:
+        declared, seal = await store.read(lambda tx: (_declared_secrets(tx, config), seal_of(tx)))
+        await hashes.find_out(declared, seal)
+        try:
+            restored, declared = await store.write(lambda tx: _apply(tx, config, hashes, numbers, now))
+        except Outdated:  # another server was faster
+            continue
+        if new_seal := await hashes.seal(declared):
+            await store.write(lambda tx: put_seal(tx, new_seal))
+        return restored
+
+
+def _declared_secrets(tx: Tx, config: Config) -> list[Declared]:
+    directory, found = accounts.load_directory(tx), []
+    for mailbox in config.mailboxes:
+        if mailbox.password:
+            box = directory.find(mailbox.address)
+            if box is None and (gone := deleted.find_deleted(tx, mailbox.address)) is not None:
+                box = gone.mailbox
+            kept = accounts.password_of(tx, box.mailbox_id) if box else ""
+            found.append(Declared(mailbox.address, (mailbox.password,), _hashes(kept)))
+    for application in config.applications:
+        if application.secrets:
+            secrets = _kept_secrets(accounts.credentials(tx, application.client_id))
+            found.append(Declared(application.client_id, tuple(application.secrets), frozenset(secrets)))
+    return found
+
+
+def _hashes(kept: str) -> frozenset[str]:
+    return frozenset([kept] if kept else [])
+
+
+def _kept_secrets(credentials: Iterable[Credential]) -> dict[str, Credential]:
+    """By their hashes."""
+    return {each.value: each for each in credentials if each.kind == "secret"}
+
+
+def _apply(
+    tx: Tx, config: Config, hashes: Hashes, numbers: Numbers, now: Instant
+) -> tuple[list[str], list[Declared]]:
+    """The addresses that are there again, and what is kept now.
+
+    Raises ConfigurationError, and Outdated when the hashes are to be looked at again.
     """
     accounts.hold_directory(tx)
     directory = accounts.load_directory(tx)
@@ -40,7 +88,7 @@ def apply_settings(tx: Tx, config: Config, numbers: Numbers, now: Instant) -> li
     for index, mailbox in enumerate(config.mailboxes):
         with_key = f"mailboxes[{index}]"
         try:
-            if _apply_mailbox(tx, directory, mailbox, numbers, now):
+            if _apply_mailbox(tx, directory, mailbox, hashes, numbers, now):
                 restored.append(mailbox.address)
         except ConfigurationError as error:
             raise ConfigurationError(f"{with_key}.{error.key}", error.problem) from error
@@ -54,10 +102,10 @@ def apply_settings(tx: Tx, config: Config, numbers: Numbers, now: Instant) -> li
     for index, application in enumerate(config.applications):
         with_key = f"applications[{index}]"
         try:
-            _apply_application(tx, directory, application, config.data)
+            _apply_application(tx, directory, application, hashes, config.data)
         except ConfigurationError as error:
             raise ConfigurationError(f"{with_key}.{error.key}", error.problem) from error
-    return restored
+    return restored, _declared_secrets(tx, config)
 
 
 def read_certificate(path: Path, client_id: str) -> Credential:
@@ -88,9 +136,15 @@ def certificate_of(data: bytes, client_id: str, key: str, where: str = "") -> Cr
 
 
 def _apply_mailbox(
-    tx: Tx, directory: Directory, declared: MailboxSettings, numbers: Numbers, now: Instant
+    tx: Tx,
+    directory: Directory,
+    declared: MailboxSettings,
+    hashes: Hashes,
+    numbers: Numbers,
+    now: Instant,
 ) -> bool:
     """Whether it had been deleted."""
+    _check_secret("password", declared.password)
     existing = directory.find(declared.address)
     is_restored = False
     if existing is None and (gone := deleted.find_deleted(tx, declared.address)) is not None:
@@ -108,7 +162,8 @@ def _apply_mailbox(
             kind=declared.kind,
             quota=declared.quota_bytes,
         )
-        accounts.add_mailbox(tx, mailbox, hash_password(declared.password) if declared.password else "")
+        password = hashes.new(declared.address, declared.password, ()) if declared.password else ""
+        accounts.add_mailbox(tx, mailbox, password)
         return False
     changed = msgspec.structs.replace(
         existing,
@@ -120,10 +175,11 @@ def _apply_mailbox(
     )
     if changed != existing:
         accounts.change_mailbox(tx, changed)
-    if declared.password and not is_password(
-        declared.password, accounts.password_of(tx, existing.mailbox_id)
-    ):
-        accounts.set_password(tx, existing, hash_password(declared.password))
+    if declared.password:
+        kept = _hashes(accounts.password_of(tx, existing.mailbox_id))
+        secret = declared.address, declared.password, kept
+        if not hashes.are_as_sealed(declared.address, kept) and not hashes.same(*secret):
+            accounts.set_password(tx, existing, hashes.new(*secret))
     return is_restored
 
 
@@ -144,7 +200,9 @@ def _declared_rights(tx: Tx, config: Config) -> list[Given]:
     return list(found.values())
 
 
-def _apply_application(tx: Tx, directory: Directory, declared: ApplicationSettings, data: Path) -> None:
+def _apply_application(
+    tx: Tx, directory: Directory, declared: ApplicationSettings, hashes: Hashes, data: Path
+) -> None:
     client_id = declared.client_id.lower()
     existing = directory.applications.get(client_id)
     application = Application(
@@ -162,17 +220,25 @@ def _apply_application(tx: Tx, directory: Directory, declared: ApplicationSettin
     )
     if application != existing:
         accounts.put_application(tx, application)
-    _apply_credentials(tx, client_id, declared, data)
+    _apply_credentials(tx, client_id, declared, hashes, data)
 
 
-def _apply_credentials(tx: Tx, client_id: str, declared: ApplicationSettings, data: Path) -> None:
+def _apply_credentials(
+    tx: Tx, client_id: str, declared: ApplicationSettings, hashes: Hashes, data: Path
+) -> None:
     kept = {c.credential_id: c for c in accounts.credentials(tx, client_id)}
+    secrets = _kept_secrets(kept.values())
     wanted: set[str] = set()
-    for secret in declared.secrets:
-        same = [c for c in kept.values() if c.kind == "secret" and is_password(secret, c.value)]
-        credential = same[0] if same else _secret(client_id, secret)
-        wanted.add(credential.credential_id)
-        accounts.add_credential(tx, credential)
+    if hashes.are_as_sealed(declared.client_id, secrets):
+        wanted.update(each.credential_id for each in secrets.values())
+    else:
+        for secret in declared.secrets:
+            _check_secret("secrets", secret)
+            same = hashes.same(declared.client_id, secret, secrets)
+            new = "" if same else hashes.new(declared.client_id, secret, secrets)
+            credential = secrets[same] if same else _secret(client_id, new)
+            wanted.add(credential.credential_id)
+            accounts.add_credential(tx, credential)
     for name in declared.certificates:
         credential = msgspec.structs.replace(read_certificate(data / name, client_id), origin="settings")
         wanted.add(credential.credential_id)
@@ -182,11 +248,16 @@ def _apply_credentials(tx: Tx, client_id: str, declared: ApplicationSettings, da
             accounts.remove_credential(tx, client_id, credential.credential_id)
 
 
-def _secret(client_id: str, secret: str) -> Credential:
+def _check_secret(key: str, secret: str) -> None:
+    if len(secret) > MAX_PASSWORD:
+        raise ConfigurationError(key, f"has more than {MAX_PASSWORD} characters")
+
+
+def _secret(client_id: str, hashed: str) -> Credential:
     return Credential(
         client_id=client_id,
         credential_id=new_guid(),
         kind="secret",
-        value=hash_password(secret),
+        value=hashed,
         origin="settings",
     )

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from graphpost.clock import Instant
+from graphpost.mail.dsn import Dsn
 from graphpost.store.store import Row, Tx
 
 BUCKETS: Final = 16
@@ -86,6 +87,7 @@ class Delivery(Struct, frozen=True):
     siblings: int = 1
     wants_success: bool = False
     hidden: bool = False
+    dsn: Dsn | None = None  # what the envelope asked to be told
 
 
 class _Document(Struct, frozen=True, array_like=True):
@@ -100,6 +102,7 @@ class _Document(Struct, frozen=True, array_like=True):
     siblings: int
     wants_success: bool
     hidden: bool
+    dsn: Dsn | None = None
 
 
 _COLUMNS: Final = (
@@ -305,7 +308,7 @@ def _settlement(d: Delivery) -> tuple[Any, ...]:
 
 def document_of(d: Delivery) -> bytes:
     """What of a delivery no statement looks at, as it is stored."""
-    rest = (d.subject, d.internet_message_id, d.siblings, d.wants_success, d.hidden)
+    rest = (d.subject, d.internet_message_id, d.siblings, d.wants_success, d.hidden, d.dsn)
     return _encode(_Document(d.expires_at, d.warned, d.sender, d.recipients, *rest))
 
 
@@ -352,4 +355,5 @@ def from_row(row: Row) -> Delivery:
         siblings=document.siblings,
         wants_success=document.wants_success,
         hidden=document.hidden,
+        dsn=document.dsn,
     )
