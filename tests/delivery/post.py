@@ -143,6 +143,9 @@ class BreakableStore:
             raise error
         return await self.store.write(fn)
 
+    async def join(self) -> None:
+        await self.store.join()
+
     async def close(self) -> None:
         await self.store.close()
 
