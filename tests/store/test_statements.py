@@ -212,7 +212,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deliveries.release, (7, 100), {}),
     (deliveries.release, (7, 100, 9), {}),
     (nodes.beat, (9,), {}),
-    (nodes.leave, (9,), {}),
+    (nodes.leave, (9, 100), {}),
     (nodes.take_over, (9, 1, 100), {}),
     (reported.note, (7, 1, Reported("a@b.test", "read", 100)), {}),
     (reported.of_message, (7, 1), {}),

@@ -15,7 +15,7 @@ from graphpost.mail.mailbox import DRAFTS, INBOX, NO_FOLDER, RECOVERABLE, Folder
 from graphpost.store.databases import migrate
 from graphpost.store.databases.sqlite import SqliteSession
 from graphpost.store.directory import accounts
-from graphpost.store.mailbox import changes, folders, forgetting, messages, trees
+from graphpost.store.mailbox import changes, folders, forgetting, messages, rows, trees
 from graphpost.store.mailbox.changes import Mark
 from graphpost.store.mailbox.trees import Copying
 from graphpost.store.store import Store, Tx
@@ -132,7 +132,7 @@ async def test_folders_of_before_get_their_size(anyio_backend: str) -> None:
             f"INSERT INTO folders {row} VALUES (7, {number}, 1, '{number}', '{number}', '', 0, 0, 0, 1)", ()
         )
     columns = ", ".join(
-        each for each in messages.COLUMNS if each not in ("mailbox_id", "message_id", "folder_id", "size")
+        each for each in rows.COLUMNS if each not in ("mailbox_id", "message_id", "folder_id", "size")
     )
     zeros = ", ".join(
         "0" if each in _NUMBERS else "''" if each not in ("document", "conversation_id") else "x''"

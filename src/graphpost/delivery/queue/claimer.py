@@ -57,6 +57,7 @@ class Claimer:
         self._clock = clock
         self._log = log
         self._wake = asyncio.Event()
+        self._is_stopping = False
         self._hungry: dict[str, Lane] = {}
         self._look_at = 0.0  # by the event loop's clock
         self._forget_at: Instant = 0
@@ -72,10 +73,15 @@ class Claimer:
         self._hungry[lane.destination] = lane
         self._wake.set()
 
+    def stop(self) -> None:
+        """Claim no more.  What is being claimed is still taken, so that it can be given back."""
+        self._is_stopping = True
+        self._wake.set()
+
     async def run(self, after_look: Callable[[], None]) -> None:
-        """For ever; `after_look` is called after each look at all that is due."""
+        """Until it is stopped; `after_look` is called after each look at all that is due."""
         loop = asyncio.get_running_loop()
-        while True:
+        while not self._is_stopping:
             try:
                 await self._fetch_for_hungry()
                 if loop.time() >= self._look_at:
@@ -116,6 +122,8 @@ class Claimer:
 
     async def _fetch(self, lanes: Iterable[Lane]) -> None:
         for asks in self._asks(lanes):
+            if self._is_stopping:
+                return
             try:
                 await self._claim(asks)
             except StoreError as error:
