@@ -336,6 +336,9 @@ class Recorder:
     def weigh_folder(self, mailbox_id: int, folder_id: int, size: int) -> None:
         self._tx.weigh_folder(mailbox_id, folder_id, size)
 
+    def counted_size(self, mailbox_id: int, without: int) -> int:
+        return self._tx.counted_size(mailbox_id, without)
+
 
 async def test_every_statement_names_its_mailbox_or_bucket(store: Store) -> None:
     texts: set[str] = set()
