@@ -12,9 +12,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.auth.world import ADELE, PASSWORD, SetClock, World
+from tests.auth.world import ADELE, CLIENT, PASSWORD, SECRET, World
 
 from graphpost.auth.signing_in import Locked, SigningIn
+from graphpost.auth.throttle import PER_ACCOUNT_AND_ADDRESS
 from graphpost.cli import main
 from graphpost.config.defaults import embedded_defaults
 from graphpost.testing.ports import free_port
@@ -82,8 +83,8 @@ def test_what_is_done_while_no_server_runs_is_recorded_too(tmp_path: Path) -> No
     ]
 
 
-def test_who_is_locked_out_of_smtp_is_recorded_without_what_was_typed(world: World, clock: SetClock) -> None:
-    signing_in = SigningIn(world.store, clock, lambda: world.current, world.note)
+def test_who_is_locked_out_of_smtp_is_recorded_without_what_was_typed(world: World) -> None:
+    signing_in = SigningIn(world.store, world.guesses, lambda: world.current, world.note)
     for name, password in [("a password", "x"), *[(ADELE, "x")] * 10]:
         assert world.run(signing_in.sign_in(name, password, "192.0.2.9")) is None
     with pytest.raises(Locked):
@@ -95,3 +96,17 @@ def test_who_is_locked_out_of_smtp_is_recorded_without_what_was_typed(world: Wor
         ("", 535, "5.7.8"),
         (ADELE, 454, "4.7.0"),
     ]
+
+
+def test_guesses_are_counted_together_by_whichever_way_and_address_they_come(world: World) -> None:
+    signing_in = SigningIn(world.store, world.guesses, lambda: world.current)
+    for _ in range(PER_ACCOUNT_AND_ADDRESS - 2):
+        world.guesses.failed(ADELE, "192.0.2.1")
+    form = {"grant_type": "password", "client_id": CLIENT, "client_secret": SECRET, "scope": "Mail.Send"}
+    guess = form | {"username": "adele@contoso.test", "password": "x"}
+    assert world.token(**guess)[1]["error_codes"] == [50126]
+    assert world.run(signing_in.sign_in(ADELE.upper(), "x", "192.0.2.1")) is None
+    assert world.token(**guess)[1]["error_codes"] == [50053]
+    for name in (ADELE, "adele@contoso.test"):
+        with pytest.raises(Locked):
+            world.run(signing_in.sign_in(name, PASSWORD, "192.0.2.1"))

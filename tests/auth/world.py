@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from graphpost.auth.issuer.issuer import Issuer, IssuerReply, IssuerRequest
 from graphpost.auth.keys import SigningKeys
+from graphpost.auth.throttle import Throttle
 from graphpost.auth.verification.tokens import TokenVerifier, own_issuer
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import ApplicationSettings, Config, IssuerSettings, MailboxSettings
@@ -111,6 +112,7 @@ class World:
     issuer: Issuer
     verifier: TokenVerifier
     current: Directory
+    guesses: Throttle
     told: list[tuple[Actor, int, str]] = field(default_factory=list)  # of what the audit log has
 
     def note(self, actor: Actor, status: int, code: str) -> None:
@@ -155,6 +157,7 @@ def make_world(
     runner: asyncio.Runner, store: Store, clock: Clock, keys: SigningKeys, settings: IssuerSettings
 ) -> World:
     world: list[World] = []
+    guesses = Throttle(clock)
     issuer = Issuer(
         store,
         clock,
@@ -163,11 +166,12 @@ def make_world(
         TENANT,
         [DOMAIN, "fabrikam.test"],
         keys,
+        guesses=guesses,
         names=NAMES,
         note=lambda *of: world[0].note(*of),
     )
     verifier = TokenVerifier([own_issuer(TENANT, NAMES, keys)], clock)
-    world.append(World(runner, store, clock, keys, issuer, verifier, Directory.of([])))
+    world.append(World(runner, store, clock, keys, issuer, verifier, Directory.of([]), guesses))
     return world[0]
 
 

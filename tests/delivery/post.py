@@ -143,6 +143,9 @@ class BreakableStore:
             raise error
         return await self.store.write(fn)
 
+    async def join(self) -> None:
+        await self.store.join()
+
     async def close(self) -> None:
         await self.store.close()
 
@@ -272,12 +275,14 @@ class Office:
         save: bool = True,
         contents: dict[int, bytes] | None = None,
         dsn: Dsn | None = None,
+        mailbox: Mailbox = ADELE,
         **fields: Any,
     ) -> Item:
-        given = contents or {}
+        given, author = contents or {}, Address(mailbox.address, mailbox.name)
+        fields = {"from_": author, "sender": author, **fields}
         return await self.submitter.submit(
             Submission(
-                mailbox=ADELE,
+                mailbox=mailbox,
                 message=letter(*to, **fields),
                 contents=given,
                 save=save,
@@ -311,6 +316,7 @@ class Office:
                     answer = is_so()
                     if answer if isinstance(answer, bool) else await answer:
                         return
+                    self.worker._claimer.look_now()  # where a look took long it would rest first
                     await asyncio.sleep(0)
         except TimeoutError:
             self.log.flush()
@@ -352,12 +358,13 @@ class Office:
 
     async def settle_down_without_leases(self) -> None:
         """Until this worker has looked at the queue, and done what it can do now."""
+        await self.look_around()
+        await self.until(lambda: not self.worker._tasks)
+
+    async def look_around(self) -> None:
+        """Until this worker has looked at the queue, and claimed what it can now."""
         polls = self.store.polls + 3  # the second began after we were called, and has claimed at the third
-
-        def is_idle() -> bool:
-            return self.store.polls >= polls and not self.worker._tasks
-
-        await self.until(is_idle)
+        await self.until(lambda: self.store.polls >= polls)
 
     def said(self) -> str:
         self.log.flush()

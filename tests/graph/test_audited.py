@@ -326,7 +326,7 @@ async def test_a_stranger_whose_body_was_not_waited_for_is_recorded_too(book: Bo
     request = make_request("POST", "/v1.0/me/sendMail", b"", "forged", None)
     error = await book.study.api.stranger(request.headers)
     assert error is not None
-    book.study.api.refuse(request, error)
+    book.study.api.turn_away(request, error)
     assert [each.status for each in await book.records(audit.NO_MAILBOX)] == [401]
 
 

@@ -9,7 +9,7 @@ from graphpost.graph.render import View, message_entity, message_fields
 from graphpost.graph.schema import MESSAGE, EntityType, Property, Shown
 from graphpost.graph.users.reading import USER
 from graphpost.mail.message import Item, Message
-from graphpost.store.mailbox.messages import COLUMNS
+from graphpost.store.mailbox.rows import COLUMNS
 
 ROWS = pytest.mark.parametrize("row", MESSAGE.properties.values(), ids=lambda row: row.name)
 ITEM = Item(mailbox_id=1, message_id=1, folder_id=6, message=Message())

@@ -55,6 +55,16 @@ def test_ours_have_numbers_of_their_own_and_are_fully_worded() -> None:
         assert [s for s in statements if "{" in s or "}" in s or ";" in s] == []
 
 
+def test_applications_see_the_subscriptions_that_older_versions_wrote_in_mixed_case() -> None:
+    opened, before = session(), [m for m in migrate.migrations() if m.number < 25]
+    migrate.apply(opened, before)
+    opened.change(
+        "INSERT INTO subscriptions VALUES (7, '7-1', 7, 0, 'Mixed-App', 'owner', 0, 1000, x'00')", ()
+    )
+    migrate.apply(opened)
+    assert opened.query("SELECT client_id FROM subscriptions", ()) == [("mixed-app",)]
+
+
 def test_the_words_of_a_database() -> None:
     assert FIRST.statements("postgres") == [
         '-- Only words; and nothing\nCREATE TABLE a (x BIGINT, y TEXT COLLATE "C")',

@@ -213,7 +213,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (deliveries.release, (7, 100), {}),
     (deliveries.release, (7, 100, 9), {}),
     (nodes.beat, (9,), {}),
-    (nodes.leave, (9,), {}),
+    (nodes.leave, (9, 100), {}),
     (nodes.take_over, (9, 1, 100), {}),
     (reported.note, (7, 1, Reported("a@b.test", "read", 100)), {}),
     (reported.of_message, (7, 1), {}),
@@ -336,6 +336,9 @@ class Recorder:
 
     def weigh_folder(self, mailbox_id: int, folder_id: int, size: int) -> None:
         self._tx.weigh_folder(mailbox_id, folder_id, size)
+
+    def counted_size(self, mailbox_id: int, without: int) -> int:
+        return self._tx.counted_size(mailbox_id, without)
 
 
 async def test_every_statement_names_its_mailbox_or_bucket(store: Store) -> None:

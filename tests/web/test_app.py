@@ -33,6 +33,11 @@ class Broken:
 
 def ask(path: str, error: Exception) -> tuple[int, dict[str, Any], str]:
     """Status, body, and what the log has."""
+    reply, said = answered(path, error)
+    return reply.status, json.loads(reply.body), said
+
+
+def answered(path: str, error: Exception) -> tuple[Any, str]:
     output = io.StringIO()
     log = MailLog(LogSettings(), output)
     broken: Any = Broken(error)
@@ -51,7 +56,7 @@ def ask(path: str, error: Exception) -> tuple[int, dict[str, Any], str]:
     asyncio.run(application(exchange))
     log.close()
     (reply,) = parsed(bytes(line.sent))
-    return reply.status, json.loads(reply.body), output.getvalue()
+    return reply, output.getvalue()
 
 
 @pytest.mark.parametrize("path", ["/common/oauth2/v2.0/token", "/admin/queue", "/upload/x"])
@@ -72,6 +77,28 @@ def test_what_fails_is_told_to_the_log_and_not_to_the_client(
     assert str(error) in said
     assert body["error"]["innerError"]["request-id"] in said
     assert f"status={status} code={code} " in said
+
+
+@pytest.mark.parametrize("error", [StoreError("x"), RuntimeError("x")])
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/common/oauth2/v2.0/token", "*"),
+        ("/Common/OAuth2/Token/", "*"),
+        ("/common/oauth2%2Ftoken", "*"),
+        ("/common/discovery/v2.0/keys", "*"),
+        ("/common/oauth2/v2.0/devicecode", None),
+        ("/common/oauth2/v2.0/authorize", None),
+        ("/admin/oauth2/token", None),
+    ],
+)
+def test_where_pages_read_the_issuers_answers_they_read_that_it_failed(
+    path: str, shown: str | None, error: Exception
+) -> None:
+    reply, _ = answered(path, error)
+    assert reply.status >= 500
+    assert reply.headers.get("access-control-allow-origin") == shown
+    assert ("Retry-After" in reply.headers.get("access-control-expose-headers", "")) == bool(shown)
 
 
 def test_a_refusal_is_in_the_log_with_its_code() -> None:

@@ -165,6 +165,26 @@ def test_a_host_that_is_not_ours_gets_no_preflight(site: Site) -> None:
     assert b"Hostname" in reply.body
 
 
+@pytest.mark.parametrize(
+    ("lines", "body", "status"),
+    [
+        ("Host: localhost\r\nContent-Length: 99999999", b"", 413),
+        ("Host: evil.example", b"", 400),
+        ("Host: localhost\r\nContent-Type: a/b\r\nContent-Type: a/b", b"", 400),
+        ("Host: localhost\r\nContent-Encoding: gzip", b"no gzip", 400),
+        ("Host: localhost\r\nContent-Encoding: br", b"x", 415),
+    ],
+)
+def test_what_is_refused_before_the_issuer_is_asked_is_shown_to_its_pages(
+    site: Site, lines: str, body: bytes, status: int
+) -> None:
+    length = "" if "Content-Length" in lines else f"Content-Length: {len(body)}\r\n"
+    head = f"POST /common/oauth2/v2.0/token HTTP/1.1\r\n{lines}\r\nOrigin: {APPLICATION}\r\nConnection: close\r\n{length}\r\n"
+    data = site.say(head.encode(), body)
+    (reply,) = parsed(data)
+    assert (reply.status, reply.headers.get("access-control-allow-origin")) == (status, "*")
+
+
 def test_what_graph_answers_beyond_the_plain_headers_can_be_read(site: Site) -> None:
     """Every header of an answer that a page cannot read anyway is named, or says nothing of use to it."""
     plain = {"cache-control", "content-language", "content-length", "content-type", "date", "server"}

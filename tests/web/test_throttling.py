@@ -57,8 +57,8 @@ def test_a_page_of_another_origin_is_told_so_too(throttled: Client) -> None:
     assert throttled.ask("OPTIONS", path, headers=asked).status == 204
 
 
-def test_slices_count_as_the_application_that_opened_the_session(tmp_path: Path) -> None:
-    change = limited(upload_bytes=2 * SLICE + 20_000)
+def test_requests_to_upload_urls_count_as_the_application_that_opened_the_session(tmp_path: Path) -> None:
+    change = limited(upload_bytes=2 * SLICE + 20_000, requests=5)  # the session, two slices, two questions
     with running_server(tmp_path, file=SETTINGS, change=change) as server:
         own = OwnTarget(server)
         draft = Draft(own, OWNER, new_draft(server, OWNER))
@@ -69,7 +69,10 @@ def test_slices_count_as_the_application_that_opened_the_session(tmp_path: Path)
         assert refused.error[:2] == (429, "ApplicationThrottled")
         assert "IncomingBytes" in refused.error[2]
         assert 200 < int(refused.headers["retry-after"]) <= 305  # less what the slices took
-        assert session.expected() == [f"{2 * SLICE}-{len(DATA) - 1}"]
+        for _ in range(2):
+            assert session.expected() == [f"{2 * SLICE}-{len(DATA) - 1}"]
+        refusals = [session.get(), session.delete()]
+        assert [each.error[:2] for each in refusals] == [(429, "TooManyRequests")] * 2
         own.wire.close()
 
 

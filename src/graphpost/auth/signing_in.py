@@ -1,6 +1,6 @@
 """Signing in with a mailbox's password where there is no browser: SMTP AUTH.
 
-Wrong ones are slowed down as at the issuer: so many for an account and from an address.  An unknown name takes as long as a
+Wrong ones are slowed down together with those at the issuer: so many for an account and from an address.  An unknown name takes as long as a
 wrong password, and is told the same.
 """
 
@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from graphpost.auth.throttle import Throttle
+from graphpost.auth.throttle import Throttle, account_of
 from graphpost.auth.trail import Note, nobody
-from graphpost.clock import Clock
 from graphpost.errors import GraphpostError
 from graphpost.mail.mailbox import Directory, Mailbox
 from graphpost.store.audit import SMTP_AUTH, Actor, Kind
@@ -28,13 +27,13 @@ class SigningIn:
     """Compares passwords for one store, a few at a time: each takes 16 MB and a core."""
 
     def __init__(
-        self, store: Store, clock: Clock, directory: Callable[[], Directory], note: Note = nobody
+        self, store: Store, throttle: Throttle, directory: Callable[[], Directory], note: Note = nobody
     ) -> None:
-        """`note` is told of every sign-in, in SMTP's codes."""
+        """`throttle` is the issuer's too; `note` is told of every sign-in, in SMTP's codes."""
         self._store = store
         self._note = note
         self._directory = directory
-        self._throttle = Throttle(clock)
+        self._throttle = throttle
         self._hashing = asyncio.Semaphore(2)
 
     async def sign_in(self, username: str, password: str, remote: str) -> Mailbox | None:
@@ -42,16 +41,17 @@ class SigningIn:
         user = self._directory().find_address(username.strip())
         mailbox_id = user.mailbox_id if user else 0
         kept = await self._store.read(lambda tx: accounts.password_of(tx, mailbox_id))
+        account = account_of(user, username)
         async with self._hashing:
-            if self._throttle.is_blocked(username, remote):
+            if self._throttle.is_blocked(account, remote):
                 self._note(_actor("nobody", user, remote), 454, "4.7.0")
                 raise Locked
             is_right = await asyncio.to_thread(is_password, password, kept)
             if not is_right or user is None:
-                self._throttle.failed(username, remote)
+                self._throttle.failed(account, remote)
                 self._note(_actor("nobody", user, remote), 535, "5.7.8")
                 return None
-            self._throttle.succeeded(username, remote)
+            self._throttle.succeeded(account, remote)
         if not user.can_sign_in:
             self._note(_actor("user", user, remote), 535, "5.7.8")
             return None

@@ -10,6 +10,8 @@ import ipaddress
 from typing import Final
 
 from graphpost.clock import SECOND, Clock, Instant
+from graphpost.mail.address import to_wire
+from graphpost.mail.mailbox import Mailbox
 
 _WINDOW: Final = 600 * SECOND
 _KEYS: Final = 10_000
@@ -70,6 +72,11 @@ def _limits(account: str, remote: str) -> list[tuple[tuple[str, str], int]]:
         ((account, ""), PER_ACCOUNT),
         (("", network), PER_ADDRESS),
     ]
+
+
+def account_of(user: Mailbox | None, typed: str) -> str:
+    """The account whose password is guessed: one, by whichever of its addresses; of nobody's, what was typed."""
+    return to_wire(typed.strip() if user is None else user.address)
 
 
 def network_of(remote: str) -> str:

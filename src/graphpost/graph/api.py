@@ -251,9 +251,13 @@ class GraphApi:
 
     def refuse(self, request: Request, error: GraphError) -> Reply:
         """The answer to a request that failed before it came here."""
+        return self._refused(error, _standard_headers(request))
+
+    def turn_away(self, request: Request, error: GraphError) -> Reply:
+        """The same for a request that nobody has looked at yet: a stranger's has a record."""
         if self._services.auditor is not None and isinstance(error, Unauthenticated):
             self._services.auditor.note(stranger(request), status=error.status, code=error.code)
-        return self._refused(error, _standard_headers(request))
+        return self.refuse(request, error)
 
     def _refused(self, error: GraphError, headers: dict[str, str]) -> Reply:
         inner = {

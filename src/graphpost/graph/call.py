@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from msgspec import Struct
 
 from graphpost.config import IdempotencySettings, LimitSettings
+from graphpost.delivery.queue.share import Share
 from graphpost.errors import ClientGone
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from graphpost.store.store import Store
     from graphpost.throttling.throttle import Throttle
 
+LIGHT: Final = 2 * 1024 * 1024  # bytes of messages that every page may have, however many are under way
+HEAVY: Final = 64 * 1024 * 1024  # that all larger pages under way may have together
 PART: Final = "x-graphpost-part"  # of a request of a batch that has the batch's id: its own id there
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -68,6 +71,7 @@ class Services:
     auditor: Auditor | None = None
     idempotency: IdempotencySettings = field(default_factory=IdempotencySettings)
     inline_limit: int = 65_536  # contents up to this size are kept in the database
+    pages: Share = field(default_factory=lambda: Share(HEAVY, LIGHT))  # what large pages may hold in memory
     throttle: Throttle | None = None  # None: nobody is held back
 
 

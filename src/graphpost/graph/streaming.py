@@ -83,7 +83,7 @@ def json_reply(
 ) -> Reply:
     """The value as a reply; streamed when there are contents in it."""
     if embedded.contents:
-        return Reply(status, embedded.write(value), JSON_TYPE, headers or {})
+        return Reply(status, embedded.write(msgspec.json.encode(value)), JSON_TYPE, headers or {})
     return Reply(status, value, headers=headers or {})
 
 
@@ -101,9 +101,11 @@ class Embedded:
         self.contents.append(open_)
         return f"{self._mark}{len(self.contents) - 1:08}"
 
-    async def write(self, value: Any) -> AsyncIterator[bytes]:
-        """The JSON of the value, with the contents where they belong."""
-        text = msgspec.json.encode(value)
+    async def write(self, text: bytes) -> AsyncIterator[bytes]:
+        """The JSON with the contents where they belong."""
+        if not self.contents:
+            yield text
+            return
         for index, piece in enumerate(re.split(self._mark.encode() + rb"(\d{8})", text)):
             if index % 2 == 0:
                 yield piece

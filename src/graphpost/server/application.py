@@ -70,6 +70,7 @@ def make_application(
             tenant,
             config.tenant.domains,
             keys,
+            guesses=base.guesses,
             names=names,
             note=base.note,
         )

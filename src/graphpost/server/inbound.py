@@ -31,7 +31,7 @@ async def start_inbound(base: Foundation, delivery: Delivery, tls: ssl.SSLContex
         quotas=delivery.quotas,
         log=base.log,
         evaluate=_evaluation(base, hostname) if config.inbound.port else no_results,
-        signing_in=SigningIn(base.store, base.clock, base.people.directory, base.note),
+        signing_in=SigningIn(base.store, base.guesses, base.people.directory, base.note),
         desk=Desk(delivery.submitter, base.numbers, config.limits, hostname, base.clock),
     )
     base.stack.push_async_callback(inbound.stop)

@@ -22,6 +22,7 @@ from graphpost.admin.banner import origin
 from graphpost.admin.metrics_port import serve_metrics
 from graphpost.auditing.auditor import Auditor, open_files
 from graphpost.auth.keys import open_keys
+from graphpost.auth.throttle import Throttle
 from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
 from graphpost.config.names import a_label
@@ -122,7 +123,17 @@ class Server:
             auditor = Auditor(store, config.audit, numbers, clock, self._log)
             self._stack.push_async_callback(auditor.close)
         base = Foundation(
-            config, clock, self._log, self._stack, store, blobs, people, numbers, hostname, auditor
+            config,
+            clock,
+            self._log,
+            self._stack,
+            store,
+            blobs,
+            people,
+            numbers,
+            hostname,
+            auditor,
+            Throttle(clock),
         )
         base.background(people.watch())
         if auditor is not None:

@@ -3,7 +3,7 @@
     /v1.0 /beta                        the Graph API
     /upload                            the slices of upload sessions, whose bodies are read while they come
     /healthz /readyz /metrics /admin   the administrator's surface
-    everything else                    the embedded issuer's endpoints, or 404
+    everything else                    the embedded issuer's endpoints, a page at / for browsers, or 404
 
 Errors that arise here (a body too large, a wrong Host) have Graph's shape too.
 """
@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote
 
 from graphpost.admin.http import AdminApi
-from graphpost.auth.issuer.issuer import Issuer, IssuerRequest
+from graphpost.auth.issuer.issuer import Issuer, IssuerRequest, is_shared
 from graphpost.config import LimitSettings
 from graphpost.errors import BadRequest, GraphError, NotFound, StoreError, Unauthenticated
 from graphpost.graph.api import GraphApi, unavailable, unexpected
@@ -28,6 +28,7 @@ from graphpost.ids import new_guid
 from graphpost.maillog import MailLog
 from graphpost.web.body import BodyReader, BodyStream, Timeout, TooLong
 from graphpost.web.exchange import Disconnected, Exchange
+from graphpost.web.front import HEADERS, front_page
 from graphpost.web.sharing import PREFLIGHT, SHARED_MOUNTS, SHOWN, is_preflight
 
 ADMIN_PATHS: Final = ("/healthz", "/readyz", "/metrics", "/admin")
@@ -107,7 +108,7 @@ class Application:
             fault = error
         path = exchange.target
         mount = _mount(path)
-        is_shared = "origin" in headers and mount in SHARED_MOUNTS
+        is_for_pages = "origin" in headers and mount in SHARED_MOUNTS
         request = Request(
             method=exchange.method,
             path=path,
@@ -120,14 +121,14 @@ class Application:
             remote=exchange.client,
         )
         if fault is not None:
-            answer = self._refusal(request, fault)
-        elif is_shared and is_preflight(request.method, headers):
+            answer = self._refusal(request, fault, self._graph.turn_away(request, fault))
+        elif is_for_pages and is_preflight(request.method, headers):
             answer = Answer(204, PREFLIGHT, None)
         elif mount in GRAPH_MOUNTS:
             answer = self._graph_answer(request, await self._graph.handle(request))
         else:
             answer = await self._answer(request, exchange.client, stream)
-        if is_shared and answer.headers is not PREFLIGHT:
+        if is_for_pages and answer.headers is not PREFLIGHT:
             answer.headers = [*answer.headers, *SHOWN]
         seconds = perf_counter() - started
         self._log.request(request.method, request.path, answer.status, seconds, request.request_id, mount)
@@ -171,17 +172,17 @@ class Application:
                 return Answer(status, extra.items(), data)
             return await self._issuer_answer(request, client)
         except GraphError as error:
-            return self._refusal(request, error, stream)
+            return self._refused(request, error, stream)
         except (StoreError, MemoryError) as error:
             self._log.problem(f"request {request.request_id}", error)
-            return self._refusal(request, unavailable(), stream)
+            return self._refused(request, unavailable(), stream)
         except Disconnected:
             raise
         except (
             Exception
         ) as error:  # a defect of ours: the client is told so in the shape it knows, the log what it is
             self._log.problem(f"request {request.request_id}", error)
-            return self._refusal(request, unexpected(), stream)
+            return self._refused(request, unexpected(), stream)
 
     async def _upload_answer(self, request: Request, stream: BodyStream) -> Answer:
         reply = await self._uploads.handle(request, stream)
@@ -218,12 +219,24 @@ class Application:
                 if reply.content_type:
                     headers.append(("content-type", reply.content_type))
                 return Answer(reply.status, headers, reply.body)
+        page = front_page(request.method, request.path, request.headers.get("accept", ""))
+        if page is not None:
+            return Answer(200, HEADERS, page)
         raise NotFound("Resource could not be discovered.", "ResourceNotFound")
 
-    def _refusal(self, request: Request, error: GraphError, stream: BodyStream | None = None) -> Answer:
-        answer = self._graph_answer(request, self._graph.refuse(request, error))
-        if isinstance(error, (Timeout, TooLong)) or (stream is not None and not stream.is_read):
+    def _refused(self, request: Request, error: GraphError, stream: BodyStream | None) -> Answer:
+        answer = self._refusal(request, error, self._graph.refuse(request, error))
+        if stream is not None and not stream.is_read:
             answer.closes = True  # what is left of the body is not read
+        return answer
+
+    def _refusal(self, request: Request, error: GraphError, reply: Reply) -> Answer:
+        answer = self._graph_answer(request, reply)
+        is_issuers = self._issuer is not None and _mount(request.path) == "issuer"
+        if is_issuers and is_shared(unquote(request.path)):
+            answer.headers = [*answer.headers, *SHOWN]
+        if isinstance(error, (Timeout, TooLong)):
+            answer.closes = True  # likewise
         return answer
 
 

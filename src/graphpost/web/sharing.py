@@ -1,9 +1,10 @@
-"""What pages of other origins may do: the CORS protocol, for the Graph API alone.
+"""What pages of other origins may do: the CORS protocol, for the Graph API.
 
 A browser asks first (a preflight: no token, no body), and shows an answer to the page only when the answer says so.
 Everybody is let in, by `*` and never by naming who asked, because nothing here is known by a cookie: a page has what
 its token opens and no more.  For the same reason credentials are never allowed.  Fetch Standard, section 3.3
-(https://fetch.spec.whatwg.org/#http-cors-protocol).
+(https://fetch.spec.whatwg.org/#http-cors-protocol).  The issuer says of its own answers which are for pages; what is refused
+before it is asked is shown where they are.
 """
 
 from __future__ import annotations

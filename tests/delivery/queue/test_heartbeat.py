@@ -18,6 +18,7 @@ from graphpost.delivery.queue.heartbeat import BEATS, Heartbeat
 from graphpost.errors import StoreError
 from graphpost.maillog import MailLog
 from graphpost.store.queue import deliveries
+from graphpost.store.store import Tx
 from graphpost.testing.clock import JumpingClock
 
 pytestmark = pytest.mark.anyio
@@ -26,21 +27,33 @@ INTERVAL = SETTINGS.takeover_seconds / BEATS
 
 
 class Node:
-    """A heartbeat that the test drives; `losses` counts how often it was told that others had taken over."""
+    """A heartbeat that the test drives; `losses` counts how often it was told that others had taken over.
+
+    `departures` counts how often it was told that another was gone.
+    """
 
     def __init__(self, store: BreakableStore, clock: JumpingClock, owner: int) -> None:
         self.store, self.clock, self.losses = store, clock, 0
+        self.departures = 0
         self.output = io.StringIO()
         self.log = MailLog(LogSettings(), self.output, clock.now)
-        self.heart = Heartbeat(store, SETTINGS, clock, self.log, owner, self.lose)
+        self.heart = Heartbeat(store, SETTINGS, clock, self.log, owner, self.lose, self.notice)
 
     async def lose(self) -> None:
         self.losses += 1
+
+    async def notice(self) -> None:
+        self.departures += 1
+        await self.store.write(noticing)
 
     async def rounds(self, number: int) -> None:
         for _ in range(number):
             self.clock.jump_to(self.clock.now() + int(INTERVAL * SECOND))
             await self.heart.look()
+
+
+def noticing(tx: Tx) -> None:
+    """What is done about a departure."""
 
 
 @pytest.fixture
@@ -116,6 +129,35 @@ async def test_a_store_that_was_away_makes_nobody_dead(node: Any) -> None:
     other.store.breaks = lambda fn: None
     await other.rounds(1)
     assert await owner_of(other) == 1
+
+
+@pytest.mark.parametrize("is_dead", [True, False])
+async def test_everybody_notices_that_a_node_is_gone_once(node: Any, is_dead: bool) -> None:
+    gone, first, second = await node(), await node(), await node()
+    for each in (first, second):
+        await each.heart.look()
+    if is_dead:
+        for _ in range(BEATS + 1):
+            for each in (first, second):
+                await each.rounds(1)
+    else:
+        await gone.heart.end()
+    for _ in range(3):
+        for each in (first, second):
+            await each.rounds(1)
+    assert (first.departures, second.departures) == (1, 1)
+
+
+async def test_what_could_not_be_done_about_a_departure_is_done_later(node: Any) -> None:
+    gone, other = await node(), await node()
+    await other.rounds(1)
+    await gone.heart.end()
+    other.store.breaks = lambda fn: StoreError("away") if fn is noticing else None
+    with pytest.raises(StoreError):
+        await other.rounds(1)
+    other.store.breaks = lambda fn: None
+    await other.rounds(2)
+    assert other.departures == 2
 
 
 async def test_who_was_taken_for_dead_is_told_so_once_and_lives_on(node: Any) -> None:

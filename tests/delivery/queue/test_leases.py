@@ -66,10 +66,11 @@ async def test_a_lease_that_was_taken_anew_is_not_forgotten_with_the_one_before(
     leases = Leases(office.store, SETTINGS, office.clock, office.log, 7)
     await office.send("a@one.test")
     (first,) = await office.queue()
-    second = replace(first, attempts=first.attempts + 1)
-    leases.add(second)
-    leases.forget(first)
-    assert list(leases._mine.values()) == [second]
+    for second in (replace(first, attempts=first.attempts + 1), replace(first)):
+        leases.add(first)
+        leases.add(second)
+        leases.forget(first)
+        assert list(leases._mine.values()) == [second]
     leases.forget(second)
     assert list(leases._mine.values()) == []
 
@@ -111,5 +112,21 @@ async def test_the_work_of_a_node_that_died_is_taken_over_when_its_lease_ends(ma
     await other.settle_down_without_leases()
     assert other.one.taken == []
     other.clock.jump_to(other.clock.now() + 601 * SECOND)
+    await other.until_done()
+    assert other.one.addresses == ["a@one.test"]
+
+
+@pytest.mark.slow
+async def test_what_a_node_was_attempting_when_it_was_stopped_is_attempted_by_others_at_once(
+    make_nodes: MakeOffice,
+) -> None:
+    stopped, other = make_nodes(), make_nodes()
+    await furnish(stopped.store)
+    await stopped.worker.start()
+    await other.worker.start()
+    stopped.one.gate.clear()
+    await stopped.send("a@one.test")
+    await stopped.until(lambda: stopped.one.under_way == 1)
+    await stopped.worker.stop(0.01)
     await other.until_done()
     assert other.one.addresses == ["a@one.test"]

@@ -91,8 +91,7 @@ def make(make_office: MakeOffice) -> tuple[Office, dict[str, ScriptedCourier]]:
 
 
 async def look_again(office: Office) -> None:
-    polls = office.store.polls + 3
-    await office.until(lambda: office.store.polls >= polls)
+    await office.look_around()
 
 
 async def finish(office: Office) -> None:

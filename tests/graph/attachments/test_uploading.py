@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
@@ -16,13 +17,15 @@ from tests.store.made import item, upload
 from graphpost.clock import SECOND
 from graphpost.config import AccountSettings, LimitSettings
 from graphpost.delivery.quotas import Quotas
-from graphpost.errors import GraphError, InsufficientStorage, Unavailable
+from graphpost.errors import GraphError, InsufficientStorage, NotFound, Unavailable
 from graphpost.graph.attachments.uploading import Uploads
 from graphpost.graph.attachments.uploads import Place
 from graphpost.graph.call import Reply, Request, Services
 from graphpost.ids import Numbers, message_id_text
 from graphpost.mail.mailbox import DRAFTS, Directory
 from graphpost.mail.message import Attachment, ContentRef
+from graphpost.mail.rights import FULL_ACCESS, Given
+from graphpost.store.audit import Actor
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.databases.sqlite import SqliteStore
 from graphpost.store.mailbox import folders, messages, uploads
@@ -47,6 +50,10 @@ class Building:
         self.store = SqliteStore.open(path / "mail.db", readers=2)
         self.blobs = FileBlobs(path / "blobs")
         self.directory = Directory.of([ADELE])
+        self.told: list[tuple[Actor, dict[str, Any]]] = []  # of what the audit log has
+
+    def note(self, actor: Actor, **record: Any) -> None:
+        self.told.append((actor, record))
 
     def node(self, store: Store | None = None) -> Uploads:
         clock = StillClock()
@@ -62,6 +69,7 @@ class Building:
                 limits=LimitSettings(),
                 tenant_id="",
                 notifier=cast(Any, None),
+                auditor=cast(Any, self),
                 quotas=Quotas(self.store, AccountSettings(), clock, cast(Any, None)),
             )
         )
@@ -129,10 +137,13 @@ async def body(data: bytes, gate: Gate | None) -> AsyncIterator[bytes]:
 
 
 async def put(node: Uploads, start: int, data: bytes, gate: Gate | None = None) -> Reply:
-    path, _, query = PLACE.url("").partition("?")
     headers = {"content-range": f"bytes {start}-{start + len(data) - 1}/10"}
-    request = Request("PUT", path, query, headers, b"", "https://localhost", "r")
-    return await node.handle(request, body(data, gate))
+    return await node.handle(asked("PUT", PLACE, headers), body(data, gate))
+
+
+def asked(method: str, place: Place, headers: dict[str, str]) -> Request:
+    path, _, query = place.url("").partition("?")
+    return Request(method, path, query, headers, b"", "https://localhost", "r", remote="192.0.2.7")
 
 
 async def test_a_part_that_another_process_writes_to_is_busy(building: Building) -> None:
@@ -174,6 +185,52 @@ async def test_a_process_that_is_late_finds_the_upload_finished(building: Buildi
     assert len(found.message.attachments) == 1
 
 
+async def open_again(building: Building, requester: Requester) -> None:
+    """The session as if somebody had opened it."""
+
+    def again(tx: Tx) -> None:
+        found = uploads.get(tx, ADELE.mailbox_id, NUMBER)
+        assert found is not None
+        uploads.remove(tx, ADELE.mailbox_id, NUMBER)
+        made = msgspec.structs.replace(found, requester=requester, client_id=requester.client_id)
+        uploads.add(tx, made)
+
+    await building.store.write(again)
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_how_a_session_ends_has_a_record_of_who_opened_it(building: Building, method: str) -> None:
+    building.directory = Directory.of([ADELE, ALEX], [APP], rights=[Given(mailbox_id=ADELE.mailbox_id, holder=ALEX.object_id, rights=frozenset({FULL_ACCESS}))])  # fmt: skip
+    await open_again(building, Requester("user", "t", ALEX.object_id, APP.client_id, frozenset({"Mail.ReadWrite.Shared"})))  # fmt: skip
+    node = building.node()
+    await put(node, 0, b"01234")
+    await node.handle(asked("GET", PLACE, {}), body(b"", None))
+    with pytest.raises(NotFound):
+        await node.handle(asked(method, replace(PLACE, token="x" * 43), {}), body(b"", None))
+    assert building.told == []
+    for _ in range(2):
+        if method == "PUT":
+            await put(node, 5, b"56789")
+    if method == "DELETE":
+        await node.handle(asked(method, PLACE, {}), body(b"", None))
+    ((actor, record),) = building.told
+    assert (actor.kind, actor.client_id, actor.person, actor.right, actor.remote, actor.action) == (
+        "user",
+        APP.client_id,
+        ALEX.address,
+        FULL_ACCESS,
+        "192.0.2.7",
+        f"{method} upload",
+    )
+    assert record == {
+        "mailbox_id": ADELE.mailbox_id,
+        "mailbox": ADELE.address,
+        "message_id": 1,
+        "status": 201 if method == "PUT" else 204,
+        "code": "",
+    }
+
+
 @pytest.mark.parametrize(
     ("requester", "app", "wanted"),
     [
@@ -203,13 +260,7 @@ async def test_a_process_that_is_late_finds_the_upload_finished(building: Buildi
 async def test_who_opened_it_must_still_be_one_who_may(
     building: Building, requester: Requester, app: dict[str, Any], wanted: int
 ) -> None:
-    def again(tx: Tx) -> None:
-        found = uploads.get(tx, ADELE.mailbox_id, NUMBER)
-        assert found is not None
-        uploads.remove(tx, ADELE.mailbox_id, NUMBER)
-        uploads.add(tx, msgspec.structs.replace(found, requester=requester))
-
-    await building.store.write(again)
+    await open_again(building, requester)
     names = {"delegated_permissions": ("Mail.ReadWrite",), "application_permissions": ("Mail.ReadWrite",)}
     building.directory = Directory.of([ADELE, ALEX], [msgspec.structs.replace(APP, **{**names, **app})])
     node = building.node()
@@ -219,6 +270,10 @@ async def test_who_opened_it_must_still_be_one_who_may(
     with pytest.raises(GraphError) as caught:
         await put(node, 0, b"01234")
     assert caught.value.status == wanted
+    with pytest.raises(GraphError):
+        await node.handle(asked("GET", PLACE, {}), body(b"", None))
+    told = [(actor.client_id, actor.action, record["status"]) for actor, record in building.told]
+    assert told == [(requester.client_id, f"{method} upload", wanted) for method in ("PUT", "GET")]
 
 
 async def test_what_is_finished_has_to_fit_into_the_mailbox_as_it_is_then(building: Building) -> None:

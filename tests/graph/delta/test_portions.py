@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from tests.graph.desk import ADELE
-from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study
+from tests.graph.desk import ADELE, make_request
+from tests.graph.study import ALL, Study, anyio_backend, open_store, postgres_url, study
 from tests.store.made import item
 
-from graphpost.graph.delta import messages as delta
+from graphpost.delivery.queue.share import Share
+from graphpost.graph.api import GraphApi
 from graphpost.graph.messages import listing
+from graphpost.graph.queries import holding
 from graphpost.mail.mailbox import INBOX
 from graphpost.mail.message import Attachment, Body, ContentRef
 from graphpost.store import contents
@@ -28,9 +32,10 @@ INBOX_PATH = "mailFolders/inbox/messages"
 
 @pytest.fixture(autouse=True)
 def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (portions, listing, delta):
-        monkeypatch.setattr(module, "PORTION", 20_000)
+    monkeypatch.setattr(portions, "PORTION", 20_000)
     monkeypatch.setattr(portions, "_SMALL", 1000)
+    for module in (listing, holding):
+        monkeypatch.setattr(module, "LIGHT", 20_000)
 
 
 async def fill(study: Study, size: int, attached: int = 0) -> None:
@@ -58,6 +63,14 @@ async def fill(study: Study, size: int, attached: int = 0) -> None:
             contents.add(tx, ADELE.mailbox_id, number, stored)
 
     await study.store.write(add)
+
+
+def give_room(study: Study, total: int) -> Share:
+    """Room for large pages, of which one alone may have a quarter."""
+    share = Share(total, 20_000)
+    study.services = replace(study.services, pages=share)
+    study.api = GraphApi(study.services)
+    return share
 
 
 async def walk(study: Study, path: str, query: str) -> list[list[dict[str, Any]]]:
@@ -89,6 +102,7 @@ WALKS = [
 
 @pytest.mark.parametrize(("path", "query"), WALKS)
 async def test_pages_of_large_messages_are_short(study: Study, path: str, query: str) -> None:
+    give_room(study, 0)
     await fill(study, 6_000)
     pages = await walk(study, path, query)
     assert [len(page) for page in pages] == [3, 3, 3, 3]
@@ -97,6 +111,7 @@ async def test_pages_of_large_messages_are_short(study: Study, path: str, query:
 
 @pytest.mark.parametrize(("path", "query"), WALKS)
 async def test_a_message_larger_than_a_page_is_a_page(study: Study, path: str, query: str) -> None:
+    give_room(study, 0)
     await fill(study, 30_000)
     pages = await walk(study, path, query)
     assert [len(page) for page in pages] == [1] * 12
@@ -105,6 +120,7 @@ async def test_a_message_larger_than_a_page_is_a_page(study: Study, path: str, q
 
 @pytest.mark.parametrize(("path", "query"), WALKS)
 async def test_contents_that_are_expanded_count(study: Study, path: str, query: str) -> None:
+    give_room(study, 0)
     await fill(study, 10, attached=4_000)
     pages = await walk(study, path, f"{query}&$expand=attachments")
     assert [len(page) for page in pages] == [3, 3, 3, 3]
@@ -114,6 +130,7 @@ async def test_contents_that_are_expanded_count(study: Study, path: str, query: 
 
 
 async def test_a_round_of_changes_is_told_in_portions(study: Study) -> None:
+    give_room(study, 0)
     path = f"{INBOX_PATH}/delta"
     begun = (await study.get(path)).json["@odata.deltaLink"]
     await fill(study, 6_000)
@@ -123,6 +140,7 @@ async def test_a_round_of_changes_is_told_in_portions(study: Study) -> None:
 
 
 async def test_a_round_with_contents_is_told_in_portions(study: Study) -> None:
+    give_room(study, 0)
     path = f"{INBOX_PATH}/delta"
     begun = (await study.get(path, query="$expand=attachments")).json["@odata.deltaLink"]
     await fill(study, 10, attached=4_000)
@@ -132,9 +150,46 @@ async def test_a_round_with_contents_is_told_in_portions(study: Study) -> None:
 
 
 async def test_a_large_folder_is_marked_as_read_to_the_end(study: Study) -> None:
+    give_room(study, 0)
     await fill(study, 6_000)
     for wanted in (False, True):
         path = "/beta/me/mailFolders/inbox/updateAllMessagesReadState"
         answer = await study.post(path, {"isRead": wanted, "suppressReceipts": True})
         assert answer.status == 204, answer
         assert await study.counts("inbox") == (12, 0 if wanted else 12)
+
+
+@pytest.mark.parametrize(("path", "query"), [each for each in WALKS if "$top=5" not in each[1]])
+async def test_a_large_page_takes_the_room_there_is_and_gives_it_back(
+    study: Study, path: str, query: str
+) -> None:
+    share = give_room(study, 160_000)
+    await fill(study, 6_000)
+    pages = await walk(study, path, query)
+    assert [len(page) for page in pages] == [6, 6]
+    assert sorted(each["subject"] for page in pages for each in page) == sorted(SUBJECTS)
+    assert share.used == 0
+
+
+async def test_contents_take_room_too(study: Study) -> None:
+    share = give_room(study, 160_000)
+    await fill(study, 10, attached=4_000)
+    pages = await walk(study, INBOX_PATH, "$top=1000&$expand=attachments")
+    assert [len(page) for page in pages] == [6, 6]
+    assert all(len(part["contentBytes"]) > 5_000 for each in pages[0] for part in each["attachments"])
+    assert share.used == 0
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+async def test_large_pages_under_way_together_are_shorter(study: Study, is_read: bool) -> None:
+    share = give_room(study, 160_000)
+    await fill(study, 6_000)
+    asked = make_request("GET", f"/v1.0/me/{INBOX_PATH}", b"", ALL, None, "$top=1000", {})
+    first = await study.api.handle(asked)
+    assert 36_000 < share.used <= 40_000  # until it is sent
+    assert [len(page) for page in await walk(study, INBOX_PATH, "$top=1000")] == [3, 3, 3, 3]
+    if is_read:
+        chunks: Any = first.body
+        assert len(json.loads(b"".join([each async for each in chunks]))["value"]) == 6
+    del first
+    assert share.used == 0

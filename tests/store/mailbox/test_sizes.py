@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
 
@@ -14,7 +15,7 @@ from graphpost.mail.mailbox import DRAFTS, INBOX, NO_FOLDER, RECOVERABLE, Folder
 from graphpost.store.databases import migrate
 from graphpost.store.databases.sqlite import SqliteSession
 from graphpost.store.directory import accounts
-from graphpost.store.mailbox import changes, folders, forgetting, messages, trees
+from graphpost.store.mailbox import changes, folders, forgetting, messages, rows, trees
 from graphpost.store.mailbox.changes import Mark
 from graphpost.store.mailbox.trees import Copying
 from graphpost.store.store import Store, Tx
@@ -63,6 +64,32 @@ async def test_sizes_follow_every_change(store: Store, seed: int) -> None:
     await check(store)
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_write_sees_what_came_before_it_in_the_same_commit(store: Store, fails: bool) -> None:
+    """A mailbox has no more room for the second of two that are written together than the first has left."""
+    dice, numbers = random.Random(7), itertools.count(1)
+    await store.write(lambda tx: (folders.create_defaults(tx, 7), folders.add(tx, PROJECT)))
+    seen: list[tuple[int, int]] = []
+
+    def change(tx: Tx) -> None:
+        one_change(tx, dice, numbers)
+        (row,) = tx.all(
+            "SELECT COALESCE(SUM(size), 0) FROM messages WHERE mailbox_id = 7 AND folder_id NOT IN (?, ?)",
+            (NO_FOLDER, RECOVERABLE),
+        )
+        seen.append((folders.size_of(tx, 7), int(row[0])))
+
+    def fail(tx: Tx) -> None:
+        change(tx)
+        raise ValueError
+
+    for _ in range(5):
+        jobs = [store.write(fail if fails and n == 3 else change) for n in range(8)]
+        await asyncio.gather(*jobs, return_exceptions=True)
+    assert [size for size, _ in seen] == [total for _, total in seen]
+    await check(store)
+
+
 async def test_sizes_follow_trees_that_are_copied_and_erased(store: Store) -> None:
     numbers = itertools.count(1000)
 
@@ -105,7 +132,7 @@ async def test_folders_of_before_get_their_size(anyio_backend: str) -> None:
             f"INSERT INTO folders {row} VALUES (7, {number}, 1, '{number}', '{number}', '', 0, 0, 0, 1)", ()
         )
     columns = ", ".join(
-        each for each in messages.COLUMNS if each not in ("mailbox_id", "message_id", "folder_id", "size")
+        each for each in rows.COLUMNS if each not in ("mailbox_id", "message_id", "folder_id", "size")
     )
     zeros = ", ".join(
         "0" if each in _NUMBERS else "''" if each not in ("document", "conversation_id") else "x''"

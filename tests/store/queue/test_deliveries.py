@@ -86,6 +86,17 @@ async def test_only_the_owner_settles(store: Store) -> None:
     assert await store.read(lambda tx: deliveries.get(tx, 7, 1)) == [replace(new, owner=0, **done)]
 
 
+async def test_what_was_claimed_and_not_attempted_is_settled_uncounted(store: Store) -> None:
+    await put(store, delivery(1, attempts=3), delivery(2))
+    for looked in await claim(store):
+        told = replace(looked, warned=True, due_at=90, given_back=1)
+        key = (looked.message_id, looked.position)
+        assert await store.write(lambda tx, told=told: deliveries.settle(tx, [told], 1)) == {key}
+        assert await store.write(lambda tx, told=told: deliveries.settle(tx, [told], 1)) == set()
+        [after] = await store.read(lambda tx, n=looked.message_id: deliveries.find(tx, n))
+        assert (after.attempts, after.warned, after.due_at) == (looked.attempts - 1, True, 90)
+
+
 async def test_settling_all_says_which_were_still_ours(store: Store) -> None:
     await put(store, *(delivery(n) for n in range(1, 101)))
     mine = await claim(store, limit=100)

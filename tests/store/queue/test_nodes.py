@@ -35,7 +35,7 @@ async def test_a_node_is_known_from_its_first_beat_until_it_leaves(store: Store)
     assert await beat(store, ONE) == (False, {})
     assert await beat(store, ONE) == (True, {})
     assert await beat(store, TWO) == (False, {ONE: 2})
-    await store.write(lambda tx: nodes.leave(tx, ONE))
+    assert await store.write(lambda tx: nodes.leave(tx, ONE, 500)) == 0
     assert await beat(store, TWO) == (True, {})
     assert await beat(store, ONE) == (False, {TWO: 2})
 
@@ -46,6 +46,13 @@ async def test_the_leases_of_a_dead_node_end_and_no_others(store: Store) -> None
     assert await store.write(lambda tx: nodes.take_over(tx, ONE, 1, 500)) == 2
     assert await owners(store) == [(0, 500), (TWO, 900), (0, 500)]
     assert await beat(store, ONE) == (False, {})
+
+
+async def test_what_a_node_has_leased_when_it_leaves_is_due_for_others(store: Store) -> None:
+    await beat(store, ONE)
+    await leased(store, ONE, TWO, ONE)
+    assert await store.write(lambda tx: nodes.leave(tx, ONE, 500)) == 2
+    assert await owners(store) == [(0, 500), (TWO, 900), (0, 500)]
 
 
 async def test_a_node_that_has_beaten_since_is_left_alone(store: Store) -> None:

@@ -158,7 +158,8 @@ class Queue(RuleBasedStateMachine):
         )
         waits = any(each.state == "deferred" for each in after)
         state, due = (QUEUED, self.now + 20) if waits else (DONE, 0)
-        settled = replace(mine, recipients=after, state=state, due_at=due)
+        uncounted = data.draw(st.integers(0, 1))
+        settled = replace(mine, recipients=after, state=state, due_at=due, given_back=uncounted)
         written = self.write(lambda tx: deliveries.settle(tx, [settled], owner))
         row = self.row(mine)
         is_ours = self.is_held_by(row, owner, mine.attempts)
@@ -168,6 +169,7 @@ class Queue(RuleBasedStateMachine):
                 state="queued" if waits else "done",
                 owner=0,
                 due=due,
+                attempts=row["attempts"] - uncounted,
                 people={each.address: each.state for each in after},
             )
 

@@ -58,7 +58,7 @@ _PREFLIGHT: Final = (
 class Issuer:
     """Answers the identity endpoints under the server's own origin.
 
-    `names` are the host names clients use; that of a request's origin is always one of them.  `note` is told of sign-ins,
+    `guesses` counts wrong passwords, secrets and codes.  `names` are the host names clients use; that of a request's origin is always one of them.  `note` is told of sign-ins,
     consents and tokens, given and refused.
     """
 
@@ -72,6 +72,7 @@ class Issuer:
         domains: Sequence[str],
         keys: SigningKeys,
         *,
+        guesses: Throttle,
         names: Sequence[str] = (),
         note: Note = nobody,
     ) -> None:
@@ -89,7 +90,7 @@ class Issuer:
             authority,
             keys,
             mint,
-            Throttle(clock),
+            guesses,
             Throttle(clock),
             note=note,
         )
@@ -97,7 +98,7 @@ class Issuer:
     async def handle(self, request: IssuerRequest) -> IssuerReply | None:
         """The answer to a request, or None when its path is none of the issuer's."""
         tenant, slash, rest = request.path.removeprefix("/").partition("/")
-        name = rest.rstrip("/").casefold()
+        name = _name(rest)
         handler = _ENDPOINTS.get(name)
         user = rest.casefold().startswith("userrealm/")
         file = tenant == "common" and rest.startswith("oauth2/pages/")
@@ -200,6 +201,16 @@ _ENDPOINTS: Final[dict[str, Endpoint]] = {
 _SHARED_ENDPOINTS: Final = frozenset(
     name for name, endpoint in _ENDPOINTS.items() if endpoint in (_discovery, _keys, _instance)
 ) | {"oauth2/v2.0/token", "oauth2/token"}
+
+
+def is_shared(path: str) -> bool:
+    """Whether a page of another origin may read what is answered there, by whomever."""
+    return _name(path.removeprefix("/").partition("/")[2]) in _SHARED_ENDPOINTS
+
+
+def _name(rest: str) -> str:
+    """The name of an endpoint, from what follows the tenant in its path."""
+    return rest.rstrip("/").casefold()
 
 
 def _check_text(request: IssuerRequest) -> None:

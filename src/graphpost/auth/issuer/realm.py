@@ -22,7 +22,7 @@ from graphpost.auth.protocol import (
     IssuerRequest,
     OAuthError,
 )
-from graphpost.auth.throttle import Throttle
+from graphpost.auth.throttle import Throttle, account_of
 from graphpost.auth.trail import Note, nobody
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import IssuerSettings
@@ -149,7 +149,8 @@ class Realm:
         user = trail.user = self.directory().find_address(username.strip())
         mailbox_id = user.mailbox_id if user else 0
         kept = await self.store.read(lambda tx: accounts.password_of(tx, mailbox_id))
-        if await self.find_right(username.strip(), remote, password, [kept]) is None or user is None:
+        account = account_of(user, username)
+        if await self.find_right(account, remote, password, [kept]) is None or user is None:
             raise OAuthError(WRONG_PASSWORD)
         trail.has_user_proof = True
         if not user.can_sign_in:

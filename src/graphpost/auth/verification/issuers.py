@@ -175,7 +175,7 @@ class ForeignIssuer:
             address=address,
             name=name if isinstance(name, str) and name.isprintable() and len(name) <= _LONGEST_NAME else "",
             issuer=str(claims.get("iss", "")),
-            client_id=client_id,
+            client_id=client_id.casefold(),
             object_id=str(object_id).lower() if is_entra else "",
             token_id=_token_id(claims),
         )

@@ -118,9 +118,9 @@ class Attempts:
         """Try the delivery once.  Always returns a conclusion, except when it is cancelled."""
         return self._carefully(job, None)
 
-    def hold_back(self, job: Job, why: Reply) -> Awaitable[Attempt]:
-        """Conclude without trying.  What goes on waiting is as due as it was when it was accepted."""
-        return self._carefully(job, Deferred(why))
+    async def hold_back(self, job: Job, why: Reply) -> Attempt:
+        """Conclude without trying: nothing is counted, and what goes on waiting keeps its place."""
+        return _unattempted(await self._carefully(job, Deferred(why)))
 
     async def _carefully(self, job: Job, instead: Deferred | None) -> Attempt:
         """Deliver, or take `instead` as everybody's outcome.  One coroutine, for every message has its own."""
@@ -142,8 +142,6 @@ class Attempts:
             else:
                 outcomes = await self._courier(delivery.destination).deliver(envelope)
             attempt = self._concluded(delivery, outcomes, filings)
-            if instead is not None:
-                attempt = _unattempted(attempt)
         except ContentLost as error:
             return self._set_aside(delivery, error)
         except (StoreError, OSError) as error:
@@ -238,12 +236,11 @@ def _later(delivery: Delivery, why: str) -> tuple[Outcome, ...]:
 
 
 def _unattempted(attempt: Attempt) -> Attempt:
-    """What was only looked at keeps its place among those that wait."""
-    conclusion = attempt.conclusion
-    if conclusion.delivery.state != deliveries.QUEUED:
-        return attempt
-    kept = replace(conclusion.delivery, due_at=conclusion.delivery.created_at)
-    return replace(attempt, conclusion=replace(conclusion, delivery=kept))
+    """What was only looked at is as due as it was when it was accepted."""
+    after = attempt.conclusion.delivery
+    due_at = after.created_at if after.state == deliveries.QUEUED else after.due_at
+    after = replace(after, due_at=due_at, given_back=1)
+    return replace(attempt, conclusion=replace(attempt.conclusion, delivery=after))
 
 
 def outgoing(item: Item, held: Mapping[int, Content], opener: Opener) -> Data:

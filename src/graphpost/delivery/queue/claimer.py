@@ -1,7 +1,7 @@
 """The claimer: brings what is due from the database into the lanes.
 
 Once in `poll_seconds` it looks what is due, by destination and bucket; a look that took long is not repeated before it was
-a twentieth of the time.  Between looks it fetches for lanes that run low what was seen to be left for them, for many of
+a twentieth of the time, or half a minute has passed.  Between looks it fetches for lanes that run low what was seen to be left for them, for many of
 them in one transaction.  Whose turn comes first changes from look to look.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from typing import Final
 
-from graphpost.clock import SECOND, Clock, Instant
+from graphpost.clock import SECOND, Clock, Instant, rest_after
 from graphpost.config import DeliverySettings
 from graphpost.delivery.queue.lane import Job, Lane
 from graphpost.delivery.queue.lanes import Lanes
@@ -28,7 +28,6 @@ from graphpost.store.store import Store, Tx
 AT_ONCE: Final = 500  # deliveries claimed by one transaction
 STEPS: Final = (500, 200, 100, 50, 20, 10, 5, 2, 1)  # each number is a statement of its own
 CHEAP_SECONDS: Final = 0.05
-REST: Final = 20  # times as long as a dear look took
 LARGE: Final = 16_384  # bytes of a message that is read again when its turn comes
 FORGET_EVERY: Final = 60 * SECOND
 
@@ -57,6 +56,7 @@ class Claimer:
         self._clock = clock
         self._log = log
         self._wake = asyncio.Event()
+        self._is_stopping = False
         self._hungry: dict[str, Lane] = {}
         self._look_at = 0.0  # by the event loop's clock
         self._forget_at: Instant = 0
@@ -72,10 +72,15 @@ class Claimer:
         self._hungry[lane.destination] = lane
         self._wake.set()
 
+    def stop(self) -> None:
+        """Claim no more.  What is being claimed is still taken, so that it can be given back."""
+        self._is_stopping = True
+        self._wake.set()
+
     async def run(self, after_look: Callable[[], None]) -> None:
-        """For ever; `after_look` is called after each look at all that is due."""
+        """Until it is stopped; `after_look` is called after each look at all that is due."""
         loop = asyncio.get_running_loop()
-        while True:
+        while not self._is_stopping:
             try:
                 await self._fetch_for_hungry()
                 if loop.time() >= self._look_at:
@@ -96,7 +101,7 @@ class Claimer:
         await self.look()
         took = loop.time() - began
         if took > CHEAP_SECONDS and self._look_at:
-            self._look_at = loop.time() + REST * took
+            self._look_at = loop.time() + rest_after(took, self._settings.poll_seconds)
 
     async def look(self) -> None:
         """See what is due, and fetch as much of it as there is room for."""
@@ -116,6 +121,8 @@ class Claimer:
 
     async def _fetch(self, lanes: Iterable[Lane]) -> None:
         for asks in self._asks(lanes):
+            if self._is_stopping:
+                return
             try:
                 await self._claim(asks)
             except StoreError as error:

@@ -39,12 +39,17 @@ class Gates:
         self._log = log
 
     async def remember(self) -> None:
-        """Know the closed ones from the beginning, so that who waits behind them is told in time."""
+        """Look after those that a server closed which is gone: who waits behind them is told in time.
+
+        What reached nobody from there may from here, so fresh mail is tried, one at a time.  Raises StoreError.
+        """
         now = self._clock.now()
         found = await self._store.read(lambda tx: destinations.held(tx, now))
         for destination, (until, failures) in found.items():
             lane = self._lanes.lane(destination)
-            lane.held_until, lane.failures = until, failures
+            if not lane.is_held(now):
+                lane.shut(until, failures)
+                lane.seen_at, lane.look_at = 0, now + LOOK_AGAIN
 
     async def close(self, lane: Lane, said: Reply) -> None:
         """The destination is dead, because of what it said last."""
@@ -56,7 +61,7 @@ class Gates:
 
     async def open(self, lane: Lane) -> None:
         """It works after all: an attempt that began before has succeeded."""
-        lane.held_until = 0
+        lane.held_until = lane.shut_until = 0
         await self._tell(lane)
 
     async def _tell(self, lane: Lane) -> None:
@@ -74,6 +79,6 @@ class Gates:
         overdue: list[Job] = []
         for job in lane.drained():
             (overdue if self._waiting.is_overdue(job.delivery, now) else patient).append(job)
-        await self._waiting.tell(lane, overdue)
-        await self._leases.give_back([job.delivery for job in patient])
         self._lanes.let_go(lane, len(patient))
+        await self._leases.give_back([job.delivery for job in patient])
+        await self._waiting.tell(lane, overdue)

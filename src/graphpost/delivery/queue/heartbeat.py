@@ -24,7 +24,11 @@ RETRY_SECONDS: Final = 1.0
 
 
 class Heartbeat:
-    """`lost` is awaited when others have taken over: it lets go of everything that waits in memory."""
+    """`lost` is awaited when others have taken over: it lets go of everything that waits in memory.
+
+    `departed` is awaited when another node is gone, however it went and whoever took over.  It may raise StoreError, and
+    is awaited again then.
+    """
 
     def __init__(
         self,
@@ -34,12 +38,15 @@ class Heartbeat:
         log: MailLog,
         owner: int,
         lost: Callable[[], Awaitable[None]],
+        departed: Callable[[], Awaitable[None]],
     ) -> None:
         self._store = store
         self._clock = clock
         self._log = log
         self._owner = owner
         self._lost = lost
+        self._departed = departed
+        self._has_news = False
         self._interval = settings.takeover_seconds / BEATS
         self._lock = asyncio.Lock()
         self._is_known = False
@@ -66,6 +73,7 @@ class Heartbeat:
         """One round: beat, and take over from those that are dead.  Raises StoreError."""
         async with self._lock:
             others = await self._beat()
+        self._has_news |= bool(self._silent.keys() - others.keys())
         for owner, beats in self._dead(others):
             now = self._clock.now()
             interrupted = await self._store.write(
@@ -73,11 +81,16 @@ class Heartbeat:
             )
             if interrupted:
                 self._log.interrupted(interrupted)
+        if self._has_news:
+            await self._departed()
+            self._has_news = False
 
     async def end(self) -> None:
-        """After everything was given back; what could not be is taken over by others."""
+        """After everything was given back that can be; of what was being attempted the leases end here."""
+        now = self._clock.now()
         try:
-            await self._store.write(lambda tx: nodes.leave(tx, self._owner))
+            if interrupted := await self._store.write(lambda tx: nodes.leave(tx, self._owner, now)):
+                self._log.interrupted(interrupted)
         except StoreError as error:
             self._log.problem("heartbeat", error)
 

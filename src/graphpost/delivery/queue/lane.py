@@ -73,10 +73,14 @@ class Lane:
     is_quiet: bool = False  # did nothing since somebody last looked
     turn: int = 0
     held_until: Instant = 0
+    shut_until: Instant = 0  # somebody else closed the gate: what is in the database is left until then
     failures: int = 0  # times in a row that the gate was closed
     said: Reply | None = None  # the last one, because of which the gate was closed
     look_at: Instant = 0  # when what waits is looked at again
     seen_at: Instant = 0  # when it was last
+    warned: dict[int, Instant] = field(
+        default_factory=dict
+    )  # mailboxes told of a wait for the rate, and when
     left: tuple[int, ...] = ()  # buckets in which deliveries were left because there was no room
     low: int = 0  # when so few wait here, it is time to fetch what was left
 
@@ -105,6 +109,10 @@ class Lane:
 
     def is_held(self, now: Instant) -> bool:
         return now < self.held_until
+
+    def is_shut(self, now: Instant) -> bool:
+        """Whether what waits in the database waits behind the gate, whoever closed it."""
+        return now < self.held_until or now < self.shut_until
 
     def add(self, job: Job) -> None:
         (self.fresh if job.delivery.attempts <= 1 else self.retries).append(job)
@@ -182,6 +190,12 @@ class Lane:
         self.window = max(1, self.window - 1)
         return False
 
+    def shut(self, until: Instant, failures: int) -> None:
+        """Somebody else has closed the gate so often in a row."""
+        self.shut_until = until
+        self.failures = failures
+        self.window = 1
+
     def is_forgettable(self, now: Instant) -> bool:
         """Whether nothing is known here that a new lane would not know."""
-        return not (self.held or self.active or self.left or now < self.held_until + REMEMBERED)
+        return not (self.held or self.active or self.left or self.is_shut(now - REMEMBERED))

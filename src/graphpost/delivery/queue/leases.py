@@ -65,10 +65,9 @@ class Leases:
         self._mine[delivery.mailbox_id, delivery.message_id, delivery.position] = delivery
 
     def forget(self, delivery: Delivery) -> None:
-        """It is ours no longer; unless it was claimed anew meanwhile, which counts as another attempt."""
+        """It is ours no longer; unless it was claimed anew meanwhile, which may be as the same attempt."""
         key = delivery.mailbox_id, delivery.message_id, delivery.position
-        held = self._mine.get(key)
-        if held is not None and held.attempts == delivery.attempts:
+        if self._mine.get(key) is delivery:
             del self._mine[key]
 
     async def release_all(self) -> None:

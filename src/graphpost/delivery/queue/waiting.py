@@ -3,10 +3,12 @@
 Behind a closed gate, for its turn at a rate, or for a host that is slow, mail is not attempted; but its sender is told of
 a delay, and what is too old comes back.  Where mail waits, what has come of age since the last look is looked at once a
 minute.  What was told of keeps its place in the line.  Where mail has not waited for PATIENCE, attempts come first.
+Of what waits for a rate, which is nobody's fault, a mailbox is told once in `delay_warning_seconds`, whatever it sent.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
@@ -71,6 +73,11 @@ class Waiting:
         self._clock = clock
         self._log = log
         self._is_looking = False
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Tell nobody more: what was claimed for it is given back."""
+        self._is_stopping = True
 
     def look(self) -> Coroutine[Any, Any, None] | None:
         """Work to be done now, if there is any."""
@@ -82,7 +89,7 @@ class Waiting:
         return self._look_at(lanes)
 
     def _is_its_turn(self, lane: Lane, now: Instant) -> bool:
-        if not (lane.left or lane.waiting or lane.is_held(now)):
+        if not (lane.left or lane.waiting or lane.is_shut(now)):
             lane.look_at = 0
             return False
         if not 0 < lane.look_at <= now + PATIENCE:
@@ -93,7 +100,10 @@ class Waiting:
         """One by one: however many there are, little of what waits for them is in memory."""
         try:
             for lane in lanes:
+                if self._is_stopping:
+                    return
                 now = self._clock.now()
+                lane.warned = {who: at for who, at in lane.warned.items() if self._is_recent(at, now)}
                 await self.tell(lane, lane.withdrawn(partial(self._has_waited, now=now)))
                 if await self._tell_stored(lane, now):
                     lane.seen_at = now
@@ -111,11 +121,12 @@ class Waiting:
         """The same of what is in memory, and will not be attempted the next moment."""
         return self.is_overdue(delivery, now) and now >= self._leases.began(delivery) + LOOK_AGAIN
 
-    async def tell(self, lane: Lane, jobs: Iterable[Job]) -> None:
+    async def tell(self, lane: Lane, jobs: Sequence[Job]) -> None:
         """Conclude jobs that waited in memory and do no longer."""
-        for job in jobs:
-            await self._hold_back(lane, job)
-            self._lanes.let_go(lane)
+        try:
+            await self._hold_back(lane, jobs)
+        finally:
+            self._lanes.let_go(lane, len(jobs))
 
     async def _tell_stored(self, lane: Lane, now: Instant) -> bool:
         """What waits in the database; whether everybody could be told."""
@@ -129,7 +140,7 @@ class Waiting:
         for stretch, page in zip(stretches, pages, strict=True):
             are_told &= await self._tell_page(lane, page, now)
             rest, limit = page, READ_FIRST
-            while len(rest) == limit:
+            while len(rest) == limit and not self._is_stopping:
                 last, limit = rest[-1], READ_MORE
                 after = replace(stretch, after=(last.created_at, last.message_id, last.position))
                 [rest] = await self._read(lane, [after], now, limit)
@@ -153,8 +164,10 @@ class Waiting:
         are_told = True
         some = [delivery for delivery in page if self.is_overdue(delivery, now)]
         for start in range(0, len(some), CLAIM_AT_ONCE):
-            for delivery in await self._leases.claim_these(some[start : start + CLAIM_AT_ONCE]):
-                are_told &= await self._hold_back(lane, Job(delivery))
+            if self._is_stopping:
+                return False
+            claimed = await self._leases.claim_these(some[start : start + CLAIM_AT_ONCE])
+            are_told &= await self._hold_back(lane, list(map(Job, claimed)))
         return are_told
 
     def _ages(self, seen_at: Instant, now: Instant) -> Iterator[tuple[Instant, Instant]]:
@@ -169,15 +182,41 @@ class Waiting:
         for age in ages:
             yield min(seen_at, now - SLACK) - age, now - age
 
-    async def _hold_back(self, lane: Lane, job: Job) -> bool:
-        """Conclude without trying; whether the sender knows."""
-        attempt = await self._attempts.hold_back(job, self._reason(lane))
+    async def _hold_back(self, lane: Lane, jobs: Sequence[Job]) -> bool:
+        """Conclude without trying; whether all senders know.  What cannot be concluded any more is given back."""
+        are_told, waiting = True, deque(jobs)
+        try:
+            while waiting and not self._is_stopping:
+                after = await self._conclude(lane, waiting[0])
+                waiting.popleft()
+                are_told &= after.state != deliveries.QUEUED or not self.is_overdue(after, self._clock.now())
+        finally:
+            await self._leases.give_back([job.delivery for job in waiting])
+        return are_told and not waiting
+
+    async def _conclude(self, lane: Lane, job: Job) -> Delivery:
+        now, delivery, reason = self._clock.now(), job.delivery, self._reason(lane)
+        is_for_rate = bool(lane.limits.per_minute) and not lane.is_shut(now) and now < delivery.expires_at
+        if is_for_rate and self._is_recent(lane.warned.get(delivery.mailbox_id, 0), now):
+            delivery = replace(delivery, warned=True)
+        elif is_for_rate:
+            reason = replace(reason, text=f"{reason.text}; {self._once}")
+        attempt = await self._attempts.hold_back(Job(delivery, job.item, job.contents), reason)
+        if is_for_rate and attempt.filings:
+            lane.warned[delivery.mailbox_id] = now
         await self._settle(job, attempt)
-        after = attempt.conclusion.delivery
-        return after.state != deliveries.QUEUED or not self.is_overdue(after, self._clock.now())
+        return attempt.conclusion.delivery
+
+    def _is_recent(self, warned_at: Instant, now: Instant) -> bool:
+        return 0 <= now - warned_at < self._settings.delay_warning_seconds * SECOND
+
+    @property
+    def _once(self) -> str:
+        minutes = round(self._settings.delay_warning_seconds / 60)
+        return f"of others of yours that wait for the same you are not told in the next {minutes} minutes"
 
     def _reason(self, lane: Lane) -> Reply:
-        if lane.is_held(self._clock.now()):
+        if lane.is_shut(self._clock.now()):
             return lane.said or Reply(0, "4.4.1", "the destination does not work")
         if lane.limits.per_minute:
             rate = f"no more than {lane.limits.per_minute} messages a minute go to this destination"

@@ -9,7 +9,7 @@ duplicate is between the other side's final reply and the commit of `settle`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from functools import partial
 from typing import Any
 
@@ -89,12 +89,13 @@ class Worker:
         self._heartbeat = (
             None
             if store.dialect.name == "sqlite"  # nobody shares it
-            else Heartbeat(store, settings, clock, log, owner, self._lose)
+            else Heartbeat(store, settings, clock, log, owner, self._lose, self._gates.remember)
         )
         self._pacer = Pacer(store, self._start, clock, log)
         self._tasks: set[asyncio.Task[None]] = set()
         self._pacing: set[asyncio.Task[None]] = set()
-        self._loops: list[asyncio.Task[None]] = []
+        self._claiming: set[asyncio.Task[None]] = set()
+        self._renewing: set[asyncio.Task[None]] = set()
         self._beating: asyncio.Task[None] | None = None
         self._running = False
 
@@ -109,10 +110,8 @@ class Worker:
         await self._rerouter.open_gates()
         await self._gates.remember()
         self._running = True
-        self._loops = [
-            asyncio.create_task(self._claimer.run(self._after_look)),
-            asyncio.create_task(self._leases.renew_forever()),
-        ]
+        self._begin(self._claimer.run(self._after_look), self._claiming)
+        self._begin(self._leases.renew_forever(), self._renewing)
         if self._heartbeat is not None:
             self._beating = asyncio.create_task(self._heartbeat.run())
         self._settler.start()
@@ -120,20 +119,16 @@ class Worker:
     async def stop(self, grace_seconds: float = 30.0) -> None:
         """Finish the attempts under way, give back the rest."""
         self._running = False
-        ending = [*self._loops, *self._pacing]
-        for loop in ending:
-            loop.cancel()
-        await asyncio.gather(*ending, return_exceptions=True)
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=grace_seconds)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        self._waiting.stop()
+        self._claimer.stop()
+        await _cancel([*self._renewing, *self._pacing])
+        if under_way := [*self._claiming, *self._tasks]:
+            _, late = await asyncio.wait(under_way, timeout=grace_seconds)
+            await _cancel(late)
         await self._settler.stop(grace_seconds)
         await self._leases.give_back([job.delivery for lane in self._lanes for job in lane.drained()])
         if self._heartbeat is not None and self._beating is not None:
-            self._beating.cancel()
-            await asyncio.gather(self._beating, return_exceptions=True)
+            await _cancel([self._beating])
             await self._heartbeat.end()
 
     def forget_holds(self) -> None:
@@ -186,7 +181,7 @@ class Worker:
         lane = self._lanes.lane(delivery.destination)
         self._leases.add(delivery)
         lane.add(job)
-        if lane.limits.per_minute and not lane.is_paced:
+        if self._running and lane.limits.per_minute and not lane.is_paced:
             lane.is_paced = True
             self._begin(self._pacer.run(lane), self._pacing)
         self._start(lane)
@@ -238,7 +233,7 @@ class Worker:
         """Adapt to what the attempt says about the destination."""
         said = attempt.conclusion.destination_said
         if said is None:
-            if lane.held_until and lane.is_held(self._clock.now()):
+            if (lane.held_until or lane.shut_until) and lane.is_shut(self._clock.now()):
                 await self._gates.open(lane)
             if lane.succeeded() or lane.is_short:
                 self._start(lane)
@@ -252,3 +247,9 @@ class Worker:
         metrics.destinations_held = sum(lane.is_held(now) for lane in self._lanes)
         if (looking := self._waiting.look()) is not None:
             self._begin(looking, self._tasks)
+
+
+async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -30,6 +30,7 @@ from graphpost.errors import (
     WrongRange,
 )
 from graphpost.graph.attachments.attaching import attach, check_room
+from graphpost.graph.attachments.opener import is_worth_a_record, opener_of
 from graphpost.graph.attachments.uploads import Place, progress, read_place
 from graphpost.graph.call import Reply, Request, Services
 from graphpost.graph.standing import MAIL_WRITE, still_standing
@@ -71,29 +72,44 @@ class Uploads:
         The body may not have been read to its end when the answer is an error.
         """
         place = read_place(request.path, request.query_string)
-        if request.method == "PUT":
-            return await self._put(request, place, body)
-        if request.method not in ("GET", "DELETE"):
+        if request.method not in ("DELETE", "GET", "PUT"):
             raise MethodNotAllowed(
                 "Specified HTTP method is not allowed for the request target.",
                 headers={"Allow": "DELETE, GET, PUT"},
             )
-        await self._find(place)  # from strangers no body is taken
-        await _ignore(body)
-        return await (self._status if request.method == "GET" else self._delete)(place)
+        upload = await self._get(place)  # from strangers no body is taken
+        try:
+            self._check_standing(upload)
+            reply = await self._entered(request, place, upload, body)
+        except GraphError as error:
+            if is_worth_a_record(request, error):
+                self._note(request, upload, error.status, error.code)
+            raise
+        if reply.status == 204 or (reply.status == 201 and not upload.is_attached):
+            self._note(request, upload, reply.status)
+        return reply
 
-    async def _put(self, request: Request, place: Place, body: AsyncIterator[bytes]) -> Reply:
-        upload = await self._find(place)
-        span = _read_span(request.headers, upload)
+    async def _entered(
+        self, request: Request, place: Place, upload: Upload, body: AsyncIterator[bytes]
+    ) -> Reply:
+        span = _read_span(request.headers, upload) if request.method == "PUT" else None
         throttle = self._services.throttle
         if throttle is None:
-            return await self._put_slice(request, place, upload, span, body)
+            return await self._answer(request, place, upload, span, body)
         meter = throttle.meter(upload.client_id, upload.mailbox_id)
-        await throttle.enter(meter, span.end - span.start)
+        await throttle.enter(meter, span.end - span.start if span else 0)
         try:
-            return await self._put_slice(request, place, upload, span, body)
+            return await self._answer(request, place, upload, span, body)
         finally:
             meter.running -= 1
+
+    async def _answer(
+        self, request: Request, place: Place, upload: Upload, span: Span | None, body: AsyncIterator[bytes]
+    ) -> Reply:
+        if span is not None:
+            return await self._put_slice(request, place, upload, span, body)
+        await _ignore(body)
+        return await (self._status if request.method == "GET" else self._delete)(place)
 
     async def _put_slice(
         self, request: Request, place: Place, upload: Upload, span: Span, body: AsyncIterator[bytes]
@@ -122,11 +138,32 @@ class Uploads:
         await self._remove_part(upload)
         return Reply(204)
 
-    async def _find(self, place: Place) -> Upload:
-        """The session.  Unknown, over, and not opened by this token are the same to who asks.
+    def _note(self, request: Request, upload: Upload, status: int, code: str = "") -> None:
+        services = self._services
+        if services.auditor is None:
+            return
+        box = services.directory().by_id.get(upload.mailbox_id)
+        services.auditor.note(
+            opener_of(upload, request, services.directory()),
+            mailbox_id=upload.mailbox_id,
+            mailbox="" if box is None else box.address,
+            message_id=upload.message_id,
+            status=status,
+            code=code,
+        )
 
-        Who opened it must still be one who may: AccessDenied or Unauthenticated when not.
-        """
+    async def _find(self, place: Place) -> Upload:
+        """The session, whose opener must still be one who may: AccessDenied or Unauthenticated when not."""
+        upload = await self._get(place)
+        self._check_standing(upload)
+        return upload
+
+    def _check_standing(self, upload: Upload) -> None:
+        if upload.requester != NOBODY:
+            still_standing(upload.requester, self._services.directory(), upload.mailbox_id, MAIL_WRITE)
+
+    async def _get(self, place: Place) -> Upload:
+        """The session.  Unknown, over, and not opened by this token are the same to who asks."""
         mailbox = self._services.directory().find(place.user)
         if mailbox is None or not mailbox.enabled:
             raise NotFound
@@ -134,8 +171,6 @@ class Uploads:
         upload = await self._services.store.read(lambda tx: uploads.get(tx, number, place.upload_id))
         if upload is None or not place.opens(upload) or upload.expires_at <= now:
             raise NotFound
-        if upload.requester != NOBODY:
-            still_standing(upload.requester, self._services.directory(), number, MAIL_WRITE)
         return upload
 
     def _alone(self, upload: Upload) -> asyncio.Lock:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -20,16 +21,14 @@ from graphpost.graph.call import Call, Reply
 from graphpost.graph.delta.tokens import SyncState, link, read_token, remembered
 from graphpost.graph.envelope import DEFAULT_PAGE
 from graphpost.graph.keys import folder_at, folder_key
-from graphpost.graph.messages.reading import Reading, read_messages
-from graphpost.graph.render import rendered
-from graphpost.graph.streaming import json_reply
+from graphpost.graph.messages.reading import Reading, page_reply, read_messages
+from graphpost.graph.queries.holding import Entities, read_page, size_of
 from graphpost.ids import message_id_text
 from graphpost.mail.message import Item
 from graphpost.odata.query import Options
 from graphpost.odata.tree import Comparison, Literal, Node, Path
 from graphpost.store.mailbox import changes
 from graphpost.store.mailbox.changes import Change, Mark
-from graphpost.store.mailbox.portions import PORTION
 from graphpost.store.store import Tx
 
 TYPE: Final = "#microsoft.graph.message"
@@ -61,6 +60,12 @@ class Page:
     stored: Sequence[Stored]
     state: SyncState
     is_last: bool
+    is_cut: bool  # it is shorter than it was asked for: for its size, or because little was wanted
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it holds."""
+        return size_of(change.item for change in self.changes) + sum(each.held for each in self.stored)
 
 
 async def message_delta(call: Call) -> Reply:
@@ -73,19 +78,17 @@ async def message_delta(call: Call) -> Reply:
     wanted = Wanted(_kinds(asked), _oldest(reading.options))
     top = reading.preferences.page_size or reading.options.top or DEFAULT_PAGE
     fetch = _fetching(asked, state, reading, wanted, top)
-    page = await call.services.store.read(fetch)
-    items = [change.item for change in page.changes if change.item is not None]
-    value = await rendered(
-        items,
-        reading.fields,
-        lambda: [_entry(*each, reading) for each in zip(page.changes, page.stored, strict=True)],
-    )
-    body = {
+    page, held = await read_page(call, fetch)
+    entities: Entities = [
+        (change.item, partial(_entry, change, stored, reading))
+        for change, stored in zip(page.changes, page.stored, strict=True)
+    ]
+    envelope = {
         "@odata.context": f"{call.base}/$metadata#Collection(message)",
         **link(call, page.state, is_last=page.is_last),
-        "value": value,
     }
-    return json_reply(body, reading.expansion.embedded, reading.preferences.applied())
+    del page  # a large one is forgotten as it is written
+    return await page_reply(reading, envelope, entities, held)
 
 
 async def refuse_delta(call: Call) -> Reply:
@@ -145,28 +148,30 @@ def _beginning(call: Call, folder: int) -> SyncState:
 
 def _fetching(
     call: Call, state: SyncState, reading: Reading, wanted: Wanted, top: int
-) -> Callable[[Tx], Page]:
-    def fetch(tx: Tx) -> Page:
+) -> Callable[[Tx, int], Page]:
+    def fetch(tx: Tx, portion: int) -> Page:
         folder_at(tx, call.box, state.folder)
         read = _enumerate if state.is_enumerating else _follow
-        found, after, is_last = read(tx, call, state, wanted, top)
+        found, after, is_last = read(tx, call, state, wanted, top, portion)
         if reading.view.immutable:
             found = _without_returned(tx, call, state.folder, found)
-        stored = _stored(tx, call, reading, found)
+        stored = _stored(tx, call, reading, found, portion)
         if len(stored) < len(found):
             found, is_last = found[: len(stored)], False
             after = replace(after, at=_place(state, found[-1]))
-        return Page(found, stored, end_round(after) if is_last else after, is_last)
+        return Page(
+            found, stored, end_round(after) if is_last else after, is_last, not is_last and len(found) < top
+        )
 
     return fetch
 
 
-def _stored(tx: Tx, call: Call, reading: Reading, found: list[Change]) -> list[Stored]:
-    """What the first of them have stored, as far as that is held in memory at once."""
+def _stored(tx: Tx, call: Call, reading: Reading, found: list[Change], portion: int) -> list[Stored]:
+    """What the first of them have stored, as far as that is within the portion."""
     stored: list[Stored] = []
     held, blobs = 0, call.services.blobs
     for change in found:
-        if held > PORTION:
+        if held > portion:
             break
         item = change.item
         stored.append(Stored(blobs, {}) if item is None else reading.stored(tx, item, blobs))
@@ -182,12 +187,14 @@ def _place(state: SyncState, change: Change) -> tuple[int, int]:
 
 
 def _enumerate(
-    tx: Tx, call: Call, state: SyncState, wanted: Wanted, top: int
+    tx: Tx, call: Call, state: SyncState, wanted: Wanted, top: int, portion: int
 ) -> tuple[list[Change], SyncState, bool]:
     state = begin_enumerating(tx, state)
     if "created" not in wanted.kinds:
         return [], state, True
-    found, is_cut = changes.present(tx, call.box.mailbox_id, state.folder, state.at, wanted.oldest, top + 1)
+    found, is_cut = changes.present(
+        tx, call.box.mailbox_id, state.folder, state.at, wanted.oldest, top + 1, portion=portion
+    )
     shown = found[:top]
     if shown:
         state = replace(state, at=(shown[-1].received_at, shown[-1].message_id))
@@ -195,7 +202,7 @@ def _enumerate(
 
 
 def _follow(
-    tx: Tx, call: Call, state: SyncState, wanted: Wanted, top: int
+    tx: Tx, call: Call, state: SyncState, wanted: Wanted, top: int, portion: int
 ) -> tuple[list[Change], SyncState, bool]:
     """The next changes of a round."""
     state = begin_round(tx, state)
@@ -204,7 +211,14 @@ def _follow(
     while True:
         room = top - len(chosen)
         found, is_cut = changes.messages_since(
-            tx, call.box.mailbox_id, state.folder, Mark(*state.at), state.until, room + 1, since=state.since
+            tx,
+            call.box.mailbox_id,
+            state.folder,
+            Mark(*state.at),
+            state.until,
+            room + 1,
+            since=state.since,
+            portion=portion,
         )
         page = _first(found, room)
         chosen += [change for change in page if wanted.has(change)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from graphpost.errors import BadRequest
@@ -15,6 +16,7 @@ from graphpost.graph.messages.expansion import Expansion, read_expand
 from graphpost.graph.messages.listing import count_all, find_page, read_listing
 from graphpost.graph.messages.searching import find_sought
 from graphpost.graph.prefer import Preferences, read_preferences
+from graphpost.graph.queries.holding import Entities, Held, large_reply
 from graphpost.graph.queries.selection import check_basic, is_basic, read_options, select_names
 from graphpost.graph.render import Fields, View, message_entity, message_fields, rendered, view_of
 from graphpost.graph.schema import MESSAGE
@@ -81,13 +83,22 @@ async def list_messages(call: Call) -> Reply:
         found = await find_page(call, read_listing(call, options, top), reading.stored)
     else:
         found = await find_sought(call, options, top, reading.stored)
-    entities = await rendered(
-        [item for item, _ in found.shown],
-        reading.fields,
-        lambda: [reading.entity(item, stored) for item, stored in found.shown],
-    )
-    body = collection(call, reading.context(call), entities, count=found.total, more=found.more)
-    return json_reply(body, reading.expansion.embedded, reading.preferences.applied())
+    envelope = collection(call, reading.context(call), [], count=found.total, more=found.more)
+    shown: Entities = [(item, partial(reading.entity, item, stored)) for item, stored in found.shown]
+    found.shown.clear()  # a large page is forgotten as it is written
+    return await page_reply(reading, envelope, shown, found.held)
+
+
+async def page_reply(
+    reading: Reading, envelope: Mapping[str, Any], entities: Entities, held: Held | None
+) -> Reply:
+    """The envelope with these entities as its value; what a page holds is released when it is sent."""
+    embedded, headers = reading.expansion.embedded, reading.preferences.applied()
+    if held is not None:
+        return await large_reply(envelope, entities, embedded, headers, held)
+    items = [item for item, _ in entities if item is not None]
+    value = await rendered(items, reading.fields, lambda: [make() for _, make in entities])
+    return json_reply({**envelope, "value": value}, embedded, headers)
 
 
 async def count_messages(call: Call) -> Reply:

@@ -13,7 +13,8 @@ from typing import Final
 from graphpost.errors import AccessDenied, BadRequest
 from graphpost.graph.call import Call
 from graphpost.graph.keys import folder_at, folder_key
-from graphpost.graph.messages.listing import Found, Keep, Page, keep_all
+from graphpost.graph.messages.listing import Keep, Page, Read, keep_all
+from graphpost.graph.queries.holding import read_page
 from graphpost.graph.queries.paging import read_token, write_token
 from graphpost.graph.queries.selection import is_basic
 from graphpost.odata.errors import ODataError
@@ -55,11 +56,13 @@ async def find_sought(call: Call, options: Options, top: int, keep: Keep) -> Pag
     call.services.searched(call.box.mailbox_id)
     found = found[:MOST]
     left = sorted((each for each in found if window.after is None or each < window.after), reverse=True)
-    kept, number = await store.read(partial(_keep, call=call, search=search, places=left[:top], keep=keep))
-    if len(left) <= number:
-        return Page(kept, None, None)
+    page, held = await read_page(
+        call, partial(_keep, call=call, search=search, places=left, top=top, keep=keep)
+    )
+    if page.last is None:
+        return Page(page.found, None, None, held)
     ids = (found[-1][1], found[0][1]) if window.after is None else (window.lowest, window.highest)
-    return Page(kept, {"$skiptoken": write_token((*ids, *left[number - 1]))}, None)
+    return Page(page.found, {"$skiptoken": write_token((*ids, *page.last[1]))}, None, held)
 
 
 def read_search(call: Call, options: Options) -> Sought:
@@ -88,11 +91,14 @@ def _begin(tx: Tx, call: Call, search: Search) -> Search:
     return searching.begin(tx, search)
 
 
-def _keep(tx: Tx, call: Call, search: Search, places: list[Place], keep: Keep) -> tuple[Found, int]:
-    """The messages at the first of these places, with what they have stored; and how many places that is."""
-    items, number = searching.fetch(tx, search, places)
-    found = keep_all(tx, items, keep, call.services.blobs)
+def _keep(
+    tx: Tx, portion: int, call: Call, search: Search, places: list[Place], top: int, keep: Keep
+) -> Read:
+    """The messages at the first of these places, with what they have stored."""
+    items, number = searching.fetch(tx, search, places[:top], portion)
+    found = keep_all(tx, items, keep, call.services.blobs, portion)
     if len(found) < len(items):
         ids = [place[1] for place in places]
         number = ids.index(found[-1][0].message_id) + 1
-    return found, number
+    last = (number, places[number - 1]) if number < len(places) else None
+    return Read(found, last, number < len(places[:top]))

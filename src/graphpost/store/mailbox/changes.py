@@ -19,6 +19,7 @@ from graphpost.mail.message import Item
 from graphpost.store.mailbox import folders, messages, removals
 from graphpost.store.mailbox.pages import NEWEST, Slot
 from graphpost.store.mailbox.portions import small
+from graphpost.store.mailbox.rows import IN_PORTIONS
 from graphpost.store.store import Tx
 
 Kind = Literal["created", "updated", "deleted"]
@@ -99,6 +100,7 @@ def messages_since(
     limit: int,
     *,
     since: int | None = None,
+    portion: int = 0,
 ) -> Changes:
     """What became of the messages of a folder, or (None) of every folder, behind the mark and up to that number.
 
@@ -116,7 +118,7 @@ def messages_since(
     found.sort(key=lambda each: (each[0], each[2] is None))
     chosen = [each for each in found if len(found) <= limit or each[0] <= found[limit - 1][0]]
     arrived = [key.message_id for key, _, change in chosen if change is None]
-    present, rest = _present(tx, mailbox_id, arrived, mark.changed if since is None else since)
+    present, rest = _present(tx, mailbox_id, arrived, mark.changed if since is None else since, portion)
     end = next((key for key, _, change in chosen if change is None and key.message_id in rest), None)
     told = [
         change if change is not None else present[key.message_id]
@@ -127,13 +129,20 @@ def messages_since(
 
 
 def present(
-    tx: Tx, mailbox_id: int, folder_id: int, before: tuple[Instant, int], oldest: Instant, limit: int
+    tx: Tx,
+    mailbox_id: int,
+    folder_id: int,
+    before: tuple[Instant, int],
+    oldest: Instant,
+    limit: int,
+    *,
+    portion: int = 0,
 ) -> tuple[list[Item], bool]:
     """A folder's messages, the newest first, behind a place (received_at, message id) and not older than that.
 
     A portion at most: also whether some were left out for their size.
     """
-    slot, where = Slot(NEWEST, before, 0, limit), ("received_at >= ?", (oldest,))
+    slot, where = Slot(NEWEST, before, 0, limit, portion), ("received_at >= ?", (oldest,))
     found, is_cut = messages.find_flagged(tx, mailbox_id, (), slot, folder_id=folder_id, where=where)
     return [item for item, _ in found], is_cut
 
@@ -178,20 +187,20 @@ def _departure(place: int, row: Sequence[int]) -> Change:
 
 
 def _present(
-    tx: Tx, mailbox_id: int, numbers: list[int], since: int
+    tx: Tx, mailbox_id: int, numbers: list[int], since: int, portion: int
 ) -> tuple[dict[int, Change], frozenset[int]]:
     """The changes of messages that are there, by their number; and those that were not looked at for their size."""
     if not numbers:
         return {}, frozenset()
     marks = ", ".join("?" * len(numbers))
     rows = tx.all(
-        f"SELECT {messages.IN_PORTIONS}, changed, placed FROM messages"  # noqa: S608
+        f"SELECT {IN_PORTIONS}, changed, placed FROM messages"  # noqa: S608
         f" WHERE mailbox_id = ? AND message_id IN ({marks})",
-        (small(len(numbers)), mailbox_id, *numbers),
+        (small(len(numbers), portion), mailbox_id, *numbers),
     )
     by_number = {row[0]: row for row in rows}
     there = [number for number in numbers if number in by_number]
-    whole, is_cut = messages.portion_of(tx, mailbox_id, [by_number[number] for number in there])
+    whole, is_cut = messages.portion_of(tx, mailbox_id, [by_number[number] for number in there], portion)
     found = {}
     for item, row in whole:
         changed, placed = row[-2:]

@@ -1,64 +1,26 @@
-"""Messages in mailboxes: the document, and copies of what is filtered by.
+"""Messages in mailboxes, one by one and in pages.
 
-The document (MessagePack of `Message`) is the truth.  The text columns are casefolded copies, `subject` cut to 255
-characters, `categories` between unit separators; enumerations are their position (`IMPORTANCE`, …); booleans 0 and 1.
-Adding, moving and removing keep the folders' counts.  Folder 0 is no folder: nothing is counted or listed there.  What
-was deleted for good but can be recovered is listed in its own folder only.
+How they are kept is in `rows`.  Adding, moving and removing keep the folders' counts.  Folder 0 is no folder: nothing is
+counted or listed there.  What was deleted for good but can be recovered is listed in its own folder only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
 from graphpost.errors import PreconditionFailed
 from graphpost.mail.mailbox import NO_FOLDER, RECOVERABLE, SENT_ITEMS
-from graphpost.mail.message import Item, Message
+from graphpost.mail.message import Item
 from graphpost.store.mailbox import removals
 from graphpost.store.mailbox.pages import NEWEST, Key, Order, Slot, keyset, ordering
-from graphpost.store.mailbox.portions import DOCUMENT, fill, small
+from graphpost.store.mailbox.portions import fill, small
 from graphpost.store.mailbox.removals import PLACES
+from graphpost.store.mailbox.rows import COLUMNS, IN_PORTIONS, READ, item_of, row_of
 from graphpost.store.store import Params, Row, Tx
 
-IMPORTANCE: Final = MappingProxyType({"low": 0, "normal": 1, "high": 2})
-INFERENCE: Final = MappingProxyType({"focused": 0, "other": 1})
-FLAG_STATUS: Final = MappingProxyType({"notFlagged": 0, "complete": 1, "flagged": 2})
-SEPARATOR: Final = "\x1f"
-COLUMNS: Final = (
-    "mailbox_id",
-    "message_id",
-    "folder_id",
-    "moves",
-    "version",
-    "created_at",
-    "modified_at",
-    "received_at",
-    "sent_at",
-    "is_read",
-    "is_draft",
-    "has_attachments",
-    "importance",
-    "inference",
-    "flag_status",
-    "size",
-    "subject",
-    "from_address",
-    "from_name",
-    "sender_address",
-    "internet_message_id",
-    "conversation_id",
-    "categories",
-    "is_mentioned",
-    "document",
-)
-READ: Final = (
-    "message_id, folder_id, moves, version, created_at, modified_at, received_at, sent_at,"
-    " is_read, is_draft, size, conversation_id, document"
-)
-IN_PORTIONS: Final = READ.replace("document", DOCUMENT)  # rows for `portion_of`
 _ADD: Final = (
     f"INSERT INTO messages ({', '.join(COLUMNS)}, changed, placed)"  # noqa: S608
     f" VALUES ({', '.join('?' * (len(COLUMNS) + 2))})"
@@ -74,9 +36,6 @@ _OF_PLACE: Final = (
     "SELECT received_at, message_id FROM (SELECT received_at, message_id FROM messages"
     " WHERE mailbox_id = ? AND folder_id = ?{} ORDER BY {} LIMIT ?) AS place"
 )
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Message).decode
-
 _AT: Final = READ.count(",")  # the document's column
 _WIDTH: Final = _AT + 2  # of IN_PORTIONS
 _TOGETHER: Final = 50  # folders to a statement
@@ -87,7 +46,7 @@ Where = tuple[str, Params]
 def add(tx: Tx, item: Item) -> None:
     """Add a message; a StoreError when that id is taken."""
     number = tx.change_number()
-    tx.executemany(_ADD, ((*_row(item), number, number),))
+    tx.executemany(_ADD, ((*row_of(item), number, number),))
     if item.folder_id:
         tx.count_folder(item.mailbox_id, item.folder_id, 1, 0 if item.is_read else 1, item.size)
 
@@ -133,7 +92,7 @@ def find_flagged(
         raise ValueError(f"not a column to order by: {unknown[0]}")
     fields = "".join(f", CASE WHEN {text} THEN 1 ELSE 0 END" for text, _ in flags)
     read = f"SELECT {IN_PORTIONS}{fields} FROM messages WHERE mailbox_id = ?"  # noqa: S608
-    values = [small(slot.top), *(value for _, params in flags for value in params)]
+    values = [small(slot.top, slot.portion), *(value for _, params in flags for value in params)]
     if folder_id is None and len(slot.order) == 1 and slot.order[0][0] == "received_at":
         numbers = _by_time(tx, mailbox_id, slot, where)
         if not numbers:
@@ -147,21 +106,23 @@ def find_flagged(
         behind, key = keyset(slot.order, slot.after)
         sql = f"{read}{condition}{behind} ORDER BY {ordering(slot.order)} LIMIT ? OFFSET ?"
         rows = tx.all(sql, (*values, *params, *key, slot.top, slot.skip))
-    whole, is_cut = portion_of(tx, mailbox_id, rows)
+    whole, is_cut = portion_of(tx, mailbox_id, rows, slot.portion)
     return [(item, tuple(value != 0 for value in row[_WIDTH:])) for item, row in whole], is_cut
 
 
-def get_some(tx: Tx, mailbox_id: int, numbers: Sequence[int]) -> tuple[list[Item], Sequence[int]]:
+def get_some(
+    tx: Tx, mailbox_id: int, numbers: Sequence[int], portion: int = 0
+) -> tuple[list[Item], Sequence[int]]:
     """Those of the messages that are there, wherever they are, in that order; and which were not looked at for their size."""
     if not numbers:
         return [], ()
     rows = tx.all(
         f"{_IN_PORTIONS} AND message_id IN ({', '.join('?' * len(numbers))})",
-        (small(len(numbers)), mailbox_id, *numbers),
+        (small(len(numbers), portion), mailbox_id, *numbers),
     )
     by_number = {row[0]: row for row in rows}
     whole, is_cut = portion_of(
-        tx, mailbox_id, [by_number[number] for number in numbers if number in by_number]
+        tx, mailbox_id, [by_number[number] for number in numbers if number in by_number], portion
     )
     items = [item for item, _ in whole]
     return items, numbers[numbers.index(items[-1].message_id) + 1 :] if is_cut else ()
@@ -176,9 +137,11 @@ def ascending(tx: Tx, mailbox_id: int, above: int, limit: int) -> list[Item]:
     return [item for item, _ in portion_of(tx, mailbox_id, rows)[0]]
 
 
-def portion_of(tx: Tx, mailbox_id: int, rows: list[Row]) -> tuple[list[tuple[Item, Row]], bool]:
+def portion_of(
+    tx: Tx, mailbox_id: int, rows: list[Row], portion: int = 0
+) -> tuple[list[tuple[Item, Row]], bool]:
     """The messages of the first rows, which begin with `IN_PORTIONS`, and whether others are left out for their size."""
-    whole, number = fill(tx, mailbox_id, rows, _AT)
+    whole, number = fill(tx, mailbox_id, rows, _AT, portion)
     return [(item_of(mailbox_id, row), row) for row in whole], number < len(rows)
 
 
@@ -199,12 +162,6 @@ def descending_ids(
         (*params, above, at_most, limit),
     )
     return [row[0] for row in rows]
-
-
-def sort_key(item: Item, order: Order = NEWEST) -> Key:
-    """The item's values in an order, and its id: its place among all others."""
-    row = dict(zip(COLUMNS, _row(item), strict=True))
-    return *(row[column] for column, _ in order), item.message_id
 
 
 def matching(tx: Tx, mailbox_id: int, numbers: Sequence[int], where: Where) -> set[int]:
@@ -246,7 +203,7 @@ def change(tx: Tx, before: Item, after: Item) -> Item:
     key = (before.mailbox_id, before.message_id, before.version)
     number = tx.change_number()
     sql, numbers = (_CHANGE_PLACE, (number, number)) if moved else (_CHANGE, (number,))
-    if tx.execute(sql, (*_row(item)[2:], *numbers, *key)) != 1:
+    if tx.execute(sql, (*row_of(item)[2:], *numbers, *key)) != 1:
         raise PreconditionFailed("The message was changed by somebody else.")
     if moved:
         _leave(tx, before, removals.MOVED if item.folder_id else removals.DELETED)
@@ -326,64 +283,3 @@ def _by_sender(folder_id: int, condition: str) -> str:
 
 def _given(where: Where | None) -> tuple[str, tuple[Any, ...]]:
     return ("", ()) if where is None or not where[0] else (f" AND ({where[0]})", tuple(where[1]))
-
-
-def _row(item: Item) -> tuple[Any, ...]:
-    message = item.message
-    from_, sender = message.from_, message.sender
-    return (
-        item.mailbox_id,
-        item.message_id,
-        item.folder_id,
-        item.moves,
-        item.version,
-        item.created_at,
-        item.modified_at,
-        item.received_at,
-        item.sent_at,
-        int(item.is_read),
-        int(item.is_draft),
-        int(message.has_attachments) if message.attachments else 0,
-        IMPORTANCE[message.importance],
-        INFERENCE[message.inference],
-        FLAG_STATUS[message.flag.status],
-        item.size,
-        _folded(message.subject[:255]),
-        _folded(from_.address) if from_ else "",
-        _folded(from_.name) if from_ else "",
-        _folded(sender.address) if sender else "",
-        _folded(message.internet_message_id),
-        item.conversation_id,
-        _categories(message.categories) if message.categories else "",
-        int(message.is_mentioned),
-        _encode(message),
-    )
-
-
-def _folded(text: str) -> str:
-    folded = text.casefold()
-    return folded.replace("\0", "") if "\0" in folded else folded  # PostgreSQL has no NUL in text
-
-
-def _categories(categories: Sequence[str]) -> str:
-    return SEPARATOR + _folded(SEPARATOR.join(categories)) + SEPARATOR
-
-
-def item_of(mailbox_id: int, row: Row) -> Item:
-    """The message of a row that begins with the columns `READ`."""
-    return Item(
-        mailbox_id=mailbox_id,
-        message_id=row[0],
-        folder_id=row[1],
-        moves=row[2],
-        version=row[3],
-        created_at=row[4],
-        modified_at=row[5],
-        received_at=row[6],
-        sent_at=row[7],
-        is_read=row[8] != 0,
-        is_draft=row[9] != 0,
-        size=row[10],
-        conversation_id=row[11],
-        message=_decode(row[12]),
-    )

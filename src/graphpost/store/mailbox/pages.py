@@ -20,12 +20,13 @@ NEWEST: Final = (("received_at", True),)
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Which rows: at most `top`, after `skip` of those behind the place `after`."""
+    """Which rows: at most `top`, after `skip` of those behind the place `after`; of messages a portion (0: of the usual size)."""
 
     order: Order = NEWEST
     after: Key | None = None
     skip: int = 0
     top: int = 10
+    portion: int = 0
 
 
 def ordering(order: Order) -> str:

@@ -2,7 +2,7 @@
 
 A document may be as large as a request, and a page have a thousand of them.  So a page's statement gives small documents
 with their rows and of large ones the length alone, which no database reads the document for; large ones are read by a
-further statement, as far as all together are within the portion.
+further statement, as far as all together are within the portion, a number of bytes that the reader may say.
 """
 
 from __future__ import annotations
@@ -13,25 +13,26 @@ from graphpost.store.store import Row, Tx
 
 PORTION: Final = 32 * 1024 * 1024  # bytes of documents, or of contents
 DOCUMENT: Final = "CASE WHEN LENGTH(document) <= ? THEN document END, LENGTH(document)"
-_SMALL: Final = 16_384  # bytes: a thousand of these are half a portion
+_SMALL: Final = 2048  # bytes: what is shorter costs less to read than to ask for
 _TOGETHER: Final = 500  # documents to a statement
 
 
-def small(top: int) -> int:
+def small(top: int, portion: int = 0) -> int:
     """Documents up to this length come with the rows of a statement for so many: the parameter of `DOCUMENT`."""
-    return max(_SMALL, PORTION // max(1, top))
+    return max(_SMALL, (portion or PORTION) // max(1, top))
 
 
-def fill(tx: Tx, mailbox_id: int, rows: list[Row], at: int) -> tuple[list[Row], int]:
+def fill(tx: Tx, mailbox_id: int, rows: list[Row], at: int, portion: int = 0) -> tuple[list[Row], int]:
     """The first rows with their documents, as far as these fit, and how many of the rows did; at least one does.
 
     A row begins with the message id and has `DOCUMENT` from column `at` on.  One whose message is gone meanwhile, in a
     write, is left out.
     """
+    room = portion or PORTION
     total = number = 0
     for row in rows:
         total += row[at + 1]
-        if number and total > PORTION:
+        if number and total > room:
             break
         number += 1
     large = [row[0] for row in rows[:number] if row[at] is None]

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 
 from graphpost.errors import GraphpostError
 from graphpost.odata.tree import And, Comparison, Function, Lambda, Literal, Node, Not, Operand, Or, Path
-from graphpost.store.mailbox.messages import FLAG_STATUS, IMPORTANCE, INFERENCE, SEPARATOR
+from graphpost.store.mailbox.rows import FLAG_STATUS, IMPORTANCE, INFERENCE, SEPARATOR
 
 Condition = tuple[str, tuple[Any, ...]]
 

@@ -65,7 +65,8 @@ class Recipient(Struct, frozen=True, array_like=True):
 class Delivery(Struct, frozen=True):
     """One message to one destination.  `position` tells a message's deliveries apart, `siblings` is their number.
 
-    `hidden`: no copy was wanted, so the message goes when its last delivery is done.
+    `hidden`: no copy was wanted, so the message goes when its last delivery is done.  `given_back` 1 says of a conclusion
+    that there was no attempt: `settle` takes the claim's off the count.  It is not stored.
     """
 
     mailbox_id: int
@@ -88,6 +89,7 @@ class Delivery(Struct, frozen=True):
     wants_success: bool = False
     hidden: bool = False
     dsn: Dsn | None = None  # what the envelope asked to be told
+    given_back: int = 0
 
 
 class _Document(Struct, frozen=True, array_like=True):
@@ -122,17 +124,17 @@ _CLAIM: Final = (
     " RETURNING {columns}"
 ).replace("{columns}", _QUALIFIED)
 _SETTLE: Final = (
-    "WITH new(m, p, a, s, d, f, document) AS (VALUES {rows})"
+    "WITH new(m, p, a, b, s, d, f, document) AS (VALUES {rows})"
     " UPDATE deliveries SET owner = CASE WHEN deliveries.state = new.s AND deliveries.due_at = new.d"
     " THEN deliveries.owner ELSE 0 END, state = new.s, due_at = new.d, finished_at = new.f,"
-    " document = new.document FROM new"
+    " attempts = deliveries.attempts - new.b, document = new.document FROM new"
     " WHERE deliveries.bucket = ? AND deliveries.message_id = new.m AND deliveries.position = new.p"
     " AND deliveries.owner = ? AND deliveries.attempts = new.a AND deliveries.state = 0"
     " RETURNING deliveries.message_id, deliveries.position"
 )
 _SETTLE_ONE: Final = (
     "UPDATE deliveries SET owner = CASE WHEN state = ? AND due_at = ? THEN owner ELSE 0 END,"
-    " state = ?, due_at = ?, finished_at = ?, document = ?"
+    " state = ?, due_at = ?, finished_at = ?, attempts = attempts - ?, document = ?"
     " WHERE bucket = ? AND message_id = ? AND position = ? AND owner = ? AND attempts = ? AND state = 0"
 )
 _PRUNE: Final = (
@@ -206,7 +208,7 @@ def settle(tx: Tx, settled: Iterable[Delivery], owner: int) -> set[tuple[int, in
 
 
 def _settle_one(tx: Tx, d: Delivery, owner: int) -> bool:
-    after = (d.state, d.due_at, d.state, d.due_at, d.finished_at, document_of(d))
+    after = (d.state, d.due_at, d.state, d.due_at, d.finished_at, d.given_back, document_of(d))
     key = (bucket_of(d.mailbox_id), d.message_id, d.position, owner, d.attempts)
     return tx.execute(_SETTLE_ONE, after + key) == 1
 
@@ -299,11 +301,20 @@ def claim_one(tx: Tx, delivery: Delivery, now: Instant, lease_until: Instant, ow
 
 @cache
 def _settle(rows: int) -> str:
-    return _SETTLE.replace("{rows}", ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * rows))
+    return _SETTLE.replace("{rows}", ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * rows))
 
 
 def _settlement(d: Delivery) -> tuple[Any, ...]:
-    return d.message_id, d.position, d.attempts, d.state, d.due_at, d.finished_at, document_of(d)
+    return (
+        d.message_id,
+        d.position,
+        d.attempts,
+        d.given_back,
+        d.state,
+        d.due_at,
+        d.finished_at,
+        document_of(d),
+    )
 
 
 def document_of(d: Delivery) -> bytes:

@@ -27,9 +27,10 @@ def beat(tx: Tx, owner: int) -> tuple[bool, dict[int, int]]:
     return is_known, {row[0]: row[1] for row in tx.all(_OTHERS, (BUCKETS - 1, owner))}
 
 
-def leave(tx: Tx, owner: int) -> None:
-    """It has nothing leased any more."""
+def leave(tx: Tx, owner: int, now: Instant) -> int:
+    """It works no more.  What it has leased still is due for the others; how many attempts were interrupted."""
     tx.execute(_LEAVE, (bucket_of(owner), owner))
+    return _release(tx, owner, now)
 
 
 def take_over(tx: Tx, owner: int, beats: int, now: Instant) -> int:
@@ -39,4 +40,8 @@ def take_over(tx: Tx, owner: int, beats: int, now: Instant) -> int:
     """
     if not tx.execute(f"{_LEAVE} AND beats = ?", (bucket_of(owner), owner, beats)):
         return 0
+    return _release(tx, owner, now)
+
+
+def _release(tx: Tx, owner: int, now: Instant) -> int:
     return sum(deliveries.release(tx, bucket, now, owner) for bucket in range(BUCKETS))

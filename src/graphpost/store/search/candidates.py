@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from graphpost.odata.sought import AllOf, AnyOf, Is, Phrase, Range, Sought, Without
 from graphpost.store.mailbox import messages
 from graphpost.store.mailbox.pages import Condition
+from graphpost.store.mailbox.rows import IMPORTANCE
 from graphpost.store.search import words
 from graphpost.store.search.indexing import Progress
 from graphpost.store.search.searched import EVERYTHING, KIND, index_word
@@ -88,7 +89,7 @@ def _of_columns(sought: Range | Is) -> Condition:
     if sought.field == "kind":
         return _ANY if sought.value == KIND else _NONE
     if sought.field == "importance":
-        return "(importance = ?)", (messages.IMPORTANCE[sought.value],)
+        return "(importance = ?)", (IMPORTANCE[sought.value],)
     return "(has_attachments = ?)", (int(sought.value == "true"),)
 
 

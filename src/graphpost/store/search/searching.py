@@ -81,9 +81,9 @@ def look(tx: Tx, search: Search) -> tuple[list[Place], Search]:
     return found, replace(search, at_most=number)
 
 
-def fetch(tx: Tx, search: Search, places: Sequence[Place]) -> tuple[list[Item], int]:
+def fetch(tx: Tx, search: Search, places: Sequence[Place], portion: int = 0) -> tuple[list[Item], int]:
     """The messages that are still there, in that order: a portion at most; and how many of the places were looked at."""
-    items, rest = messages.get_some(tx, search.mailbox_id, [number for _, number in places])
+    items, rest = messages.get_some(tx, search.mailbox_id, [number for _, number in places], portion)
     return [item for item in items if _is_there(item, search.folder_id)], len(places) - len(rest)
 
 
