@@ -173,6 +173,16 @@ def test_what_is_asked_of_reports_is_handed_on(place: Place) -> None:
     }
 
 
+def test_what_has_no_sender_leaves_without_one(place: Place) -> None:
+    """A receipt, say: who gets it must not answer it, nor report on it (RFC 8098 §3)."""
+    with place.connect() as smtp:
+        assert smtp.mail("", ["ENVID=x"])[0] == 250
+        assert smtp.rcpt("bob@dsn.test", ["NOTIFY=SUCCESS"])[0] == 250
+        assert smtp.data(LETTER % "Read: Soup")[0] == 250
+    *_, sent = place.peer.wait_for_messages(2)
+    assert (sent.sender, sent.recipient_parameters) == ("", ((),))
+
+
 def test_a_submission_port_needs_tls(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text("[inbound]\nsubmission_port = 587\ntls = false\n")
