@@ -155,6 +155,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (messages.remove, (item(1, version=2),), {}),
     (messages.places, (7,), {}),
     (removals.add, (7, INBOX, [(1, 0), (2, 0)], removals.MOVED), {}),
+    (removals.add, (7, INBOX, [(1, 2), (2, 0)], removals.DELETED), {}),
     (removals.places, (7,), {}),
     (removals.note_time, (100,), {}),
     (removals.forget, (100,), {}),
