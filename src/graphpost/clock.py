@@ -17,6 +17,8 @@ Instant = int
 SECOND: Final = 1_000_000
 NEVER: Final = 2**62  # an instant that does not come
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SHARE: Final = 20
+_LONGEST_REST: Final = 30.0
 _TWO: Final = tuple(f"{number:02}" for number in range(60))
 
 
@@ -40,6 +42,14 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+def rest_after(took: float, least: float) -> float:
+    """How long (seconds) to rest from a look that took so long: at most a twentieth of the time is spent on looking.
+
+    What took very long has perhaps waited for something else, or the machine slept: that costs half a minute at most.
+    """
+    return max(least, min(_SHARE * took, _LONGEST_REST))
 
 
 def to_datetime(instant: Instant) -> datetime:

@@ -377,6 +377,23 @@ def test_migrate_says_what_it_does_and_does_it_once(graphpost: Any, data: Path) 
     assert graphpost("migrate", "--dry-run", "--restored")[1] == "The database is up to date.\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("--from", "sqlite:old.db"), "graphpost: store.url: must be postgresql://"),
+        (("--from", "old.db"), "graphpost: --from: must be sqlite:FILE"),
+        (("--from", "sqlite:old.db", "--dry-run"), "Error: --from stands alone"),
+        (("--from", "sqlite:old.db", "--restored"), "Error: --from stands alone"),
+    ],
+)
+def test_mailboxes_move_from_sqlite_to_postgresql_alone(
+    graphpost: Any, words: tuple[str, ...], problem: str
+) -> None:
+    status, _, err = graphpost("migrate", *words)
+    assert status == 2
+    assert err.splitlines()[-1].startswith(problem)
+
+
 def test_after_a_backup_was_put_back_clients_begin_anew(graphpost: Any, data: Path) -> None:
     async def horizons() -> tuple[int, int]:
         store = SqliteStore.open(data / "graphpost.db")
@@ -402,6 +419,20 @@ def test_check_finds_files_that_others_can_read(graphpost: Any, data: Path) -> N
     status, out, _ = graphpost("check")
     assert status == 1
     assert "FAIL  data directory" in out
+
+
+def test_check_warns_of_routes_that_are_never_reached(graphpost: Any, data: Path) -> None:
+    """The first that matches wins."""
+    file = data.parent / "settings.toml"
+    routes = (["one.test"], ["Two.test", "ONE.test"], ["*"], ["three.test", "*"])
+    file.write_text("".join(f'[[routes]]\ndomains = {each}\nto = "capture:"\n' for each in routes))
+    rows = graphpost.json("check", "--config", str(file), "--no-dns")
+    assert {row["check"]: row["detail"].partition(" because ")[2] for row in rows if row["warning"]} == {
+        "routes[1].domains[1]": "routes[0] has it",
+        "routes[3].domains[0]": "routes[2] has it",
+        "routes[3].domains[1]": "routes[2] has it",
+    }
+    assert all(row["ok"] for row in rows)
 
 
 @pytest.mark.parametrize(("host", "state"), [("127.0.0.1", "ok"), ("::1", "ok"), ("0.0.0.0", "warn")])

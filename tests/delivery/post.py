@@ -275,12 +275,14 @@ class Office:
         save: bool = True,
         contents: dict[int, bytes] | None = None,
         dsn: Dsn | None = None,
+        mailbox: Mailbox = ADELE,
         **fields: Any,
     ) -> Item:
-        given = contents or {}
+        given, author = contents or {}, Address(mailbox.address, mailbox.name)
+        fields = {"from_": author, "sender": author, **fields}
         return await self.submitter.submit(
             Submission(
-                mailbox=ADELE,
+                mailbox=mailbox,
                 message=letter(*to, **fields),
                 contents=given,
                 save=save,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from msgspec.structs import replace
 from tests.delivery.post import ADELE, ALEX, Office, letter
 
 from graphpost.config import AccountSettings
 from graphpost.delivery.acceptance.submissions import Draft, Submission
-from graphpost.delivery.quotas import FRESH_SECONDS, Quotas
+from graphpost.delivery.quotas import FRESH_SECONDS, MOMENT_SECONDS, Quotas
 from graphpost.errors import InsufficientStorage
 from graphpost.mail.mailbox import DRAFTS, INBOX, RECOVERABLE, Directory, Mailbox
 from graphpost.mail.message import Body, Item, Message
@@ -58,12 +60,21 @@ async def test_what_is_taken_is_counted_until_the_store_is_asked_again(office: O
     quotas = bounded(office)
     for _ in range(4):
         assert not await refused(quotas, ADELE, BOUND // 4)
-    assert not await refused(
-        quotas, ADELE, BOUND
-    )  # none of it came to the store: it is asked before a refusal
+    await office.clock.advance(2 * MOMENT_SECONDS)
+    assert not await refused(quotas, ADELE, BOUND)  # none of it came to the store: it is asked again
     await fill(office, ADELE, BOUND)
     await office.clock.advance(FRESH_SECONDS + 1)
     assert await refused(quotas, ADELE, 1)
+
+
+async def test_many_who_come_at_once_share_the_room_that_is_left(office: Office) -> None:
+    """None of what they bring is in the store when the last of them is looked at."""
+    quotas = bounded(office)
+    await fill(office, ADELE, BOUND // 2)
+    for _ in range(2):
+        ends = await asyncio.gather(*(refused(quotas, ADELE, BOUND // 20) for _ in range(30)))
+        assert sum(not end for end in ends) == 10
+        await office.clock.advance(2 * MOMENT_SECONDS)  # none of it came to be stored
 
 
 async def test_who_deletes_for_good_has_room_at_once(office: Office) -> None:

@@ -196,6 +196,21 @@ async def test_a_file_is_for_a_day_and_its_owner(book: Book) -> None:
     assert [len(file.read_text().splitlines()) for file in files] == [1, 1]
 
 
+async def test_what_the_files_are_in_may_be_taken_away_and_put_back(study: Study, tmp_path: Path) -> None:
+    place = tmp_path / "data"
+    place.mkdir()
+    book = Book(study, place)
+    await study.post("sendMail", BODY)
+    await book.records()
+    place.rename(tmp_path / "elsewhere")
+    await study.post("sendMail", BODY)
+    with pytest.raises(FileNotFoundError):
+        await book.auditor.flush()
+    assert not place.exists()
+    (tmp_path / "elsewhere").rename(place)
+    assert len(await book.records()) == len(book.lines()) == 2
+
+
 async def test_nobody_writes_lines_of_their_own(book: Book) -> None:
     headers = {"client-request-id": 'a"}\n{"kind":"administrator"}\u2028'}
     await book.study.post("sendMail", BODY, **headers)

@@ -31,9 +31,21 @@ async def test_who_says_nothing_is_let_go(room: Room) -> None:
 
 async def test_who_sends_a_line_drop_by_drop_is_let_go(room: Room) -> None:
     wire = await room.wire()
-    wire.send(b"NOOP")
-    await wire.writer.drain()
-    let_pass(301)
+    for octet in b"NOOP":
+        wire.send(bytes([octet]))
+        await wire.writer.drain()
+        await checkpoint()
+        let_pass(101)
+    assert (await wire.reply())[0] == 421
+
+
+async def test_who_sends_a_line_without_an_end_drop_by_drop_is_let_go(room: Room) -> None:
+    wire = await room.wire()
+    for _ in range(4):
+        wire.send(b"x" * 3000)
+        await wire.writer.drain()
+        await checkpoint()
+        let_pass(101)
     assert (await wire.reply())[0] == 421
 
 

@@ -162,12 +162,21 @@ def test_wrong_settings_are_one_line_that_names_the_key(graphpost: Any, tmp_path
 def test_on_postgresql_commands_do_the_same_with_a_server_and_without(
     serve: Any, graphpost: Any, data: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("GRAPHPOST_STORE_URL", "sqlite:old.db")
+    assert graphpost("mailbox", "add", "moved@example.test").status == 0
     with running_postgres() as postgres:
         monkeypatch.setenv("GRAPHPOST_STORE_URL", postgres.url)
         dry = graphpost("migrate", "--dry-run")
         assert (dry.status, "would apply 001" in dry.out) == (0, True)
         assert "applied 001" in graphpost("migrate").out
+        assert "rows moved from" in graphpost("migrate", "--from", "sqlite:old.db").out
+        assert (
+            graphpost("migrate", "--from", "sqlite:old.db")
+            .error[1]
+            .startswith("graphpost: store.url: there are")
+        )
         server: ServerProcess = serve()
+        assert "moved@example.test" in graphpost("mailbox", "list").out
         assert not (data / "graphpost.db").exists()
         sent = graphpost("send", "--to", "alex@example.test", "--subject", "x", "text")
         assert (sent.status, "delivered alex@example.test" in sent.out) == (0, True)
@@ -183,4 +192,4 @@ def test_on_postgresql_commands_do_the_same_with_a_server_and_without(
         done = graphpost(*words)
         assert done.status == 1
         (line,) = done.err.splitlines()
-        assert line.startswith("graphpost: the database cannot be reached: ")
+        assert line.startswith("graphpost: store.url: the database cannot be reached: ")

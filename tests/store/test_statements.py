@@ -155,6 +155,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (messages.remove, (item(1, version=2),), {}),
     (messages.places, (7,), {}),
     (removals.add, (7, INBOX, [(1, 0), (2, 0)], removals.MOVED), {}),
+    (removals.add, (7, INBOX, [(1, 2), (2, 0)], removals.DELETED), {}),
     (removals.places, (7,), {}),
     (removals.note_time, (100,), {}),
     (removals.forget, (100,), {}),
@@ -335,6 +336,9 @@ class Recorder:
 
     def weigh_folder(self, mailbox_id: int, folder_id: int, size: int) -> None:
         self._tx.weigh_folder(mailbox_id, folder_id, size)
+
+    def counted_size(self, mailbox_id: int, without: int) -> int:
+        return self._tx.counted_size(mailbox_id, without)
 
 
 async def test_every_statement_names_its_mailbox_or_bucket(store: Store) -> None:

@@ -22,19 +22,19 @@ MakeCourier = Callable[..., SmtpCourier]
 
 
 @pytest.mark.parametrize(
-    ("step", "wanted", "whole"),
+    ("step", "seconds", "wanted", "whole"),
     [
-        ("connect", "waiting for the greeting", True),
-        ("EHLO", "waiting for the reply to EHLO", True),
-        ("AUTH", "authenticating", True),
-        ("MAIL", "waiting for the reply to MAIL", True),
-        ("RCPT", "waiting for the reply to RCPT", False),
-        ("DATA", "waiting for the reply to DATA", False),
-        ("content", "waiting for the reply to the message", False),
+        ("connect", 300, "waiting for the greeting", True),
+        ("EHLO", 300, "waiting for the reply to EHLO", True),
+        ("AUTH", 300, "authenticating", True),
+        ("MAIL", 300, "waiting for the reply to MAIL", True),
+        ("RCPT", 300, "waiting for the reply to RCPT", False),
+        ("DATA", 300, "waiting for the reply to DATA", False),
+        ("content", 600, "waiting for the reply to the message", False),
     ],
 )
 async def test_a_silence_is_deferred_and_says_where(
-    smtp_peer: MakePeer, courier: MakeCourier, step: str, wanted: str, whole: bool
+    smtp_peer: MakePeer, courier: MakeCourier, step: str, seconds: int, wanted: str, whole: bool
 ) -> None:
     peer = smtp_peer(users={"adele": "secret"})
     gate = Gate()
@@ -48,7 +48,7 @@ async def test_a_silence_is_deferred_and_says_where(
     [outcome] = await delivery
     assert isinstance(outcome, Deferred)
     assert (outcome.reply.code, outcome.reply.status) == (0, "4.4.2")
-    assert outcome.reply.text == f"nothing happened for 300 s while {wanted} (127.0.0.1)"
+    assert outcome.reply.text == f"nothing happened for {seconds} s while {wanted} (127.0.0.1)"
     assert outcome.whole_destination is whole
 
 
@@ -58,9 +58,9 @@ async def test_a_slow_peer_is_waited_for(smtp_peer: MakePeer, courier: MakeCouri
     for gate, step in zip(gates, ("EHLO", "MAIL", "content"), strict=True):
         peer.rule(step, Hold(gate))
     delivery = asyncio.create_task(courier(peer.port).deliver(envelope()))
-    for gate in gates:
+    for gate, seconds in zip(gates, (250, 250, 550), strict=True):
         await asyncio.to_thread(gate.reached.wait)
-        let_pass(250)
+        let_pass(seconds)
         gate.open()
     [outcome] = await delivery
     assert isinstance(outcome, Delivered)
@@ -107,11 +107,11 @@ async def test_a_silence_is_of_the_message_before_not_of_its_follower(
     peer.rule("content", Hold(gate, "451 4.3.0 never mind"), times=1)
     deliveries = begin(courier(peer.port, connections=1), "a", "b")
     await asyncio.to_thread(gate.reached.wait)
-    let_pass(301)
+    let_pass(601)
     [[first], [second]] = await asyncio.gather(*deliveries)
     assert isinstance(first, Deferred)
     assert first.reply.text.startswith(
-        "nothing happened for 300 s while waiting for the reply to the message"
+        "nothing happened for 600 s while waiting for the reply to the message"
     )
     assert isinstance(second, Delivered)
     assert [(message.sender, message.connection) for message in peer.messages] == [("b@x.test", 2)]

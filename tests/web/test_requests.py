@@ -72,6 +72,24 @@ def test_a_client_that_sends_byte_by_byte_is_answered(site: Site) -> None:
     assert reply.status == 202
 
 
+@pytest.mark.parametrize(
+    ("request_line", "accept", "status", "kind"),
+    [
+        ("GET / HTTP/1.1", "text/html,application/xhtml+xml,*/*;q=0.8", 200, "text/html; charset=utf-8"),
+        ("GET / HTTP/1.1", "*/*", 404, "application/json"),
+        ("POST / HTTP/1.1", "text/html", 404, "application/json"),
+        ("GET /mail HTTP/1.1", "text/html", 404, "application/json"),
+    ],
+)
+def test_a_browser_at_the_front_door_is_told_what_is_here(
+    site: Site, request_line: str, accept: str, status: int, kind: str
+) -> None:
+    head = f"{request_line}\r\nHost: localhost\r\nAccept: {accept}\r\n{CLOSE}\r\n\r\n"
+    reply = only(site.say(head.encode()))
+    assert (reply.status, reply.headers["content-type"].partition(";")[0]) == (status, kind.partition(";")[0])
+    assert (b"Microsoft Graph" in reply.body) is (status == 200)
+
+
 # Lengths
 
 

@@ -159,12 +159,17 @@ class Auditor:
                 self._waiting.extendleft(reversed(some))
                 raise
             if self._settings.directory:
-                await asyncio.to_thread(self._append, [(at, entry) for at, entry, _ in some])
+                try:
+                    await asyncio.to_thread(self._append, [(at, entry) for at, entry, _ in some])
+                except OSError:
+                    self._waiting.extendleft((at, entry, True) for at, entry, _ in reversed(some))
+                    raise
 
     def _append(self, entries: Sequence[tuple[Instant, Entry]]) -> None:
         """To the day's file, in one write; a day's file begins with the first record of it."""
         directory = Path(self._settings.directory)
-        make_directory(directory)
+        if directory.parent.is_dir():  # else what it is in was taken away, and may be put back
+            make_directory(directory)
         lines: dict[str, list[bytes]] = {}
         for at, entry in entries:
             lines.setdefault(_day(at), []).append(entry.line + b"\n")

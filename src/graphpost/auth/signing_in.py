@@ -58,6 +58,10 @@ class SigningIn:
         self._note(_actor("user", user, remote), 235, "")
         return user
 
+    def refused(self, user: Mailbox, remote: str, code: int, status: str) -> None:
+        """Who signed in wanted what they have no right to: in somebody else's name."""
+        self._note(_actor("user", user, remote), code, status)
+
 
 def _actor(kind: Kind, user: Mailbox | None, remote: str) -> Actor:
     """A name that is nobody's is not said: it may be a password."""

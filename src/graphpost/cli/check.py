@@ -88,6 +88,7 @@ def _local(config: Config) -> Iterator[Finding]:
         yield checks.metrics(config.metrics)
     if config.inbound.is_open:
         yield checks.inbound(config)
+    yield from checks.unused_routes(config.routes)
     todo: list[tuple[str, Callable[[], str]]] = [
         ("data directory", lambda: checks.data_directory(config)),
         ("database", lambda: checks.database(config)),

@@ -14,6 +14,7 @@ import os
 import smtplib
 import ssl
 import tomllib
+from collections.abc import Sequence
 from contextlib import closing
 from ipaddress import ip_network
 from pathlib import Path
@@ -165,6 +166,19 @@ def inbound(config: Config) -> Finding:
     return Finding(
         "inbound", "warn" if doubts else "ok", "; ".join(doubts) or f"for all who reach {settings.host}"
     )
+
+
+def unused_routes(routes: Sequence[RouteSettings]) -> list[Finding]:
+    """Of routes the first that matches wins: what another has already is not reached."""
+    first: dict[str, int] = {}
+    found = []
+    for place, route in enumerate(routes):
+        for number, domain in enumerate(route.domains):
+            by = min(first.setdefault(domain.casefold(), place), first.get("*", place))
+            if by < place:
+                text = f"{domain} is never reached here, because routes[{by}] has it"
+                found.append(Finding(f"routes[{place}].domains[{number}]", "warn", text))
+    return found
 
 
 def certificate(config: Config) -> str:

@@ -220,6 +220,8 @@ def _check_store(config: Config) -> None:
     scheme, _, rest = config.store.url.partition(":")
     if scheme not in ("sqlite", "postgresql", "postgres") or not rest:
         raise ConfigurationError("store.url", "must be sqlite:FILE or postgresql://…")
+    if scheme == "sqlite" and (config.data / rest).is_dir():
+        raise ConfigurationError("store.url", f"{config.data / rest} is a directory; name a file in it")
     scheme, _, rest = config.store.blobs.partition(":")
     if scheme == "s3":
         raise ConfigurationError("store.blobs", "s3:// is not available yet; use files:DIRECTORY")

@@ -2,8 +2,9 @@
 
 What a mailbox has is kept by the store as its folders' counts are (`folders.size_of`), without what was deleted for good
 and can be recovered, as Exchange counts.  It is read when it is needed, remembered for `FRESH_SECONDS`, and added to
-here meanwhile; who is about to be refused is looked at anew.  Other processes add too, so the bound is kept about, not
-exactly.  A mailbox without a bound costs a look at two numbers.
+here meanwhile; who is about to be refused is looked at anew.  What was counted in the last moment may not be in what is
+read yet, and is added to it, so that many who come at once share the room that is left.  Other processes add too, so the
+bound is kept about, not exactly.  A mailbox without a bound costs a look at two numbers.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from graphpost.store.mailbox import folders
 from graphpost.store.store import Store, Tx
 
 FRESH_SECONDS: Final = 10.0
+MOMENT_SECONDS: Final = 1.0  # from being counted to being in the store, with much to spare
 REPORT_SHARE: Final = 20  # reports are taken until a mailbox has such a part more than it may
 _WARN_SECONDS: Final = 86_400.0
 _REMEMBERED: Final = 10_000  # mailboxes
@@ -28,9 +30,29 @@ _FULL: Final = "Mailbox has exceeded maximum mailbox size."
 
 @dataclass(slots=True)
 class _Known:
-    size: int
-    read_at: Instant
+    """`this` was counted in the present moment, which began then, `last` in the one before."""
+
+    size: int = 0
+    read_at: Instant = 0
     warned_at: Instant = 0
+    began_at: Instant = 0
+    this: int = 0
+    last: int = 0
+
+    def count(self, size: int, now: Instant) -> None:
+        self._turn(now)
+        self.size += size
+        self.this += size
+
+    def read(self, size: int, now: Instant) -> None:
+        self._turn(now)
+        self.size, self.read_at = size + self.this + self.last, now
+
+    def _turn(self, now: Instant) -> None:
+        moments = (now - self.began_at) / (MOMENT_SECONDS * SECOND)
+        if not 0 <= moments < 1:
+            self.last = self.this if 1 <= moments < 2 else 0
+            self.began_at, self.this = now, 0
 
 
 class Quotas:
@@ -79,17 +101,18 @@ class Quotas:
         if known.size + size > bound:
             self._warn(mailbox, known, bound)
             return False
-        known.size += size
+        known.count(size, self._clock.now())
         if known.size > bound * self._warning:
             self._warn(mailbox, known, bound)
         return True
 
     async def _look(self, number: int) -> _Known:
         size, now = await self._store.read(lambda tx: folders.size_of(tx, number)), self._clock.now()
-        before = self._known.pop(number, None)
+        known = self._known.pop(number, None) or _Known()
         while len(self._known) >= _REMEMBERED:
             del self._known[next(iter(self._known))]
-        known = self._known[number] = _Known(size, now, before.warned_at if before else 0)
+        self._known[number] = known
+        known.read(size, now)
         return known
 
     def _warn(self, mailbox: Mailbox, known: _Known, bound: int) -> None:

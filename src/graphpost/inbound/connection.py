@@ -91,14 +91,13 @@ class Connection(asyncio.Protocol):
         return bool(self._buffer)
 
     async def line(self, limit: int, seconds: float) -> bytes:
-        """The next line without its CRLF.
+        """The next line without its CRLF; all of it has that time.
 
         Raises Refusal for one that is too long or has another end (the line is gone then), TimeoutError, ClientGone.
         """
-        end = await self._line_end(limit, seconds)
-        if end < 0:
-            await self._skip_line(seconds)
-            raise refusal(500, "5.5.2", "Error: line too long")
+        end = self._buffer.find(b"\n", self._seen)
+        if not 0 <= end < limit:
+            end = await self._line_end(end, limit, self._loop.time() + seconds)
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         self._seen = 0
@@ -106,19 +105,24 @@ class Connection(asyncio.Protocol):
             raise refusal(500, "5.5.2", "Error: bare <CR> or <LF> received", "bare-newline", ends=True)
         return line[:-1]
 
-    async def _line_end(self, limit: int, seconds: float) -> int:
-        while (end := self._buffer.find(b"\n", self._seen)) < 0:
+    async def _line_end(self, end: int, limit: int, deadline: float) -> int:
+        """Where the line ends that is not whole, or too long."""
+        while end < 0:
             self._seen = len(self._buffer)
             if self._seen >= limit:
-                return -1
-            await self._more(seconds)
-        return end if end < limit else -1
+                break
+            await self._more(deadline - self._loop.time())
+            end = self._buffer.find(b"\n", self._seen)
+        if 0 <= end < limit:
+            return end
+        await self._skip_line(deadline)
+        raise refusal(500, "5.5.2", "Error: line too long")
 
-    async def _skip_line(self, seconds: float) -> None:
+    async def _skip_line(self, deadline: float) -> None:
         self._seen = 0
         while (end := self._buffer.find(b"\n")) < 0:
             self._buffer.clear()
-            await self._more(seconds)
+            await self._more(deadline - self._loop.time())
         del self._buffer[: end + 1]
 
     async def octets(self, most: int, seconds: float) -> bytes:

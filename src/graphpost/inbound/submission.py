@@ -67,6 +67,7 @@ class Desk:
                         actor=_actor(letter, mailbox, number),
                         recipients=tuple(Address(taker.rcpt.address) for taker in letter.takers),
                         dsn=dsn,
+                        from_nobody=not letter.mail.sender,
                     )
                 )
             except MimeError as error:
@@ -99,12 +100,14 @@ class Desk:
 
 
 def _asked(letter: Letter, *, wants_success: bool) -> Dsn | None:
-    """What the envelope asks to be told; None when that is nothing.
+    """What the envelope asks to be told; None when that is nothing, or there is nobody to tell.
 
     Where it says nothing of a recipient, success is told when the header asks for that (`wants_success`).
     """
     mail, takers = letter.mail, letter.takers
-    if not (mail.ret or mail.envelope_id or any(each.rcpt.notify or each.rcpt.original for each in takers)):
+    if not mail.sender or not (
+        mail.ret or mail.envelope_id or any(each.rcpt.notify or each.rcpt.original for each in takers)
+    ):
         return None
     otherwise = _EVENTS if wants_success else ()
     wanted = {

@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from graphpost.clock import NEVER, SECOND, Clock, Instant
+from graphpost.clock import NEVER, SECOND, Clock, Instant, rest_after
 from graphpost.config import NotificationSettings
 from graphpost.maillog import MailLog
 from graphpost.notifications.gathering import Told, Wording, gather
@@ -30,7 +30,6 @@ from graphpost.store.queue.deliveries import BUCKETS
 from graphpost.store.store import Store, Tx
 
 JSON_TYPE: Final = "application/json; charset=utf-8"
-SWEEPS_SHARE: Final = 20  # at most one part in so many of the time is spent on looking
 EXPIRY_SECONDS: Final = 60.0
 _CLAIMED: Final = 100  # feeds in one request
 _encode: Final = msgspec.json.Encoder().encode
@@ -136,7 +135,7 @@ class Notifier:
                 self._log.problem("notifications", error)
             took = (self._clock.now() - began) / SECOND
             try:
-                async with asyncio.timeout(max(self._settings.poll_seconds, took * SWEEPS_SHARE)):
+                async with asyncio.timeout(rest_after(took, self._settings.poll_seconds)):
                     await self._wake.wait()
             except TimeoutError:
                 pass

@@ -19,6 +19,7 @@ from graphpost.files import locked
 from graphpost.maillog import MailLog
 from graphpost.transport.security import client_contexts
 from graphpost.web.certificates import CertificateFiles, server_certificate
+from graphpost.web.plaintext import HttpsContext
 
 LOOK_SECONDS: Final = 60.0
 ISSUE_EVERY: Final = 3600 * SECOND
@@ -39,17 +40,17 @@ class Certificates:
         inbound = config.inbound
         if config.server.tls:
             self.files = server_certificate(config, clock.now())
-            self.web = self._show("server", self.files.certificate, self.files.key)
+            self.web = HttpsContext(ssl.PROTOCOL_TLS_SERVER)
+            self._show(self.web, "server", self.files.certificate, self.files.key)
         if inbound.tls and inbound.certificate:
-            self.inbound = self._show("inbound", Path(inbound.certificate), Path(inbound.key))
+            self.inbound = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._show(self.inbound, "inbound", Path(inbound.certificate), Path(inbound.key))
         elif inbound.tls:
             self.inbound = self.web
         self._show_by_routes()
 
-    def _show(self, section: str, certificate: Path, key: Path) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    def _show(self, context: ssl.SSLContext, section: str, certificate: Path, key: Path) -> None:
         self._shown.append(Certified([context], certificate, key, f"{section}.certificate"))
-        return context
 
     def _show_by_routes(self) -> None:
         """What is shown to hosts that ask for a certificate; the same one of several routes is looked at once."""

@@ -68,6 +68,10 @@ class Tx(Protocol):
         """Add to a folder's size, as `count_folder`; the folder is no changed one for clients by that."""
         ...
 
+    def counted_size(self, mailbox_id: int, without: int) -> int:
+        """How many bytes this commit has added to a mailbox so far that its folders do not show yet; without a folder's."""
+        ...
+
 
 class Store(Protocol):
     """A database that keeps what it acknowledged."""

@@ -30,6 +30,10 @@ class Handler(Protocol):
         """The connection is gone (or given up); nothing more will come."""
         ...
 
+    def bears_more(self) -> bool:
+        """Asked when the peer's time is over: whether it has as long again, once."""
+        ...
+
 
 class Connection(asyncio.Protocol):
     """`needs_reset`: a transaction was left open; the next one begins with RSET.  `messages`: how many it carried."""
@@ -199,6 +203,10 @@ class Connection(asyncio.Protocol):
             self._set_alarm(self._deadline)
         elif self._handler is None and self.is_open:
             self.quit(5.0)  # it was idle
+        elif self._handler is not None and self._handler.bears_more():
+            self._set_alarm(self._deadline + self._seconds)
+            self._deadline += self._seconds
+            self._seconds *= 2
         else:
             self.fail(TimeoutError(f"nothing happened for {self._seconds:g} s"))
 
@@ -222,6 +230,9 @@ class _Question:
         if not self.answer.done():
             self.answer.set_exception(error)
 
+    def bears_more(self) -> bool:
+        return False
+
 
 class _Farewell:
     """A handler after QUIT: any answer will do."""
@@ -237,3 +248,6 @@ class _Farewell:
 
     def on_lost(self, error: Exception) -> None:
         pass
+
+    def bears_more(self) -> bool:
+        return False

@@ -98,8 +98,8 @@ class Envelope(Struct, frozen=True):
 
     @property
     def asks_for_reports(self) -> bool:
-        """Whether it says of a recipient what is to be reported."""
-        return self.wants_success_report or self.dsn is not None
+        """Whether it says of a recipient what is to be reported, and there is somebody to tell."""
+        return bool(self.sender) and (self.wants_success_report or self.dsn is not None)
 
 
 class Courier(Protocol):

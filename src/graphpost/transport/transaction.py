@@ -19,9 +19,9 @@ from typing import Protocol
 
 from graphpost.transport.commands import find_obstacle, mail_line, recipient_line, refused
 from graphpost.transport.connection import Connection
-from graphpost.transport.courier import Data, Deferred, Delivered, Envelope, Outcome, Reply
+from graphpost.transport.courier import Deferred, Delivered, Envelope, Outcome, Reply
 from graphpost.transport.failure import Phase, outcome_of_error, outcome_of_reply
-from graphpost.transport.wire import DotStuffer, WireError, is_path, stuffed
+from graphpost.transport.wire import DotStuffer, WireError, is_path, pieces, stuffed
 
 SMALL = 65_536  # octets; a message up to this size is one write
 _TURN = 65_520  # octets written in one turn of the event loop (small requests wait for several turns): base64's block
@@ -69,6 +69,7 @@ class Transaction:
         "_follower",
         "_host",
         "_is_follower",
+        "_is_patient",
         "_next",
         "_outcomes",
         "_phase",
@@ -101,6 +102,7 @@ class Transaction:
         self._phase = _CONNECT
         self._reused = False
         self._is_follower = False
+        self._is_patient = False  # it has waited for longer than for other replies
         self._resetting = False
         self._next = 0  # index into _asked of the recipient whose reply comes next
         self._outcomes: list[Outcome | None] = [None] * len(envelope.recipients)
@@ -299,7 +301,7 @@ class Transaction:
         data = self._envelope.data
         if data.size > SMALL:
             self._stuffer = DotStuffer()
-            self._chunks = _pieces(data)
+            self._chunks = pieces(data, _TURN)
             self._pump()
             return
         try:
@@ -351,6 +353,11 @@ class Transaction:
 
     # The end
 
+    def bears_more(self) -> bool:
+        """Of the content a slow peer may have taken charge: who gives it up sends it twice (RFC 5321 §4.5.3.2.6)."""
+        is_first, self._is_patient = not self._is_patient, True
+        return is_first and self._phase is _CONTENT
+
     def on_lost(self, error: Exception) -> None:
         is_silent = isinstance(error, (TimeoutError, WireError))
         if self._reused and self._phase is _MAIL and not is_silent:
@@ -390,10 +397,3 @@ class Transaction:
 
 
 _UNKNOWN = Deferred(Reply(0, "4.0.0", "the peer's answer is unknown"))
-
-
-def _pieces(data: Data) -> Iterator[bytes]:
-    """The chunks of a large message, none larger than what one turn of the loop should write."""
-    for chunk in data:
-        for start in range(0, len(chunk), _TURN):
-            yield chunk[start : start + _TURN] if len(chunk) > _TURN else chunk

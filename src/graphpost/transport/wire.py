@@ -9,7 +9,7 @@ Raises WireError for a reply that is none, and for a command line that must not 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -243,6 +243,13 @@ class DotStuffer:
     def finish(self) -> bytes:
         """The end of the content: its last line end if that is missing, and the lone dot."""
         return b".\r\n" if self._at_line_start and not self._held else b"\r\n.\r\n"
+
+
+def pieces(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
+    """The chunks, none larger than so many octets."""
+    for chunk in chunks:
+        for start in range(0, len(chunk), most):
+            yield chunk[start : start + most] if len(chunk) > most else chunk
 
 
 def stuffed(content: bytes) -> bytes:

@@ -3,7 +3,7 @@
     /v1.0 /beta                        the Graph API
     /upload                            the slices of upload sessions, whose bodies are read while they come
     /healthz /readyz /metrics /admin   the administrator's surface
-    everything else                    the embedded issuer's endpoints, or 404
+    everything else                    the embedded issuer's endpoints, a page at / for browsers, or 404
 
 Errors that arise here (a body too large, a wrong Host) have Graph's shape too.
 """
@@ -28,6 +28,7 @@ from graphpost.ids import new_guid
 from graphpost.maillog import MailLog
 from graphpost.web.body import BodyReader, BodyStream, Timeout, TooLong
 from graphpost.web.exchange import Disconnected, Exchange
+from graphpost.web.front import HEADERS, front_page
 from graphpost.web.sharing import PREFLIGHT, SHARED_MOUNTS, SHOWN, is_preflight
 
 ADMIN_PATHS: Final = ("/healthz", "/readyz", "/metrics", "/admin")
@@ -218,6 +219,9 @@ class Application:
                 if reply.content_type:
                     headers.append(("content-type", reply.content_type))
                 return Answer(reply.status, headers, reply.body)
+        page = front_page(request.method, request.path, request.headers.get("accept", ""))
+        if page is not None:
+            return Answer(200, HEADERS, page)
         raise NotFound("Resource could not be discovered.", "ResourceNotFound")
 
     def _refused(self, request: Request, error: GraphError, stream: BodyStream | None) -> Answer:

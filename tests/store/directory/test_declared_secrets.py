@@ -64,7 +64,7 @@ def declared(password: str, secret: str) -> Config:
 
 
 async def start(store: Store, config: Config) -> None:
-    await apply_settings(store, config, Numbers(lambda: 1), 1)
+    await apply_settings(store, config, Numbers(lambda: 1, node=1), 1)
 
 
 async def kept(store: Store) -> tuple[str, list[str]]:

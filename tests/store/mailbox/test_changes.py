@@ -147,6 +147,25 @@ async def test_a_copied_tree_is_told(store: Store) -> None:
     assert await folders_changed(store, since) == {300: (1, 0), DELETED_ITEMS: (0, 1)}
 
 
+@pytest.mark.parametrize("gone", [NO_FOLDER, None])
+async def test_what_left_came_back_and_went_for_good_in_one_transaction_is_gone(
+    store: Store, gone: int | None
+) -> None:
+    """Its departure has the id that was known, and the reason of the last."""
+    since = await stocked(store)
+
+    def go_round(tx: Tx) -> None:
+        back = moved(tx, moved(tx, found(tx, 1), DELETED_ITEMS), INBOX)
+        if gone is None:
+            assert messages.remove(tx, back)
+        else:
+            moved(tx, back, gone)
+
+    await store.write(go_round)
+    inbox = [each for each in await changed(store, since, None) if each.folder_id == INBOX]
+    assert [(each.kind, each.moves, each.is_gone) for each in inbox] == [("deleted", 0, True)]
+
+
 async def test_what_failed_is_not_told(store: Store) -> None:
     since = await stocked(store)
     results = await asyncio.gather(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
 
@@ -60,6 +61,32 @@ async def test_sizes_follow_every_change(store: Store, seed: int) -> None:
     await store.write(lambda tx: (folders.create_defaults(tx, 7), folders.add(tx, PROJECT)))
     for _ in range(60):
         await store.write(lambda tx: one_change(tx, dice, numbers))
+    await check(store)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_write_sees_what_came_before_it_in_the_same_commit(store: Store, fails: bool) -> None:
+    """A mailbox has no more room for the second of two that are written together than the first has left."""
+    dice, numbers = random.Random(7), itertools.count(1)
+    await store.write(lambda tx: (folders.create_defaults(tx, 7), folders.add(tx, PROJECT)))
+    seen: list[tuple[int, int]] = []
+
+    def change(tx: Tx) -> None:
+        one_change(tx, dice, numbers)
+        (row,) = tx.all(
+            "SELECT COALESCE(SUM(size), 0) FROM messages WHERE mailbox_id = 7 AND folder_id NOT IN (?, ?)",
+            (NO_FOLDER, RECOVERABLE),
+        )
+        seen.append((folders.size_of(tx, 7), int(row[0])))
+
+    def fail(tx: Tx) -> None:
+        change(tx)
+        raise ValueError
+
+    for _ in range(5):
+        jobs = [store.write(fail if fails and n == 3 else change) for n in range(8)]
+        await asyncio.gather(*jobs, return_exceptions=True)
+    assert [size for size, _ in seen] == [total for _, total in seen]
     await check(store)
 
 

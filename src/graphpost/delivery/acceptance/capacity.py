@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from graphpost.clock import SECOND, Clock
+from graphpost.clock import SECOND, Clock, rest_after
 from graphpost.config import DeliverySettings
 from graphpost.delivery.routing import LOCAL
 from graphpost.delivery.settle import Conclusion
@@ -25,7 +25,6 @@ from graphpost.store.store import Store
 
 RETRY_SECONDS: Final = 30
 LOOK_SECONDS: Final = 2.0
-SHARE: Final = 20  # of the time at least so many parts pass without looking
 
 
 class Capacity:
@@ -86,7 +85,7 @@ class Capacity:
             except Exception as error:  # the next look may succeed; the old count serves meanwhile
                 self._log.problem("capacity", error)
             took = (self._clock.now() - began) / SECOND
-            await self._clock.sleep(max(LOOK_SECONDS, SHARE * took))
+            await self._clock.sleep(rest_after(took, LOOK_SECONDS))
 
 
 def free_bytes(directory: Path) -> int:

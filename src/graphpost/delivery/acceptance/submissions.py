@@ -34,6 +34,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     actor: Actor | None = None  # whom the audit log shall name
     recipients: tuple[Address, ...] | None = None  # when they are not those that the message names
     dsn: Dsn | None = None
+    from_nobody: bool = False  # with the null reverse-path: nobody is told what becomes of it
 
 
 class Draft(Struct, frozen=True, kw_only=True):

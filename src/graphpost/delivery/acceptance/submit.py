@@ -105,7 +105,15 @@ class Submitter:
         kept = await self._prepare(submission.contents) if submission.contents else []
         to = submission.recipients or item.message.recipients
         not_before = await self._rations.due(item.mailbox_id, len(to), now) if self._rations else 0
-        queued = self._deliveries(item, to, now, not_before, hidden=not submission.save, dsn=submission.dsn)
+        queued = self._deliveries(
+            item,
+            to,
+            now,
+            not_before,
+            hidden=not submission.save,
+            dsn=submission.dsn,
+            from_nobody=submission.from_nobody,
+        )
         record = self._record(submission.actor, submission.mailbox, item, to, number, now)
         fn = adding(item, kept, queued, source)
         await self._write(noted(fn, item, now, submission.once, record), queued, to, not_before)
@@ -304,12 +312,13 @@ class Submitter:
         *,
         hidden: bool,
         dsn: Dsn | None = None,
+        from_nobody: bool = False,
     ) -> list[Delivery]:
         """One delivery per destination, leased to the worker where it has room."""
         return deliveries_of(
             item,
             to,
-            item.message.sender or item.message.from_,
+            None if from_nobody else item.message.sender or item.message.from_,
             self._router.destination,
             self._worker.reserve,
             now,

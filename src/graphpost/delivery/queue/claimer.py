@@ -1,7 +1,7 @@
 """The claimer: brings what is due from the database into the lanes.
 
 Once in `poll_seconds` it looks what is due, by destination and bucket; a look that took long is not repeated before it was
-a twentieth of the time.  Between looks it fetches for lanes that run low what was seen to be left for them, for many of
+a twentieth of the time, or half a minute has passed.  Between looks it fetches for lanes that run low what was seen to be left for them, for many of
 them in one transaction.  Whose turn comes first changes from look to look.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from typing import Final
 
-from graphpost.clock import SECOND, Clock, Instant
+from graphpost.clock import SECOND, Clock, Instant, rest_after
 from graphpost.config import DeliverySettings
 from graphpost.delivery.queue.lane import Job, Lane
 from graphpost.delivery.queue.lanes import Lanes
@@ -28,7 +28,6 @@ from graphpost.store.store import Store, Tx
 AT_ONCE: Final = 500  # deliveries claimed by one transaction
 STEPS: Final = (500, 200, 100, 50, 20, 10, 5, 2, 1)  # each number is a statement of its own
 CHEAP_SECONDS: Final = 0.05
-REST: Final = 20  # times as long as a dear look took
 LARGE: Final = 16_384  # bytes of a message that is read again when its turn comes
 FORGET_EVERY: Final = 60 * SECOND
 
@@ -102,7 +101,7 @@ class Claimer:
         await self.look()
         took = loop.time() - began
         if took > CHEAP_SECONDS and self._look_at:
-            self._look_at = loop.time() + REST * took
+            self._look_at = loop.time() + rest_after(took, self._settings.poll_seconds)
 
     async def look(self) -> None:
         """See what is due, and fetch as much of it as there is room for."""
@@ -174,10 +173,18 @@ class Claimer:
                 mine += one.deliveries
             elif one.deliveries:
                 self._lanes.let_go(lane, len(one.deliveries))
-                await self._rerouter.reroute(one.deliveries, self._clock.now())
-                self.look_now()
+                await self._reroute(one.deliveries)
         for job in await self._read(mine):
             self._take(job)
+
+    async def _reroute(self, claimed: list[Delivery]) -> None:
+        try:
+            await self._rerouter.reroute(claimed, self._clock.now())
+        except Exception as error:  # what was claimed with it is to be attempted all the same
+            self._log.problem("queue", error)
+            await self._leases.give_back(claimed)
+        else:
+            self.look_now()
 
     async def _read(self, claimed: list[Delivery]) -> list[Job]:
         """The deliveries with their messages, or without when one is unreadable: its own attempt finds out."""

@@ -78,6 +78,9 @@ class Lane:
     said: Reply | None = None  # the last one, because of which the gate was closed
     look_at: Instant = 0  # when what waits is looked at again
     seen_at: Instant = 0  # when it was last
+    warned: dict[int, Instant] = field(
+        default_factory=dict
+    )  # mailboxes told of a wait for the rate, and when
     left: tuple[int, ...] = ()  # buckets in which deliveries were left because there was no room
     low: int = 0  # when so few wait here, it is time to fetch what was left
 

@@ -3,6 +3,7 @@
 Behind a closed gate, for its turn at a rate, or for a host that is slow, mail is not attempted; but its sender is told of
 a delay, and what is too old comes back.  Where mail waits, what has come of age since the last look is looked at once a
 minute.  What was told of keeps its place in the line.  Where mail has not waited for PATIENCE, attempts come first.
+Of what waits for a rate, which is nobody's fault, a mailbox is told once in `delay_warning_seconds`, whatever it sent.
 """
 
 from __future__ import annotations
@@ -102,6 +103,7 @@ class Waiting:
                 if self._is_stopping:
                     return
                 now = self._clock.now()
+                lane.warned = {who: at for who, at in lane.warned.items() if self._is_recent(at, now)}
                 await self.tell(lane, lane.withdrawn(partial(self._has_waited, now=now)))
                 if await self._tell_stored(lane, now):
                     lane.seen_at = now
@@ -185,14 +187,33 @@ class Waiting:
         are_told, waiting = True, deque(jobs)
         try:
             while waiting and not self._is_stopping:
-                attempt = await self._attempts.hold_back(waiting[0], self._reason(lane))
-                await self._settle(waiting[0], attempt)
+                after = await self._conclude(lane, waiting[0])
                 waiting.popleft()
-                after = attempt.conclusion.delivery
                 are_told &= after.state != deliveries.QUEUED or not self.is_overdue(after, self._clock.now())
         finally:
             await self._leases.give_back([job.delivery for job in waiting])
         return are_told and not waiting
+
+    async def _conclude(self, lane: Lane, job: Job) -> Delivery:
+        now, delivery, reason = self._clock.now(), job.delivery, self._reason(lane)
+        is_for_rate = bool(lane.limits.per_minute) and not lane.is_shut(now) and now < delivery.expires_at
+        if is_for_rate and self._is_recent(lane.warned.get(delivery.mailbox_id, 0), now):
+            delivery = replace(delivery, warned=True)
+        elif is_for_rate:
+            reason = replace(reason, text=f"{reason.text}; {self._once}")
+        attempt = await self._attempts.hold_back(Job(delivery, job.item, job.contents), reason)
+        if is_for_rate and attempt.filings:
+            lane.warned[delivery.mailbox_id] = now
+        await self._settle(job, attempt)
+        return attempt.conclusion.delivery
+
+    def _is_recent(self, warned_at: Instant, now: Instant) -> bool:
+        return 0 <= now - warned_at < self._settings.delay_warning_seconds * SECOND
+
+    @property
+    def _once(self) -> str:
+        minutes = round(self._settings.delay_warning_seconds / 60)
+        return f"of others of yours that wait for the same you are not told in the next {minutes} minutes"
 
     def _reason(self, lane: Lane) -> Reply:
         if lane.is_shut(self._clock.now()):

@@ -39,11 +39,11 @@ async def add_attachment(call: Call) -> Reply:
     await services.store.read(lambda tx: check_draft(item_at(tx, call.box, key, folder)))
     is_large = len(call.body) > LARGE
     attachment, kept = await asyncio.to_thread(_read, call) if is_large else _read(call)
-    await services.quotas.check(call.box, attachment.size)
 
     def add(tx: Tx, item: Item) -> Item:
         check_draft(item)
         check_room(item.message, attachment.size, services.limits)
+        services.quotas.check_growth(tx, call.box, attachment.size)
         return attach(tx, item, attachment, kept, services.clock.now())
 
     item = await write_message(call, add)

@@ -250,7 +250,7 @@ def _in_savepoints(session: Session, jobs: list[Job], mailboxes: set[int]) -> bo
 
 def _in_savepoint(session: Session, job: Job, total: Work) -> None:
     session.change("SAVEPOINT job", ())
-    work = Work(session)
+    work = Work(session, total)
     tx = Transaction(work, session.dialect)
     try:
         job.result, job.error = job.fn(tx), None

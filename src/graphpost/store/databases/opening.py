@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from graphpost.config import StoreSettings
-from graphpost.errors import ConfigurationError
+from graphpost.errors import ConfigurationError, StoreError
 from graphpost.store.blobs import Blobs, FileBlobs
+from graphpost.store.databases.commits import ConnectionLostError
 from graphpost.store.databases.sqlite import SqliteStore
 from graphpost.store.store import Store
 
@@ -37,4 +38,7 @@ def _open_postgres(settings: StoreSettings) -> Store:
         from graphpost.store.databases.postgres import PostgresStore
     except ImportError as error:
         raise ConfigurationError("store.url", "PostgreSQL needs the extra graphpost[postgres]") from error
-    return PostgresStore.open(settings.url, connections=settings.connections)
+    try:
+        return PostgresStore.open(settings.url, connections=settings.connections)
+    except ConnectionLostError as error:
+        raise StoreError(f"store.url: {error}") from error

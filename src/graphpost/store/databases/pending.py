@@ -47,4 +47,4 @@ def _in_postgres(url: str) -> dict[int, str]:
                 return {}
             return {row[0]: row[1] for row in connection.execute(_APPLIED).fetchall()}
     except psycopg.Error as error:
-        raise StoreError(f"the database cannot be reached: {why_unreachable(error)}") from error
+        raise StoreError(f"store.url: the database cannot be reached: {why_unreachable(error)}") from error

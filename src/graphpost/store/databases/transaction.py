@@ -52,10 +52,12 @@ class Session(Protocol):
 class Work:
     """What a group has gathered and not yet written."""
 
-    __slots__ = ("_number", "counts", "rows", "session", "touched")
+    __slots__ = ("_number", "before", "counts", "rows", "session", "touched")
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, before: Work | None = None) -> None:
+        """`before` is what others of the group have gathered, when that is kept apart."""
         self.session = session
+        self.before = before
         self._number = 0
         self.rows: dict[str, list[Params]] = {}
         self.counts: dict[tuple[int, int], tuple[int, int, int, bool]] = {}
@@ -85,6 +87,13 @@ class Work:
             total, unread, size, is_change = before
             counts = total + counts[0], unread + counts[1], size + counts[2], is_change or counts[3]
         self.counts[key] = counts
+
+    def size(self, mailbox_id: int, without: int) -> int:
+        """How many bytes were counted for a mailbox, but for one of its folders."""
+        own = sum(
+            counts[2] for key, counts in self.counts.items() if key[0] == mailbox_id and key[1] != without
+        )
+        return own + (self.before.size(mailbox_id, without) if self.before else 0)
 
     def finish(self) -> set[int]:
         """Send everything: rows, then counts in key order; the mailboxes that were changed."""
@@ -160,6 +169,9 @@ class Transaction:
         work = self._work or _ended()
         self.wrote = True
         work.count((mailbox_id, folder_id), (0, 0, size, False))
+
+    def counted_size(self, mailbox_id: int, without: int) -> int:
+        return (self._work or _ended()).size(mailbox_id, without)
 
     def end(self) -> None:
         self._work = None

@@ -175,12 +175,15 @@ def listed(tx: Tx, mailbox_id: int, after: int, limit: int) -> list[Folder]:
 
 
 def size_of(tx: Tx, mailbox_id: int) -> int:
-    """How many bytes a mailbox's messages have, but for what is deleted for good and can be recovered."""
+    """How many bytes a mailbox's messages have, but for what is deleted for good and can be recovered.
+
+    In a write, with what came before it in the same commit.
+    """
     row = tx.one(
         "SELECT COALESCE(SUM(size), 0) FROM folders WHERE mailbox_id = ? AND folder_id <> ?",
         (mailbox_id, RECOVERABLE),
     )
-    return int(row[0]) if row else 0
+    return (int(row[0]) if row else 0) + tx.counted_size(mailbox_id, RECOVERABLE)
 
 
 def find(tx: Tx, mailbox_id: int, parent_id: int, name: str) -> Folder | None:

@@ -2,7 +2,7 @@
 
 Clients know a message by an id that names its place, so a removal has the `moves` of that place.  Folders that are gone
 are removals from the place `FOLDERS`.  Within one transaction the first departure from a folder counts alone: nobody saw
-the places after it.
+the places after it.  Whether the message is gone is what its last departure says.
 """
 
 from __future__ import annotations
@@ -29,12 +29,18 @@ _ADD: Final = (
     "INSERT INTO removals (mailbox_id, folder_id, changed, message_id, moves, reason)"
     " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
+_GONE: Final = (
+    "UPDATE removals SET reason = ? WHERE mailbox_id = ? AND folder_id = ? AND changed = ? AND message_id = ?"
+)
 
 
 def add(tx: Tx, mailbox_id: int, folder_id: int, gone: Iterable[tuple[int, int]], reason: int) -> None:
     """Note that these (message id, moves) left a folder."""
-    number = tx.change_number()
-    tx.executemany(_ADD, [(mailbox_id, folder_id, number, *each, reason) for each in gone])
+    number, left = tx.change_number(), list(gone)
+    tx.executemany(_ADD, [(mailbox_id, folder_id, number, *each, reason) for each in left])
+    if again := [message_id for message_id, moves in left if moves > 1 and reason == DELETED]:
+        # it may have left before, to come back
+        tx.executemany(_GONE, [(DELETED, mailbox_id, folder_id, number, each) for each in again])
 
 
 def places(tx: Tx, mailbox_id: int) -> list[int]:

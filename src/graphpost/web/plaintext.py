@@ -1,0 +1,59 @@
+"""A TLS context that tells who speaks plain HTTP to it to say https://.
+
+As nginx and Go do.  OpenSSL knows such a request when it sees one in place of a handshake.  The answer goes where the handshake's would; what
+comes after it is not looked at, and the connection ends when the client has done with it, or with the time for handshakes.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import Final
+
+_BODY: Final = (
+    b'{"error":{"code":"BadRequest","message":"This port speaks HTTPS: say https:// in place of http://."}}'
+)
+_ANSWER: Final = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+    % len(_BODY)
+) + _BODY
+
+
+class _Handshake(ssl.SSLObject):
+    """One connection's."""
+
+    incoming: ssl.MemoryBIO
+    outgoing: ssl.MemoryBIO
+    _is_answered = False
+
+    def do_handshake(self) -> None:
+        if not self._is_answered:
+            try:
+                super().do_handshake()
+            except ssl.SSLError as error:
+                if error.reason != "HTTP_REQUEST":
+                    raise
+            else:
+                return
+            self._is_answered = True
+            self.outgoing.write(_ANSWER)
+        self.incoming.read()
+        raise ssl.SSLWantReadError  # on which the event loop sends what is to be sent
+
+
+class HttpsContext(ssl.SSLContext):
+    """For an HTTP server."""
+
+    sslobject_class = _Handshake
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        made = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        assert isinstance(made, _Handshake)
+        made.incoming, made.outgoing = incoming, outgoing
+        return made
