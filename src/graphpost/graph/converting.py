@@ -1,7 +1,8 @@
-"""Conversions of large texts, in threads of their own: one at a time, and one of very large texts beside it.
+"""Conversions of large texts, by turns and in threads of their own.
 
-They hold the interpreter nearly all the time.  More of them at once would be done no sooner, and everybody else would wait
-for each of them, files that are read in threads included.  What is only somewhat large does not stand behind what takes seconds.
+One runs at a time, and one of very large texts beside it.  They hold the interpreter nearly all the
+time: more of them at once would be done no sooner, and everybody else would wait for each of them, files that are read in
+threads included.  What is only somewhat large does not stand behind what takes seconds.
 """
 
 from __future__ import annotations
