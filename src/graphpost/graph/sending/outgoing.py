@@ -15,7 +15,7 @@ from graphpost.graph.bodies.values import too_large
 from graphpost.graph.call import Call
 from graphpost.mail.address import parse_address_list
 from graphpost.mail.mailbox import Directory, Mailbox
-from graphpost.mail.message import Address, Message
+from graphpost.mail.message import Address, Message, marks_size
 from graphpost.mail.rights import SEND_AS, SEND_ON_BEHALF
 from graphpost.store.audit import Actor
 
@@ -69,12 +69,13 @@ def check_header_size(message: Message, limit: int) -> None:
     texts += [
         part for person in message.recipients + message.reply_to for part in (person.address, person.name)
     ]
-    texts += [
-        text
-        for row in message.extended
-        for text in ([row.value] if isinstance(row.value, str) else row.value)
-    ]
-    if sum(map(len, texts)) > limit:
+    if sum(map(len, texts)) + marks_size(message) > limit:
+        raise too_large()
+
+
+def check_marks_size(message: Message, limit: int) -> None:
+    """The same of extended properties and categories alone: those of a message are added to, request by request."""
+    if marks_size(message) > limit:
         raise too_large()
 
 
