@@ -59,7 +59,7 @@ GROUPS = {
         ("batch_in", "envelope", "render"),
         ("prefer", "queries", "receipting", "writing"),
         ("bodies", "conditions", "keys", "standing", "streaming"),
-        ("call", "html", "schema"),
+        ("call", "converting", "html", "schema"),
     ),
     "store": (
         ("databases", "directory", "notifications", "search"),
