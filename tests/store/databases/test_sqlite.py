@@ -270,6 +270,10 @@ PLANS: list[tuple[Callable[[Tx], object], str]] = [
         lambda tx: lookups.page(tx, state=0),
         "deliveries USING COVERING INDEX deliveries_queued (bucket=?)",
     ),
+    (
+        lambda tx: folders.children(tx, 7, 1),
+        "child USING INDEX folders_by_name (mailbox_id=? AND parent_id=? AND name_key>?)",
+    ),
     (lambda tx: deliveries.depth(tx), "deliveries USING COVERING INDEX deliveries_queued"),
 ]
 
