@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphpost.auditing.auditor import Auditor
-from graphpost.auth.throttle import Throttle
+from graphpost.auth.guesses import Guesses
 from graphpost.clock import Clock
 from graphpost.config import Config
 from graphpost.ids import Numbers
@@ -34,7 +34,7 @@ class Foundation:
     numbers: Numbers
     hostname: str  # ours, to other hosts
     auditor: Auditor | None
-    guesses: Throttle  # of passwords and the like, by whatever way
+    guesses: Guesses  # of passwords and the like, by whatever way
 
     def note(self, actor: Actor, status: int, code: str) -> None:
         """Tell the audit log, if there is one, of what concerns no mailbox."""
