@@ -11,6 +11,9 @@ from tests.delivery.post import NEVER, SETTINGS, claiming, furnish, settling
 from graphpost.clock import SECOND
 from graphpost.delivery.queue.leases import Leases
 from graphpost.errors import StoreError
+from graphpost.store.queue import deliveries, interventions
+from graphpost.store.queue.interventions import Tally
+from graphpost.store.queue.lookups import ANY
 
 pytestmark = pytest.mark.anyio
 
@@ -84,6 +87,21 @@ async def test_who_could_not_renew_in_time_does_so_before_it_claims(make_office:
         *(f"a{number}@one.test" for number in range(5)),
         "settled@one.test",
     ]
+
+
+async def test_what_people_do_finds_under_way_what_could_not_be_renewed(make_office: MakeOffice) -> None:
+    office = make_office()
+    await office.worker.start()
+    office.one.gate.clear()
+    await office.send("a@one.test")
+    await office.until(lambda: office.one.under_way == 1)
+    office.clock.jump_to(office.clock.now() + 601 * SECOND)
+    await office.worker.relinquish(lambda delivery: True)
+    [queued] = await office.queue()
+    key, bucket = (queued.message_id, queued.position), deliveries.bucket_of(queued.mailbox_id)
+    now = office.clock.now()
+    done = await office.store.write(lambda tx: interventions.act(tx, "retry", bucket, [key], ANY, now))
+    assert done == Tally(under_way=1)
 
 
 async def test_a_lease_that_was_taken_anew_is_not_forgotten_with_the_one_before(

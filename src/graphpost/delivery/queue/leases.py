@@ -85,13 +85,13 @@ class Leases:
 
     async def claim(self, asks: Sequence[Ask]) -> list[Found]:
         """What is due, for many destinations in one transaction."""
-        now = await self._sure()
+        now = await self.renew_late()
         until, owner = self.end(now), self.owner
         return await self._store.write(lambda tx: [_claim(tx, ask, now, until, owner) for ask in asks])
 
     async def claim_these(self, some: Sequence[Delivery]) -> list[Delivery]:
         """Those of some that are still due."""
-        now = await self._sure()
+        now = await self.renew_late()
         until, owner = self.end(now), self.owner
 
         def claim(tx: Tx) -> list[Delivery | None]:
@@ -120,8 +120,8 @@ class Leases:
             except Exception as error:  # there is time for another try before the leases end
                 self._log.problem("lease", error)
 
-    async def _sure(self) -> Instant:
-        """The present, at which none of our leases has ended."""
+    async def renew_late(self) -> Instant:
+        """The present, at which none of our leases has ended any more.  Raises StoreError."""
         now = self._clock.now()
         if not self._sure_from <= now < self._sure_until:
             await self._renew(now)
