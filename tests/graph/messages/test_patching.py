@@ -281,6 +281,10 @@ async def test_an_author_is_changed_to_an_own_address_only(study: Study) -> None
         ({"singleValueExtendedProperties": [{"id": "x", "value": "y"}]}, "ErrorInvalidExtendedProperty"),
         ({"subject": "s" * 300_000}, "ErrorMessageSizeExceeded"),
         ({"categories": ["c" * 300_000]}, "ErrorMessageSizeExceeded"),
+        (
+            {"from": {"emailAddress": {"address": ADELE.address, "name": "n" * 300_000}}},
+            "ErrorMessageSizeExceeded",
+        ),
         ({"categories": [f"{n}" for n in range(60_000)]}, "ErrorMessageSizeExceeded"),
     ],
 )

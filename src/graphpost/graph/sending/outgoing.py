@@ -66,9 +66,9 @@ def check_draft(party: Party, message: Message, header: bytes) -> Message:
 def check_header_size(message: Message, limit: int) -> None:
     """Raise when what stands in the header is longer than a header may be (§11), in characters."""
     texts = [message.subject, *(part for header in message.headers for part in (header.name, header.value))]
-    texts += [
-        part for person in message.recipients + message.reply_to for part in (person.address, person.name)
-    ]
+    people = [*message.recipients, *message.reply_to, message.from_, message.sender]
+    people += [person for each in message.mentions for person in (each.mentioned, each.created_by)]
+    texts += [part for person in people if person is not None for part in (person.address, person.name)]
     if sum(map(len, texts)) + marks_size(message) > limit:
         raise too_large()
 
