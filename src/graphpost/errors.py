@@ -4,6 +4,7 @@
     ├── ConfigurationError            one line that names the key; the command ends with status 2
     ├── StoreError                    the database or the disk did not do it; the client sees 503
     │   ├── StoreBusy                 somebody else holds it; trying again may help
+    │   ├── Unstorable                the database does not take these values; trying again hardly helps
     │   └── ContentLost               what was stored is gone; trying again does not help
     ├── MimeError                     bytes that are not a message
     └── GraphError(status, code, message)
@@ -47,6 +48,10 @@ class StoreError(GraphpostError):
 
 class StoreBusy(StoreError):
     """Somebody else holds what is needed; trying again may help."""
+
+
+class Unstorable(StoreError):
+    """The database works, and refuses what it was given."""
 
 
 class ContentLost(StoreError):

@@ -33,6 +33,7 @@ GROUPS = {
     "auth": (
         ("issuer", "verification"),
         ("key_watch", "signing_in"),
+        ("guesses",),
         ("access", "authority", "keys", "throttle"),
         ("key_files",),
         ("protocol",),
@@ -58,7 +59,7 @@ GROUPS = {
         ("batch_in", "envelope", "render"),
         ("prefer", "queries", "receipting", "writing"),
         ("bodies", "conditions", "keys", "standing", "streaming"),
-        ("call", "html", "schema"),
+        ("call", "converting", "html", "schema"),
     ),
     "store": (
         ("databases", "directory", "notifications", "search"),

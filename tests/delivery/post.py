@@ -33,7 +33,7 @@ from graphpost.delivery.responses.automatic import AutomaticMail
 from graphpost.delivery.responses.receipts import Receipts
 from graphpost.delivery.responses.reports import Reporter
 from graphpost.delivery.routing import CAPTURE, EXCEEDED, LOCAL, REJECT, UNKNOWN, Router, destination_key
-from graphpost.errors import StoreError
+from graphpost.errors import GraphpostError, StoreError
 from graphpost.graph.bodies.zones import instant_of
 from graphpost.ids import Numbers
 from graphpost.mail.dsn import Dsn
@@ -41,6 +41,7 @@ from graphpost.mail.mailbox import INBOX, Directory, Mailbox
 from graphpost.mail.message import Address, Body, Item, Message
 from graphpost.maillog import MailLog
 from graphpost.store import contents as stored
+from graphpost.store.audit import Actor
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.databases.sqlite import SqliteStore
 from graphpost.store.directory import accounts
@@ -156,8 +157,9 @@ def settling(fn: Callable[[Tx], Any]) -> StoreError | None:
 
 
 def claiming(fn: Callable[[Tx], Any]) -> StoreError | None:
-    """Lets a worker claim nothing more, as if its process hung."""
-    return StoreError("locked") if "Leases.claim." in getattr(fn, "__qualname__", "") else None
+    """Lets a worker claim nothing more nor keep what it has, as if its process hung."""
+    name = getattr(fn, "__qualname__", "")
+    return StoreError("locked") if "Leases.claim." in name or "Leases._renew." in name else None
 
 
 def accepting(fn: Callable[[Tx], Any]) -> StoreError | None:
@@ -186,6 +188,7 @@ class Office:
         self.blobs, self.clock, self.settings, self.owner = blobs, clock, settings, owner
         self.directory = Directory.of([ADELE, ALEX])
         self.numbers = Numbers(clock.now, node=owner)
+        self.refused: list[tuple[Actor, Mailbox, int, GraphpostError]] = []  # of what waited
         self.output = io.StringIO()
         self.log = MailLog(LogSettings(), self.output, clock.now)
         self.quotas = Quotas(self.store, AccountSettings(), clock, self.log)
@@ -267,6 +270,7 @@ class Office:
             check=check,
             clock=self.clock,
             log=self.log,
+            refused=lambda *of: self.refused.append(of),
         )
 
     async def send(

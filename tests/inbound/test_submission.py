@@ -9,9 +9,10 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.client import ADELE, ALEX
+from tests.client import ADELE, ALEX, eventually
 from tests.clients.relay import Relay, running_relay
 from tests.inbound.test_server import DOMAIN
 
@@ -144,6 +145,13 @@ def test_nobody_sends_as_somebody_else(place: Place) -> None:
             with pytest.raises(smtplib.SMTPDataError):
                 smtp.sendmail(ADELE, ["bob@far.test"], f"{header}Subject: Forged\r\n\r\nx\r\n")
     assert not [mail for mail in place.relay.delivered if mail.subject == "Forged"]
+    eventually(lambda: audited(place) == [(ADELE, 550, "5.7.1")] * 3 + [(ADELE, 553, "5.7.1")])
+
+
+def audited(place: Place) -> list[tuple[str, int, str]]:
+    """Who wanted to send as somebody else, the newest first."""
+    records = administer(place, "audit?action=SMTP+AUTH&failed=true")["records"]
+    return [(each["user"], each["status"], each["code"]) for each in records if each["status"] in (550, 553)]
 
 
 def test_a_copy_is_in_sent_items_and_local_mail_arrives(place: Place) -> None:
@@ -196,24 +204,31 @@ def test_a_submission_port_needs_tls(tmp_path: Path) -> None:
         pass
 
 
-def administer(place: Place, body: dict[str, object]) -> None:
+def administer(place: Place, what: str, body: dict[str, object] | None = None) -> Any:
     token = (place.server.config.data / "admin.token").read_text().strip()
     request = urllib.request.Request(
-        f"{place.server.url}/admin/mailboxes/{ADELE}",
-        json.dumps(body).encode(),
+        f"{place.server.url}/admin/{what}",
+        json.dumps(body).encode() if body else None,
         {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-        method="PATCH",
+        method="PATCH" if body else "GET",
     )
-    with urllib.request.urlopen(request, context=place.context):
-        pass
+    with urllib.request.urlopen(request, context=place.context) as answer:
+        return json.load(answer)
 
 
-def test_who_is_disabled_sends_no_more_over_an_open_connection(place: Place) -> None:
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_who_is_disabled_sends_no_more_over_an_open_connection(place: Place, when: str) -> None:
+    refused = (530, b"5.7.0 Authentication required")
     with place.connect() as smtp:
         smtp.sendmail(ADELE, ["bob@far.test"], LETTER % "Before")
-        administer(place, {"enabled": False})
+        if when == "meanwhile":
+            smtp.mail(ADELE)
+            smtp.rcpt("bob@far.test")
+        administer(place, f"mailboxes/{ADELE}", {"enabled": False})
         try:
-            assert smtp.mail(ADELE) == (530, b"5.7.0 Authentication required")
+            if when == "meanwhile":
+                assert smtp.data(LETTER % "Meanwhile") == refused
+            assert smtp.mail(ADELE) == refused
         finally:
-            administer(place, {"enabled": True})
+            administer(place, f"mailboxes/{ADELE}", {"enabled": True})
         assert smtp.mail(ADELE)[0] == 530

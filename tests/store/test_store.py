@@ -101,7 +101,7 @@ async def test_wrong_sql_and_broken_rules_are_store_errors_of_their_function_alo
         store.write(adding(3)),
     ]
     results = await asyncio.gather(*map(caught, writes))
-    assert [type(result).__name__ for result in results] == ["int", "StoreError", "StoreError", "int"]
+    assert [type(result).__name__ for result in results] == ["int", "StoreError", "Unstorable", "int"]
     assert await stored(store) == [1, 2, 3]
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from anyio.lowlevel import checkpoint
@@ -64,6 +67,44 @@ async def test_a_slow_peer_is_waited_for(smtp_peer: MakePeer, courier: MakeCouri
         gate.open()
     [outcome] = await delivery
     assert isinstance(outcome, Delivered)
+
+
+async def test_an_address_that_swallows_everything_leaves_the_next_its_time(
+    smtp_peer: MakePeer, courier: MakeCourier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host with an IPv6 address that leads nowhere, say."""
+    peer, asked = smtp_peer(), asyncio.Event()
+
+    async def look_up(host: str, port: int, **hints: Any) -> list[tuple[Any, ...]]:
+        asked.set()
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in ("127.0.0.2", "127.0.0.1")
+        ]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    with swallowing("127.0.0.2", peer.port):
+        delivery = asyncio.create_task(courier(peer.port, host="mx.test", tls="none").deliver(envelope()))
+        await asked.wait()
+        await checkpoint()
+        assert peer.connections == 0
+        let_pass(31)
+        [outcome] = await delivery
+    assert isinstance(outcome, Delivered)
+
+
+@contextlib.contextmanager
+def swallowing(host: str, port: int) -> Iterator[None]:
+    """Have a port neither take nor refuse a connection: those that wait to be accepted are too many."""
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind((host, port))
+        listening.listen(0)
+        for _ in range(2):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex((host, port))
+        yield
 
 
 async def test_a_peer_that_stops_reading_is_given_up(smtp_peer: MakePeer, courier: MakeCourier) -> None:

@@ -6,7 +6,6 @@ there.  Ids depend on how they were asked for (Prefer: IdType), bodies too; both
 
 from __future__ import annotations
 
-import asyncio
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any, Final, TypeVar
 from graphpost.clock import Instant, to_text
 from graphpost.graph.bodies.zones import zone_named
 from graphpost.graph.call import Call
+from graphpost.graph.converting import converted
 from graphpost.graph.html import body_value
 from graphpost.graph.prefer import Preferences, read_preferences
 from graphpost.graph.schema import MESSAGE, Kind, Property, Shown
@@ -100,8 +100,8 @@ def message_entity(item: Item, fields: Fields, view: View) -> dict[str, Any]:
 async def rendered(items: Iterable[Item], fields: Fields, render: Callable[[], T]) -> T:
     """`render()`, in a thread when it will sanitise much HTML of these items."""
     shown = sum(name in _BODIES for name, _ in fields)
-    if shown and shown * sum(_markup(item) for item in items) > IN_THREAD:
-        return await asyncio.to_thread(render)
+    if shown and (size := shown * sum(_markup(item) for item in items)) > IN_THREAD:
+        return await converted(render, size)
     return render()
 
 

@@ -92,7 +92,7 @@ async def _taken(talk: Talk, letter: Letter, spool: Spool) -> list[Reply]:
     """Have it filed, or sent for who signed in; the reply for each recipient."""
     house = talk.house
     if talk.user is not None and house.desk is not None:
-        return [await house.desk.take(letter, spool, talk.user)]
+        return [await house.desk.take(letter, spool, talk.check_user())]
     given = await house.reception.take(letter, spool, apart=talk.is_lmtp)
     return [given[taker.mailbox.mailbox_id] for taker in letter.takers]
 

@@ -16,7 +16,7 @@ from graphpost.inbound.commands import Mail
 from graphpost.inbound.connection import Connection
 from graphpost.inbound.gate import Gate
 from graphpost.inbound.reception import Reception, Taker
-from graphpost.inbound.replies import Reply
+from graphpost.inbound.replies import Reply, refusal
 from graphpost.inbound.submission import Desk
 from graphpost.inbound.trace import Peer
 from graphpost.inbound.transfer import Transfer
@@ -94,6 +94,15 @@ class Talk:
         """How many octets a message may have."""
         settings = self.house.settings
         return settings.submission_bytes if self.kind == "submission" else settings.message_bytes
+
+    def check_user(self) -> Mailbox:
+        """Who signed in, as they are now: things change while somebody is connected.  Raises Refusal when nobody is."""
+        if self.user is not None:
+            found = self.house.directory().by_id.get(self.user.mailbox_id)
+            self.user = found if found is not None and found.can_sign_in else None
+        if self.user is None:
+            raise refusal(530, "5.7.0", "Authentication required", "authentication")
+        return self.user
 
     def say(self, reply: Reply) -> None:
         self.connection.say(reply)

@@ -117,6 +117,8 @@ class Session:
             error.reason,
             talk.transaction.mail.sender if talk.transaction else "",
         )
+        if talk.user is not None and talk.house.signing_in is not None and error.reason == "sender":
+            talk.house.signing_in.refused(talk.user, talk.address, said.code, said.status)
         self._errors += said.code >= 500
         if error.ends:
             talk.is_over = True

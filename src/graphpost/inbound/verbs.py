@@ -124,12 +124,8 @@ def _check_user(talk: Talk, sender: str) -> None:
     """On the submission port: somebody has signed in, and the sender is that mailbox's own, or nobody."""
     if talk.kind != "submission":
         return
-    if talk.user is not None:  # things change while somebody is connected
-        found = talk.house.directory().by_id.get(talk.user.mailbox_id)
-        talk.user = found if found is not None and found.can_sign_in else None
-    if talk.user is None:
-        raise refusal(530, "5.7.0", "Authentication required", "authentication")
-    if sender and not talk.user.owns(sender):
+    user = talk.check_user()
+    if sender and not user.owns(sender):
         raise refusal(553, "5.7.1", f"<{sender}>: you may not send as this", "sender")
 
 

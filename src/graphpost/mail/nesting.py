@@ -19,11 +19,12 @@ TAG: Final = 4096  # characters of one tag without its quoted values: attributes
 REPEATED: Final = 16 * 1024 * 1024  # characters of tags that a parser may have to write again
 
 _SPACE: Final = r"[\t\n\f\r ]"
-_MARK: Final = re.compile(r"<[a-zA-Z/!?]")
-_TAG: Final = re.compile(
-    r"<(/?)([a-zA-Z][^\t\n\f\r />]*+)"
+# A tag, or what may be other markup.
+_MARK: Final = re.compile(
+    r"<(?:(/?)([a-zA-Z][^\t\n\f\r />]*+)"
     rf"((?>(?:{_SPACE}|/|[^\t\n\f\r />][^\t\n\f\r />=]*+"
     rf"(?>{_SPACE}*+=(?:{_SPACE}*+(?:\"[^\"]*+\"|'[^']*+'|[^\t\n\f\r >\"'][^\t\n\f\r >]*+|(?=>)))|))*))>"
+    r"|(?=[a-zA-Z/!?]))"
 )
 _QUOTED: Final = re.compile(r"\"[^\"]*+\"|'[^']*+'")
 _COMMENT_END: Final = re.compile(r"--!?>")
@@ -100,20 +101,21 @@ def is_tame(html: str) -> bool:
     opened: list[str] = []  # elements, and after each the flat ones right in it
     lengths: dict[str, list[int]] = {}  # of the tags of open formatting elements
     depth = position = repeated = work = 0
-    while mark := _MARK.search(html, position):
-        start = mark.start()
-        tag = _TAG.match(html, start)
-        if tag is None:
-            position = _after_odd(html, start)
+    while tag := _MARK.search(html, position):
+        closing, name, attributes = tag.groups()
+        if name is None:
+            position = _after_odd(html, tag.start())
             continue
-        name, position = tag[2].lower(), tag.end()
-        if name in _WILD or (len(tag[3]) > TAG and len(_QUOTED.sub("", tag[3])) > TAG):
+        name, position = name.lower(), tag.end()
+        if name in _WILD or (len(attributes) > TAG and len(_QUOTED.sub("", attributes)) > TAG):
             return False
-        if tag[1]:
+        if closing:
             if _close(opened, name):
                 depth -= 1
                 if name in _FORMATTING:
                     repeated -= lengths[name].pop()
+        elif name in _VOID:
+            pass
         elif name in _RAW:
             end = _RAW[name].search(html, position)
             after = end.start() if end else len(html)
@@ -122,12 +124,13 @@ def is_tame(html: str) -> bool:
             position = after
         elif name in _FLAT:
             _open_flat(opened, name)
-        elif name not in _VOID:
+        else:
             opened.append(name)
             depth += 1
             if name in _FORMATTING:
-                lengths.setdefault(name, []).append(position - start)
-                repeated += position - start
+                length = position - tag.start()
+                lengths.setdefault(name, []).append(length)
+                repeated += length
             if depth > DEPTH:
                 return False
         work += repeated
@@ -147,18 +150,21 @@ def _open_flat(opened: list[str], name: str) -> None:
     opened.append(name)
 
 
-def _close(opened: list[str], name: str) -> int:
-    """Take out what a closing tag surely closes; how many elements, not counting flat ones."""
+def _close(opened: list[str], name: str) -> bool:
+    """Take out what a closing tag surely closes; whether that was an element that is not flat."""
+    if opened and opened[-1] == name:
+        opened.pop()
+        return name not in _FLAT
     at = len(opened) - 1
     while at >= 0 and opened[at] in _FLAT and opened[at] != name and (name in _BLOCKS or name in _FLAT):
         at -= 1
     if at < 0 or opened[at] != name:
-        return 0
+        return False
     if name in _FLAT:
         del opened[at]
-        return 0
+        return False
     del opened[at:]
-    return 1
+    return True
 
 
 def _after_odd(html: str, start: int) -> int:

@@ -17,8 +17,10 @@ PREVIEW_LENGTH: Final = 255
 _PREVIEWED: Final = 262_144  # characters of HTML that a preview looks at
 RULE: Final = "_" * 32
 
-_TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*+)([^>\"']*+(?:(?:\"[^\"]*+\"|'[^']*+')[^>\"']*+)*)>")
-_LENIENT_TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*+)([^>]*+)>")
+# A tag, or what may be other markup; any other `<` is text.
+_MARK: Final = r"<(?:(/?)([a-zA-Z][a-zA-Z0-9:-]*+)({})>|(?=[a-zA-Z/!?]))"
+_STRICT: Final = re.compile(_MARK.format(r"[^>\"']*+(?:(?:\"[^\"]*+\"|'[^']*+')[^>\"']*+)*"))
+_LENIENT: Final = re.compile(_MARK.format(r"[^>]*+"))
 _ATTRIBUTE: Final = re.compile(
     r"""\b(href|alt)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""", re.IGNORECASE
 )
@@ -82,45 +84,42 @@ class _Writer:
         self.space = False  # owed before the next text on this line
         self.preformatted = 0
         self.links: list[tuple[str, int]] = []  # target, and where its text begins in `out`
-        self.tag = _TAG
+        self.mark = _STRICT
 
     def read(self, html: str) -> str:
         position, end = 0, len(html)
         while position < end and (self.limit < 0 or self.length < self.limit):
-            start = html.find("<", position)
-            if start < 0:
+            mark = self.mark.search(html, position)
+            if mark is None:
                 self._text(html[position:])
                 break
+            start = mark.start()
             if start > position:
                 self._text(html[position:start])
-            position = self._markup(html, start)
+            name = mark[2]
+            if name is None:
+                position = self._odd_markup(html, start)
+            elif (name := name.lower()) in _MEANINGFUL:
+                position = self._markup(html, mark, name)
+            else:
+                position = mark.end()
         return "".join(self.out)
 
-    def _markup(self, html: str, start: int) -> int:
-        """Deal with what begins with `<` and say where to go on."""
-        match = self.tag.match(html, start)
-        if match is None:
-            return self._odd_markup(html, start)
-        name = match[2].lower()
-        if name in _MEANINGFUL:
-            closing = match[1] == "/"
-            skipped = None if closing else _SKIPPED.get(name)
-            if skipped is not None:
-                end = skipped.search(html, match.end())
-                return len(html) if end is None else end.end()
-            self._element(name, closing, match[3])
-        return match.end()
+    def _markup(self, html: str, tag: re.Match[str], name: str) -> int:
+        """Deal with a tag and say where to go on."""
+        closing = tag[1] == "/"
+        if name in _SKIPPED and not closing:
+            end = _SKIPPED[name].search(html, tag.end())
+            return len(html) if end is None else end.end()
+        self._element(name, closing, tag[3])
+        return tag.end()
 
     def _odd_markup(self, html: str, start: int) -> int:
-        following = html[start + 1 : start + 2]
         if html.startswith("<!--", start):
             end = html.find("-->", start + 4)
             return len(html) if end < 0 else end + 3
-        if not (following in ("!", "?", "/") or (following.isascii() and following.isalpha())):
-            self._text("<")
-            return start + 1
-        if following.isalpha() and self.tag is _TAG:
-            self.tag = _LENIENT_TAG  # a quote is never closed: from here on tags end at the first `>`
+        if html[start + 1].isalpha() and self.mark is _STRICT:
+            self.mark = _LENIENT  # a quote is never closed: from here on tags end at the first `>`
             return start
         end = html.find(">", start)
         if end < 0:

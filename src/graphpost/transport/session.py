@@ -20,6 +20,8 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from ipaddress import ip_address
+from typing import Final
 
 from msgspec import Struct, structs
 
@@ -31,6 +33,8 @@ from graphpost.transport.sasl import BY_PASSWORD, BY_TOKEN, auth_lines, choose, 
 from graphpost.transport.security import Security, client_context
 from graphpost.transport.tokens import TokenError, TokenSource
 from graphpost.transport.wire import Extensions, command, one_line, parse_extensions
+
+ADDRESSES: Final = 5  # of a host that are tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,27 @@ def _is_optional(target: SmtpTarget) -> bool:
     return target.tls == "opportunistic" and not target.implicit_tls and not target.username
 
 
+async def _addresses(target: SmtpTarget) -> list[str]:
+    """Where it is, in the order of RFC 6724; of the family of our own address, where that is given."""
+    if target.address or _is_address(target.host):
+        return [target.address or target.host]
+    source = target.source
+    family = socket.AF_UNSPEC if not source else socket.AF_INET6 if ":" in source else socket.AF_INET
+    async with asyncio.timeout(target.connect_seconds):
+        found = await asyncio.get_running_loop().getaddrinfo(
+            target.host, target.port, family=family, type=socket.SOCK_STREAM
+        )
+    return list(dict.fromkeys(str(where[0]) for *_, where in found))[:ADDRESSES]
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 class _Opening:
     """One attempt; `phase` says how far it came.  Without a context TLS is not started."""
 
@@ -170,13 +195,25 @@ class _Opening:
             self._connection.abort()
 
     async def _connect(self) -> Connection:
+        """To the first address that answers, each having its time; what the last one says is raised."""
+        *others, last = await _addresses(self._target)
+        for address in others:
+            try:
+                return await self._connect_to(address)
+            except ssl.SSLError:
+                raise
+            except OSError:
+                continue
+        return await self._connect_to(last)
+
+    async def _connect_to(self, address: str) -> Connection:
         target = self._target
         loop = asyncio.get_running_loop()
         implicit = target.implicit_tls
         async with asyncio.timeout(target.connect_seconds):
             _, connection = await loop.create_connection(
                 lambda: Connection(loop, self._when_lost),
-                target.address or target.host,
+                address,
                 target.port,
                 local_addr=(target.source, 0) if target.source else None,
                 ssl=self._context if implicit else None,

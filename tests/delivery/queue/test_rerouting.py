@@ -1,12 +1,15 @@
 """Mail queued for a destination that the settings no longer know."""
 
+from collections.abc import Callable
+
 import pytest
 from tests.delivery.conftest import MakeOffice
-from tests.delivery.post import ADELE, ALEX, DEAD, LATER, ONE, TWO, YES, Office
+from tests.delivery.post import ADELE, ALEX, DEAD, LATER, ONE, ROUTES, TWO, YES, Office
 from tests.store.made import delivery as made
 
 from graphpost.config import RouteSettings
 from graphpost.delivery.queue.rerouting import divided
+from graphpost.errors import StoreError
 from graphpost.mail.mailbox import Directory
 from graphpost.store.mailbox import messages
 from graphpost.store.queue import deliveries, destinations, rerouting
@@ -172,3 +175,23 @@ async def test_a_delivery_that_is_not_ours_any_more_is_left_alone(
     assert not await in_place(office, stale, values["owner"], "x", "y")
     assert [(d.destination, d.state) for d in await office.queue()] == [("d", QUEUED)]
     assert claimed.attempts == 1
+
+
+async def test_what_cannot_be_rerouted_at_the_moment_keeps_nothing_else_back(make_office: MakeOffice) -> None:
+    """Both were claimed together."""
+    old = make_office(routes=(RouteSettings(domains=["two.test"], to="smtp://old.test:25"), *ROUTES))
+    await old.send("a@one.test")
+    await old.send("b@two.test")
+    office = make_office()
+    office.store.breaks = rerouting_once()
+    await office.worker.start()
+    await office.until_done(2)
+    assert (office.one.addresses, office.two.addresses) == (["a@one.test"], ["b@two.test"])
+    assert office.store.broke == 1
+    assert [lane.held for lane in office.worker._lanes] == [0] * len(office.worker._lanes)
+
+
+def rerouting_once() -> Callable[[object], StoreError | None]:
+    """Breaks the first time that something is moved."""
+    left = [StoreError("the disk is full")]
+    return lambda fn: left.pop() if left and "Rerouter.reroute." in getattr(fn, "__qualname__", "") else None

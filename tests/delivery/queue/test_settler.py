@@ -1,10 +1,12 @@
 """Conclusions that cannot be written: kept, set aside, and nothing is sent again."""
 
+import inspect
 from collections.abc import Callable
 
 import pytest
 from tests.delivery.post import ALEX, NEVER, Office, settling
 
+from graphpost.errors import Unstorable
 from graphpost.store.queue.deliveries import HELD
 
 pytestmark = pytest.mark.anyio
@@ -60,3 +62,30 @@ async def test_a_local_message_that_cannot_be_stored_is_set_aside(office: Office
     ((recipient,),) = [d.recipients for d in await office.queue()]
     assert recipient.state == "queued"
     assert await office.inbox(ALEX) == []
+
+
+async def test_what_the_store_refuses_holds_up_no_others(office: Office) -> None:
+    """However often it is tried: its report is left out, and what became of its delivery counts."""
+    office.one.says(NEVER)
+    office.store.breaks = refusing
+    await office.send(*(f"{name}@one.test" for name in ("a", "b")))
+    await office.send("poison@one.test")
+    await office.send("c@one.test", "d@two.test")
+    await office.until_done(4)
+    assert len(office.one.taken) == 3
+    told = [await office.bytes_of(item) for item in await office.inbox()]
+    assert len(told) == 2
+    assert not any(b"poison" in text for text in told)
+    assert "problem where=settle" in office.said()
+
+
+def refusing(fn: Callable[[object], object]) -> Exception | None:
+    """Refuses reports on one address."""
+    if fn.__module__ != "graphpost.delivery.queue.settler":
+        return None
+    batch = inspect.getclosurevars(fn).nonlocals["batch"]
+    is_refused = any(
+        attempt.filings and attempt.conclusion.delivery.recipients[0].address == "poison@one.test"
+        for attempt, _ in batch
+    )
+    return Unstorable("it is too long for an index") if is_refused else None

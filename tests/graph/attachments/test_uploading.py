@@ -17,7 +17,7 @@ from tests.store.made import item, upload
 from graphpost.clock import SECOND
 from graphpost.config import AccountSettings, LimitSettings
 from graphpost.delivery.quotas import Quotas
-from graphpost.errors import GraphError, InsufficientStorage, NotFound, Unavailable
+from graphpost.errors import GraphError, InsufficientStorage, NotFound, Unauthenticated, Unavailable
 from graphpost.graph.attachments.uploading import Uploads
 from graphpost.graph.attachments.uploads import Place
 from graphpost.graph.call import Reply, Request, Services
@@ -274,6 +274,24 @@ async def test_who_opened_it_must_still_be_one_who_may(
         await node.handle(asked("GET", PLACE, {}), body(b"", None))
     told = [(actor.client_id, actor.action, record["status"]) for actor, record in building.told]
     assert told == [(requester.client_id, f"{method} upload", wanted) for method in ("PUT", "GET")]
+
+
+async def test_who_may_no_more_when_the_last_slice_has_come_attaches_nothing(building: Building) -> None:
+    await open_again(building, Requester("user", "t", ADELE.object_id, APP.client_id))
+    able = msgspec.structs.replace(APP, delegated_permissions=("Mail.ReadWrite",))
+    building.directory = Directory.of([ADELE], [able])
+    gate = Gate()
+    sending = asyncio.create_task(put(building.node(), 0, b"0123456789", gate))
+    await gate.reached.wait()
+    building.directory = Directory.of([msgspec.structs.replace(ADELE, enabled=False)], [able])
+    gate.go.set()
+    with pytest.raises(Unauthenticated):
+        await sending
+    building.directory = Directory.of([ADELE], [able])
+    found = await building.store.read(lambda tx: messages.get(tx, ADELE.mailbox_id, 1))
+    assert found is not None
+    assert found.message.attachments == ()
+    assert (await put(building.node(), 0, b"0123456789")).status == 201  # it is all there
 
 
 async def test_what_is_finished_has_to_fit_into_the_mailbox_as_it_is_then(building: Building) -> None:

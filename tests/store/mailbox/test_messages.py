@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,6 +77,15 @@ async def test_columns_are_folded_copies(store: Store) -> None:
     )
     row = await store.read(lambda tx: tx.one(sql))
     assert row == ("strasse " + "ss" * 247, "\x1fred\x1fbig deal\x1f", 0, 0, 1, "a@b.test", "änne", 0)
+
+
+async def test_an_address_of_any_length_can_be_stored(store: Store) -> None:
+    """A stranger writes it, and an index has it, whose entries PostgreSQL bounds."""
+    chance = random.Random(5)  # what repeats itself would be packed
+    long = "".join(chr(chance.randrange(0x390, 0x3C0)) for _ in range(9000))
+    box = item(from_=Address(f"{long}@x.test", long), sender=Address(f"{long}@x.test", long))
+    await store.write(lambda tx: messages.add(tx, box))
+    assert await store.read(lambda tx: messages.get(tx, box.mailbox_id, box.message_id)) == box
 
 
 async def page(store: Store, **how: object) -> list[int]:

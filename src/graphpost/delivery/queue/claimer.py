@@ -173,10 +173,18 @@ class Claimer:
                 mine += one.deliveries
             elif one.deliveries:
                 self._lanes.let_go(lane, len(one.deliveries))
-                await self._rerouter.reroute(one.deliveries, self._clock.now())
-                self.look_now()
+                await self._reroute(one.deliveries)
         for job in await self._read(mine):
             self._take(job)
+
+    async def _reroute(self, claimed: list[Delivery]) -> None:
+        try:
+            await self._rerouter.reroute(claimed, self._clock.now())
+        except Exception as error:  # what was claimed with it is to be attempted all the same
+            self._log.problem("queue", error)
+            await self._leases.give_back(claimed)
+        else:
+            self.look_now()
 
     async def _read(self, claimed: list[Delivery]) -> list[Job]:
         """The deliveries with their messages, or without when one is unreadable: its own attempt finds out."""

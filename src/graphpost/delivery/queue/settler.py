@@ -1,7 +1,7 @@
 """The settler: writes attempts' conclusions, many in one transaction.
 
 It never forgets a conclusion: when the store cannot write, the conclusions wait and are tried again, because losing
-one means delivering its message twice.
+one means delivering its message twice.  What the store refuses holds up no others: its filings are left out at last.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from graphpost.delivery.filing import Filing
 from graphpost.delivery.queue.attempt import Attempt
 from graphpost.delivery.routing import LOCAL
 from graphpost.delivery.settle import Conclusion, apply, unfiled
-from graphpost.errors import StoreError
+from graphpost.errors import StoreError, Unstorable
 from graphpost.maillog import MailLog
 from graphpost.store.queue.deliveries import Delivery
 from graphpost.store.store import Store
 
 BEHIND: Final = 4000
 RETRY_SECONDS: Final = 1.0
+TRIES: Final = 3  # of what the store refuses
 
 Entry = tuple[Attempt, Callable[[], object]]
 
@@ -88,29 +89,40 @@ class Settler:
                 await self._write(batch)
             self._idle.set()
 
-    async def _write(self, batch: list[Entry]) -> None:
+    async def _write(self, batch: list[Entry], tries: int = TRIES) -> None:
         try:
             ours = await self._store.write(lambda tx: apply(tx, _concluded(batch), self._owner))
-        except StoreError as error:
-            self._log.problem("settle", error)
-            await self._clock.sleep(RETRY_SECONDS)
-            self._waiting = batch + self._waiting
-            return
         except Exception as error:
-            if len(batch) > 1:
-                for entry in batch:
-                    await self._write([entry])
-                return
-            self._log.problem("settle", error)
-            await self._write_without_filings(batch[0])
+            await self._write_later(batch, error, tries)
             return
         for attempt, when_written in batch:
             when_written()
             delivery = attempt.conclusion.delivery
             if (delivery.message_id, delivery.position) in ours:
-                attempt.say(self._log)
-                for observer in self._observers:
-                    observer(attempt.conclusion)
+                self._tell(attempt)
+
+    def _tell(self, attempt: Attempt) -> None:
+        try:
+            attempt.say(self._log)
+            for observer in self._observers:
+                observer(attempt.conclusion)
+        except Exception as error:  # it is written, and others are to be
+            self._log.problem("settle", error)
+
+    async def _write_later(self, batch: list[Entry], error: Exception, tries: int) -> None:
+        is_refused = not isinstance(error, StoreError) or isinstance(error, Unstorable)
+        if is_refused and len(batch) > 1:  # perhaps one of them
+            for entry in batch:
+                await self._write([entry])
+            return
+        self._log.problem("settle", error)
+        if not is_refused:
+            await self._clock.sleep(RETRY_SECONDS)
+            self._waiting = batch + self._waiting
+        elif isinstance(error, Unstorable) and tries > 1:  # somebody may have added the same at this moment
+            await self._write(batch, tries - 1)
+        else:
+            await self._write_without_filings(batch[0])
 
     async def _write_without_filings(self, entry: Entry) -> None:
         """Something of it cannot be stored.  What became of the delivery counts: it must not go out again."""

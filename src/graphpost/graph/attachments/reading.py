@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from functools import partial
 from typing import Any, Final
@@ -11,6 +10,7 @@ from urllib.parse import quote
 from graphpost.errors import MethodNotAllowed, NotFound
 from graphpost.graph.attachments.attached import ATTACHMENT, AttachmentForm, Stored
 from graphpost.graph.call import Call, Reply
+from graphpost.graph.converting import converted
 from graphpost.graph.envelope import context, keyed, page, user_context
 from graphpost.graph.keys import attachment_number, attachment_of, folder_key, item_at, message_key
 from graphpost.graph.prefer import read_preferences
@@ -87,7 +87,7 @@ async def _entities(
     def write() -> list[dict[str, Any]]:
         return [form.entity(item, each, stored) for each in chosen]
 
-    return await asyncio.to_thread(write) if form.with_item else write()
+    return await converted(write, sum(each.size for each in chosen)) if form.with_item else write()
 
 
 def _form(call: Call, options: Options) -> AttachmentForm:

@@ -118,6 +118,7 @@ class Uploads:
             upload, received = await self._take(place, span, body)
             if not upload.sha256:
                 return Reply(200, progress(upload, received))
+            self._check_standing(upload)  # the slice may have taken its time
             upload = await self._attached(upload)
         return Reply(201, headers={"Location": await self._location(request, place, upload)})
 

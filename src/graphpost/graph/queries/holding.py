@@ -7,7 +7,6 @@ none before it is no longer light; nobody waits, and clients that read slowly ta
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from functools import partial
@@ -17,6 +16,7 @@ import msgspec
 
 from graphpost.delivery.queue.share import Share
 from graphpost.graph.call import LIGHT, Call, Reply
+from graphpost.graph.converting import converted
 from graphpost.graph.streaming import JSON_TYPE, Embedded
 from graphpost.mail.message import Item
 from graphpost.store.store import Tx
@@ -96,7 +96,7 @@ async def large_reply(
 ) -> Reply:
     """A page as a reply that is streamed; `entities` are made, and taken out, one by one in a thread."""
     opening = _encode({**envelope, "value": []})[:-2]
-    blocks = await asyncio.to_thread(_written, opening, entities)
+    blocks = await converted(lambda: _written(opening, entities), held.size)
     held.shrink(sum(map(len, blocks)))
     return Reply(body=_stream(blocks, embedded, held), content_type=JSON_TYPE, headers=headers)
 

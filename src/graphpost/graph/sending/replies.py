@@ -6,7 +6,6 @@ in MIME.  A body of the message's own takes the place of comment and quote.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -23,6 +22,7 @@ from graphpost.graph.bodies.reading import Reading
 from graphpost.graph.bodies.recipients import check_recipients, read_recipients
 from graphpost.graph.bodies.values import fold, read_object, read_string, too_large
 from graphpost.graph.call import Call, Reply
+from graphpost.graph.converting import converted
 from graphpost.graph.keys import folder_key, item_at, message_key
 from graphpost.graph.prefer import time_zone_asked
 from graphpost.graph.render import IN_THREAD
@@ -116,8 +116,9 @@ async def _answer(call: Call, manner: Manner, *, sends: bool) -> Answer:
     key, folder = message_key(call), folder_key(call)
     item = await call.services.store.read(lambda tx: item_at(tx, call.box, key, folder))
     read = partial(_from_mime if _is_mime(call) else _from_json, call, manner, item, sends=sends)
-    if len(call.body) > LARGE or len(item.message.body.content) > IN_THREAD:
-        return await asyncio.to_thread(read)
+    quoted = len(item.message.body.content)
+    if len(call.body) > LARGE or quoted > IN_THREAD:
+        return await converted(read, len(call.body) + quoted)
     return read()
 
 

@@ -29,7 +29,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8BinaryDumper
 from psycopg.types.string import StrBinaryDumper
 
-from graphpost.errors import StoreBusy, StoreError
+from graphpost.errors import StoreBusy, StoreError, Unstorable
 from graphpost.store.databases import migrate
 from graphpost.store.databases.commits import ConnectionLostError, run_jobs
 from graphpost.store.databases.numbering import postgres_base
@@ -68,6 +68,7 @@ _ENDED: Final = (  # what a server says before it hangs up
     psycopg.errors.CannotConnectNow,
     psycopg.errors.IdleInTransactionSessionTimeout,
 )
+_REFUSED: Final = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
 _PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -282,6 +283,8 @@ class PostgresSession:
             return StoreBusy("somebody else changed the same rows")
         if isinstance(error, psycopg.errors.DiskFull):
             return StoreError("the disk is full")
+        if isinstance(error, _REFUSED):
+            return Unstorable(f"the database refused it: {error.diag.message_primary or error}")
         return StoreError(f"the database failed: {error.diag.message_primary or error}")
 
 

@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 
 import apsw
 
-from graphpost.errors import StoreBusy, StoreError
+from graphpost.errors import StoreBusy, StoreError, Unstorable
 from graphpost.files import make_directory, open_made
 from graphpost.store.databases import migrate
 from graphpost.store.databases.commits import run_jobs
@@ -238,4 +238,6 @@ def _translated(error: apsw.Error) -> StoreError:
         return StoreError("the disk is full")
     if isinstance(error, (apsw.BusyError, apsw.LockedError)):
         return StoreBusy("the database is locked")
+    if isinstance(error, (apsw.ConstraintError, apsw.TooBigError, apsw.MismatchError)):
+        return Unstorable(f"the database refused it: {error}")
     return StoreError(f"the database failed: {error}")

@@ -1,7 +1,7 @@
 """Messages as rows: the document, and copies of what is filtered and sorted by.
 
 The document (MessagePack of `Message`) is the truth.  The text columns are casefolded copies, `subject` cut to 255
-characters, `categories` between unit separators; enumerations are their position (`IMPORTANCE`, …); booleans 0 and 1.
+characters, `from_address` to INDEXED (what PostgreSQL has in an index is 2704 bytes at most), `categories` between unit separators; enumerations are their position (`IMPORTANCE`, …); booleans 0 and 1.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from graphpost.store.store import Row
 IMPORTANCE: Final = MappingProxyType({"low": 0, "normal": 1, "high": 2})
 INFERENCE: Final = MappingProxyType({"focused": 0, "other": 1})
 FLAG_STATUS: Final = MappingProxyType({"notFlagged": 0, "complete": 1, "flagged": 2})
+INDEXED: Final = 400
 SEPARATOR: Final = "\x1f"
 COLUMNS: Final = (
     "mailbox_id",
@@ -79,7 +80,7 @@ def row_of(item: Item) -> tuple[Any, ...]:
         FLAG_STATUS[message.flag.status],
         item.size,
         _folded(message.subject[:255]),
-        _folded(from_.address) if from_ else "",
+        _folded(from_.address[:INDEXED]) if from_ else "",
         _folded(from_.name) if from_ else "",
         _folded(sender.address) if sender else "",
         _folded(message.internet_message_id),
