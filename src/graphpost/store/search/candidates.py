@@ -49,16 +49,20 @@ def candidates(
     sought: Sought,
     progress: Progress | None,
     newer: Sequence[int],
-) -> Ids:
-    """Every message that is meant is among them, and others.  `newer` are ascending: what is behind the index's mark."""
+) -> tuple[Ids, Condition | None]:
+    """Every message that is meant is among them, and others; and what the columns of those have that may be meant.
+
+    `newer` are ascending: what is behind the index's mark.
+    """
     found = None if progress is None else _plan(tx, mailbox_id, sought)
     where = _possible(sought)
     if progress is None or found is None:
-        return _Stored(tx, mailbox_id, folder_id, 0, where)
+        return _Stored(tx, mailbox_id, folder_id, 0, where), None
     parts: list[Ids] = [found, _Listed(newer)]
     if progress.built_to < words.HIGHEST:
         parts.append(_Stored(tx, mailbox_id, folder_id, progress.built_to, where))
-    return _Either(parts)
+    place = [] if folder_id is None else [("(folder_id = ?)", (folder_id,))]
+    return _Either(parts), _joined(" AND ", [*place, *([where] if where is not None else [])])
 
 
 def _possible(sought: Sought) -> Condition | None:
