@@ -33,6 +33,7 @@ GROUPS = {
     "auth": (
         ("issuer", "verification"),
         ("key_watch", "signing_in"),
+        ("guesses",),
         ("access", "authority", "keys", "throttle"),
         ("key_files",),
         ("protocol",),

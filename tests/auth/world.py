@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from graphpost.auth.guesses import Guesses
 from graphpost.auth.issuer.issuer import Issuer, IssuerReply, IssuerRequest
 from graphpost.auth.keys import SigningKeys
-from graphpost.auth.throttle import Throttle
 from graphpost.auth.verification.tokens import TokenVerifier, own_issuer
 from graphpost.clock import SECOND, Clock, Instant
 from graphpost.config import ApplicationSettings, Config, IssuerSettings, MailboxSettings
@@ -112,7 +112,7 @@ class World:
     issuer: Issuer
     verifier: TokenVerifier
     current: Directory
-    guesses: Throttle
+    guesses: Guesses
     told: list[tuple[Actor, int, str]] = field(default_factory=list)  # of what the audit log has
 
     def note(self, actor: Actor, status: int, code: str) -> None:
@@ -157,7 +157,7 @@ def make_world(
     runner: asyncio.Runner, store: Store, clock: Clock, keys: SigningKeys, settings: IssuerSettings
 ) -> World:
     world: list[World] = []
-    guesses = Throttle(clock)
+    guesses = Guesses(clock)
     issuer = Issuer(
         store,
         clock,

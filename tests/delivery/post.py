@@ -33,7 +33,7 @@ from graphpost.delivery.responses.automatic import AutomaticMail
 from graphpost.delivery.responses.receipts import Receipts
 from graphpost.delivery.responses.reports import Reporter
 from graphpost.delivery.routing import CAPTURE, EXCEEDED, LOCAL, REJECT, UNKNOWN, Router, destination_key
-from graphpost.errors import StoreError
+from graphpost.errors import GraphpostError, StoreError
 from graphpost.graph.bodies.zones import instant_of
 from graphpost.ids import Numbers
 from graphpost.mail.dsn import Dsn
@@ -41,6 +41,7 @@ from graphpost.mail.mailbox import INBOX, Directory, Mailbox
 from graphpost.mail.message import Address, Body, Item, Message
 from graphpost.maillog import MailLog
 from graphpost.store import contents as stored
+from graphpost.store.audit import Actor
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.databases.sqlite import SqliteStore
 from graphpost.store.directory import accounts
@@ -186,6 +187,7 @@ class Office:
         self.blobs, self.clock, self.settings, self.owner = blobs, clock, settings, owner
         self.directory = Directory.of([ADELE, ALEX])
         self.numbers = Numbers(clock.now, node=owner)
+        self.refused: list[tuple[Actor, Mailbox, int, GraphpostError]] = []  # of what waited
         self.output = io.StringIO()
         self.log = MailLog(LogSettings(), self.output, clock.now)
         self.quotas = Quotas(self.store, AccountSettings(), clock, self.log)
@@ -267,6 +269,7 @@ class Office:
             check=check,
             clock=self.clock,
             log=self.log,
+            refused=lambda *of: self.refused.append(of),
         )
 
     async def send(

@@ -48,6 +48,19 @@ def test_what_somebody_wrote_is_not(name: str, value: str) -> None:
     assert not is_automatic(fields_of([Header(name, value)]))
 
 
+@pytest.mark.parametrize(
+    ("name", "first", "second", "is_so"),
+    [
+        ("Precedence", "bulk", "bulk", True),
+        ("Precedence", "first-class", "list", True),
+        ("Auto-Submitted", "no; x=y", "auto-replied", True),
+        ("Auto-Submitted", "no", "no", False),
+    ],
+)
+def test_of_two_such_fields_each_counts(name: str, first: str, second: str, is_so: bool) -> None:
+    assert is_automatic(fields_of([Header(name, first), Header(name, second)])) is is_so
+
+
 def test_a_second_field_counts_too() -> None:
     fields = fields_of(
         [Header("X-Auto-Response-Suppress", "DR"), Header("x-auto-response-suppress", "OOF, RN")]

@@ -265,6 +265,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (usage.add, ([Use(7, "requests", 100, 200, 1)],), {}),
     (usage.find, ({(7, "requests"): 100},), {}),
     (usage.prune, (7, 200), {}),
+    (usage.forget, ((7, "requests"),), {}),
     (messages.matching, (7, [1, 2], ("is_read = ?", (1,))), {}),
     (subscriptions.add, (subscription(1),), {}),
     (feeds.add, (feed(1),), {}),

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from graphpost.auth.throttle import Throttle, account_of
+from graphpost.auth.guesses import Guesses
+from graphpost.auth.throttle import account_of
 from graphpost.auth.trail import Note, nobody
 from graphpost.errors import GraphpostError
 from graphpost.mail.mailbox import Directory, Mailbox
@@ -27,13 +28,13 @@ class SigningIn:
     """Compares passwords for one store, a few at a time: each takes 16 MB and a core."""
 
     def __init__(
-        self, store: Store, throttle: Throttle, directory: Callable[[], Directory], note: Note = nobody
+        self, store: Store, guesses: Guesses, directory: Callable[[], Directory], note: Note = nobody
     ) -> None:
-        """`throttle` is the issuer's too; `note` is told of every sign-in, in SMTP's codes."""
+        """`guesses` are the issuer's too; `note` is told of every sign-in, in SMTP's codes."""
         self._store = store
         self._note = note
         self._directory = directory
-        self._throttle = throttle
+        self._guesses = guesses
         self._hashing = asyncio.Semaphore(2)
 
     async def sign_in(self, username: str, password: str, remote: str) -> Mailbox | None:
@@ -43,15 +44,15 @@ class SigningIn:
         kept = await self._store.read(lambda tx: accounts.password_of(tx, mailbox_id))
         account = account_of(user, username)
         async with self._hashing:
-            if self._throttle.is_blocked(account, remote):
+            if await self._guesses.is_blocked(account, remote):
                 self._note(_actor("nobody", user, remote), 454, "4.7.0")
                 raise Locked
             is_right = await asyncio.to_thread(is_password, password, kept)
             if not is_right or user is None:
-                self._throttle.failed(account, remote)
+                await self._guesses.failed(account, remote)
                 self._note(_actor("nobody", user, remote), 535, "5.7.8")
                 return None
-            self._throttle.succeeded(account, remote)
+            await self._guesses.succeeded(account, remote)
         if not user.can_sign_in:
             self._note(_actor("user", user, remote), 535, "5.7.8")
             return None

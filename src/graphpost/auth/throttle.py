@@ -1,4 +1,4 @@
-"""Wrong passwords and codes slowed down: so many in ten minutes.
+"""Wrong passwords and codes slowed down in one process: so many in ten minutes.
 
 It is kept in memory and bounded: when full, the oldest counters go, and the counter of the address that filled it is
 a recent one.  Only what was wrong counts, so that many right ones at the same time are no trouble.
@@ -13,11 +13,12 @@ from graphpost.clock import SECOND, Clock, Instant
 from graphpost.mail.address import to_wire
 from graphpost.mail.mailbox import Mailbox
 
-_WINDOW: Final = 600 * SECOND
+WINDOW: Final = 600 * SECOND
 _KEYS: Final = 10_000
 PER_ACCOUNT_AND_ADDRESS: Final = 10
 PER_ACCOUNT: Final = 100
 PER_ADDRESS: Final = 100
+Key = tuple[str, str]  # what is guessed and from where; '' for whatever and wherever
 
 
 class Throttle:
@@ -25,19 +26,19 @@ class Throttle:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._tries: dict[tuple[str, str], tuple[int, Instant]] = {}
+        self._tries: dict[Key, tuple[int, Instant]] = {}
 
     def is_blocked(self, account: str, remote: str) -> bool:
         """Whether there were too many wrong ones to look at another."""
-        return any(self._count(key) >= limit for key, limit in _limits(account, remote))
+        return any(self._count(key) >= limit for key, limit in limits_of(account, remote))
 
     def failed(self, account: str, remote: str) -> None:
         """Count a wrong one."""
-        for key, _ in _limits(account, remote):
+        for key, _ in limits_of(account, remote):
             self._add(key)
         self._bound()
 
-    def _add(self, key: tuple[str, str]) -> None:
+    def _add(self, key: Key) -> None:
         count = self._count(key)
         since = self._tries[key][1] if count else self._clock.now()
         self._tries.pop(key, None)
@@ -58,14 +59,15 @@ class Throttle:
 
     def succeeded(self, account: str, remote: str) -> None:
         """Forget the wrong ones of this account from this address: its owner mistyped."""
-        self._tries.pop(_limits(account, remote)[0][0], None)
+        self._tries.pop(limits_of(account, remote)[0][0], None)
 
-    def _count(self, key: tuple[str, str]) -> int:
+    def _count(self, key: Key) -> int:
         count, since = self._tries.get(key, (0, 0))
-        return count if 0 <= self._clock.now() - since < _WINDOW else 0
+        return count if 0 <= self._clock.now() - since < WINDOW else 0
 
 
-def _limits(account: str, remote: str) -> list[tuple[tuple[str, str], int]]:
+def limits_of(account: str, remote: str) -> list[tuple[Key, int]]:
+    """What a guess counts for, that of the account from the address first, and how many wrong ones there may be."""
     account, network = "=" + account.casefold()[:320], network_of(remote)
     return [
         ((account, network), PER_ACCOUNT_AND_ADDRESS),

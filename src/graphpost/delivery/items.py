@@ -11,7 +11,7 @@ from graphpost.clock import Instant
 from graphpost.ids import new_guid, random_bytes
 from graphpost.mail.address import domain_of
 from graphpost.mail.mailbox import NO_FOLDER, Mailbox
-from graphpost.mail.message import Item, Mention, Message
+from graphpost.mail.message import Item, Mention, Message, marks_size
 from graphpost.mail.thread import conversation_of, conversation_of_topic, is_index, new_index
 
 ROW_OVERHEAD: Final = 512  # what an item takes beside its texts, for `size`
@@ -39,7 +39,10 @@ def new_item(
         modified_at=now,
         received_at=now,
         sent_at=now,
-        size=ROW_OVERHEAD + len(content) + (sum(map(len, contents.values())) if contents else 0),
+        size=ROW_OVERHEAD
+        + len(content)
+        + marks_size(message)
+        + (sum(map(len, contents.values())) if contents else 0),
         conversation_id=conversation_of(message.conversation_index) or b"",
     )
 

@@ -15,6 +15,7 @@ from graphpost.mail.message import Header, Message
 from graphpost.mail.traits import LOOP
 
 _SUPPRESS: Final = "x-auto-response-suppress"
+_BY_HAND: Final = frozenset({"no", ""})
 _BULK: Final = frozenset({"bulk", "list", "junk", "auto_reply"})
 _MARKS: Final = (LOOP.lower(), "x-autoreply", "x-autorespond", "x-loop", "feedback-id", "mailing-list")
 _NOBODY: Final = re.compile(
@@ -41,14 +42,12 @@ def fields_of(headers: Iterable[Header]) -> dict[str, str]:
 
 def suppresses(fields: Fields, kind: str) -> bool:
     """Whether the author wants no automatic message of a kind: RN, NRN, DR, OOF, AutoReply (MS-OXCMAIL 2.2.3.2.14)."""
-    words = {word.strip().lower() for word in fields.get(_SUPPRESS, "").split(",")}
-    return bool(words & {kind.lower(), "all"})
+    return not _words(fields, _SUPPRESS).isdisjoint((kind.lower(), "all"))
 
 
 def is_automatic(fields: Fields) -> bool:
     """Whether no person wrote it to be answered, as far as its header says."""
-    submitted = fields.get("auto-submitted", "no").partition(";")[0].strip().lower()
-    if submitted not in ("no", "") or fields.get("precedence", "").strip().lower() in _BULK:
+    if not _words(fields, "auto-submitted") <= _BY_HAND or not _BULK.isdisjoint(_words(fields, "precedence")):
         return True
     if any(mark in fields for mark in _MARKS) or any(name.startswith("list-") for name in fields):
         return True
@@ -65,6 +64,11 @@ def is_doubtful(message: Message) -> bool:
     results = (each.value for each in message.headers if each.name.lower() == "authentication-results")
     said = _ASIDE.sub("", next(results, ""))
     return _FAILS.search(said) is not None and _PASSES.search(said) is None
+
+
+def _words(fields: Fields, name: str) -> set[str]:
+    """What a field says, without parameters; of one that occurs more than once all of it."""
+    return {word.partition(";")[0].strip().lower() for word in fields.get(name, "").split(",")}
 
 
 def is_report(fields: Fields) -> bool:

@@ -7,6 +7,7 @@ when it is read.  Fields may be added at the end with a default; a field is neve
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct
@@ -184,6 +185,23 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     def recipients(self) -> tuple[Address, ...]:
         """To, Cc and Bcc, in that order: Graph has no other envelope."""
         return self.to + self.cc + self.bcc
+
+
+def properties_size(properties: Iterable[ExtendedProperty]) -> int:
+    """How many characters extended properties have, with their ids; each value counts as one more."""
+    size = 0
+    for each in properties:
+        values = (each.value,) if isinstance(each.value, str) else each.value
+        size += len(each.property_id) + len(values) + sum(map(len, values))
+    return size
+
+
+def marks_size(message: Message) -> int:
+    """The same of a message's extended properties and categories."""
+    if not (message.extended or message.categories):
+        return 0
+    names = message.categories
+    return properties_size(message.extended) + len(names) + sum(map(len, names))
 
 
 class Item(Struct, frozen=True, kw_only=True):

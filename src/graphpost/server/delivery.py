@@ -144,6 +144,7 @@ async def start_delivery(base: Foundation, policy_port: int, rations: Rations | 
         check=due_check(people.directory, config.limits),
         clock=clock,
         log=log,
+        refused=base.note_unsent,
     )
     await worker.start()
     base.stack.push_async_callback(worker.stop)

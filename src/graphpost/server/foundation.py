@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphpost.auditing.auditor import Auditor
-from graphpost.auth.throttle import Throttle
+from graphpost.auth.guesses import Guesses
 from graphpost.clock import Clock
 from graphpost.config import Config
+from graphpost.errors import GraphError, GraphpostError
 from graphpost.ids import Numbers
+from graphpost.mail.mailbox import Mailbox
 from graphpost.maillog import MailLog
 from graphpost.store.audit import Actor
 from graphpost.store.blobs import Blobs
@@ -34,12 +36,25 @@ class Foundation:
     numbers: Numbers
     hostname: str  # ours, to other hosts
     auditor: Auditor | None
-    guesses: Throttle  # of passwords and the like, by whatever way
+    guesses: Guesses  # of passwords and the like, by whatever way
 
     def note(self, actor: Actor, status: int, code: str) -> None:
         """Tell the audit log, if there is one, of what concerns no mailbox."""
         if self.auditor is not None:
             self.auditor.note(actor, status=status, code=code)
+
+    def note_unsent(self, actor: Actor, mailbox: Mailbox, message_id: int, error: GraphpostError) -> None:
+        """Tell it of a message that was not sent when its time came."""
+        if self.auditor is not None:
+            status, code = (error.status, error.code) if isinstance(error, GraphError) else (500, "")
+            self.auditor.note(
+                actor,
+                mailbox_id=mailbox.mailbox_id,
+                mailbox=mailbox.address,
+                message_id=message_id,
+                status=status,
+                code=code,
+            )
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         """Run it until the server stops."""

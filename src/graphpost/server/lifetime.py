@@ -21,8 +21,8 @@ from graphpost.admin.access import announce, withdraw
 from graphpost.admin.banner import origin
 from graphpost.admin.metrics_port import serve_metrics
 from graphpost.auditing.auditor import Auditor, open_files
+from graphpost.auth.guesses import Guesses, Ledger
 from graphpost.auth.keys import open_keys
-from graphpost.auth.throttle import Throttle
 from graphpost.clock import Clock, SystemClock
 from graphpost.config import Config
 from graphpost.config.names import a_label
@@ -117,6 +117,9 @@ class Server:
         hostname = a_label(config.delivery.hostname) or host_name()
         people = Accounts(store, clock, self._log, config.tenant, (hostname, config.inbound.hostname))
         await people.refresh()
+        with locked(config.data):  # what two first starts would make twice
+            keys = open_keys(config.data / "keys", clock.now())
+            certificates = self.certificates = Certificates(config, clock, self._log)
         auditor = None
         if config.audit.enabled:
             open_files(config.audit)
@@ -133,7 +136,7 @@ class Server:
             numbers,
             hostname,
             auditor,
-            Throttle(clock),
+            Guesses(clock, Ledger(store, clock, keys.derive) if store.dialect.name == "postgres" else None),
         )
         base.background(people.watch())
         if auditor is not None:
@@ -142,9 +145,6 @@ class Server:
         throttling = Throttling(config.throttling, store, clock, self._log)
         base.background(throttling.run())
         delivery = await start_delivery(base, self._policy_port, throttling.rations)
-        with locked(config.data):  # what two first starts would make twice
-            keys = open_keys(config.data / "keys", clock.now())
-            certificates = self.certificates = Certificates(config, clock, self._log)
         self.ca = certificates.files
         application = make_application(
             base, delivery, notifier, throttling.throttle, keys, self.url, self._why_not_ready

@@ -21,6 +21,7 @@ _MARKS: Final = ", ".join("?" * _AT_ONCE)
 _FIND: Final = (
     f"SELECT name, began_at, amount FROM usage WHERE bucket = ? AND began_at >= ? AND name IN ({_MARKS})"  # noqa: S608
 )
+_FORGET: Final = "DELETE FROM usage WHERE bucket = ? AND name = ?"
 _PRUNE: Final = "DELETE FROM usage WHERE bucket = ? AND expires_at <= ?"
 
 
@@ -55,6 +56,11 @@ def find(tx: Tx, oldest: Mapping[Place, Instant]) -> dict[Place, list[tuple[Inst
 def prune(tx: Tx, bucket: int, now: Instant) -> int:
     """Remove what does not count any more; how much."""
     return tx.execute(_PRUNE, (bucket, now))
+
+
+def forget(tx: Tx, place: Place) -> None:
+    """Remove all of a name."""
+    tx.execute(_FORGET, place)
 
 
 def _portions(names: Sequence[str]) -> Iterable[list[str]]:

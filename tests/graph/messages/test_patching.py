@@ -14,7 +14,7 @@ from tests.graph.study import Study, anyio_backend, open_store, postgres_url, st
 
 from graphpost.graph.schema import MESSAGE
 from graphpost.mail.mailbox import SENT_ITEMS
-from graphpost.store.mailbox import messages
+from graphpost.store.mailbox import folders, messages
 
 __all__ = ["anyio_backend", "open_store", "postgres_url", "study"]
 pytestmark = pytest.mark.anyio
@@ -280,12 +280,41 @@ async def test_an_author_is_changed_to_an_own_address_only(study: Study) -> None
         ({"flag": {"startDateTime": {"dateTime": "soon"}}}, "RequestBodyRead"),
         ({"singleValueExtendedProperties": [{"id": "x", "value": "y"}]}, "ErrorInvalidExtendedProperty"),
         ({"subject": "s" * 300_000}, "ErrorMessageSizeExceeded"),
+        ({"categories": ["c" * 300_000]}, "ErrorMessageSizeExceeded"),
+        (
+            {"from": {"emailAddress": {"address": ADELE.address, "name": "n" * 300_000}}},
+            "ErrorMessageSizeExceeded",
+        ),
+        ({"categories": [f"{n}" for n in range(60_000)]}, "ErrorMessageSizeExceeded"),
     ],
 )
 async def test_a_fault_leaves_the_message_as_it_was(study: Study, body: dict[str, Any], code: str) -> None:
     draft = await study.draft()
     assert (await study.patch(f"messages/{draft.id}", body)).error == (400, code)
     assert (await study.get(f"messages/{draft.id}")).json["changeKey"] == draft.json["changeKey"]
+
+
+async def size_of(study: Study) -> int:
+    return await study.store.read(lambda tx: folders.size_of(tx, ADELE.mailbox_id))
+
+
+async def test_what_is_added_request_by_request_has_a_bound_and_a_weight(study: Study) -> None:
+    """A message that has more than a header may could not be read any more; and a mailbox has all of it."""
+    key = (await study.draft()).id
+    before = await size_of(study)
+    texts: list[Any] = ["x" * 100_000, ["x"] * 50_000, "x" * 100_000]
+    for number, value in enumerate(texts):
+        is_one = isinstance(value, str)
+        name = f"String{'' if is_one else 'Array'} {{00020329-0000-0000-C000-000000000046}} Name n{number}"
+        body = {f"{'single' if is_one else 'multi'}ValueExtendedProperties": [{"id": name, "value": value}]}
+        answer = await study.patch(f"messages/{key}", body)
+        assert answer.status == (200 if number < 2 else 400)
+    assert answer.error == (400, "ErrorMessageSizeExceeded")
+    assert 200_000 < await size_of(study) - before < 200_200
+    full = await size_of(study)
+    for categories, more in ((["Red", "Blue"], 9), ([], 0)):
+        await study.patch(f"messages/{key}", {"categories": categories})
+        assert await size_of(study) - full == more
 
 
 async def test_a_large_body_is_kept_whole(study: Study) -> None:

@@ -396,6 +396,14 @@ async def test_what_can_no_longer_be_sent_is_reported_and_stays_a_draft(
     assert "still among your drafts" in text
     assert ("zoe@one.test" in text) is (way != "no recipients")
     assert f"unsent message={int.from_bytes(number_of(number), 'big'):016x}" in study.office.said()
+    ((actor, mailbox, told, _),) = study.office.refused  # for the audit log
+    assert (actor.kind, actor.client_id, actor.person, actor.action) == (
+        "user",
+        APP.client_id,
+        ADELE.address,
+        "deferred send",
+    )
+    assert (mailbox.address, told) == (ADELE.address, int.from_bytes(number_of(number), "big"))
 
 
 def number_of(message: str) -> bytes:

@@ -92,12 +92,12 @@ async def answer_device_page(realm: Realm, request: IssuerRequest) -> IssuerRepl
             return _code_page(browser, "This page was too old. Please try again.", 403)
         step = "code"  # who is signed in is asked again; nothing that the form says is done
     guessing = f"device codes from {request.remote}"
-    if realm.throttle.is_blocked(guessing, request.remote):
+    if await realm.guesses.is_blocked(guessing, request.remote):
         realm.refused(request, OAuthError(protocol.LOCKED))
         return _code_page(browser, "Too many codes were tried. Try again in ten minutes.", 400)
     grant = await realm.store.read(lambda tx: grants.find_device(tx, user_code))
     if grant is None or grant.state != grants.OPEN or grant.expires_at <= realm.now():
-        realm.throttle.failed(guessing, request.remote)
+        await realm.guesses.failed(guessing, request.remote)
         realm.refused(request, OAuthError(protocol.BAD_DEVICE_CODE))
         return _code_page(browser, "That code didn't work. Check the code and try again.", 400)
     request.trail.client_id = grant.client_id

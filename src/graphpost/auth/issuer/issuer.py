@@ -16,6 +16,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from graphpost.auth.authority import Authority
+from graphpost.auth.guesses import Guesses
 from graphpost.auth.issuer.browser import open_browser
 from graphpost.auth.issuer.device import answer_device_code, answer_device_page
 from graphpost.auth.issuer.granting import answer_token
@@ -72,7 +73,7 @@ class Issuer:
         domains: Sequence[str],
         keys: SigningKeys,
         *,
-        guesses: Throttle,
+        guesses: Guesses,
         names: Sequence[str] = (),
         note: Note = nobody,
     ) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from graphpost.auth.authority import Authority
+from graphpost.auth.guesses import Guesses
 from graphpost.auth.issuer.minting import Mint
 from graphpost.auth.keys import SigningKeys
 from graphpost.auth.protocol import (
@@ -48,7 +49,7 @@ class Realm:
     authority: Authority
     keys: SigningKeys
     mint: Mint
-    throttle: Throttle
+    guesses: Guesses
     asking: Throttle  # for device codes, which strangers may ask for
     hashing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))  # 16 MB and a core each
     swept_at: Instant = 0
@@ -130,13 +131,13 @@ class Realm:
         not looked at all at once.
         """
         async with self.hashing:
-            if self.throttle.is_blocked(account, remote):
+            if await self.guesses.is_blocked(account, remote):
                 raise OAuthError(LOCKED)
             for index, value in enumerate(kept):
                 if await asyncio.to_thread(is_password, secret, value):
-                    self.throttle.succeeded(account, remote)
+                    await self.guesses.succeeded(account, remote)
                     return index
-            self.throttle.failed(account, remote)
+            await self.guesses.failed(account, remote)
             return None
 
     async def sign_in(self, request: IssuerRequest, username: str, password: str) -> Mailbox:

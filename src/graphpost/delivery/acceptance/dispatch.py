@@ -31,6 +31,7 @@ from graphpost.mail.message import Item, Message
 from graphpost.mail.relay import read_header
 from graphpost.maillog import MailLog
 from graphpost.store import contents
+from graphpost.store.audit import Actor
 from graphpost.store.blobs import Blobs
 from graphpost.store.contents import Content
 from graphpost.store.mailbox import deferrals, folders, messages
@@ -43,7 +44,14 @@ PUT_OFF: Final = 60 * SECOND  # what fails for a reason of ours is tried again a
 
 Check = Callable[[Deferral, Item, bytes], tuple[Mailbox, Message]]
 """The mailbox, and the draft as it may be sent; the bytes are its MIME's header.  Raises GraphError when it may not."""
+Refused = Callable[[Actor, Mailbox, int, GraphpostError], object]
+"""Told of who had asked for it, whose it is, the number of the draft, and why it was not sent."""
 Held = dict[int, Content]
+ACTION: Final = "deferred send"
+
+
+def _nobody(actor: Actor, mailbox: Mailbox, message_id: int, error: GraphpostError) -> None:
+    """Where there is no audit log."""
 
 
 class Dispatcher:
@@ -60,7 +68,9 @@ class Dispatcher:
         check: Check,
         clock: Clock,
         log: MailLog,
+        refused: Refused = _nobody,
     ) -> None:
+        self._refused = refused
         self._store = store
         self._blobs = blobs
         self._submitter = submitter
@@ -129,6 +139,20 @@ class Dispatcher:
         if await self._store.write(lambda tx: _tell(tx, row, report)):
             self._log.unsent(row.message_id, mailbox.address, str(error))
             self._log.filed(report.item.message_id, report.mailbox, "inbox")
+            self._refused(self._actor(row), mailbox, row.message_id, error)
+
+    def _actor(self, row: Deferral) -> Actor:
+        """Who asked for it: from where is in the record of the request."""
+        who = row.requester
+        person = self._directory().find(who.object_id) if who.kind == "user" else None
+        return Actor(
+            who.kind,
+            who.client_id,
+            who.object_id if who.kind == "user" else "",
+            "" if person is None else person.address,
+            action=ACTION,
+            request_id=row.request_id,
+        )
 
     def _report(self, mailbox: Mailbox, row: Deferral, item: Item, held: Held, reason: str) -> Filing:
         try:

@@ -14,7 +14,7 @@ from graphpost.graph.bodies.extended import normalise_property_id, read_multiple
 from graphpost.graph.queries.by_id import chosen_by
 from graphpost.graph.render import extended_value
 from graphpost.mail.mailbox import Folder
-from graphpost.mail.message import ExtendedProperty
+from graphpost.mail.message import ExtendedProperty, properties_size
 from graphpost.odata.matching import Value
 from graphpost.odata.query import Expand
 from graphpost.store.mailbox import folder_properties
@@ -87,7 +87,7 @@ def set_properties(tx: Tx, folder: Folder, given: Iterable[ExtendedProperty]) ->
     """Set these on a folder; others stay."""
     old = folder_properties.get(tx, folder.mailbox_id, folder.folder_id)
     found = {each.property_id: each for each in (*old, *given)}
-    if sum(len(each.property_id) + sum(map(len, each.value)) for each in found.values()) > MOST_CHARACTERS:
+    if properties_size(found.values()) > MOST_CHARACTERS:
         raise BadRequest(
             f"The extended properties of a folder have at most {MOST_CHARACTERS} characters.",
             "ErrorInvalidRequest",

@@ -21,11 +21,11 @@ from graphpost.graph.bodies.reading import Reading
 from graphpost.graph.bodies.values import read_object, read_string, read_word, unknown_property
 from graphpost.graph.call import Call
 from graphpost.graph.schema import BODY_KIND, MESSAGE, Kind, Property, Write
-from graphpost.graph.sending.outgoing import check_header_size
+from graphpost.graph.sending.outgoing import check_header_size, check_marks_size
 from graphpost.graph.writing import json_members
 from graphpost.mail.compose import anew, writes_property
 from graphpost.mail.deferral import merged
-from graphpost.mail.message import Address, Body, Item, Message
+from graphpost.mail.message import Address, Body, Item, Message, marks_size
 from graphpost.mail.text import preview
 
 Edit = Callable[[Any], Any]
@@ -38,6 +38,7 @@ ADVANCED: Final = frozenset(
 _EMPTY: Final = Message()
 _UNCLEARED: Final = frozenset({"isRead", "internetMessageId"})  # null has no meaning for these
 _NEVER_AFTER: Final = frozenset({"from", "sender"})  # who wrote a message is not changed once it is sent
+_MARKS: Final = ("extended", "categories")
 _WRITTEN: Final = tuple(  # fields that are in the MIME
     each.field
     for each in MESSAGE.properties.values()
@@ -56,9 +57,10 @@ class Patch:
     edits: Mapping[str, Edit]
     protected: tuple[str, ...]
     previews: Mapping[Body, str]
+    most_marks: int  # characters of what is added to a message from time to time
 
     def apply(self, item: Item, now: Instant) -> Item:
-        """The item as it is to be; the same object when nothing changes."""
+        """The item as it is to be; the same object when nothing changes.  Raises when it has more than it may."""
         before = item.message
         fields = {name: edit(getattr(before, name)) for name, edit in self.edits.items() if name != "is_read"}
         is_read = self.edits["is_read"](item.is_read) if "is_read" in self.edits else item.is_read
@@ -72,7 +74,9 @@ class Patch:
             message = replace(message, preview=preview(message.body) if ready is None else ready)
         if message.raw is not None and (item.is_draft or self.protected) and is_rewritten(before, message):
             message = anew(message)
-        size = item.size + len(message.body.content) - len(before.body.content)
+        if not self.edits.keys().isdisjoint(_MARKS):
+            check_marks_size(message, self.most_marks)
+        size = max(0, item.size + _weight(message) - _weight(before))
         return replace(item, message=message, is_read=is_read, size=size, modified_at=now)
 
 
@@ -96,7 +100,11 @@ def read_patch(call: Call) -> Patch:
     if len(call.body) > limits.header_bytes:
         new = {name: edit(getattr(_EMPTY, name)) for name, edit in edits.items() if name in _WRITTEN}
         check_header_size(replace(_EMPTY, **new), limits.header_bytes)
-    return Patch(edits, tuple(protected), previews)
+    return Patch(edits, tuple(protected), previews, limits.header_bytes)
+
+
+def _weight(message: Message) -> int:
+    return len(message.body.content) + marks_size(message)
 
 
 def check_patch(patch: Patch, item: Item, permissions: frozenset[str]) -> None:

@@ -15,7 +15,7 @@ from graphpost.graph.bodies.values import too_large
 from graphpost.graph.call import Call
 from graphpost.mail.address import parse_address_list
 from graphpost.mail.mailbox import Directory, Mailbox
-from graphpost.mail.message import Address, Message
+from graphpost.mail.message import Address, Message, marks_size
 from graphpost.mail.rights import SEND_AS, SEND_ON_BEHALF
 from graphpost.store.audit import Actor
 
@@ -66,15 +66,16 @@ def check_draft(party: Party, message: Message, header: bytes) -> Message:
 def check_header_size(message: Message, limit: int) -> None:
     """Raise when what stands in the header is longer than a header may be (§11), in characters."""
     texts = [message.subject, *(part for header in message.headers for part in (header.name, header.value))]
-    texts += [
-        part for person in message.recipients + message.reply_to for part in (person.address, person.name)
-    ]
-    texts += [
-        text
-        for row in message.extended
-        for text in ([row.value] if isinstance(row.value, str) else row.value)
-    ]
-    if sum(map(len, texts)) > limit:
+    people = [*message.recipients, *message.reply_to, message.from_, message.sender]
+    people += [person for each in message.mentions for person in (each.mentioned, each.created_by)]
+    texts += [part for person in people if person is not None for part in (person.address, person.name)]
+    if sum(map(len, texts)) + marks_size(message) > limit:
+        raise too_large()
+
+
+def check_marks_size(message: Message, limit: int) -> None:
+    """The same of extended properties and categories alone: those of a message are added to, request by request."""
+    if marks_size(message) > limit:
         raise too_large()
 
 
