@@ -12,7 +12,7 @@ from graphpost.mail.mailbox import INBOX, SENT_ITEMS
 from graphpost.mail.message import Attachment, Body, ContentRef
 from graphpost.odata.search import parse_search
 from graphpost.store.mailbox import messages
-from graphpost.store.search import indexing, searching
+from graphpost.store.search import candidates, indexing, searching
 from graphpost.store.search.searching import Search
 from graphpost.store.store import Params, Row, Store, Tx
 
@@ -81,7 +81,11 @@ async def test_what_columns_rule_out_is_not_read(store: Store) -> None:
     assert sum(statements) == 4
 
 
-async def test_what_is_in_other_folders_is_not_read(store: Store) -> None:
+@pytest.mark.parametrize("few", [0, 200])
+async def test_what_is_in_other_folders_is_not_read(
+    store: Store, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(candidates, "FEW", few)
     await fill(store)
     found, statements, _ = await find(store, "shipped", SENT_ITEMS)
     assert found == [451, 301, 151, 1]
