@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import gc
+import os
 import resource
 import sys
 from typing import Final
@@ -45,3 +47,28 @@ def most_connections() -> int:
     """How many connections leave enough files for all else: at their limit nothing could be sent or stored."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return OPEN_FILES if soft == resource.RLIM_INFINITY else max(1, soft * 3 // 4)
+
+
+class OpenFiles:
+    """How many files are open: counted when somebody asks after `forget`, and until then one more with each who asks."""
+
+    def __init__(self) -> None:
+        self._count: int | None = None
+
+    def forget(self) -> None:
+        """Count anew."""
+        self._count = None
+
+    def are_short(self) -> bool:
+        """Of one more: whether the eighth is reached that is left for what stores and sends."""
+        self._count = _count_files() if self._count is None else self._count + 1
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return soft != resource.RLIM_INFINITY and self._count >= soft * 7 // 8
+
+
+def _count_files() -> int:
+    """0 where nobody tells."""
+    try:
+        return len(os.listdir("/dev/fd"))
+    except OSError as error:  # the directory is a file too
+        return sys.maxsize if error.errno in (errno.EMFILE, errno.ENFILE) else 0

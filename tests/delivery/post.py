@@ -157,8 +157,9 @@ def settling(fn: Callable[[Tx], Any]) -> StoreError | None:
 
 
 def claiming(fn: Callable[[Tx], Any]) -> StoreError | None:
-    """Lets a worker claim nothing more, as if its process hung."""
-    return StoreError("locked") if "Leases.claim." in getattr(fn, "__qualname__", "") else None
+    """Lets a worker claim nothing more nor keep what it has, as if its process hung."""
+    name = getattr(fn, "__qualname__", "")
+    return StoreError("locked") if "Leases.claim." in name or "Leases._renew." in name else None
 
 
 def accepting(fn: Callable[[Tx], Any]) -> StoreError | None:

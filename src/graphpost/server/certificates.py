@@ -19,7 +19,7 @@ from graphpost.files import locked
 from graphpost.maillog import MailLog
 from graphpost.transport.security import client_contexts
 from graphpost.web.certificates import CertificateFiles, server_certificate
-from graphpost.web.plaintext import HttpsContext
+from graphpost.web.https import HttpsContext
 
 LOOK_SECONDS: Final = 60.0
 ISSUE_EVERY: Final = 3600 * SECOND

@@ -16,10 +16,12 @@ from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from typing import Any, Final
 
+from graphpost.process import OpenFiles
 from graphpost.sockets import BACKLOG
 from graphpost.web.connection import Connection, Port
 from graphpost.web.exchange import Exchange
 from graphpost.web.forwarded import Proxies
+from graphpost.web.https import HttpsContext
 
 GRACE_SECONDS: Final = 10
 CLOSING_SECONDS: Final = 0.5
@@ -33,7 +35,7 @@ class Listener:
     """An application on a socket: `start` returns when it is served, `stop` when everything begun was answered.
 
     `forwarded_allow_ips` are the proxies that are believed; `head_seconds` is how long a request's head may take,
-    `most_connections` how many there may be at once.
+    `most_connections` how many there may be at once; under TLS none is begun either while files are short.
     """
 
     def __init__(
@@ -49,6 +51,9 @@ class Listener:
         self._socket = listener
         self._tls = tls
         self._port = Port(application, head_seconds, Proxies(forwarded_allow_ips), most_connections)
+        self._files = OpenFiles()
+        if isinstance(tls, HttpsContext):
+            tls.is_full = self._refuses
         self._server: asyncio.Server | None = None
         self._ticking: asyncio.Task[None] | None = None
 
@@ -79,6 +84,12 @@ class Listener:
         for connection in list(self._port.connections):
             connection.cut()
 
+    def _refuses(self) -> bool:
+        """Whether a connection is one too many, before its handshake."""
+        are_short = self._files.are_short()
+        self._port.refused += are_short
+        return are_short
+
     async def _tick(self) -> None:
         """Keep the date that answers carry, and give up connections that are late.
 
@@ -92,8 +103,11 @@ class Listener:
             was_late = now - due > CHECK_SECONDS and not was_late
             for connection in [] if was_late else list(self._port.connections):
                 connection.check(now)
+            self._files.forget()
             if self._port.refused:
-                _log.error("%d connections were refused: there are %d", self._port.refused, self._port.most)
+                _log.error(
+                    "%d connections were refused: there may be %d", self._port.refused, self._port.most
+                )
                 self._port.refused = 0
             due = now + CHECK_SECONDS
             await asyncio.sleep(CHECK_SECONDS)

@@ -6,11 +6,14 @@ from collections import Counter
 import pytest
 from msgspec.structs import replace
 from tests.delivery.conftest import MakeOffice
-from tests.delivery.post import NEVER, SETTINGS, claiming, furnish
+from tests.delivery.post import NEVER, SETTINGS, claiming, furnish, settling
 
 from graphpost.clock import SECOND
 from graphpost.delivery.queue.leases import Leases
 from graphpost.errors import StoreError
+from graphpost.store.queue import deliveries, interventions
+from graphpost.store.queue.interventions import Tally
+from graphpost.store.queue.lookups import ANY
 
 pytestmark = pytest.mark.anyio
 
@@ -57,6 +60,48 @@ async def test_a_lease_that_runs_out_is_taken_over_and_the_late_one_changes_noth
     assert recipient.state == "delivered"
     assert await office.inbox() == []
     assert " failed " not in office.said()
+
+
+async def test_who_could_not_renew_in_time_does_so_before_it_claims(make_office: MakeOffice) -> None:
+    """What is under way, waits in memory, or could not be settled is not delivered twice."""
+    office = make_office(limit=2)
+    await office.worker.start()
+    office.store.breaks = settling
+    await office.send("settled@one.test")
+    await office.until(lambda: office.store.broke >= 1)
+    office.one.gate.clear()
+    for number in range(5):
+        await office.send(f"a{number}@one.test")
+    await office.until(lambda: office.one.under_way == 2)
+    office.store.breaks = lambda fn: StoreError("the disk is full")
+    office.clock.jump_to(office.clock.now() + 601 * SECOND)
+    await office.look_around()
+    office.clock.jump_to(office.clock.now() + 601 * SECOND)
+    office.store.breaks = settling
+    await office.look_around()
+    office.store.breaks = lambda fn: None
+    office.one.gate.set()
+    await office.clock.advance(1)
+    await office.until_done(6)
+    assert sorted(office.one.addresses) == [
+        *(f"a{number}@one.test" for number in range(5)),
+        "settled@one.test",
+    ]
+
+
+async def test_what_people_do_finds_under_way_what_could_not_be_renewed(make_office: MakeOffice) -> None:
+    office = make_office()
+    await office.worker.start()
+    office.one.gate.clear()
+    await office.send("a@one.test")
+    await office.until(lambda: office.one.under_way == 1)
+    office.clock.jump_to(office.clock.now() + 601 * SECOND)
+    await office.worker.relinquish(lambda delivery: True)
+    [queued] = await office.queue()
+    key, bucket = (queued.message_id, queued.position), deliveries.bucket_of(queued.mailbox_id)
+    now = office.clock.now()
+    done = await office.store.write(lambda tx: interventions.act(tx, "retry", bucket, [key], ANY, now))
+    assert done == Tally(under_way=1)
 
 
 async def test_a_lease_that_was_taken_anew_is_not_forgotten_with_the_one_before(

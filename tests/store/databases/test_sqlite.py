@@ -18,7 +18,7 @@ from graphpost.errors import StoreBusy, StoreError
 from graphpost.store import contents
 from graphpost.store.blobs import FileBlobs
 from graphpost.store.databases.sqlite import SqliteStore
-from graphpost.store.mailbox import folders, messages
+from graphpost.store.mailbox import folders, messages, trees
 from graphpost.store.queue import deliveries, destinations, lookups
 from graphpost.store.store import Tx
 
@@ -269,6 +269,18 @@ PLANS: list[tuple[Callable[[Tx], object], str]] = [
     (
         lambda tx: lookups.page(tx, state=0),
         "deliveries USING COVERING INDEX deliveries_queued (bucket=?)",
+    ),
+    (
+        lambda tx: folders.children(tx, 7, 1),
+        "child USING INDEX folders_by_name (mailbox_id=? AND parent_id=? AND name_key>?)",
+    ),
+    (
+        lambda tx: trees.size_of(tx, 7, 6),
+        "f USING INDEX folders_by_name (mailbox_id=? AND parent_id=? AND name_key>?)",
+    ),
+    (
+        lambda tx: trees.erase_step(tx, 7, 6, 10),
+        "f USING COVERING INDEX folders_by_name (mailbox_id=? AND parent_id=? AND name_key>?)",
     ),
     (lambda tx: deliveries.depth(tx), "deliveries USING COVERING INDEX deliveries_queued"),
 ]

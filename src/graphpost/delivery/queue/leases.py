@@ -1,6 +1,8 @@
 """Leases: what this process claims from the queue, renews, and gives back.
 
 Every delivery that is worked on is leased: its row says when the lease ends, and nobody else touches it before.
+Who could not renew its leases in time (the store was away, the clock leapt) does so before it claims: else it would find
+what it has in hand, and deliver it twice.
 """
 
 from __future__ import annotations
@@ -50,6 +52,8 @@ class Leases:
         self._clock = clock
         self._log = log
         self._mine: dict[Key, Delivery] = {}
+        self._sure_from: Instant = 0
+        self._sure_until: Instant = 0
         self.owner = owner
 
     def end(self, now: Instant) -> Instant:
@@ -81,13 +85,13 @@ class Leases:
 
     async def claim(self, asks: Sequence[Ask]) -> list[Found]:
         """What is due, for many destinations in one transaction."""
-        now = self._clock.now()
+        now = await self.renew_late()
         until, owner = self.end(now), self.owner
         return await self._store.write(lambda tx: [_claim(tx, ask, now, until, owner) for ask in asks])
 
     async def claim_these(self, some: Sequence[Delivery]) -> list[Delivery]:
         """Those of some that are still due."""
-        now = self._clock.now()
+        now = await self.renew_late()
         until, owner = self.end(now), self.owner
 
         def claim(tx: Tx) -> list[Delivery | None]:
@@ -112,15 +116,24 @@ class Leases:
         while True:
             await self._clock.sleep(self._settings.lease_seconds / RENEWALS_PER_LEASE)
             try:
-                await self._renew(self.end(self._clock.now()))
+                await self._renew(self._clock.now())
             except Exception as error:  # there is time for another try before the leases end
                 self._log.problem("lease", error)
 
-    async def _renew(self, until: Instant) -> None:
+    async def renew_late(self) -> Instant:
+        """The present, at which none of our leases has ended any more.  Raises StoreError."""
+        now = self._clock.now()
+        if not self._sure_from <= now < self._sure_until:
+            await self._renew(now)
+        return now
+
+    async def _renew(self, now: Instant) -> None:
+        until = self.end(now)
         for part in _parts(list(self._mine.values())):
             await self._store.write(
                 lambda tx, part=part: deliveries.renew(tx, part, self.owner, until)  # type: ignore[misc]
             )
+        self._sure_from, self._sure_until = now, until
 
 
 def _claim(tx: Tx, ask: Ask, due: Instant, until: Instant, owner: int) -> Found:

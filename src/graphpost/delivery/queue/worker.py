@@ -138,7 +138,14 @@ class Worker:
         self._claimer.look_now()
 
     async def relinquish(self, wanted: Callable[[Delivery], bool]) -> None:
-        """Give back what waits in memory and somebody wants to act on; what is being attempted goes on."""
+        """Give back what waits in memory and somebody wants to act on; what is being attempted goes on.
+
+        Raises StoreError.
+        """
+        await self._leases.renew_late()
+        await self._withdraw(wanted)
+
+    async def _withdraw(self, wanted: Callable[[Delivery], bool]) -> None:
         for lane in self._lanes:
             if jobs := lane.withdrawn(wanted):
                 self._lanes.let_go(lane, len(jobs))
@@ -146,7 +153,7 @@ class Worker:
 
     async def _lose(self) -> None:
         """Others have taken over what was leased to us: what waits is fetched again, if it is still there."""
-        await self.relinquish(lambda delivery: True)
+        await self._withdraw(lambda delivery: True)
 
     # Fresh submissions
 

@@ -11,10 +11,11 @@ from graphpost.mail.mailbox import RECOVERABLE, ROOT, WELL_KNOWN, Folder
 from graphpost.store.mailbox import removals
 from graphpost.store.store import Row, Tx
 
+# What names say of children is nothing: without it SQLite counts them by looking at all folders of the mailbox.
 READ: Final = (
     "folder_id, parent_id, name, well_known, is_hidden, total_count, unread_count, version,"
     " (SELECT COUNT(*) FROM folders child WHERE child.mailbox_id = folders.mailbox_id"
-    " AND child.parent_id = folders.folder_id AND child.is_hidden = 0)"
+    " AND child.parent_id = folders.folder_id AND child.name_key >= '' AND child.is_hidden = 0)"
 )
 _READ: Final = f"SELECT {READ} FROM folders WHERE mailbox_id = ?"  # noqa: S608
 _ADD: Final = (

@@ -31,18 +31,19 @@ _NEXT: Final = (
     "SELECT received_at, message_id FROM messages WHERE mailbox_id = ? AND folder_id = ?"
     " AND (received_at, message_id) > (?, ?) AND message_id <= ? ORDER BY received_at, message_id LIMIT ?"
 )
+# CROSS JOIN and what names say, which is nothing, have SQLite look for children by their index, from each folder on.
 _DEEPEST: Final = (
     "WITH RECURSIVE tree(folder_id, depth) AS ("
     " SELECT f.folder_id, 0 FROM folders f WHERE f.mailbox_id = ? AND f.folder_id = ?"
     " UNION ALL SELECT f.folder_id, tree.depth + 1 FROM tree"
-    " JOIN folders f ON f.mailbox_id = ? AND f.parent_id = tree.folder_id)"
+    " CROSS JOIN folders f WHERE f.mailbox_id = ? AND f.parent_id = tree.folder_id AND f.name_key >= '')"
     " SELECT folder_id FROM tree ORDER BY depth DESC LIMIT ?"
 )
 _SIZE: Final = (
     "WITH RECURSIVE tree(folder_id, size) AS ("
     " SELECT f.folder_id, f.size FROM folders f WHERE f.mailbox_id = ? AND f.folder_id = ?"
     " UNION ALL SELECT f.folder_id, f.size FROM tree"
-    " JOIN folders f ON f.mailbox_id = ? AND f.parent_id = tree.folder_id)"
+    " CROSS JOIN folders f WHERE f.mailbox_id = ? AND f.parent_id = tree.folder_id AND f.name_key >= '')"
     " SELECT COALESCE(SUM(size), 0) FROM tree"
 )
 _START: Final = (-(2**62), 0)

@@ -1,8 +1,9 @@
-"""Plain HTTP on the HTTPS port is told so; everything else there is as with any TLS context."""
+"""How connections begin on the HTTPS port: plain HTTP is told so, and those that are too many are cut off."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import ssl
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ from collections.abc import AsyncIterator
 import pytest
 import trustme
 
-from graphpost.web.plaintext import HttpsContext
+from graphpost.web.https import HttpsContext
 
 pytestmark = pytest.mark.anyio
 
@@ -26,10 +27,15 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-async def port(authority: trustme.CA) -> AsyncIterator[int]:
+def context(authority: trustme.CA) -> HttpsContext:
+    made = HttpsContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(made)
+    return made
+
+
+@pytest.fixture
+async def port(context: HttpsContext) -> AsyncIterator[int]:
     """Of a server that says what it is told, under TLS."""
-    context = HttpsContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(await reader.read(100))
@@ -78,4 +84,13 @@ async def test_tls_is_as_ever(port: int, authority: trustme.CA) -> None:
     )
     writer.write(b"hello")
     assert await reader.read() == b"hello"
+    writer.close()
+
+
+async def test_when_it_is_full_no_handshake_is_begun(port: int, context: HttpsContext) -> None:
+    """Who only connects, and is silent, is cut off too."""
+    context.is_full = lambda: True
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    with contextlib.suppress(ConnectionResetError):
+        assert await reader.read() == b""
     writer.close()

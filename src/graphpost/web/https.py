@@ -1,12 +1,13 @@
-"""A TLS context that tells who speaks plain HTTP to it to say https://.
+"""The TLS context of the HTTPS port: how connections begin there.
 
-As nginx and Go do.  OpenSSL knows such a request when it sees one in place of a handshake.  The answer goes where the handshake's would; what
+Who speaks plain HTTP is told to say https://, as nginx and Go do.  OpenSSL knows such a request when it sees one in place of a handshake.  The answer goes where the handshake's would; what
 comes after it is not looked at, and the connection ends when the client has done with it, or with the time for handshakes.
 """
 
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from typing import Final
 
 _BODY: Final = (
@@ -23,9 +24,15 @@ class _Handshake(ssl.SSLObject):
 
     incoming: ssl.MemoryBIO
     outgoing: ssl.MemoryBIO
+    is_full: Callable[[], bool]
+    _is_begun = False
     _is_answered = False
 
     def do_handshake(self) -> None:
+        """Called by the event loop as soon as there is a connection, and with whatever comes."""
+        if not self._is_begun and self.is_full():
+            raise ssl.SSLError("too many connections")
+        self._is_begun = True
         if not self._is_answered:
             try:
                 super().do_handshake()
@@ -41,9 +48,13 @@ class _Handshake(ssl.SSLObject):
 
 
 class HttpsContext(ssl.SSLContext):
-    """For an HTTP server."""
+    """For an HTTP server.  While `is_full` says so no handshake is begun, and who wants one is cut off.
+
+    A connection is there for its server only when the handshake is done; who never begins one would count nowhere.
+    """
 
     sslobject_class = _Handshake
+    is_full: Callable[[], bool] = staticmethod(lambda: False)
 
     def wrap_bio(
         self,
@@ -55,5 +66,5 @@ class HttpsContext(ssl.SSLContext):
     ) -> ssl.SSLObject:
         made = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
         assert isinstance(made, _Handshake)
-        made.incoming, made.outgoing = incoming, outgoing
+        made.incoming, made.outgoing, made.is_full = incoming, outgoing, self.is_full
         return made
