@@ -191,6 +191,16 @@ def test_what_has_no_sender_leaves_without_one(place: Place) -> None:
     assert (sent.sender, sent.recipient_parameters) == ("", ((),))
 
 
+def test_the_postmaster_without_a_domain_is_the_one_here(place: Place) -> None:
+    with place.connect() as smtp:
+        assert smtp.mail(ADELE)[0] == 250
+        assert smtp.rcpt("postmaster", ["NOTIFY=NEVER"])[0] == 250
+        code, said = smtp.data(LETTER % "Complaint")
+    assert code == 250
+    number = said.decode().rpartition(" ")[2]
+    assert ADELE in place.server.output.wait_for(f"(delivered|captured|failed|deferred) message={number} .*")
+
+
 def test_a_submission_port_needs_tls(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text("[inbound]\nsubmission_port = 587\ntls = false\n")

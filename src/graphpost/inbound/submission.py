@@ -20,7 +20,7 @@ from graphpost.delivery.acceptance.submit import Submitter
 from graphpost.delivery.items import new_message_id
 from graphpost.errors import GraphError, InsufficientStorage, MimeError, StoreError
 from graphpost.ids import Numbers, random_bytes
-from graphpost.inbound.reception import Letter
+from graphpost.inbound.reception import Letter, Taker
 from graphpost.inbound.replies import Reply, refusal
 from graphpost.inbound.spool import Spool
 from graphpost.inbound.trace import received
@@ -65,7 +65,7 @@ class Desk:
                         contents={number: data},
                         request_id=f"{number:016x}",
                         actor=_actor(letter, mailbox, number),
-                        recipients=tuple(Address(taker.rcpt.address) for taker in letter.takers),
+                        recipients=tuple(Address(_address(taker)) for taker in letter.takers),
                         dsn=dsn,
                         from_nobody=not letter.mail.sender,
                     )
@@ -111,10 +111,15 @@ def _asked(letter: Letter, *, wants_success: bool) -> Dsn | None:
         return None
     otherwise = _EVENTS if wants_success else ()
     wanted = {
-        to_wire(taker.rcpt.address).lower(): Wanted(taker.rcpt.notify or otherwise, taker.rcpt.original)
+        to_wire(_address(taker)).lower(): Wanted(taker.rcpt.notify or otherwise, taker.rcpt.original)
         for taker in reversed(takers)  # of somebody named twice the first counts
     }
     return Dsn(mail.ret, mail.envelope_id, wanted)
+
+
+def _address(taker: Taker) -> str:
+    """Of a recipient; `postmaster` without a domain is the one here (RFC 5321 §4.5.1)."""
+    return taker.rcpt.address if "@" in taker.rcpt.address else taker.mailbox.address
 
 
 def check_author(message: Message, mailbox: Mailbox) -> None:

@@ -356,9 +356,11 @@ def from_row(row: Row) -> Delivery:
         document.expires_at,
         document.sender,
         document.recipients,
-        state=row[5],
-        owner=row[7],
-        attempts=row[8],
+        row[5],
+        row[7],
+        row[
+            8
+        ],  # by place, not name: of more names Python makes a dictionary first, which costs as much as all else
         finished_at=row[10],
         warned=document.warned,
         subject=document.subject,
