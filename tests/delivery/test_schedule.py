@@ -21,6 +21,11 @@ def test_each_failed_attempt_waits_for_its_own_time_and_the_last_repeats(attempt
     assert hold_until(NOW, attempts, [60, 300, 900]) == NOW + seconds * SECOND
 
 
+@pytest.mark.parametrize(("failures", "seconds"), [(1, 60), (3, 900), (4, 900), (99, 900)])
+def test_a_destination_is_left_alone_for_a_quarter_of_an_hour_at_most(failures: int, seconds: int) -> None:
+    assert hold_until(NOW, failures, [60, 300, 900, 1800, 14_400]) == NOW + seconds * SECOND
+
+
 @given(waits=WAITS, attempts=ATTEMPTS, jitter=st.floats(0, 0.9), chance=CHANCE)
 def test_the_next_attempt_is_within_the_jitter_of_its_wait(
     waits: list[float], attempts: int, jitter: float, chance: float

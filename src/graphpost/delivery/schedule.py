@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from graphpost.clock import SECOND, Instant
+
+LONGEST_HOLD: Final = 900.0  # seconds
 
 
 def next_attempt(
@@ -30,5 +33,8 @@ def speak_at(created_at: Instant, expires_at: Instant, warning_seconds: float, *
 
 
 def hold_until(now: Instant, failures: int, waits: Sequence[float]) -> Instant:
-    """How long a whole destination is left alone after `failures` failures in a row."""
-    return now + int(waits[min(max(failures, 1), len(waits)) - 1] * SECOND)
+    """How long a whole destination is left alone after `failures` failures in a row.
+
+    Not for as long as a message at last: when the host is back, all that waits for it is to know it soon.
+    """
+    return now + int(min(waits[min(max(failures, 1), len(waits)) - 1], LONGEST_HOLD) * SECOND)
