@@ -5,10 +5,14 @@ The examples are the same in every run, so that a run says something of the chan
 
 How long an example takes is the machine's matter, not the rule's; nor is it a fault when examples are made slowly: the
 machine may be busy with something else.
+
+Programs that tests start may keep what they compiled, also where the environment says otherwise: there are hundreds of
+them, and compiling takes longer than the rest of a command.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +20,8 @@ from hypothesis import HealthCheck, settings
 from tests.programs import running_postgres
 
 from graphpost.testing.postgres import PostgresServer
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 _UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.register_profile("same", _UNTIMED, derandomize=True)

@@ -46,7 +46,7 @@ def test_the_page_sends(server: ServerThread, tmp_path: Path) -> None:
         host.files["/"] = printed.encode()
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_context(ignore_https_errors=True).new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         page.goto(host.url)
         page.fill("#username", values["MAILBOX"])
         page.fill("#password", values["USER_PASSWORD"])

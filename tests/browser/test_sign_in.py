@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 from tests.conformance.wire import Answer, Wire
-from tests.programs import needed
 
 from graphpost.testing.server import ServerThread, running_server
 
@@ -121,19 +119,18 @@ delegated_permissions = ["Mail.Send", "User.Read"]
 
 
 @pytest.fixture(params=WIDTHS)
-def visit(request: pytest.FixtureRequest, server: ServerThread, tmp_path: Path) -> Iterator[Visit]:
-    chromium = needed("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        context = browser.new_context(ignore_https_errors=True, viewport=WIDTHS[request.param])
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        made = Visit(page, server, tmp_path)
-        page.on("console", lambda message: made.said.append(message.text))
-        page.on("pageerror", lambda error: made.said.append(str(error)))
-        page.on("dialog", lambda dialog: made.said.append(dialog.message))
-        yield made
-        browser.close()
+def visit(
+    request: pytest.FixtureRequest, server: ServerThread, chromium: Any, tmp_path: Path
+) -> Iterator[Visit]:
+    context = chromium.new_context(ignore_https_errors=True, viewport=WIDTHS[request.param])
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    made = Visit(page, server, tmp_path)
+    page.on("console", lambda message: made.said.append(message.text))
+    page.on("pageerror", lambda error: made.said.append(str(error)))
+    page.on("dialog", lambda dialog: made.said.append(dialog.message))
+    yield made
+    context.close()
     # A page that answers 4xx is told by the browser itself; anything else is a violation or an error.
     assert [text for text in made.said if not text.startswith("Failed to load resource")] == []
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 from tests.browser.hosting import Host, hosted
 from tests.clients import node
 from tests.programs import needed
@@ -73,7 +72,7 @@ def consent(server: ServerThread, client: str) -> None:
 
 
 @pytest.fixture
-def context(server: ServerThread, tmp_path: Path) -> Iterator[Any]:
+def context(server: ServerThread, playwright: Any, tmp_path: Path) -> Iterator[Any]:
     """A person's browser as it comes from its makers; some distributions keep cookies from frames of other sites."""
     chromium = needed("chromium")
     node.node()
@@ -82,15 +81,14 @@ def context(server: ServerThread, tmp_path: Path) -> Iterator[Any]:
     preferences.write_text(json.dumps({"profile": {"cookie_controls_mode": 0}}))
     names = ("graph.microsoft.com", "login.microsoftonline.com")
     rules = ", ".join(f"MAP {name}:443 127.0.0.1:{server.port}" for name in names)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch_persistent_context(
-            tmp_path / "profile",
-            executable_path=chromium,
-            args=["--no-sandbox", f"--host-resolver-rules={rules}"],
-            ignore_https_errors=True,
-        )
-        yield launched
-        launched.close()
+    launched = playwright.chromium.launch_persistent_context(
+        tmp_path / "profile",
+        executable_path=chromium,
+        args=["--no-sandbox", f"--host-resolver-rules={rules}"],
+        ignore_https_errors=True,
+    )
+    yield launched
+    launched.close()
 
 
 @dataclass
@@ -149,7 +147,7 @@ def visit(request: pytest.FixtureRequest, server: ServerThread, context: Any) ->
     with hosted(version) as host:
         host.settings = settings_of(server, host, named)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         made = Visit(context, page, host)
         page.on("console", lambda message: made.said.append(message.text))
         page.on("pageerror", lambda error: made.said.append(str(error)))

@@ -78,9 +78,10 @@ def deliveries_of(
 
 
 def _asking(delivery: Delivery, dsn: Dsn, message: Message) -> Delivery:
-    """The delivery with what the envelope asked for in place of what the message asks for."""
-    wants = any(dsn.wants(each.address, "SUCCESS") for each in delivery.recipients)
-    return replace(delivery, dsn=dsn, wants_success=wants and not _suppresses_success(message))
+    """The delivery with what the envelope asked for, of its own recipients, in place of what the message asks for."""
+    own = dsn.only([each.address for each in delivery.recipients])
+    wants = any(own.wants(each.address, "SUCCESS") for each in delivery.recipients)
+    return replace(delivery, dsn=own, wants_success=wants and not _suppresses_success(message))
 
 
 class AutomaticDeliveries:

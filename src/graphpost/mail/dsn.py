@@ -6,10 +6,11 @@ RFC 3461 §4.  Values are as they were given, in xtext or RFC 6533's utf-8 form;
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 Event = Literal["SUCCESS", "FAILURE", "DELAY"]
 
@@ -33,6 +34,11 @@ class Dsn(Struct, frozen=True, array_like=True):
     def of(self, address: str) -> Wanted:
         """What was said of a recipient."""
         return self.recipients.get(address.lower(), _NOTHING)
+
+    def only(self, addresses: Iterable[str]) -> Dsn:
+        """The same, of these recipients."""
+        keys = [address.lower() for address in addresses]
+        return replace(self, recipients={key: self.recipients[key] for key in keys if key in self.recipients})
 
     def wants(self, address: str, event: Event) -> bool:
         """Whether the sender is to be told: without NOTIFY of what failed or is late (§4.1)."""

@@ -103,6 +103,19 @@ async def test_each_recipient_is_asked_for_apart(office: Office) -> None:
     }
 
 
+async def test_a_delivery_knows_of_its_own_recipients_only(office: Office) -> None:
+    """Of a message to hundreds of domains what is asked is not kept hundreds of times."""
+    wanted = {address: Wanted(("SUCCESS",)) for address in ("a@one.test", "b@one.test", "c@two.test")}
+    await office.send("A@one.test", "b@one.test", "c@two.test", "d@two.test", dsn=Dsn("HDRS", "x", wanted))
+    await office.until_done(2)
+    kept = [each.dsn for each in await office.queue()]
+    assert [sorted(each.recipients) for each in kept if each] == [
+        ["a@one.test", "b@one.test"],
+        ["c@two.test"],
+    ]
+    assert {(each.ret, each.envelope_id) for each in kept if each} == {("HDRS", "x")}
+
+
 async def test_the_header_asks_for_who_is_not_in_the_envelopes_words(office: Office) -> None:
     await office.send("a@one.test", is_delivery_receipt_requested=True, dsn=asking("NEVER"))
     await office.until_done()

@@ -249,6 +249,14 @@ async def test_what_sendmail_refuses_stays_a_draft(
             b"From: AdeleV@contoso.com\r\nSender:\r\n boss@evil.example\r\nTo: zoe@one.test\r\n",
             (403, "ErrorSendAsDenied"),
         ),
+        (
+            b"From: AdeleV@contoso.com\r\nresent-from: Boss\r\n <boss@evil.example>\r\nTo: zoe@one.test\r\n",
+            (403, "ErrorSendAsDenied"),
+        ),
+        (
+            b"From: AdeleV@contoso.com\r\nResent-Sender: boss@evil.example\r\nTo: zoe@one.test\r\n",
+            (403, "ErrorSendAsDenied"),
+        ),
         (b"From: AdeleV@contoso.com\r\n", (400, "ErrorInvalidRecipients")),
         (b"From: AdeleV@contoso.com\r\nTo: nobody\r\n", (400, "ErrorInvalidRecipients")),
     ],

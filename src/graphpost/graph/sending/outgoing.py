@@ -25,9 +25,12 @@ _LONGEST_AUTHOR: Final = (
 )
 _ANGLE: Final = re.compile(r"<([^<>]*)>")
 
-# A From or Sender field with its folded lines, wherever it stands before the first empty line.
+# A field with its folded lines, wherever it stands before the first empty line.
 _AUTHOR: Final = re.compile(
     rb"^(from|sender)[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.IGNORECASE | re.MULTILINE
+)
+_RESENT: Final = re.compile(
+    rb"^resent-(?:from|sender)[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.IGNORECASE | re.MULTILINE
 )
 
 
@@ -106,12 +109,16 @@ def _in_anothers_name(party: Party, message: Message, author: Address) -> Messag
 
 
 def check_mime_authors(party: Party, data: bytes) -> Address | None:
-    """Raise unless the principal may send as every address that a From or Sender field of the header names.
+    """Raise unless the principal may send as every address that a From or Sender field of the header names, Resent- ones too.
 
     Every address of every field counts: which one a reader shows is the reader's choice.  The sender that has to be named
     beside them, because a From is only on behalf of somebody, is returned; None when nobody has to, or the header does.
     """
     principal, directory = party.principal, party.directory
+    for raw in _RESENT.findall(_header(data)):
+        if value := raw.decode("utf-8", "replace").strip():
+            for address in _addresses(value):
+                find_author(principal, directory, party.box, address)
     actor, needs_sender, has_sender = None, False, False
     for name, raw in mime_authors(data):
         value, is_from = raw.decode("utf-8", "replace").strip(), name.lower() == b"from"
@@ -141,8 +148,12 @@ def sender_of(call: Call, message: Message) -> Actor | None:
 
 def mime_authors(data: bytes) -> list[tuple[bytes, bytes]]:
     """Name and value of the From and Sender fields, as they are written."""
+    return _AUTHOR.findall(_header(data))
+
+
+def _header(data: bytes) -> bytes:
     end = data.find(b"\r\n\r\n")
-    return _AUTHOR.findall(data, 0, len(data) if end < 0 else end)
+    return data if end < 0 else data[:end]
 
 
 def _addresses(value: str) -> list[str]:
