@@ -147,7 +147,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (indexing.advance, (7, Progress(Mark(1, 1), 0), Progress(Mark(2, 2), 0)), {}),
     (indexing.prune, (7, {("sb", 2): {3}}, ("sb", 2)), {}),
     (searching.begin, (SEARCH,), {}),
-    (searching.look, (SEARCH,), {}),
+    (searching.look, (SEARCH, 25), {}),
     (searching.fetch, (SEARCH, [(0, 1)]), {}),
     (candidates.candidates, (7, INBOX, SEARCH.sought, Progress(Mark(1, 1), 5), (1,)), {}),
     (messages.count, (7, INBOX, ("is_read = ?", (1,))), {}),

@@ -51,7 +51,8 @@ def _small() -> Iterator[None]:
     bounds: list[tuple[Any, str, int]] = [
         (paging, "MOST", MOST),
         (searching, "LOOKED_AT", 4),
-        (searching, "_TOGETHER", 2),
+        (searching, "FIRST", 1),
+        (searching, "TOGETHER", 2),
         (searching, "_LOGGED", 3),
         (indexing, "MESSAGES", 4),
         (indexing, "WORDS", 5),

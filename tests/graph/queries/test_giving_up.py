@@ -61,7 +61,7 @@ async def test_reading_ends_when_the_client_has_gone(
 ) -> None:
     monkeypatch.setattr(listing, "CHUNK", 4)
     monkeypatch.setattr(searching, "LOOKED_AT", 4)
-    monkeypatch.setattr(searching, "_TOGETHER", 4)
+    monkeypatch.setattr(searching, "FIRST", 4)
     await fill(study, 40)
     is_gone, given = after(3)
     request = make_request("GET", path, b"", ALL, None, query)

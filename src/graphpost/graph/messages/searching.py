@@ -51,7 +51,8 @@ async def find_sought(call: Call, options: Options, top: int, keep: Keep) -> Pag
     found: list[Place] = []
     while len(found) < MOST and not search.is_over:
         call.check_client()
-        more, search = await store.read(partial(searching.look, search=search))
+        look = partial(searching.look, search=search, wanted=MOST - len(found))
+        more, search = await store.read(look)
         found += more
     call.services.searched(call.box.mailbox_id)
     found = found[:MOST]

@@ -26,6 +26,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "text": "TEXT",
             "blob": "BLOB",
             "clustered": "STRICT, WITHOUT ROWID",
+            "postgres": "-- ",  # before what only PostgreSQL is told
         },
         "postgres": {
             "bigint": "BIGINT",
@@ -33,6 +34,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "text": 'TEXT COLLATE "C"',
             "blob": "BYTEA",
             "clustered": "",
+            "postgres": "",
         },
     }
 )

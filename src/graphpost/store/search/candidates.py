@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from graphpost.odata.sought import AllOf, AnyOf, Is, Phrase, Range, Sought, Without
-from graphpost.store.mailbox import messages
+from graphpost.store.mailbox import folders, messages
 from graphpost.store.mailbox.pages import Condition
 from graphpost.store.mailbox.rows import IMPORTANCE
 from graphpost.store.search import words
@@ -49,16 +49,27 @@ def candidates(
     sought: Sought,
     progress: Progress | None,
     newer: Sequence[int],
-) -> Ids:
-    """Every message that is meant is among them, and others.  `newer` are ascending: what is behind the index's mark."""
-    found = None if progress is None else _plan(tx, mailbox_id, sought)
+) -> tuple[Ids, Condition | None]:
+    """Every message that is meant is among them, and others; and what the columns of those have that may be meant.
+
+    `newer` are ascending: what is behind the index's mark.
+    """
+    is_small = folder_id is not None and _is_small(tx, mailbox_id, folder_id)
+    found = None if progress is None or is_small else _plan(tx, mailbox_id, sought)
     where = _possible(sought)
     if progress is None or found is None:
-        return _Stored(tx, mailbox_id, folder_id, 0, where)
+        return _Stored(tx, mailbox_id, folder_id, 0, where), None
     parts: list[Ids] = [found, _Listed(newer)]
     if progress.built_to < words.HIGHEST:
         parts.append(_Stored(tx, mailbox_id, folder_id, progress.built_to, where))
-    return _Either(parts)
+    place = [] if folder_id is None else [("(folder_id = ?)", (folder_id,))]
+    return _Either(parts), _joined(" AND ", [*place, *([where] if where is not None else [])])
+
+
+def _is_small(tx: Tx, mailbox_id: int, folder_id: int) -> bool:
+    """Whether looking at all messages of the folder costs less than asking the index."""
+    folder = folders.get(tx, mailbox_id, folder_id)
+    return folder is not None and folder.total_count <= FEW
 
 
 def _possible(sought: Sought) -> Condition | None:

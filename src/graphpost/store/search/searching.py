@@ -18,15 +18,17 @@ from graphpost.mail.message import Item
 from graphpost.odata.sought import Sought
 from graphpost.store.mailbox import changes, messages
 from graphpost.store.search import indexing
-from graphpost.store.search.candidates import candidates
+from graphpost.store.search.candidates import Ids, candidates
 from graphpost.store.search.indexing import Progress
 from graphpost.store.search.searched import matches
 from graphpost.store.search.words import HIGHEST
 from graphpost.store.store import Tx
 
-LOOKED_AT: Final = 100  # messages to a step, at most
+LOOKED_AT: Final = 500  # messages to a step, about
+ASKED: Final = 0.1  # what it costs to ask a message's columns, of what it costs to look at it
 CHARACTERS: Final = 1_000_000  # of bodies to a step, about
-_TOGETHER: Final = 10
+FIRST: Final = 10  # messages to the first statement of a step; each has twice as many as the one before
+TOGETHER: Final = 160  # to the last ones
 _LOGGED: Final = 1000  # changes read at a time
 
 
@@ -60,25 +62,39 @@ def begin(tx: Tx, search: Search) -> Search:
     return replace(search, progress=progress, newer=_newer(tx, search.mailbox_id, progress))
 
 
-def look(tx: Tx, search: Search) -> tuple[list[Place], Search]:
-    """Which of the next candidates are meant, from the highest id down; and the search as it goes on."""
-    ids = candidates(tx, search.mailbox_id, search.folder_id, search.sought, search.progress, search.newer)
+def look(tx: Tx, search: Search, wanted: int) -> tuple[list[Place], Search]:
+    """Which of the next candidates are meant, from the highest id down, about `wanted`; and the search as it goes on."""
+    ids, where = candidates(
+        tx, search.mailbox_id, search.folder_id, search.sought, search.progress, search.newer
+    )
     found: list[Place] = []
-    number, looked_at, size = search.at_most, 0, 0
-    while looked_at < LOOKED_AT and size < CHARACTERS:
-        some: list[int] = []
-        while len(some) < _TOGETHER and (next_ := ids.at_most(number)) is not None and next_ >= search.lowest:
-            some.append(next_)
-            number = next_ - 1
+    number, together, looked_at, size = search.at_most, FIRST, 0.0, 0
+    while looked_at < LOOKED_AT and len(found) < wanted:
+        some = _next(ids, number, search.lowest, together)
         rest: Sequence[int] = some
+        if where is not None:
+            possible = messages.matching(tx, search.mailbox_id, some, where)
+            rest = [each for each in some if each in possible]
+        looked_at += len(rest) + ASKED * len(some)
         while rest:
-            items, rest = messages.get_some(tx, search.mailbox_id, rest)
+            if size > CHARACTERS:
+                return found, replace(search, at_most=rest[0])
+            items, rest = messages.get_some(tx, search.mailbox_id, rest, CHARACTERS)
             found += [place_of(item) for item in items if _is_meant(search, item)]
             size += sum(len(item.message.body.content) for item in items)
-        if len(some) < _TOGETHER:
+        if len(some) < together:
             return found, replace(search, at_most=search.lowest - 1)
-        looked_at += len(some)
+        number, together = some[-1] - 1, min(2 * together, TOGETHER)
     return found, replace(search, at_most=number)
+
+
+def _next(ids: Ids, number: int, lowest: int, most: int) -> list[int]:
+    """The next candidates, from a number down."""
+    some: list[int] = []
+    while len(some) < most and (found := ids.at_most(number)) is not None and found >= lowest:
+        some.append(found)
+        number = found - 1
+    return some
 
 
 def fetch(tx: Tx, search: Search, places: Sequence[Place], portion: int = 0) -> tuple[list[Item], int]:
