@@ -115,10 +115,11 @@ FIELDS: dict[str, Callable[[str], Message]] = {
 def delivered(besieged: Besieged, to: str) -> Received:
     """The message that came for that address."""
     while True:
-        for message in list(besieged.relay.messages):
+        came = list(besieged.relay.messages)
+        for message in came:
             if to in message.recipients:
                 return message
-        besieged.relay.wait_for_messages(len(besieged.relay.messages) + 1)
+        besieged.relay.wait_for_messages(len(came) + 1)
 
 
 def check(message: Received) -> None:
