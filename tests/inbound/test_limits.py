@@ -90,6 +90,16 @@ async def test_too_many_connections_are_refused(make_room: MakeRoom) -> None:
     assert "turned-away client=127.0.0.1 command=connect code=421" in room.said()
 
 
+async def test_a_crowd_on_one_port_keeps_nobody_from_the_others(make_room: MakeRoom) -> None:
+    """A flood from the Internet, say, and the MTA beside us that delivers over LMTP."""
+    room = make_room(connections=1)
+    await room.open()
+    stranger = await room.wire()
+    await room.open(lmtp=True)
+    assert (await (await room.wire(verb="LHLO")).deliver())[0] == 250
+    assert (await stranger.ask("NOOP"))[0] == 250
+
+
 async def test_one_address_does_not_take_all_connections(make_room: MakeRoom) -> None:
     room = make_room(connections_per_address=1, unlimited=[])
     await room.open()
@@ -270,12 +280,12 @@ def test_a_network_counts_as_one_address(address: str) -> None:
     assert (gate.key("2001:db8::ffff") == key) == (":" in address)
     assert gate.key("10.1.2.3") == gate.key("") == ""
     for _ in range(2):
-        assert gate.enter(key) == ""
-        gate.leave(key)
-    assert gate.enter(key) == "too many connections from your address in a minute"
+        assert gate.enter(key, "smtp") == ""
+        gate.leave(key, "smtp")
+    assert gate.enter(key, "smtp") == "too many connections from your address in a minute"
     now = 60.0
-    assert gate.enter(key) == ""
-    gate.leave(key)
+    assert gate.enter(key, "smtp") == ""
+    gate.leave(key, "smtp")
     assert gate._open == {}
 
 

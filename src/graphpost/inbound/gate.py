@@ -1,12 +1,14 @@
 """Who may come in: connections and messages, in all and of one address.
 
-Kept in memory and bounded; an IPv6 network of 64 bits counts as one address.  Networks of the setting `unlimited` are not
-counted by address.  Who comes over a Unix socket counts among all only.
+Each kind of port has connections of its own, so that strangers on one keep nobody from the others.  Kept in memory and
+bounded; an IPv6 network of 64 bits counts as one address.  Networks of the setting `unlimited` are not counted by
+address.  Who comes over a Unix socket counts among all only.
 """
 
 from __future__ import annotations
 
 import ipaddress
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -38,7 +40,7 @@ class Gate:
         self._settings = settings
         self._now = now
         self._unlimited = Networks(settings.unlimited)
-        self._total = 0
+        self._totals = Counter[str]()
         self._open: dict[str, int] = {}
         self._rates: dict[tuple[str, str], tuple[int, float]] = {}  # how many since when
 
@@ -46,9 +48,9 @@ class Gate:
         """What an address is counted as; '' when it is not."""
         return "" if address in self._unlimited else network_of(address)
 
-    def enter(self, key: str) -> str:
-        """Count a connection; why it is not let in, or ''.  Whoever is let in has to `leave`."""
-        if self._total >= self._settings.connections:
+    def enter(self, key: str, kind: str) -> str:
+        """Count a connection to a kind of port; why it is not let in, or ''.  Whoever is let in has to `leave`."""
+        if self._totals[kind] >= self._settings.connections:
             return "too many connections"
         if key:
             if self._open.get(key, 0) >= self._settings.connections_per_address:
@@ -56,12 +58,12 @@ class Gate:
             if not self._count(("connection", key), self._settings.connections_per_minute):
                 return "too many connections from your address in a minute"
             self._open[key] = self._open.get(key, 0) + 1
-        self._total += 1
+        self._totals[kind] += 1
         return ""
 
-    def leave(self, key: str) -> None:
+    def leave(self, key: str, kind: str) -> None:
         """A connection ended."""
-        self._total -= 1
+        self._totals[kind] -= 1
         if key:
             self._open[key] -= 1
             if not self._open[key]:
@@ -71,10 +73,9 @@ class Gate:
         """Count a message; whether it is not one too many."""
         return not key or self._count(("message", key), self._settings.messages_per_minute)
 
-    @property
-    def is_crowded(self) -> bool:
+    def is_crowded(self, kind: str) -> bool:
         """Whether there is little room left: nobody is waited for long."""
-        return self._total * 4 >= self._settings.connections * 3
+        return self._totals[kind] * 4 >= self._settings.connections * 3
 
     def _count(self, key: tuple[str, str], limit: int) -> bool:
         now = self._now()

@@ -121,7 +121,7 @@ class Talk:
     def seconds(self) -> float:
         """How long to wait for the client."""
         seconds = self.house.settings.command_seconds
-        return min(seconds, CROWDED_SECONDS) if self.house.gate.is_crowded else seconds
+        return min(seconds, CROWDED_SECONDS) if self.house.gate.is_crowded(self.kind) else seconds
 
     def transfer(self) -> Transfer:
         """For a message that begins to come."""

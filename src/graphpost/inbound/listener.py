@@ -48,7 +48,7 @@ class Listener:
         """A client has come."""
         house, gate = self._house, self._house.gate
         key = gate.key(address)
-        why = gate.enter(key)
+        why = gate.enter(key, kind)
         if why:
             house.log.turned_away(address, "connect", 421, why, "limit")
             connection.say(Reply(421, "4.7.0", f"{house.hostname} Error: {why}"))
@@ -59,7 +59,7 @@ class Listener:
         self._sessions[task] = session
 
         def end(task: asyncio.Task[None]) -> None:
-            gate.leave(key)
+            gate.leave(key, kind)
             del self._sessions[task]
             if not task.cancelled() and (error := task.exception()) is not None:
                 house.log.problem("inbound", error)

@@ -15,6 +15,7 @@ from graphpost.auth.protocol import NO_STORE, IssuerReply
 
 FILES: Final = {"style.css": "text/css; charset=utf-8", "continue.js": "text/javascript; charset=utf-8"}
 FILES_PATH: Final = "/common/oauth2/pages/"
+LONGEST_NAME: Final = 120  # characters of a name that are shown: what counts stands below it
 JOINERS: Final = "\u200c\u200d"  # which Persian and emoji are written with
 
 DESCRIPTIONS: Final = {
@@ -103,6 +104,7 @@ def _pages() -> Environment:
         trim_blocks=True,
     )
     pages.filters["plain"] = plain
+    pages.filters["name"] = name
     return pages
 
 
@@ -110,3 +112,9 @@ def plain(text: str) -> str:
     """Without characters that are not seen themselves but change how others are: a name shows as what it is."""
     spaced = " ".join(text.split())
     return "".join(c for c in spaced if category(c) not in ("Cc", "Cf") or c in JOINERS)
+
+
+def name(text: str) -> str:
+    """A name as plain text, cut where it is longer than names are."""
+    whole = plain(text)
+    return whole if len(whole) <= LONGEST_NAME else whole[: LONGEST_NAME - 1] + "…"

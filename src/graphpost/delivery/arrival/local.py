@@ -6,7 +6,9 @@ Inbox exactly when its delivery is done, however the process ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Final
 
 from graphpost.clock import Instant
 from graphpost.delivery.arrival.arriving import Arrival, Arrivals
@@ -15,6 +17,9 @@ from graphpost.delivery.quotas import Quotas
 from graphpost.errors import MimeError, StoreError
 from graphpost.mail.mailbox import Directory, Mailbox
 from graphpost.transport.courier import Deferred, Delivered, Envelope, Failed, Outcome, Reply
+
+IN_MEMORY: Final = 1 << 20  # octets of a message; a larger one goes through a file
+LARGE_AT_ONCE: Final = 2
 
 
 class LocalDelivery:
@@ -33,6 +38,7 @@ class LocalDelivery:
         self._directory = directory
         self._quotas = quotas
         self._hostname = hostname
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def deliver(
         self, envelope: Envelope, now: Instant
@@ -44,13 +50,13 @@ class LocalDelivery:
             full = await self._full(found.values(), envelope)
             for number in full:
                 del found[number]
-            filings = await self._arrivals.filings(
-                list(found.values()),
-                envelope.sender,
-                envelope.data.size,
-                lambda: self._arrival(envelope),
-                now,
-            )
+            places = list(found.values())
+            if envelope.data.size <= IN_MEMORY:
+                filings = await self._arrivals.filings(
+                    places, envelope.sender, envelope.data.size, lambda: self._arrival(envelope), now
+                )
+            else:
+                filings = await self._large_filings(places, envelope, now) if places else ()
         except MimeError as error:
             reply = Reply(554, "5.6.0", f"the message cannot be filed: {error}", self._hostname)
             return (Failed(reply),) * len(boxes), ()
@@ -68,6 +74,19 @@ class LocalDelivery:
             if self._quotas.bound(box)
             and not await self._quotas.takes(box, envelope.data.size, is_report=not envelope.sender)
         }
+
+    async def _large_filings(
+        self, boxes: Sequence[Mailbox], envelope: Envelope, now: Instant
+    ) -> tuple[Filing, ...]:
+        async with self._large:
+            content, mapped = await asyncio.to_thread(self._filer.large_content, envelope.data)
+            try:
+                arrival = Arrival(envelope.sender, mapped, content, envelope.is_foreign)
+                return await self._arrivals.filings(
+                    boxes, envelope.sender, envelope.data.size, lambda: arrival, now
+                )
+            finally:
+                mapped.close()
 
     def _arrival(self, envelope: Envelope) -> Arrival:
         data = b"".join(envelope.data)
