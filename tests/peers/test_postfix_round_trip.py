@@ -28,10 +28,14 @@ class Post:
     def __init__(self, client: Client, postfix: Postfix, server: ServerThread) -> None:
         self.client, self.postfix, self.server = client, postfix, server
 
-    def arrived(self, subject: str, mailbox: str = ADELE) -> Any:
-        """The one message with that subject in an Inbox, once it is there."""
-        eventually(lambda: bool(self.found(subject, mailbox)))
-        (message,) = self.found(subject, mailbox)
+    def arrived(self, subject: str, mailbox: str = ADELE, naming: str = "") -> Any:
+        """The one message with that subject in an Inbox, and that in its text, once it is there."""
+
+        def found() -> list[Any]:
+            return [each for each in self.found(subject, mailbox) if naming in each["body"]["content"]]
+
+        eventually(lambda: bool(found()))
+        (message,) = found()
         return message
 
     def found(self, subject: str, mailbox: str = ADELE) -> list[Any]:
@@ -117,7 +121,7 @@ def test_the_answer_to_what_a_program_sent_as_mime_is_in_the_same_conversation(p
 def test_a_bounce_of_postfix_comes_back_to_the_sender(post: Post) -> None:
     queue_id = post.client.send("nobody@far.test", subject="Is anybody there")
     assert post.client.outcome(queue_id) == {"nobody@far.test": "delivered"}
-    report = post.arrived("Undelivered Mail Returned to Sender")
+    report = post.arrived("Undelivered Mail Returned to Sender", naming="nobody@far.test")
     mime = post.mime(report)
     assert mime.get_content_type() == "multipart/report"
     assert b"5.1.1" in mime.as_bytes()
