@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -73,24 +74,49 @@ async def test_an_address_that_swallows_everything_leaves_the_next_its_time(
     smtp_peer: MakePeer, courier: MakeCourier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A host with an IPv6 address that leads nowhere, say."""
-    peer, asked = smtp_peer(), asyncio.Event()
+    peer, loop, begun = smtp_peer(), asyncio.get_running_loop(), asyncio.Event()
+    connect = loop.sock_connect
 
-    async def look_up(host: str, port: int, **hints: Any) -> list[tuple[Any, ...]]:
-        asked.set()
+    async def note(sock: socket.socket, address: Any) -> None:
+        begun.set()
+        await connect(sock, address)
+
+    def look_up(host: str, port: int, **hints: Any) -> list[tuple[Any, ...]]:
         return [
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
             for address in ("127.0.0.2", "127.0.0.1")
         ]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(loop, "sock_connect", note)
     with swallowing("127.0.0.2", peer.port):
         delivery = asyncio.create_task(courier(peer.port, host="mx.test", tls="none").deliver(envelope()))
-        await asked.wait()
-        await checkpoint()
+        await begun.wait()
         assert peer.connections == 0
         let_pass(31)
         [outcome] = await delivery
     assert isinstance(outcome, Delivered)
+
+
+async def test_a_name_server_that_is_away_keeps_no_threads_from_other_work(
+    courier: MakeCourier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    comes_back = threading.Event()
+
+    def look_up(*what: Any, **hints: Any) -> list[tuple[Any, ...]]:
+        comes_back.wait()
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    one = courier(25, host="mx.test", connections=40)
+    deliveries = [asyncio.create_task(one.deliver(envelope())) for _ in range(40)]
+    await checkpoint()
+    try:
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: "done"), 30) == "done"
+    finally:
+        comes_back.set()
+    for [outcome] in await asyncio.gather(*deliveries):
+        assert (outcome.reply.code, outcome.reply.status) == (0, "4.4.3")
 
 
 @contextlib.contextmanager

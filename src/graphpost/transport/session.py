@@ -18,6 +18,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import ip_address
@@ -35,6 +36,8 @@ from graphpost.transport.tokens import TokenError, TokenSource
 from graphpost.transport.wire import Extensions, command, one_line, parse_extensions
 
 ADDRESSES: Final = 5  # of a host that are tried
+# Threads of its own: who waits for a name server that is away would keep all other work from the loop's.
+_resolving: Final = ThreadPoolExecutor(4, thread_name_prefix="resolving")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +145,9 @@ async def _addresses(target: SmtpTarget) -> list[str]:
         return [target.address or target.host]
     source = target.source
     family = socket.AF_UNSPEC if not source else socket.AF_INET6 if ":" in source else socket.AF_INET
+    look_up = partial(socket.getaddrinfo, target.host, target.port, family=family, type=socket.SOCK_STREAM)
     async with asyncio.timeout(target.connect_seconds):
-        found = await asyncio.get_running_loop().getaddrinfo(
-            target.host, target.port, family=family, type=socket.SOCK_STREAM
-        )
+        found = await asyncio.get_running_loop().run_in_executor(_resolving, look_up)
     return list(dict.fromkeys(str(where[0]) for *_, where in found))[:ADDRESSES]
 
 

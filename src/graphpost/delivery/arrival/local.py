@@ -50,7 +50,13 @@ class LocalDelivery:
             full = await self._full(found.values(), envelope)
             for number in full:
                 del found[number]
-            filings = await self._filings(list(found.values()), envelope, now)
+            places = list(found.values())
+            if envelope.data.size <= IN_MEMORY:
+                filings = await self._arrivals.filings(
+                    places, envelope.sender, envelope.data.size, lambda: self._arrival(envelope), now
+                )
+            else:
+                filings = await self._large_filings(places, envelope, now) if places else ()
         except MimeError as error:
             reply = Reply(554, "5.6.0", f"the message cannot be filed: {error}", self._hostname)
             return (Failed(reply),) * len(boxes), ()
@@ -69,17 +75,16 @@ class LocalDelivery:
             and not await self._quotas.takes(box, envelope.data.size, is_report=not envelope.sender)
         }
 
-    async def _filings(
+    async def _large_filings(
         self, boxes: Sequence[Mailbox], envelope: Envelope, now: Instant
     ) -> tuple[Filing, ...]:
-        sender, size = envelope.sender, envelope.data.size
-        if not boxes or size <= IN_MEMORY:
-            return await self._arrivals.filings(boxes, sender, size, lambda: self._arrival(envelope), now)
         async with self._large:
             content, mapped = await asyncio.to_thread(self._filer.large_content, envelope.data)
             try:
-                arrival = Arrival(sender, mapped, content, envelope.is_foreign)
-                return await self._arrivals.filings(boxes, sender, size, lambda: arrival, now)
+                arrival = Arrival(envelope.sender, mapped, content, envelope.is_foreign)
+                return await self._arrivals.filings(
+                    boxes, envelope.sender, envelope.data.size, lambda: arrival, now
+                )
             finally:
                 mapped.close()
 
