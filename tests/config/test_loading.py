@@ -437,6 +437,13 @@ REFUSED = [
     (route('hosts = [{to = "smtp://h"}, {to = "smtp://h"}]'), "routes[0].hosts[1].to", "is there already"),
     (route('hosts = [{to = "smtp://h", weight = 0}]'), "routes[0].hosts[0].weight", "between 1 and 1000"),
     (route('hosts = [{to = "smtp://h", priority = -1}]'), "routes[0].hosts[0].priority", "not be negative"),
+    ('[mailboxes]\naddress = "a@b.test"', "mailboxes", "its heading has two brackets: [[…]]"),
+    (route('[routes.hosts]\nto = "smtp://h"'), "routes[0].hosts", "its heading has two brackets: [[…]]"),
+    (
+        "[delivery]\nretry_seconds = { a = 1 }",
+        "delivery.retry_seconds",
+        "must be a list in brackets, not a table",
+    ),
     (route('hosts = "smtp://h"'), "routes[0].hosts", "must be a list in brackets, not text in quotes"),
     (
         route('username = "u"\npassword = "p"\nhosts = [{to = "smtps://h"}, {to = "smtp://h"}]'),

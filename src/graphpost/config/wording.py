@@ -26,6 +26,8 @@ _WORDS: Final = {
 def reworded(problem: str, kind: Any, *, is_text: bool = False) -> str:
     """msgspec's words for a value that is not of that type; with `is_text` all there can be is text."""
     if found := _EXPECTED.fullmatch(problem):
+        if found.groups() == ("array", "object") and _is_of_tables(kind):
+            return "there may be several, so its heading has two brackets: [[…]]"
         wanted, given = (_WORDS.get(name, name) for name in found.groups())
         return f"must be {wanted}" if is_text else f"must be {wanted}, not {given}"
     if (found := _NOT_ONE.fullmatch(problem)) and (choices := _choices(kind)):
@@ -43,6 +45,11 @@ def type_at(kind: Any, path: str) -> Any:
         else:
             return None
     return kind
+
+
+def _is_of_tables(kind: Any) -> bool:
+    of = next(iter(get_args(kind)), None)
+    return isinstance(of, type) and issubclass(of, Struct)
 
 
 def _choices(kind: Any) -> list[str]:
