@@ -160,7 +160,7 @@ async def test_a_large_folder_is_marked_as_read_to_the_end(study: Study) -> None
         assert await study.counts("inbox") == (12, 0 if wanted else 12)
 
 
-@pytest.mark.parametrize(("path", "query"), [each for each in WALKS if "$top=5" not in each[1]])
+@pytest.mark.parametrize(("path", "query"), [WALKS[0], WALKS[5], WALKS[7], WALKS[9]])
 async def test_a_large_page_takes_the_room_there_is_and_gives_it_back(
     study: Study, path: str, query: str
 ) -> None:
