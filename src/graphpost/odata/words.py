@@ -16,13 +16,16 @@ _UNSPACED: Final = (
 )
 _ACCENTS: Final = re.compile("[\u0300-\u036f]+")
 _WORD: Final = re.compile(f"[^\\W_{_UNSPACED}]+|[{_UNSPACED}]")
-_PLAIN: Final = re.compile("[a-z0-9]+")
+# Each octet of ASCII as it is in words: in lower case, or a blank.
+_PLAIN: Final = bytes(
+    ord(chr(each).lower()) if each < 128 and chr(each).isalnum() else 32 for each in range(256)
+)
 
 
 def words(text: str) -> list[str]:
     """The text's words in their order."""
     if text.isascii():
-        return _PLAIN.findall(text.lower())
+        return text.encode("ascii").translate(_PLAIN).decode("ascii").split()
     return _WORD.findall(fold(text))
 
 

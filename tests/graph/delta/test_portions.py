@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from msgspec import structs
 from tests.graph.desk import ADELE, make_request
 from tests.graph.study import ALL, Study, anyio_backend, open_store, postgres_url, study
 from tests.store.made import item
@@ -159,7 +160,7 @@ async def test_a_large_folder_is_marked_as_read_to_the_end(study: Study) -> None
         assert await study.counts("inbox") == (12, 0 if wanted else 12)
 
 
-@pytest.mark.parametrize(("path", "query"), [each for each in WALKS if "$top=5" not in each[1]])
+@pytest.mark.parametrize(("path", "query"), [WALKS[0], WALKS[5], WALKS[7], WALKS[9]])
 async def test_a_large_page_takes_the_room_there_is_and_gives_it_back(
     study: Study, path: str, query: str
 ) -> None:
@@ -192,4 +193,34 @@ async def test_large_pages_under_way_together_are_shorter(study: Study, is_read:
         chunks: Any = first.body
         assert len(json.loads(b"".join([each async for each in chunks]))["value"]) == 6
     del first
+    assert share.used == 0
+
+
+@pytest.mark.parametrize("path", [INBOX_PATH, f"{INBOX_PATH}/delta"])
+async def test_a_large_page_that_nobody_waits_for_is_not_written_to_its_end(study: Study, path: str) -> None:
+    share = give_room(study, 160_000)
+    await fill(study, 6_000)
+    answers = iter([False, False, True])  # to whether the client has gone, once for each message
+    asked = make_request("GET", f"/v1.0/me/{path}", b"", ALL, None, "$top=1000", {})
+    reply = await study.api.handle(structs.replace(asked, is_gone=lambda: next(answers)))
+    assert reply.status == 499
+    assert next(answers, None) is None
+    assert share.used == 0
+
+
+@pytest.mark.parametrize("path", ["messages", "mailFolders/drafts/messages/delta", "messages/{id}"])
+async def test_html_that_nobody_waits_for_any_more_is_not_sanitised(study: Study, path: str) -> None:
+    body = {"contentType": "html", "content": "<p>x</p>" * 5000}
+    draft = await study.draft(body=body)
+    asked = make_request("GET", f"/v1.0/me/{path.format(id=draft.id)}", b"", ALL, None, "", {})
+    assert (await study.api.handle(asked)).status == 200
+    assert (await study.api.handle(structs.replace(asked, is_gone=lambda: True))).status == 499
+
+
+async def test_a_refused_list_holds_no_room(study: Study) -> None:
+    share = give_room(study, 160_000)
+    gone = (await study.post("mailFolders", {"displayName": "Gone"})).id
+    await study.post(f"mailFolders/{gone}/permanentDelete")
+    deleted = await study.get(f"mailFolders/{gone}/messages")
+    assert deleted.status == 404
     assert share.used == 0

@@ -88,7 +88,7 @@ async def message_delta(call: Call) -> Reply:
         **link(call, page.state, is_last=page.is_last),
     }
     del page  # a large one is forgotten as it is written
-    return await page_reply(reading, envelope, entities, held)
+    return await page_reply(call, reading, envelope, entities, held)
 
 
 async def refuse_delta(call: Call) -> Reply:

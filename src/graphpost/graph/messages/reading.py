@@ -86,18 +86,23 @@ async def list_messages(call: Call) -> Reply:
     envelope = collection(call, reading.context(call), [], count=found.total, more=found.more)
     shown: Entities = [(item, partial(reading.entity, item, stored)) for item, stored in found.shown]
     found.shown.clear()  # a large page is forgotten as it is written
-    return await page_reply(reading, envelope, shown, found.held)
+    return await page_reply(call, reading, envelope, shown, found.held)
 
 
 async def page_reply(
-    reading: Reading, envelope: Mapping[str, Any], entities: Entities, held: Held | None
+    call: Call, reading: Reading, envelope: Mapping[str, Any], entities: Entities, held: Held | None
 ) -> Reply:
     """The envelope with these entities as its value; what a page holds is released when it is sent."""
     embedded, headers = reading.expansion.embedded, reading.preferences.applied()
     if held is not None:
-        return await large_reply(envelope, entities, embedded, headers, held)
+        return await large_reply(call, envelope, entities, embedded, headers, held)
     items = [item for item, _ in entities if item is not None]
-    value = await rendered(items, reading.fields, lambda: [make() for _, make in entities])
+
+    def render() -> list[dict[str, Any]]:
+        call.check_client()  # it may have been a while until this was its turn
+        return [make() for _, make in entities]
+
+    value = await rendered(items, reading.fields, render)
     return json_reply({**envelope, "value": value}, embedded, headers)
 
 
@@ -120,7 +125,12 @@ async def get_message(call: Call) -> Reply:
         return item, reading.stored(tx, item, call.services.blobs)
 
     item, stored = await call.services.store.read(fetch)
-    entity = await rendered([item], reading.fields, lambda: reading.entity(item, stored))
+
+    def render() -> dict[str, Any]:
+        call.check_client()  # it may have been a while until this was its turn
+        return reading.entity(item, stored)
+
+    entity = await rendered([item], reading.fields, render)
     headers = {"ETag": entity["@odata.etag"], **reading.preferences.applied()}
     body = {"@odata.context": reading.context(call, single=True), **entity}
     return json_reply(body, reading.expansion.embedded, headers)

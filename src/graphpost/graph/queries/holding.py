@@ -8,7 +8,8 @@ none before it is no longer light; nobody waits, and clients that read slowly ta
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
@@ -60,6 +61,15 @@ class Held:
         self._share.used -= spare
         self.size -= spare
 
+    @contextmanager
+    def unless_it_fails(self) -> Iterator[None]:
+        """Give back all when what is done meanwhile raises: the error may be known for longer than the page."""
+        try:
+            yield
+        except BaseException:
+            self.shrink(0)
+            raise
+
     def __del__(self) -> None:
         self.shrink(0)
 
@@ -68,12 +78,14 @@ async def read_page(call: Call, fetch: Callable[[Tx, int], T]) -> tuple[T, Held 
     """What `fetch` reads within its second argument in bytes; and what a page that is not light holds until it is sent."""
     store, share = call.services.store, call.services.pages
     held = Held(share)
-    page = await store.read(partial(_fetch, fetch=fetch, portion=max(LIGHT, held.size)))
+    with held.unless_it_fails():
+        page = await store.read(partial(_fetch, fetch=fetch, portion=max(LIGHT, held.size)))
     if page.is_cut and held.size <= LIGHT:
         held.shrink(0)
         if share.room(0) > LIGHT:  # others held more only while they were reading
             held = Held(share)
-            page = await store.read(partial(_fetch, fetch=fetch, portion=held.size))
+            with held.unless_it_fails():
+                page = await store.read(partial(_fetch, fetch=fetch, portion=held.size))
     held.shrink(page.size)
     return page, held if held.size > LIGHT else None
 
@@ -88,6 +100,7 @@ def _fetch(tx: Tx, fetch: Callable[[Tx, int], T], portion: int) -> T:
 
 
 async def large_reply(
+    call: Call,
     envelope: Mapping[str, Any],
     entities: Entities,
     embedded: Embedded,
@@ -96,16 +109,18 @@ async def large_reply(
 ) -> Reply:
     """A page as a reply that is streamed; `entities` are made, and taken out, one by one in a thread."""
     opening = _encode({**envelope, "value": []})[:-2]
-    blocks = await converted(lambda: _written(opening, entities), held.size)
+    with held.unless_it_fails():
+        blocks = await converted(lambda: _written(call, opening, entities), held.size)
     held.shrink(sum(map(len, blocks)))
     return Reply(body=_stream(blocks, embedded, held), content_type=JSON_TYPE, headers=headers)
 
 
-def _written(opening: bytes, entities: Entities) -> deque[bytes]:
-    """The JSON of the whole page in blocks."""
+def _written(call: Call, opening: bytes, entities: Entities) -> deque[bytes]:
+    """The JSON of the whole page in blocks; ClientGone as soon as nobody wants it."""
     blocks, block, size = deque[bytes](), [opening], 0
     entities.reverse()
     while entities:
+        call.check_client()
         entity = _encode(entities.pop()[1]())
         block += (entity, b",") if entities else (entity,)
         size += len(entity)
