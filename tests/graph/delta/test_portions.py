@@ -187,7 +187,7 @@ async def test_large_pages_under_way_together_are_shorter(study: Study, is_read:
     await fill(study, 6_000)
     asked = make_request("GET", f"/v1.0/me/{INBOX_PATH}", b"", ALL, None, "$top=1000", {})
     first = await study.api.handle(asked)
-    assert 36_000 < share.used <= 40_000  # until it is sent
+    assert 36_000 < share.used <= 60_000  # until it is sent
     assert [len(page) for page in await walk(study, INBOX_PATH, "$top=1000")] == [3, 3, 3, 3]
     if is_read:
         chunks: Any = first.body
