@@ -8,12 +8,15 @@ from pathlib import Path
 
 import apsw
 import pytest
+from tests.store.made import item
 
 from graphpost.config import StoreSettings
 from graphpost.errors import ConfigurationError, StoreError
+from graphpost.mail.message import Address
 from graphpost.store.databases import migrate, opening
 from graphpost.store.databases.migrate import Migration
 from graphpost.store.databases.sqlite import SqliteSession, SqliteStore
+from graphpost.store.mailbox.rows import COLUMNS, row_of
 from graphpost.store.store import Store
 
 FIRST = Migration(
@@ -63,6 +66,19 @@ def test_applications_see_the_subscriptions_that_older_versions_wrote_in_mixed_c
     )
     migrate.apply(opened)
     assert opened.query("SELECT client_id FROM subscriptions", ()) == [("mixed-app",)]
+
+
+@pytest.mark.parametrize("address", ["a@b.test", "Ää" * 4500, "ß" * 9000])
+def test_addresses_that_older_versions_kept_whole_are_cut_as_those_of_today(address: str) -> None:
+    opened, before = session(), [m for m in migrate.migrations() if m.number < 27]
+    migrate.apply(opened, before)
+    now = row_of(item(from_=Address(address)))
+    then = tuple(dict(zip(COLUMNS, now, strict=True), from_address=address.casefold()).values())
+    opened.change(
+        f"INSERT INTO messages ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})", then
+    )
+    migrate.apply(opened)
+    assert opened.query(f"SELECT {', '.join(COLUMNS)} FROM messages", ()) == [now]
 
 
 def test_the_words_of_a_database() -> None:

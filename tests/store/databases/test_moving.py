@@ -92,6 +92,16 @@ async def test_it_is_a_database_to_go_on_with_where_clients_begin_anew(path: Pat
     await store.close()
 
 
+def test_a_batch_ends_where_its_rows_are_large() -> None:
+    """What is sent at once costs memory, and time by its square."""
+    large = (1, "x", b"x" * (moving.WEIGHT // 2), None)
+    small = (2, "\u00e4", b"", None)
+    rows = [small, large, large, small, ("x" * moving.WEIGHT,), *[small] * moving.AT_ONCE, small]
+    found = list(moving.batches(iter(rows)))
+    assert [row for batch in found for row in batch] == rows
+    assert [len(batch) for batch in found] == [3, 2, moving.AT_ONCE, 1]
+
+
 async def test_nothing_is_done_twice_or_halfway(path: Path, postgres_url: str, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="there is no database"):
         await moving.move(tmp_path / "none.db", postgres_url)

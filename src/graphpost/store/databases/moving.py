@@ -7,7 +7,6 @@ the numbers of the rows become those of an earlier generation (`store/databases/
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +16,8 @@ from graphpost.store.databases.postgres import POSTGRES, PostgresSession, Postgr
 from graphpost.store.databases.sqlite import SqliteSession, SqliteStore
 from graphpost.store.store import Row
 
-AT_ONCE: Final = 200  # rows; one has up to `store.inline_limit` bytes
+AT_ONCE: Final = 200  # rows, at most
+WEIGHT: Final = 4_000_000  # bytes and characters: with so many a batch ends, whatever its last row had
 OWN: Final = frozenset(
     {"migrations", "numbering", "horizons", "nodes"}
 )  # of a database, not of what is in it
@@ -69,13 +69,21 @@ def _copy(source: SqliteSession, target: PostgresSession, table: str) -> int:
     target.change(f"DELETE FROM {table}", ())  # noqa: S608 - what the migrations put there
     insert = f"INSERT INTO {table} ({listed}) VALUES ({places})"  # noqa: S608
     count = 0
-    for rows in _batches(source.connection.execute(f"SELECT {listed} FROM {table}")):  # noqa: S608
+    for rows in batches(source.connection.execute(f"SELECT {listed} FROM {table}")):  # noqa: S608
         target.change_many([(insert, list(rows))])
         target.query("SELECT 1", ())  # sends them
         count += len(rows)
     return count
 
 
-def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    while some := list(islice(rows, AT_ONCE)):
+def batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    """All rows in their order, as many at a time as may be in memory, and on their way, at once."""
+    some, weight = list[Row](), 0
+    for row in rows:
+        some.append(row)
+        weight += sum(len(value) for value in row if isinstance(value, str | bytes))
+        if len(some) == AT_ONCE or weight >= WEIGHT:
+            yield some
+            some, weight = [], 0
+    if some:
         yield some

@@ -80,7 +80,7 @@ def row_of(item: Item) -> tuple[Any, ...]:
         FLAG_STATUS[message.flag.status],
         item.size,
         _folded(message.subject[:255]),
-        _folded(from_.address[:INDEXED]) if from_ else "",
+        _folded(from_.address)[:INDEXED] if from_ else "",
         _folded(from_.name) if from_ else "",
         _folded(sender.address) if sender else "",
         _folded(message.internet_message_id),
