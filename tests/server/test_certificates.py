@@ -6,7 +6,7 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from graphpost.testing.clock import JumpingClock
 from graphpost.testing.ports import free_port
 from graphpost.testing.server import Output, ServerThread, running_server
 from graphpost.testing.smtp_peer import SmtpPeer
+from graphpost.web.https import HttpsContext
 
 DAY = 86_400
 
@@ -106,6 +107,33 @@ def test_a_certificate_of_no_use_is_refused_at_the_start(tmp_path: Path) -> None
     with pytest.raises(ConfigurationError, match=r"^server\.certificate: .*cannot be used"):
         Certificates(config, JumpingClock(), log)
     log.close()
+
+
+def test_smtp_shows_the_webs_certificate_and_has_nothing_else_of_the_web(tmp_path: Path) -> None:
+    """Neither its answer to plain HTTP nor its refusals when it is full."""
+    authority = trustme.CA()
+    put(authority, tmp_path)
+    flags = {"server.certificate": str(tmp_path / "server.pem"), "server.key": str(tmp_path / "server.key")}
+    config = load(None, data=tmp_path, environ={}, flags=flags)
+    log = MailLog(config.log, Output())
+    certificates = Certificates(config, JumpingClock(), log)
+    log.close()
+    web, smtp = certificates.web, certificates.inbound
+    assert isinstance(web, HttpsContext)
+    assert smtp is not None
+    web.is_full = lambda: True
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trust.wrap_bio(to_client, to_server, server_hostname="localhost")
+    server = smtp.wrap_bio(to_server, to_client, server_side=True)
+    for end in (client, server, client, server):
+        with suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    assert client.getpeercert()
+    (to_server := ssl.MemoryBIO()).write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    with pytest.raises(ssl.SSLError, match="HTTP_REQUEST"):
+        smtp.wrap_bio(to_server, to_client, server_side=True).do_handshake()
 
 
 @pytest.mark.anyio

@@ -213,6 +213,25 @@ async def test_who_joins_is_not_held_by_what_hangs_nor_by_nothing(store: Store) 
     await store.join()
 
 
+async def test_who_has_joined_in_vain_is_the_last_who_leaves_something_behind(sqlite_store: Store) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def wait(tx: Tx) -> None:
+        begun.set()
+        go.wait(30)
+
+    hanging = asyncio.ensure_future(sqlite_store.write(wait))
+    await asyncio.to_thread(begun.wait, 30)
+    await sqlite_store.join()
+    joined = [asyncio.ensure_future(sqlite_store.join()) for _ in range(3)]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert all(each.done() for each in joined)
+    go.set()
+    await hanging
+    assert await sqlite_store.write(adding(1)) == 1
+
+
 async def test_reads_do_not_wait_for_a_write_and_see_one_snapshot(store: Store) -> None:
     await store.write(adding(1))
     begun, go = threading.Event(), threading.Event()

@@ -219,3 +219,28 @@ async def test_a_follower_has_all_the_time_from_the_answer_before_it(
     mail.open()
     assert isinstance((await second)[0], Delivered)
     assert peer.connections == 1
+
+
+async def test_patience_with_one_message_is_not_added_to_that_with_the_next(
+    smtp_peer: MakePeer, courier: MakeCourier
+) -> None:
+    peer = smtp_peer()
+    gates = [Gate() for _ in range(4)]
+    for gate in gates:
+        peer.rule("content", Hold(gate), times=1)
+    *slow, last = begin(courier(peer.port, connections=1), "a", "b", "c", "d")
+    for gate, delivery in zip(gates, slow, strict=False):
+        await asyncio.to_thread(gate.reached.wait)
+        let_pass(350)
+        for _ in range(5):  # until the time is noticed
+            await checkpoint()
+        gate.open()
+        assert isinstance((await delivery)[0], Delivered)
+    await asyncio.to_thread(gates[-1].reached.wait)
+    let_pass(601)
+    [outcome] = await asyncio.wait_for(last, 30)
+    assert isinstance(outcome, Deferred)
+    assert outcome.reply.text.startswith(
+        "nothing happened for 600 s while waiting for the reply to the message"
+    )
+    assert peer.connections == 1

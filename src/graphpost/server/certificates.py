@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -38,19 +39,19 @@ class Certificates:
         self.web: ssl.SSLContext | None = None
         self.inbound: ssl.SSLContext | None = None
         inbound = config.inbound
+        if inbound.tls and (inbound.certificate or config.server.tls):
+            self.inbound = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        shared = [self.inbound] if self.inbound is not None and not inbound.certificate else []
         if config.server.tls:
             self.files = server_certificate(config, clock.now())
             self.web = HttpsContext(ssl.PROTOCOL_TLS_SERVER)
-            self._show(self.web, "server", self.files.certificate, self.files.key)
-        if inbound.tls and inbound.certificate:
-            self.inbound = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._show(self.inbound, "inbound", Path(inbound.certificate), Path(inbound.key))
-        elif inbound.tls:
-            self.inbound = self.web
+            self._show([self.web, *shared], "server", self.files.certificate, self.files.key)
+        if self.inbound is not None and not shared:
+            self._show([self.inbound], "inbound", Path(inbound.certificate), Path(inbound.key))
         self._show_by_routes()
 
-    def _show(self, context: ssl.SSLContext, section: str, certificate: Path, key: Path) -> None:
-        self._shown.append(Certified([context], certificate, key, f"{section}.certificate"))
+    def _show(self, contexts: Iterable[ssl.SSLContext], section: str, certificate: Path, key: Path) -> None:
+        self._shown.append(Certified(contexts, certificate, key, f"{section}.certificate"))
 
     def _show_by_routes(self) -> None:
         """What is shown to hosts that ask for a certificate; the same one of several routes is looked at once."""

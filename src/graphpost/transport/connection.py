@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._deadline = 0.0
         self._seconds = 0.0
+        self._borne_until = 0.0  # the deadline, as long as it is one that was put off
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0.0
 
@@ -204,11 +205,11 @@ class Connection(asyncio.Protocol):
         elif self._handler is None and self.is_open:
             self.quit(5.0)  # it was idle
         elif self._handler is not None and self._handler.bears_more():
-            self._set_alarm(self._deadline + self._seconds)
-            self._deadline += self._seconds
-            self._seconds *= 2
+            self._deadline = self._borne_until = self._deadline + self._seconds
+            self._set_alarm(self._deadline)
         else:
-            self.fail(TimeoutError(f"nothing happened for {self._seconds:g} s"))
+            seconds = self._seconds * (2 if self._deadline == self._borne_until else 1)
+            self.fail(TimeoutError(f"nothing happened for {seconds:g} s"))
 
 
 class _Question:

@@ -38,7 +38,6 @@ def bounded(office: Office, most: int = 2, free: int = 0) -> Capacity:
 @pytest.mark.anyio
 async def test_what_is_accepted_and_settled_is_counted(office: Office) -> None:
     capacity = bounded(office, 3)
-    await office.worker.start()
     office.one.says(WAIT)
     await office.send("a@one.test", "b@two.test")
     await office.settle_down()

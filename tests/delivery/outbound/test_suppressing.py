@@ -42,7 +42,6 @@ async def test_a_suppressed_recipient_fails_at_once_and_others_are_undisturbed(o
     await put(office, Suppression("a@one.test", "asked us to stop", created_at=1_700_000_000 * SECOND))
     await listed.refresh()
     install(office, listed)
-    await office.worker.start()
     await office.send("A@one.test", "b@one.test")
     await office.until_done(2)
     assert office.one.addresses == ["b@one.test"]
@@ -106,7 +105,6 @@ async def test_another_process_knows_after_its_next_look(office: Office) -> None
 async def test_who_is_refused_for_good_is_suppressed_when_settings_say_so(office: Office) -> None:
     listed = known(office)
     install(office, listed)
-    await office.worker.start()
     office.one.says(GONE)
     await office.send("a@one.test")
     await office.until_done()

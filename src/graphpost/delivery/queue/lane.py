@@ -114,6 +114,10 @@ class Lane:
         """Whether what waits in the database waits behind the gate, whoever closed it."""
         return now < self.held_until or now < self.shut_until
 
+    def is_dead(self, now: Instant) -> bool:
+        """Whether the destination did not work when last something was heard of it."""
+        return self.failures > 0 or self.is_shut(now)
+
     def add(self, job: Job) -> None:
         (self.fresh if job.delivery.attempts <= 1 else self.retries).append(job)
 

@@ -196,7 +196,7 @@ class Waiting:
 
     async def _conclude(self, lane: Lane, job: Job) -> Delivery:
         now, delivery, reason = self._clock.now(), job.delivery, self._reason(lane)
-        is_for_rate = bool(lane.limits.per_minute) and not lane.is_shut(now) and now < delivery.expires_at
+        is_for_rate = bool(lane.limits.per_minute) and not lane.is_dead(now) and now < delivery.expires_at
         if is_for_rate and self._is_recent(lane.warned.get(delivery.mailbox_id, 0), now):
             delivery = replace(delivery, warned=True)
         elif is_for_rate:
@@ -216,7 +216,7 @@ class Waiting:
         return f"of others of yours that wait for the same you are not told in the next {minutes} minutes"
 
     def _reason(self, lane: Lane) -> Reply:
-        if lane.is_shut(self._clock.now()):
+        if lane.is_dead(self._clock.now()):
             return lane.said or Reply(0, "4.4.1", "the destination does not work")
         if lane.limits.per_minute:
             rate = f"no more than {lane.limits.per_minute} messages a minute go to this destination"

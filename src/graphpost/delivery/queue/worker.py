@@ -102,7 +102,9 @@ class Worker:
     # Life
 
     async def start(self) -> None:
-        """Take over what an earlier process left behind, then begin."""
+        """Take over what an earlier process left behind, then begin; once."""
+        if self._running:
+            raise RuntimeError("the worker is at work already")
         if self._heartbeat is None:
             await self._leases.release_all()
         else:

@@ -70,6 +70,11 @@ class Held:
             self.shrink(0)
             raise
 
+    def weigh(self, size: int) -> None:
+        """It is as large as that after all."""
+        self._share.used += size - self.size
+        self.size = size
+
     def __del__(self) -> None:
         self.shrink(0)
 
@@ -111,7 +116,7 @@ async def large_reply(
     opening = _encode({**envelope, "value": []})[:-2]
     with held.unless_it_fails():
         blocks = await converted(lambda: _written(call, opening, entities), held.size)
-    held.shrink(sum(map(len, blocks)))
+    held.weigh(sum(map(len, blocks)))
     return Reply(body=_stream(blocks, embedded, held), content_type=JSON_TYPE, headers=headers)
 
 

@@ -53,6 +53,7 @@ class Submissions:
         self._open: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         self._closed = False
         self._last: asyncio.Future[Any] | None = None
+        self._hanging: asyncio.Future[Any] | None = None  # what those who joined have waited for in vain
         self._watchers: list[Callable[[Collection[int]], None]] = []
 
     def watch(self, told: Callable[[Collection[int]], None]) -> None:
@@ -68,8 +69,12 @@ class Submissions:
         """Called in a running loop; the future has the function's result once it is durable."""
         if self._closed:
             raise StoreError("the store is closed")
+        self._last = future = self._put(fn)
+        return future
+
+    def _put(self, fn: Callable[[Tx], Any]) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
-        self._last = future = loop.create_future()
+        future: asyncio.Future[Any] = loop.create_future()
         job = Job(fn, future, loop)
         batch = self._open.get(loop)
         if batch is None:
@@ -80,18 +85,26 @@ class Submissions:
         return future
 
     async def join(self) -> None:
-        """Wait for the commit of what others submit at this moment, if anybody does: JOINED_SECONDS at most."""
+        """Wait for the commit of what others submit at this moment, if anybody does: JOINED_SECONDS at most.
+
+        When that was in vain nobody joins until what they waited for has ended: they would pile up.
+        """
         await asyncio.sleep(0)  # who came in the same turn of the loop submits in the next one
-        if self._closed or self._last is None or self._last.done():
+        if self._closed or (last := self._last) is None or last.done() or not _has_ended(self._hanging):
             return
-        future = self.submit(_nothing)
-        timer = asyncio.get_running_loop().call_later(JOINED_SECONDS, _leave, future)
+        future = self._put(_nothing)
+        timer = asyncio.get_running_loop().call_later(JOINED_SECONDS, self._leave, future, last)
         try:
             await future
         except StoreError:
             return
         finally:
             timer.cancel()
+
+    def _leave(self, future: asyncio.Future[Any], last: asyncio.Future[Any]) -> None:
+        if not future.done():
+            self._hanging = last
+            future.set_result(None)
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         batch = self._open.pop(loop, None)
@@ -131,9 +144,8 @@ def _nothing(_: Tx) -> None:
     """What those submit who only join a group."""
 
 
-def _leave(future: asyncio.Future[Any]) -> None:
-    if not future.done():
-        future.set_result(None)
+def _has_ended(future: asyncio.Future[Any] | None) -> bool:
+    return future is None or future.done()
 
 
 def run_jobs(session: Session, jobs: list[Job], tell: Callable[[Collection[int]], None]) -> None:
