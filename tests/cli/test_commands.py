@@ -14,9 +14,10 @@ import pytest
 from graphpost import __version__
 from graphpost.admin.access import announce
 from graphpost.cli import COMMANDS, main
+from graphpost.cli.checks import unused_routes
 from graphpost.cli.output import state_text
 from graphpost.clock import SECOND
-from graphpost.config import Config, load
+from graphpost.config import Config, RouteSettings, load
 from graphpost.files import make_directory
 from graphpost.store.databases.opening import open_store
 from graphpost.store.databases.sqlite import SqliteStore
@@ -419,6 +420,32 @@ def test_check_finds_files_that_others_can_read(graphpost: Any, data: Path) -> N
     status, out, _ = graphpost("check")
     assert status == 1
     assert "FAIL  data directory" in out
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_reached"),
+    [
+        ("*.contoso.test", "mail.contoso.test", False),
+        ("*.Contoso.test", "a.b.contoso.TEST", False),
+        ("*.contoso.test", "*.mail.contoso.test", False),
+        ("*.contoso.test", "*.contoso.test", False),
+        ("münchen.test", "xn--mnchen-3ya.test", False),
+        ("*.xn--mnchen-3ya.test", "*.a.MÜNCHEN.test", False),
+        ("*", "*.contoso.test", False),
+        ("*.contoso.test", "contoso.test", True),
+        ("contoso.test", "*.contoso.test", True),
+        ("*.mail.contoso.test", "*.contoso.test", True),
+        ("*.oso.test", "contoso.test", True),
+        ("*.contoso.test", "*", True),
+    ],
+)
+def test_a_route_is_never_reached_where_an_earlier_one_has_all_that_it_names(
+    first: str, second: str, is_reached: bool
+) -> None:
+    found = unused_routes(
+        [RouteSettings(domains=[first], to="capture:"), RouteSettings(domains=[second], to="capture:")]
+    )
+    assert [each.check for each in found] == ([] if is_reached else ["routes[1].domains[0]"])
 
 
 def test_check_warns_of_routes_that_are_never_reached(graphpost: Any, data: Path) -> None:

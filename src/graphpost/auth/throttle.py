@@ -77,8 +77,11 @@ def limits_of(account: str, remote: str) -> list[tuple[Key, int]]:
 
 
 def account_of(user: Mailbox | None, typed: str) -> str:
-    """The account whose password is guessed: one, by whichever of its addresses; of nobody's, what was typed."""
-    return to_wire(typed.strip() if user is None else user.address)
+    """The account whose password is guessed: one, by whichever of its addresses; of nobody's, what was typed.
+
+    Whatever that is, it is not what an application's secrets or the codes of devices are counted by.
+    """
+    return "user " + to_wire(typed.strip() if user is None else user.address)
 
 
 def network_of(remote: str) -> str:

@@ -14,7 +14,7 @@ import os
 import smtplib
 import ssl
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from ipaddress import ip_network
 from pathlib import Path
@@ -39,6 +39,7 @@ from graphpost.config.names import is_loopback
 from graphpost.delivery.outbound.outlets import check_files, host_name
 from graphpost.delivery.outbound.relaying import Relays
 from graphpost.errors import GraphpostError
+from graphpost.mail.address import domain_of
 from graphpost.store.databases.pending import pending_migrations
 from graphpost.tls import load_certificate
 from graphpost.transport.dkim_keys import read_key
@@ -174,11 +175,25 @@ def unused_routes(routes: Sequence[RouteSettings]) -> list[Finding]:
     found = []
     for place, route in enumerate(routes):
         for number, domain in enumerate(route.domains):
-            by = min(first.setdefault(domain.casefold(), place), first.get("*", place))
+            own, *others = _patterns(domain)
+            by = min([first.setdefault(own, place), *(first.get(each, place) for each in others)])
             if by < place:
                 text = f"{domain} is never reached here, because routes[{by}] has it"
                 found.append(Finding(f"routes[{place}].domains[{number}]", "warn", text))
     return found
+
+
+def _patterns(domain: str) -> Iterator[str]:
+    """What a route may name to match all that `domain` of a route does: that itself first, as it is compared, and `*` last."""
+    above = domain_of(f"a@{domain.removeprefix('*.')}")
+    if domain.startswith("*."):
+        above = f"*.{above}"
+    if domain != "*":
+        yield above
+    while "." in above:
+        above = above.partition(".")[2]
+        yield f"*.{above}"
+    yield "*"
 
 
 def certificate(config: Config) -> str:

@@ -12,6 +12,7 @@ from tests.auth.assertion_maker import ENDPOINT, NOW, TYPE, encode, make_asserti
 from tests.auth.world import CLIENT, DOMAIN, ORIGIN, PRIVATE, PUBLIC, SECRET, START, TENANT, SetClock, World
 
 from graphpost.auth.issuer.issuer import IssuerRequest
+from graphpost.auth.throttle import account_of
 from graphpost.config import IssuerSettings
 from graphpost.store.directory import accounts
 from graphpost.store.directory.accounts import Credential
@@ -144,6 +145,13 @@ def test_guessing_secrets_is_stopped(world: World) -> None:
     assert world.token(**FORM, client_id=CLIENT, client_secret=SECRET)[0] == 200
     form = {**FORM, "client_id": PRIVATE, "client_secret": SECRET}
     assert world.ask("POST", f"/{TENANT}/oauth2/v2.0/token", form=form, remote="192.0.2.2").status == 200
+
+
+def test_a_user_name_that_reads_like_an_application_locks_none(world: World) -> None:
+    typed = account_of(None, f"{PRIVATE} from 192.0.2.1")
+    for _ in range(10):
+        world.run(world.guesses.failed(typed, "192.0.2.1"))
+    assert world.token(**FORM, client_id=PRIVATE, client_secret=SECRET)[0] == 200
 
 
 def test_many_right_secrets_at_the_same_time_are_no_guessing(world: World) -> None:

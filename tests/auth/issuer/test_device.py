@@ -9,6 +9,8 @@ import pytest
 from tests.auth.browsing import Page, TextBrowser
 from tests.auth.world import ADELE, CLIENT, ORIGIN, PASSWORD, PRIVATE, PUBLIC, SECRET, TENANT, SetClock, World
 
+from graphpost.auth.throttle import account_of
+
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 PAGE = "/common/oauth2/deviceauth"
 
@@ -108,6 +110,15 @@ def test_a_user_code_is_decided_once(world: World, browser: TextBrowser, flow: d
     page = browser.submit(enter(browser, flow["user_code"]), username=ADELE, password=PASSWORD)
     assert browser.submit(page, decision="allow").reply.status == 200
     assert browser.submit(page, decision="allow").reply.status == 400
+
+
+def test_a_user_name_that_reads_like_device_codes_locks_none(
+    world: World, browser: TextBrowser, flow: dict[str, Any]
+) -> None:
+    typed = account_of(None, "device codes from 192.0.2.1")
+    for _ in range(10):
+        world.run(world.guesses.failed(typed, "192.0.2.1"))
+    assert enter(browser, flow["user_code"]).step == "signin"
 
 
 def test_guessing_user_codes_is_stopped(browser: TextBrowser, flow: dict[str, Any]) -> None:

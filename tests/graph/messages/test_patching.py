@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,10 @@ import pytest
 from tests.delivery.post import LATER, YES
 from tests.graph.desk import ADELE
 from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study, to
+from tests.store.made import item
 
+from graphpost.errors import BadRequest
+from graphpost.graph.messages.patching import Patch
 from graphpost.graph.schema import MESSAGE
 from graphpost.mail.mailbox import SENT_ITEMS
 from graphpost.store.mailbox import folders, messages
@@ -315,6 +319,24 @@ async def test_what_is_added_request_by_request_has_a_bound_and_a_weight(study: 
     for categories, more in ((["Red", "Blue"], 9), ([], 0)):
         await study.patch(f"messages/{key}", {"categories": categories})
         assert await size_of(study) - full == more
+
+
+@pytest.mark.parametrize(
+    ("categories", "is_taken"),
+    [
+        ((), True),
+        (("c" * 300,), True),
+        (("d" * 299,), True),
+        (("c" * 300, "d"), False),
+        (("e" * 301,), False),
+    ],
+)
+async def test_what_a_message_has_too_much_of_from_before_can_become_less(
+    categories: tuple[str, ...], is_taken: bool
+) -> None:
+    patch = Patch({"categories": lambda old: categories}, (), {}, most_marks=100)
+    with nullcontext() if is_taken else pytest.raises(BadRequest):
+        assert patch.apply(item(categories=("d" * 300,)), 1).message.categories == categories
 
 
 async def test_a_large_body_is_kept_whole(study: Study) -> None:

@@ -103,9 +103,8 @@ async def _check_secret(realm: Realm, application: Application, secret: str, rem
     kept.sort(key=lambda credential: is_slow(credential.value))
     if not kept and application.public:
         raise OAuthError(protocol.PUBLIC_SECRET)
-    account = (
-        f"{application.client_id} from {remote}"  # elsewhere it goes on working while somebody guesses here
-    )
+    # Elsewhere it goes on working while somebody guesses here.
+    account = f"application {application.client_id} from {remote}"
     try:
         right = await realm.find_client_secret(account, remote, secret, [c.value for c in kept])
     except OAuthError as error:

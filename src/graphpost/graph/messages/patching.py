@@ -60,7 +60,7 @@ class Patch:
     most_marks: int  # characters of what is added to a message from time to time
 
     def apply(self, item: Item, now: Instant) -> Item:
-        """The item as it is to be; the same object when nothing changes.  Raises when it has more than it may."""
+        """The item as it is to be; the same object when nothing changes.  Raises when it gets more than it may have."""
         before = item.message
         fields = {name: edit(getattr(before, name)) for name, edit in self.edits.items() if name != "is_read"}
         is_read = self.edits["is_read"](item.is_read) if "is_read" in self.edits else item.is_read
@@ -74,7 +74,7 @@ class Patch:
             message = replace(message, preview=preview(message.body) if ready is None else ready)
         if message.raw is not None and (item.is_draft or self.protected) and is_rewritten(before, message):
             message = anew(message)
-        if not self.edits.keys().isdisjoint(_MARKS):
+        if not self.edits.keys().isdisjoint(_MARKS) and marks_size(message) > marks_size(before):
             check_marks_size(message, self.most_marks)
         size = max(0, item.size + _weight(message) - _weight(before))
         return replace(item, message=message, is_read=is_read, size=size, modified_at=now)
