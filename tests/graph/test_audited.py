@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from msgspec.structs import replace as changed
 from tests.graph.desk import ADELE, ALEX, APP, MAILBOXES, SCOPED, make_request
 from tests.graph.study import Study, anyio_backend, open_store, postgres_url, study, to
 
-from graphpost.auditing.auditor import STRANGERS_A_MINUTE, Auditor, open_files
+from graphpost.auditing.auditor import FAILED_SECONDS, STRANGERS_A_MINUTE, WAIT_SECONDS, Auditor, open_files
 from graphpost.config import AuditSettings, IdempotencySettings, ThrottlingSettings
 from graphpost.errors import ConfigurationError, StoreError
 from graphpost.graph.api import GraphApi
@@ -241,6 +243,53 @@ async def test_the_writer_writes_by_itself(book: Book) -> None:
         await asyncio.to_thread(lambda: None)
     assert len(book.lines()) == 1
     running.cancel()
+
+
+async def test_a_file_on_a_full_disk_has_each_record_once_and_whole(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full in the middle of a line, and has room again when it is tried the next time."""
+    await book.study.post("sendMail", BODY)
+    await book.auditor.flush()
+    write = os.write
+
+    def half(descriptor: int, data: memoryview) -> int:
+        monkeypatch.setattr(os, "write", full)
+        return write(descriptor, data[: len(data) // 2])
+
+    def full(descriptor: int, data: memoryview) -> int:
+        monkeypatch.setattr(os, "write", write)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for _ in range(3):
+        book.auditor.note(Actor("user", object_id=ADELE.object_id), status=200)
+    monkeypatch.setattr(os, "write", half)
+    with pytest.raises(OSError, match="No space left"):
+        await book.auditor.flush()
+    assert len(book.lines()) == 1
+    await book.auditor.flush()
+    assert len(book.lines()) == 4
+
+
+async def test_after_a_failure_it_waits_longer_than_for_more_to_come(book: Book) -> None:
+    waited: list[float] = []
+    sleep, failed = book.study.clock.sleep, asyncio.Event()
+
+    async def noted(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            failed.set()
+        await sleep(seconds)
+
+    book.study.clock.sleep = noted  # type: ignore[method-assign]
+    book.study.office.store.breaks = lambda fn: StoreError("the disk is full")
+    book.auditor.note(Actor("user", object_id=ADELE.object_id), status=200)
+    running = asyncio.create_task(book.auditor.run())
+    while not failed.is_set():
+        await book.study.clock.advance(1.0)
+        await asyncio.sleep(0)
+    running.cancel()
+    assert waited[:3] == [WAIT_SECONDS, FAILED_SECONDS, WAIT_SECONDS]
 
 
 async def test_a_flood_is_bounded_in_memory(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,7 @@ from graphpost.store.directory import accounts
 from graphpost.store.store import Store, Tx
 
 WAIT_SECONDS: Final = 0.2
+FAILED_SECONDS: Final = 1.0  # after a failure, before it is tried again
 MOST_WAITING: Final = 100_000  # records that could not be written yet
 STRANGERS_A_MINUTE: Final = 60  # of each kind: requests without a right token, sign-ins with a wrong password
 GUESSED_AT: Final = (
@@ -141,6 +142,7 @@ class Auditor:
                 await asyncio.shield(self.flush())
             except Exception as error:  # the records wait
                 self._log.problem("audit", error)
+                await self._clock.sleep(FAILED_SECONDS)
                 self._some.set()
 
     async def flush(self) -> None:
@@ -177,9 +179,7 @@ class Auditor:
             flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
             descriptor = open_made(directory / f"audit-{day}.jsonl", flags)
             try:
-                rest = memoryview(b"".join(some))
-                while rest:
-                    rest = rest[os.write(descriptor, rest) :]
+                _write(descriptor, b"".join(some))
             finally:
                 os.close(descriptor)
 
@@ -205,6 +205,21 @@ class Auditor:
 def _add(entries: Sequence[Entry], tx: Tx) -> None:
     for entry in entries:
         audit.add(tx, entry)
+
+
+def _write(descriptor: int, lines: bytes) -> None:
+    """Add all of it or nothing: when the disk is full in the middle of a line, no half line stays."""
+    size = os.fstat(descriptor).st_size
+    rest = memoryview(lines)
+    try:
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    except OSError:
+        if os.fstat(descriptor).st_size == size + len(lines) - len(
+            rest
+        ):  # else another process writes there too
+            os.ftruncate(descriptor, size)
+        raise
 
 
 def _day(at: Instant) -> str:
