@@ -17,8 +17,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import ip_address
@@ -30,14 +29,13 @@ from graphpost.config import Mechanism, TlsPolicy
 from graphpost.transport.connection import Connection
 from graphpost.transport.courier import Deferred, Reply
 from graphpost.transport.failure import Phase, outcome_of_error, reply_of
+from graphpost.transport.lookup import look_up
 from graphpost.transport.sasl import BY_PASSWORD, BY_TOKEN, auth_lines, choose, concession
 from graphpost.transport.security import Security, client_context
 from graphpost.transport.tokens import TokenError, TokenSource
 from graphpost.transport.wire import Extensions, command, one_line, parse_extensions
 
 ADDRESSES: Final = 5  # of a host that are tried
-# Threads of its own: who waits for a name server that is away would keep all other work from the loop's.
-_resolving: Final = ThreadPoolExecutor(4, thread_name_prefix="resolving")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +137,14 @@ def _is_optional(target: SmtpTarget) -> bool:
     return target.tls == "opportunistic" and not target.implicit_tls and not target.username
 
 
-async def _addresses(target: SmtpTarget) -> list[str]:
+async def _addresses(target: SmtpTarget) -> Sequence[str]:
     """Where it is, in the order of RFC 6724; of the family of our own address, where that is given."""
     if target.address or _is_address(target.host):
         return [target.address or target.host]
     source = target.source
     family = socket.AF_UNSPEC if not source else socket.AF_INET6 if ":" in source else socket.AF_INET
-    look_up = partial(socket.getaddrinfo, target.host, target.port, family=family, type=socket.SOCK_STREAM)
     async with asyncio.timeout(target.connect_seconds):
-        found = await asyncio.get_running_loop().run_in_executor(_resolving, look_up)
-    return list(dict.fromkeys(str(where[0]) for *_, where in found))[:ADDRESSES]
+        return (await look_up(target.host, target.port, family))[:ADDRESSES]
 
 
 def _is_address(host: str) -> bool:
