@@ -85,6 +85,45 @@ async def test_who_deletes_for_good_has_room_at_once(office: Office) -> None:
     assert not await refused(quotas, ADELE, 1)
 
 
+async def test_who_deletes_what_came_just_now_has_room_at_once(office: Office) -> None:
+    quotas = bounded(office)
+    assert not await refused(quotas, ADELE, BOUND * 6 // 10)
+    item = await fill(office, ADELE, BOUND * 6 // 10)
+    await office.store.write(lambda tx: messages.change(tx, item, replace(item, folder_id=RECOVERABLE)))
+    assert not await refused(quotas, ADELE, BOUND * 6 // 10)
+
+
+async def test_what_is_stored_already_is_counted_once(office: Office) -> None:
+    quotas = bounded(office)
+    await quotas.check(ADELE, 9_700)
+    await fill(office, ADELE, 9_700)
+    for _ in range(2):
+        assert await refused(quotas, ADELE, 400)
+        assert not await refused(quotas, ADELE, 100)
+    assert not await refused(quotas, ADELE, 100)
+    assert await refused(quotas, ADELE, 1)  # two of a hundred have not come to the store
+
+
+async def test_what_comes_to_the_store_late_is_not_taken_for_what_came_just_now(office: Office) -> None:
+    """Half of it was stored since the store was asked, and nothing of the rest."""
+    quotas = bounded(office)
+    await quotas.check(ADELE, BOUND // 2)
+    await fill(office, ADELE, BOUND // 2)
+    await office.clock.advance(3 * MOMENT_SECONDS)
+    ends = await asyncio.gather(*(refused(quotas, ADELE, BOUND // 20) for _ in range(30)))
+    assert sum(not end for end in ends) == 10
+
+
+async def test_who_only_asks_takes_no_room(office: Office) -> None:
+    quotas = bounded(office)
+    for _ in range(3):
+        assert await quotas.has_room(ADELE, BOUND, is_report=False)
+        assert not await quotas.has_room(ADELE, BOUND + 1, is_report=False)
+        assert await quotas.has_room(ADELE, BOUND + 1, is_report=True)
+    assert not await refused(quotas, ADELE, BOUND)
+    assert not await quotas.has_room(ADELE, 1, is_report=False)
+
+
 async def test_the_log_warns_once_a_day_of_a_mailbox_that_is_almost_full(office: Office) -> None:
     quotas = bounded(office)
     await quotas.check(ADELE, BOUND * 8 // 10)

@@ -408,6 +408,30 @@ async def test_a_full_mailbox_takes_reports_only(room: Room, sender: str, code: 
     assert (await wire.ask("RCPT TO:<alex@contoso.test>"))[0] == 250
 
 
+async def test_who_announces_much_and_brings_nothing_takes_nobodys_room(room: Room) -> None:
+    room.directory = Directory.of([replace(ADELE, quota=2000), ALEX])
+    wire = await room.wire()
+    for _ in range(3):
+        await wire.begin(*["adele@contoso.test"] * 3, options=" SIZE=1500")
+        assert (await wire.ask("RSET"))[0] == 250
+    other = await room.wire()
+    for text in (b"x" * 900, b"y" * 500):  # the room is taken once, however often its mailbox is named
+        assert (await other.deliver(b"\r\n" + text, *["adele@contoso.test"] * 3, options=" SIZE=900"))[
+            0
+        ] == 250
+    assert len(await room.inbox()) == 2
+
+
+async def test_who_come_at_once_share_the_room_when_their_messages_are_whole(room: Room) -> None:
+    room.directory = Directory.of([replace(ADELE, quota=2000), ALEX])
+    wires = [await room.wire() for _ in range(3)]
+    for wire in wires:
+        await wire.begin(options=" SIZE=1100")
+    codes = [(await wire.data(b"\r\n" + b"x" * 900 + b"\r\n" + b"y" * 200))[0] for wire in wires]
+    assert codes == [250, 552, 552]
+    assert len(await room.inbox()) == 1
+
+
 @pytest.mark.parametrize(("others", "code"), [([], 552), (["alex@contoso.test"], 250)])
 async def test_a_message_larger_than_was_said_is_for_those_who_have_room(
     room: Room, others: list[str], code: int

@@ -100,6 +100,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (folders.find, (7, 1, "x"), {}),
     (folders.hold, (7, 1), {}),
     (folders.size_of, (7,), {}),
+    (folders.recoverable_size, (7,), {}),
     (folders.share, (7, 1), {}),
     (folders.listed, (7, 0, 10), {}),
     (folders.hold_tree, (7,), {}),

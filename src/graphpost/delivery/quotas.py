@@ -2,14 +2,17 @@
 
 What a mailbox has is kept by the store as its folders' counts are (`folders.size_of`), without what was deleted for good
 and can be recovered, as Exchange counts.  It is read when it is needed, remembered for `FRESH_SECONDS`, and added to
-here meanwhile; who is about to be refused is looked at anew.  What was counted in the last moment may not be in what is
-read yet, and is added to it, so that many who come at once share the room that is left.  Other processes add too, so the
-bound is kept about, not exactly.  A mailbox without a bound costs a look at two numbers.
+here meanwhile; who is about to be refused is looked at anew.  What was counted in the last moment and has not come to
+the store is added to what is read, so that many who come at once share the room that is left.  Other processes add too,
+so the bound is kept about, not exactly.  A mailbox without a bound costs a look at two numbers.
+
+Only what is there to be stored is counted: who announces a message only asks whether there is room.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import Final
 
 from graphpost.clock import SECOND, Clock, Instant
@@ -30,29 +33,41 @@ _FULL: Final = "Mailbox has exceeded maximum mailbox size."
 
 @dataclass(slots=True)
 class _Known:
-    """`this` was counted in the present moment, which began then, `last` in the one before."""
+    """`this` was counted in the present moment, which began then, `last` in the one before.
+
+    `stored` is what the store had, with what can be recovered, and what was counted longer ago and has come to it since.
+    """
 
     size: int = 0
+    stored: int = 0
     read_at: Instant = 0
     warned_at: Instant = 0
     began_at: Instant = 0
     this: int = 0
     last: int = 0
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one reads at a time: none goes back in time
 
     def count(self, size: int, now: Instant) -> None:
         self._turn(now)
         self.size += size
         self.this += size
 
-    def read(self, size: int, now: Instant) -> None:
+    def read(self, size: int, recoverable: int, now: Instant) -> None:
+        """What the store has gained came from those who were counted, the first of them first, also when it is deleted."""
         self._turn(now)
+        gained = max(0, size + recoverable - self.stored)
+        self.stored = size + recoverable
+        late = max(0, gained - self.last)
+        self.last = max(0, self.last - gained)
+        self.this = max(0, self.this - late)
         self.size, self.read_at = size + self.this + self.last, now
 
     def _turn(self, now: Instant) -> None:
         moments = (now - self.began_at) / (MOMENT_SECONDS * SECOND)
         if not 0 <= moments < 1:
-            self.last = self.this if 1 <= moments < 2 else 0
-            self.began_at, self.this = now, 0
+            last = self.this if 1 <= moments < 2 else 0
+            self.stored += self.last + self.this - last
+            self.began_at, self.this, self.last = now, 0, last
 
 
 class Quotas:
@@ -86,33 +101,48 @@ class Quotas:
         bound = self.bound(mailbox)
         return bool(bound) and folders.size_of(tx, mailbox.mailbox_id) >= bound
 
+    async def has_room(self, mailbox: Mailbox, size: int, *, is_report: bool) -> bool:
+        """Whether a message of that size could come in now."""
+        bound = self._incoming(mailbox, is_report=is_report)
+        return not bound or await self._room(mailbox, size, bound) is not None
+
     async def takes(self, mailbox: Mailbox, size: int, *, is_report: bool) -> bool:
-        """Whether a message of that size may come in; then it is counted."""
+        """Whether a message of that size, which is here, may come in; then it is counted."""
+        bound = self._incoming(mailbox, is_report=is_report)
+        return not bound or await self._take(mailbox, size, bound)
+
+    def _incoming(self, mailbox: Mailbox, *, is_report: bool) -> int:
         bound = self.bound(mailbox)
-        if not bound:
-            return True
-        return await self._take(mailbox, size, bound + bound // REPORT_SHARE if is_report else bound)
+        return bound + bound // REPORT_SHARE if is_report else bound
 
     async def _take(self, mailbox: Mailbox, size: int, bound: int) -> bool:
-        known = self._known.get(mailbox.mailbox_id)
-        oldest = self._clock.now() - int(FRESH_SECONDS * SECOND)
-        if known is None or known.read_at < oldest or known.size + size > bound:
-            known = await self._look(mailbox.mailbox_id)
-        if known.size + size > bound:
-            self._warn(mailbox, known, bound)
+        known = await self._room(mailbox, size, bound)
+        if known is None:
             return False
         known.count(size, self._clock.now())
         if known.size > bound * self._warning:
             self._warn(mailbox, known, bound)
         return True
 
+    async def _room(self, mailbox: Mailbox, size: int, bound: int) -> _Known | None:
+        """What is known of a mailbox that has room for so much; None when it has not."""
+        known = self._known.get(mailbox.mailbox_id)
+        oldest = self._clock.now() - int(FRESH_SECONDS * SECOND)
+        if known is None or known.read_at < oldest or known.size + size > bound:
+            known = await self._look(mailbox.mailbox_id)
+        if known.size + size > bound:
+            self._warn(mailbox, known, bound)
+            return None
+        return known
+
     async def _look(self, number: int) -> _Known:
-        size, now = await self._store.read(lambda tx: folders.size_of(tx, number)), self._clock.now()
         known = self._known.pop(number, None) or _Known()
         while len(self._known) >= _REMEMBERED:
             del self._known[next(iter(self._known))]
         self._known[number] = known
-        known.read(size, now)
+        async with known.turn:
+            size, recoverable = await self._store.read(lambda tx: _sizes(tx, number))
+            known.read(size, recoverable, self._clock.now())
         return known
 
     def _warn(self, mailbox: Mailbox, known: _Known, bound: int) -> None:
@@ -121,3 +151,7 @@ class Quotas:
         if not known.warned_at or known.warned_at <= now - int(_WARN_SECONDS * SECOND):
             known.warned_at = now
             self._log.almost_full(mailbox.address, known.size, bound)
+
+
+def _sizes(tx: Tx, number: int) -> tuple[int, int]:
+    return folders.size_of(tx, number), folders.recoverable_size(tx, number)

@@ -75,15 +75,14 @@ def _check_mailboxes(talk: Talk, letter: Letter) -> None:
 
 
 async def _check_room(talk: Talk, letter: Letter, size: int) -> None:
-    """Refuse what is larger than was said at MAIL when no mailbox has room for it.
+    """Count it, once for each mailbox; refuse it when none has room: it may be larger than was said, or others were first.
 
     When one has room the others get it too: to one message there is one answer, and who sent it is not to be told later.
     """
-    more = size - letter.mail.size
-    if more <= 0 or talk.user is not None:
+    if talk.user is not None:
         return
     is_report = not letter.mail.sender
-    has_room = [await talk.house.quotas.takes(box, more, is_report=is_report) for box in letter.boxes]
+    has_room = [await talk.house.quotas.takes(box, size, is_report=is_report) for box in letter.boxes]
     if not any(has_room):
         raise refusal(552, "5.2.2", "The mailbox has no room for a message of that size", "quota")
 

@@ -143,10 +143,13 @@ def _mailbox(talk: Talk, rcpt: Rcpt) -> Mailbox:
 
 
 async def _check_room(talk: Talk, mailbox: Mailbox, mail: Mail) -> None:
-    """A report has a little more room, for who is told of it may be waiting for it."""
+    """A report has a little more room, for who is told of it may be waiting for it.
+
+    Nothing is counted before it is here: a client may announce what it likes, and bring nothing.
+    """
     if mailbox is talk.user:
         return  # what is sent is counted when it is kept
-    if not await talk.house.quotas.takes(mailbox, mail.size, is_report=not mail.sender):
+    if not await talk.house.quotas.has_room(mailbox, mail.size, is_report=not mail.sender):
         raise refusal(552, "5.2.2", f"<{mailbox.address}>: the mailbox is full", "quota")
 
 

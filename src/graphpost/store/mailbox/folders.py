@@ -187,6 +187,12 @@ def size_of(tx: Tx, mailbox_id: int) -> int:
     return (int(row[0]) if row else 0) + tx.counted_size(mailbox_id, RECOVERABLE)
 
 
+def recoverable_size(tx: Tx, mailbox_id: int) -> int:
+    """How many bytes of a mailbox are deleted for good and can be recovered."""
+    row = tx.one("SELECT size FROM folders WHERE mailbox_id = ? AND folder_id = ?", (mailbox_id, RECOVERABLE))
+    return int(row[0]) if row else 0
+
+
 def find(tx: Tx, mailbox_id: int, parent_id: int, name: str) -> Folder | None:
     """The child of that name; letter case does not matter."""
     row = tx.one(f"{_READ} AND parent_id = ? AND name_key = ?", (mailbox_id, parent_id, _key(name)))
