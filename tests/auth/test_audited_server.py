@@ -15,7 +15,7 @@ import pytest
 from tests.auth.world import ADELE, CLIENT, PASSWORD, SECRET, World
 
 from graphpost.auth.signing_in import Locked, SigningIn
-from graphpost.auth.throttle import PER_ACCOUNT_AND_ADDRESS
+from graphpost.auth.throttle import PER_ACCOUNT_AND_ADDRESS, account_of
 from graphpost.cli import main
 from graphpost.config.defaults import embedded_defaults
 from graphpost.testing.ports import free_port
@@ -101,7 +101,7 @@ def test_who_is_locked_out_of_smtp_is_recorded_without_what_was_typed(world: Wor
 def test_guesses_are_counted_together_by_whichever_way_and_address_they_come(world: World) -> None:
     signing_in = SigningIn(world.store, world.guesses, lambda: world.current)
     for _ in range(PER_ACCOUNT_AND_ADDRESS - 2):
-        world.run(world.guesses.failed(ADELE, "192.0.2.1"))
+        world.run(world.guesses.failed(account_of(None, ADELE), "192.0.2.1"))
     form = {"grant_type": "password", "client_id": CLIENT, "client_secret": SECRET, "scope": "Mail.Send"}
     guess = form | {"username": "adele@contoso.test", "password": "x"}
     assert world.token(**guess)[1]["error_codes"] == [50126]

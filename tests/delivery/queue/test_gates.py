@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 from tests.delivery.conftest import MakeOffice
-from tests.delivery.post import DEAD, HOUR, YES, Office
+from tests.delivery.post import DEAD, HOUR, ONE, YES, Office
 
 from graphpost.clock import SECOND
 from graphpost.store.queue import interventions
@@ -126,3 +126,18 @@ async def test_an_operator_opens_the_gate(make_office: MakeOffice) -> None:
     office.worker.forget_holds()
     await office.until_done()
     assert office.clock.now() == now
+
+
+async def test_an_operator_opens_the_gate_that_a_server_closed_which_is_gone(make_office: MakeOffice) -> None:
+    """Who waits behind it is not told any more that the destination does not work."""
+    gone, office = make_office(limit=1), make_office()
+    await gone.worker.start()
+    gone.one.says(DEAD)
+    await gone.send("a@one.test")
+    await gone.settle_down()
+    await gone.worker.stop(1.0)
+    await office.worker.start()
+    lane, now = office.worker._lanes.lane(ONE), office.clock.now()
+    assert lane.is_shut(now)
+    office.worker.forget_holds()
+    assert not lane.is_shut(now)

@@ -136,7 +136,7 @@ class Worker:
     def forget_holds(self) -> None:
         """Look at the queue now, and let every held destination be tried: somebody made something due."""
         for lane in self._lanes:
-            lane.held_until = 0
+            lane.held_until = lane.shut_until = 0
         self._claimer.look_now()
 
     async def relinquish(self, wanted: Callable[[Delivery], bool]) -> None:

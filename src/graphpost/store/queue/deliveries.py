@@ -346,6 +346,7 @@ def from_row(row: Row) -> Delivery:
         document = _decode(row[11])
     except msgspec.DecodeError:
         document = _UNREADABLE
+    # By place as far as may be: of more names Python makes a dictionary first, which costs as much as all else.
     return Delivery(
         row[3],
         row[1],
@@ -358,9 +359,7 @@ def from_row(row: Row) -> Delivery:
         document.recipients,
         row[5],
         row[7],
-        row[
-            8
-        ],  # by place, not name: of more names Python makes a dictionary first, which costs as much as all else
+        row[8],
         finished_at=row[10],
         warned=document.warned,
         subject=document.subject,
