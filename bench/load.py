@@ -125,6 +125,7 @@ async def load(
         "requests": len(ordered),
         "seconds": round(took, 3),
         "rate": round(len(ordered) / took, 1),
+        "mean_ms": round(sum(ordered) / len(ordered) * 1000, 3),
         "p50_ms": round(ordered[len(ordered) // 2] * 1000, 3),
         "p99_ms": round(ordered[int(len(ordered) * 0.99)] * 1000, 3),
         "max_ms": round(ordered[-1] * 1000, 3),
