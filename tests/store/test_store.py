@@ -17,6 +17,23 @@ from graphpost.store.store import Store, Tx
 pytestmark = pytest.mark.anyio
 
 
+class Hold:
+    """What holds a writer once it began, until it is let go."""
+
+    def __init__(self) -> None:
+        self._begun, self._go = threading.Event(), threading.Event()
+
+    def __call__(self, tx: Tx) -> None:
+        self._begun.set()
+        self._go.wait(60)
+
+    async def begun(self) -> None:
+        await asyncio.to_thread(self._begun.wait, 60)
+
+    def let_go(self) -> None:
+        self._go.set()
+
+
 def adding(*numbers: int) -> Callable[[Tx], int]:
     def add(tx: Tx) -> int:
         for number in numbers:
@@ -140,36 +157,30 @@ async def test_rows_gathered_earlier_are_seen_by_a_query(store: Store) -> None:
 
 
 async def test_a_cancelled_caller_does_not_disturb_its_group(store: Store) -> None:
-    begun, go = threading.Event(), threading.Event()
+    hold = Hold()
 
-    def wait(tx: Tx) -> int:
-        begun.set()
-        go.wait(60)
+    def add_later(tx: Tx) -> int:
+        hold(tx)
         return adding(1)(tx)
 
-    first = asyncio.ensure_future(store.write(wait))
+    first = asyncio.ensure_future(store.write(add_later))
     second = asyncio.ensure_future(store.write(adding(2)))
-    await asyncio.to_thread(begun.wait, 30)
+    await hold.begun()
     first.cancel()
-    go.set()
+    hold.let_go()
     assert await second == 1
     assert await store.write(adding(3)) == 1
     assert {2, 3} <= set(await stored(store))
 
 
 async def test_what_is_cancelled_before_it_began_is_not_done(sqlite_store: Store) -> None:
-    begun, go = threading.Event(), threading.Event()
-
-    def wait(tx: Tx) -> None:
-        begun.set()
-        go.wait(60)
-
-    first = asyncio.ensure_future(sqlite_store.write(wait))
-    await asyncio.to_thread(begun.wait, 30)
+    hold = Hold()
+    first = asyncio.ensure_future(sqlite_store.write(hold))
+    await hold.begun()
     later = [asyncio.ensure_future(sqlite_store.write(adding(n))) for n in (1, 2)]
     await sqlite_store.read(lambda tx: None)
     later[0].cancel()
-    go.set()
+    hold.let_go()
     await asyncio.gather(first, later[1])
     assert await stored(sqlite_store) == [2]
 
@@ -178,56 +189,41 @@ async def test_who_joins_waits_for_the_commit_that_others_wait_for(
     sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(commits, "JOINED_SECONDS", 60.0)
-    begun, go = threading.Event(), threading.Event()
-
-    def wait(tx: Tx) -> None:
-        begun.set()
-        go.wait(30)
-
-    first = asyncio.ensure_future(sqlite_store.write(wait))
-    await asyncio.to_thread(begun.wait, 30)
+    hold = Hold()
+    first = asyncio.ensure_future(sqlite_store.write(hold))
+    await hold.begun()
     joined = asyncio.ensure_future(sqlite_store.join())
     second = asyncio.ensure_future(sqlite_store.write(adding(1)))  # in the same turn, though after it
     await sqlite_store.read(lambda tx: None)
     assert not joined.done()
-    go.set()
+    hold.let_go()
     await joined
     assert (first.done(), second.done()) == (True, True)
 
 
 async def test_who_joins_is_not_held_by_what_hangs_nor_by_nothing(store: Store) -> None:
     await store.join()
-    begun, go = threading.Event(), threading.Event()
-
-    def wait(tx: Tx) -> None:
-        begun.set()
-        go.wait(30)
-
-    hanging = asyncio.ensure_future(store.write(wait))
-    await asyncio.to_thread(begun.wait, 30)
+    hold = Hold()
+    hanging = asyncio.ensure_future(store.write(hold))
+    await hold.begun()
     await store.join()
     assert not hanging.done()
-    go.set()
+    hold.let_go()
     await hanging
     await store.close()
     await store.join()
 
 
 async def test_who_has_joined_in_vain_is_the_last_who_leaves_something_behind(sqlite_store: Store) -> None:
-    begun, go = threading.Event(), threading.Event()
-
-    def wait(tx: Tx) -> None:
-        begun.set()
-        go.wait(30)
-
-    hanging = asyncio.ensure_future(sqlite_store.write(wait))
-    await asyncio.to_thread(begun.wait, 30)
+    hold = Hold()
+    hanging = asyncio.ensure_future(sqlite_store.write(hold))
+    await hold.begun()
     await sqlite_store.join()
     joined = [asyncio.ensure_future(sqlite_store.join()) for _ in range(3)]
     for _ in range(3):
         await asyncio.sleep(0)
     assert all(each.done() for each in joined)
-    go.set()
+    hold.let_go()
     await hanging
     assert await sqlite_store.write(adding(1)) == 1
 
