@@ -9,7 +9,16 @@ from typing import Any, cast
 import pytest
 from tests.web.conftest import parsed
 
-from graphpost.web.connection import HEAD_BYTES, IDLE_SECONDS, STALLED_SECONDS, Connection, Port
+from graphpost.web.connection import (
+    HEAD_BYTES,
+    IDLE_SECONDS,
+    LINGER_BYTES,
+    LINGER_SECONDS,
+    SILENCE_SECONDS,
+    STALLED_SECONDS,
+    Connection,
+    Port,
+)
 from graphpost.web.exchange import Exchange
 from graphpost.web.forwarded import Proxies
 
@@ -22,6 +31,8 @@ class Wire:
     def __init__(self, most: int = 10) -> None:
         self.written = bytearray()
         self.is_closed = False
+        self.is_half_closed = False
+        self.is_encrypted = False
         self.is_aborted = False
         self.is_reading = True
         self.unsent = 0
@@ -49,10 +60,24 @@ class Wire:
     def replies(self) -> list[tuple[int, str]]:
         return [(reply.status, reply.body.decode()) for reply in parsed(bytes(self.written))]
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the client sees that no more will come."""
+        return self.is_closed or self.is_half_closed
+
     # As a transport
 
     def write(self, data: bytes) -> None:
+        assert not self.has_ended
         self.written += data
+
+    def can_write_eof(self) -> bool:
+        return not self.is_encrypted
+
+    def write_eof(self) -> None:
+        assert not self.has_ended
+        assert not self.is_encrypted
+        self.is_half_closed = True
 
     def close(self) -> None:
         assert not self.is_closed
@@ -95,7 +120,7 @@ def test_one_request_after_the_other_is_begun_and_meanwhile_nothing_is_read() ->
             await wire.answer()
         assert wire.is_reading
         assert wire.replies == [(200, "/a"), (200, "/b"), (200, "/c")]
-        assert not wire.is_closed
+        assert not wire.has_ended
 
     run(play)
 
@@ -123,7 +148,7 @@ def test_what_follows_a_request_that_ends_the_connection_is_not_answered() -> No
         await wire.answer()
         assert wire.replies == [(200, "/a")]
         assert wire.targets == ["/a"]
-        assert wire.is_closed
+        assert wire.has_ended
 
     run(play)
 
@@ -133,9 +158,9 @@ def test_shutting_answers_what_was_begun_and_what_waits() -> None:
         await wire.say(GET % b"a" + GET % b"b")
         wire.connection.shut()
         await wire.answer()
-        assert not wire.is_closed
+        assert not wire.has_ended
         await wire.answer()
-        assert wire.is_closed
+        assert wire.has_ended
         assert wire.replies == [(200, "/a"), (200, "/b")]
         assert wire.written.count(b"connection: close") == 1
 
@@ -145,7 +170,7 @@ def test_shutting_answers_what_was_begun_and_what_waits() -> None:
 def test_shutting_closes_a_connection_without_requests() -> None:
     async def play(wire: Wire) -> None:
         wire.connection.shut()
-        assert wire.is_closed
+        assert wire.has_ended
 
     run(play)
 
@@ -217,7 +242,7 @@ def test_how_long_a_connection_may_be_silent(
             await wire.answer()
             wire.written.clear()
         wire.connection.check(asyncio.get_running_loop().time() + late)
-        assert wire.is_closed == closed
+        assert wire.has_ended == closed
         assert [reply.status for reply in parsed(bytes(wire.written))] == ([status] if status else [])
 
     run(play)
@@ -255,12 +280,90 @@ def test_a_closing_connection_whose_client_takes_nothing_is_cut_off() -> None:
     async def play(wire: Wire) -> None:
         await wire.say(GET.replace(b"1.1", b"1.0") % b"a")
         await wire.answer()
-        assert wire.is_closed
+        assert wire.has_ended
         wire.unsent = 1
         now = asyncio.get_running_loop().time()
         wire.connection.check(now)
         wire.connection.check(now + STALLED_SECONDS + 1)
         assert wire.is_aborted
+
+    run(play)
+
+
+POST = b"POST /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 1000000000\r\n\r\n"
+
+
+async def answered_early(wire: Wire) -> None:
+    """A client that is still sending has its answer, and the connection is not yet closed."""
+    await wire.say(POST)
+    await wire.answer(415)
+    assert wire.replies == [(415, "/a")]
+    assert (wire.is_half_closed, wire.is_closed, wire.is_reading) == (not wire.is_encrypted, False, True)
+
+
+@pytest.mark.parametrize("is_encrypted", [False, True])
+def test_who_is_answered_while_sending_may_send_on_until_silent(is_encrypted: bool) -> None:
+    async def play(wire: Wire) -> None:
+        wire.is_encrypted = is_encrypted
+        await answered_early(wire)
+        await wire.say(b"x" * 1000 + GET % b"b")
+        now = asyncio.get_running_loop().time()
+        wire.connection.check(now + 0.9 * SILENCE_SECONDS)
+        assert not wire.is_closed
+        wire.connection.check(now + SILENCE_SECONDS + 0.1)
+        assert wire.is_closed
+        assert wire.targets == ["/a"]
+
+    run(play)
+
+
+def test_who_sends_for_ever_after_an_answer_is_closed() -> None:
+    async def play(wire: Wire) -> None:
+        await answered_early(wire)
+        await wire.say(bytes(LINGER_BYTES))
+        assert not wire.is_closed
+        await wire.say(b"x")
+        assert wire.is_closed
+
+    run(play)
+
+
+def test_who_sends_slowly_for_ever_after_an_answer_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(wire: Wire) -> None:
+        loop = asyncio.get_running_loop()
+        await answered_early(wire)
+        begun, steps = loop.time(), 0
+        while not wire.is_closed:
+            steps += 1
+            now = begun + steps * SILENCE_SECONDS / 2
+            monkeypatch.setattr(loop, "time", lambda now=now: now)
+            wire.connection.data_received(b"x")
+            wire.connection.check(now)
+        monkeypatch.undo()
+        assert LINGER_SECONDS <= steps * SILENCE_SECONDS / 2 <= LINGER_SECONDS + SILENCE_SECONDS
+
+    run(play)
+
+
+@pytest.mark.parametrize("said", [b"no HTTP\r\n\r\n", b"GET /a HTTP/1.1\r\nX: " + b"a" * (2 * HEAD_BYTES)])
+def test_who_sends_no_request_may_send_on_until_silent(said: bytes) -> None:
+    async def play(wire: Wire) -> None:
+        await wire.say(said)
+        assert (wire.is_half_closed, wire.is_closed) == (True, False)
+        await wire.say(said)
+        assert len(wire.replies) == 1
+        wire.connection.check(asyncio.get_running_loop().time() + SILENCE_SECONDS + 0.1)
+        assert wire.is_closed
+
+    run(play)
+
+
+def test_shutting_leaves_who_was_answered_early_a_moment() -> None:
+    async def play(wire: Wire) -> None:
+        await answered_early(wire)
+        wire.connection.shut()
+        assert not wire.is_closed
+        assert wire.connection.is_lingering
 
     run(play)
 
@@ -274,7 +377,7 @@ def test_of_many_requests_that_come_at_once_few_are_held() -> None:
             assert wire.targets[-1] == f"/{number}"
             await wire.answer()
         assert len(wire.begun) == 5000
-        assert not wire.is_closed
+        assert not wire.has_ended
         assert wire.is_reading
 
     run(play)
@@ -306,7 +409,7 @@ def test_what_is_neither_head_nor_body_has_a_bound(rest: bytes) -> None:
         await wire.say(b"POST /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
         await wire.say(rest)
         assert [status for status, _ in wire.replies] == [431]
-        assert wire.is_closed
+        assert wire.has_ended
         assert wire.begun[0].is_gone
 
     run(play)
@@ -338,7 +441,7 @@ def test_offers_to_upgrade_are_declined_however_many_come_at_once() -> None:
             assert (wire.targets[-1], wire.begun[-1].take()) == (f"/{number}", b"ab")
             assert "upgrade" not in wire.begun[-1].headers
             await wire.answer()
-        assert not wire.is_closed
+        assert not wire.has_ended
 
     run(play)
 
@@ -356,7 +459,7 @@ def test_there_is_no_tunnel(rest: bytes) -> None:
     async def play(wire: Wire) -> None:
         await wire.say(b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n" + rest)
         assert [status for status, _ in wire.replies] == [400]
-        assert wire.is_closed
+        assert wire.has_ended
         assert not wire.begun
 
     run(play)

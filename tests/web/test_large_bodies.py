@@ -24,6 +24,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerThread]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerThread]:
+    with running_server(tmp_path_factory.mktemp("plain"), flags={"server.tls": False}) as running:
+        yield running
+
+
 @pytest.fixture
 def client(server: ServerThread) -> Iterator[ssl.SSLSocket]:
     trust = ssl.create_default_context(cafile=server.ca_file)
@@ -92,3 +98,28 @@ def test_the_connection_stays_after_a_body_that_expands_too_much(client: ssl.SSL
     for _ in range(2):
         client.sendall(head.encode() + packed)
         assert answer(client) == (413, "RequestEntityTooLarge", False)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "status"),
+    [
+        ("/common/oauth2/v2.0/token", "Content-Encoding: br\r\n", 415),
+        ("/v1.0/me/sendMail", "Content-Encoding: br\r\n", 415),
+        ("/v1.0/me/sendMail", "Content-Type: a/b\r\n", 400),
+        ("/nowhere", "", 413),
+    ],
+)
+@pytest.mark.parametrize("keeping", ["close", "keep-alive"])
+def test_a_refusal_does_not_reset_who_is_still_sending(
+    plain: ServerThread, path: str, fields: str, status: int, keeping: str
+) -> None:
+    head = f"{HEAD.replace('/v1.0/me/sendMail', path)}{fields}Connection: {keeping}\r\nContent-Length: 100000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", plain.port), timeout=60) as line:
+        line.sendall(head.encode())
+        response = HTTPResponse(line)
+        response.begin()
+        assert (response.status, response.will_close) == (status, True)
+        for _ in range(100):  # on a connection that was closed the first is answered by a reset
+            line.sendall(bytes(1000))
+        assert json.loads(response.read())["error"]["code"]
+        assert line.recv(1) == b""

@@ -20,13 +20,13 @@ from urllib.parse import parse_qsl, unquote
 from graphpost.admin.http import AdminApi
 from graphpost.auth.issuer.issuer import Issuer, IssuerRequest, is_shared
 from graphpost.config import LimitSettings
-from graphpost.errors import BadRequest, GraphError, NotFound, StoreError, Unauthenticated
+from graphpost.errors import BadRequest, GraphError, NotFound, StoreError
 from graphpost.graph.api import GraphApi, unavailable, unexpected
 from graphpost.graph.attachments.uploading import UPLOAD_PATH, Uploads
 from graphpost.graph.call import Reply, Request
 from graphpost.ids import new_guid
 from graphpost.maillog import MailLog
-from graphpost.web.body import BodyReader, BodyStream, Timeout, TooLong
+from graphpost.web.body import BodyReader, BodyStream, TooLong
 from graphpost.web.exchange import Disconnected, Exchange
 from graphpost.web.front import HEADERS, front_page
 from graphpost.web.sharing import PREFLIGHT, SHARED_MOUNTS, SHOWN, is_preflight
@@ -42,9 +42,9 @@ SINGLE: Final = frozenset({"host", "authorization", "content-type", "content-enc
 
 
 class Answer:
-    """What goes back: a status, headers in order, and a body at once or in chunks; and whether the connection ends."""
+    """What goes back: a status, headers in order, and a body at once or in chunks."""
 
-    __slots__ = ("body", "closes", "headers", "status")
+    __slots__ = ("body", "headers", "status")
 
     def __init__(
         self, status: int, headers: Iterable[tuple[str, str]], body: bytes | AsyncIterator[bytes] | None
@@ -52,7 +52,6 @@ class Answer:
         self.status = status
         self.headers = headers
         self.body = body
-        self.closes = False
 
 
 class Application:
@@ -133,16 +132,10 @@ class Application:
         seconds = perf_counter() - started
         self._log.request(request.method, request.path, answer.status, seconds, request.request_id, mount)
         found = answer.body
-        is_unread = isinstance(fault, TooLong | Unauthenticated) or (
-            stream is not None and not stream.is_read
-        )
-        if answer.closes or is_unread:
+        if not exchange.is_whole:  # what is left of the body is not read
             exchange.keeps = False
         if found is not None and not isinstance(found, bytes):
             await exchange.stream(answer.status, answer.headers, found)
-        elif is_unread and "expect" not in headers:
-            exchange.answer_early(answer.status, answer.headers, found or b"")
-            await self._bodies.discard(exchange)
         else:
             exchange.answer(answer.status, answer.headers, found or b"")
 
@@ -172,17 +165,17 @@ class Application:
                 return Answer(status, extra.items(), data)
             return await self._issuer_answer(request, client)
         except GraphError as error:
-            return self._refused(request, error, stream)
+            return self._refused(request, error)
         except (StoreError, MemoryError) as error:
             self._log.problem(f"request {request.request_id}", error)
-            return self._refused(request, unavailable(), stream)
+            return self._refused(request, unavailable())
         except Disconnected:
             raise
         except (
             Exception
         ) as error:  # a defect of ours: the client is told so in the shape it knows, the log what it is
             self._log.problem(f"request {request.request_id}", error)
-            return self._refused(request, unexpected(), stream)
+            return self._refused(request, unexpected())
 
     async def _upload_answer(self, request: Request, stream: BodyStream) -> Answer:
         reply = await self._uploads.handle(request, stream)
@@ -224,19 +217,14 @@ class Application:
             return Answer(200, HEADERS, page)
         raise NotFound("Resource could not be discovered.", "ResourceNotFound")
 
-    def _refused(self, request: Request, error: GraphError, stream: BodyStream | None) -> Answer:
-        answer = self._refusal(request, error, self._graph.refuse(request, error))
-        if stream is not None and not stream.is_read:
-            answer.closes = True  # what is left of the body is not read
-        return answer
+    def _refused(self, request: Request, error: GraphError) -> Answer:
+        return self._refusal(request, error, self._graph.refuse(request, error))
 
     def _refusal(self, request: Request, error: GraphError, reply: Reply) -> Answer:
         answer = self._graph_answer(request, reply)
         is_issuers = self._issuer is not None and _mount(request.path) == "issuer"
         if is_issuers and is_shared(unquote(request.path)):
             answer.headers = [*answer.headers, *SHOWN]
-        if isinstance(error, (Timeout, TooLong)):
-            answer.closes = True  # likewise
         return answer
 
 

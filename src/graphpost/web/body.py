@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import zlib
 from typing import Final
 
 from graphpost.config import LimitSettings
 from graphpost.errors import BadRequest, GraphError, TooLarge, UnsupportedMedia
-from graphpost.web.exchange import Disconnected, Exchange
+from graphpost.web.exchange import Exchange
 
 GZIP: Final = 16 + zlib.MAX_WBITS
 _LARGE: Final = 1_048_576  # bytes; more are put together outside the event loop
 GZIP_MEMBERS: Final = 100
 TOO_LARGE: Final = "The maximum request length supported is {}."
-LINGER_SECONDS: Final = 10.0
-SILENCE_SECONDS: Final = 1.0
-LINGER_FACTOR: Final = 16  # times limits.request_bytes
 
 
 class Timeout(GraphError):
@@ -76,17 +72,6 @@ class BodyReader:
             raise TooLong(_too_large(limit))
         is_empty = length == "0" or (not length and "transfer-encoding" not in headers)
         return BodyStream(exchange, limit, self._limits.request_seconds, is_read=is_empty)
-
-    async def discard(self, exchange: Exchange) -> None:
-        """Take in what a refused client still sends, until it is silent, for some seconds, up to some times the limit.
-
-        Closing before that resets the connection, and most clients then report a broken connection and not the answer.
-        """
-        room = LINGER_FACTOR * self._limits.request_bytes
-        with contextlib.suppress(TimeoutError, Disconnected):
-            async with asyncio.timeout(LINGER_SECONDS):
-                while room > 0 and (chunk := await asyncio.wait_for(exchange.receive(), SILENCE_SECONDS)):
-                    room -= len(chunk)
 
     async def _in_time(self, exchange: Exchange, room: int) -> bytes:
         loop = asyncio.get_running_loop()

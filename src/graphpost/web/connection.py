@@ -9,6 +9,10 @@ Requests that come before the one at hand is answered wait, and while one waits 
 read looked at; nor is anything begun for a client that does not read its answers.  Who takes nothing of an answer for
 STALLED_SECONDS is cut off.
 
+A connection whose client may still be sending is half closed behind its last answer, and what comes is thrown away
+until the client is done or silent, for some seconds and bytes at most: closing it with something unread resets it, and
+most clients then report a broken connection and not the answer (RFC 9112 §9.6).
+
 An offer to upgrade (Java's client makes one with each plain request) is not taken, and the request is served as if it
 had not been made (RFC 9110 §7.8): the parser would skip its body.
 """
@@ -35,6 +39,9 @@ IDLE_SECONDS: Final = (
     120  # SDKs keep connections in a pool; a POST on one that is just being closed fails in them
 )
 STALLED_SECONDS: Final = 60
+LINGER_SECONDS: Final = 10.0
+LINGER_BYTES: Final = 67_108_864
+SILENCE_SECONDS: Final = 1.0  # of a client that was answered before it was done
 SLICE_BYTES: Final = 16_384  # parsed at a time: small requests take many times their size
 OFFER: Final = ("upgrade", "http2-settings")
 CODES: Final = {400: "BadRequest", 408: "RequestTimeout", 431: "RequestHeaderFieldsTooLarge"}
@@ -80,13 +87,18 @@ class Connection(asyncio.Protocol):
             None  # done when a client that does not read does so again
         )
         # The head being read
-        self._deadline = 0.0  # for a head to begin or to end; 0 while a body or an answer is under way
+        self._deadline = (
+            0.0  # for a head to begin or to end, or for lingering; 0 while a body or an answer is under way
+        )
         self._is_in_head = False
         self._head_bytes = 0  # of the head, or of what is neither head nor body: fields behind a body
         self._is_offer = False
         self._url = b""
         self._headers: dict[str, str] = {}
         self._repeated: dict[str, list[str]] = {}
+        # The end
+        self._lingers_until = 0.0  # what comes is thrown away; 0 before that
+        self._thrown_away = 0  # bytes
 
     # The transport
 
@@ -113,11 +125,14 @@ class Connection(asyncio.Protocol):
             self._port.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._lingers_until:
+            self._throw_away(data)
+            return
         if len(data) <= SLICE_BYTES:
             self._take(data)
             return
         for at in range(0, len(data), SLICE_BYTES):
-            if self._transport is None or self._transport.is_closing():
+            if self._transport is None or self._transport.is_closing() or self._lingers_until:
                 return
             if self._waiting:
                 self._unread = data[at:]
@@ -234,10 +249,11 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             self._port.connections.discard(self)
-        elif transport.is_closing():
+        elif transport.is_closing() or self._lingers_until:
             self._waiting.clear()
         elif not exchange.keeps:
-            self._close()
+            is_read = exchange.is_whole and not self._is_paused
+            self._close() if is_read else self._linger()
         elif self._waiting:
             self._begin_next()
         else:
@@ -280,7 +296,9 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         if not self._deadline or now <= self._deadline:
             return
-        if self._is_in_head:
+        if self._lingers_until:
+            self._close()
+        elif self._is_in_head:
             self._refuse(408, "The request did not arrive in time.")
         elif self._current is None:
             self._close()
@@ -296,7 +314,27 @@ class Connection(asyncio.Protocol):
         last = self._waiting[-1] if self._waiting else self._current
         if last is not None:
             last.keeps = False
-        else:
+        elif not self._lingers_until:
+            self._close()
+
+    def _linger(self) -> None:
+        """End as soon as the client has the answer and sends no more."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        now = self._loop.time()
+        self._lingers_until = now + LINGER_SECONDS
+        self._deadline = now + SILENCE_SECONDS
+        self._waiting.clear()
+        self._unread = b""
+        if transport.can_write_eof():  # TLS cannot
+            transport.write_eof()
+        self.listen()
+
+    def _throw_away(self, data: bytes) -> None:
+        self._thrown_away += len(data)
+        self._deadline = min(self._loop.time() + SILENCE_SECONDS, self._lingers_until)
+        if self._thrown_away > LINGER_BYTES:
             self._close()
 
     def _close(self) -> None:
@@ -317,7 +355,9 @@ class Connection(asyncio.Protocol):
     def is_lingering(self) -> bool:
         """Whether it is closing, and all that is left is that the client agrees."""
         transport = self._transport
-        return transport is not None and transport.is_closing() and transport.get_write_buffer_size() == 0
+        if transport is None or transport.get_write_buffer_size() > 0:
+            return False
+        return transport.is_closing() or self._lingers_until > 0
 
     def _without_offer(self) -> bytes:
         """The head that was read, but for the offer to upgrade; b'' when it is nothing else."""
@@ -337,7 +377,7 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, status: int, message: str) -> None:
         transport = self._transport
-        if transport is None or transport.is_closing():
+        if transport is None or transport.is_closing() or self._lingers_until:
             return
         self._deadline = 0.0
         self._is_in_head = False
@@ -351,7 +391,7 @@ class Connection(asyncio.Protocol):
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         transport.write(head.encode("ascii") + body)
-        self._close()
+        self._linger()
 
     def _is_broken_off(self, exchange: Exchange) -> bool:
         """Whether the one request at hand will never be complete; whoever waits for it is told."""

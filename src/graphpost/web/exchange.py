@@ -178,12 +178,6 @@ class Exchange:
                 self._carrier.send(body)
         self._end()
 
-    def answer_early(self, status: int, fields: Fields, body: bytes) -> None:
-        """Send an answer to a client that is still sending; `abandon` ends the exchange, and the connection."""
-        self.keeps = False
-        if not self.is_gone:
-            self._carrier.send(self._head(status, fields, len(body)) + body)
-
     async def stream(self, status: int, fields: Fields, chunks: AsyncIterator[bytes]) -> None:
         """Send an answer of unknown length as it comes, and end the exchange.
 
