@@ -225,6 +225,33 @@ async def test_chunks_of_nothing_lead_to_nothing(make_room: MakeRoom) -> None:
     assert (codes[0], codes[-2:]) == (250, [421, 0])
 
 
+@pytest.mark.parametrize("ends", [b"GET / HTTP/1.1\r\n", b"NOOP\n"])
+async def test_who_is_sent_away_while_sending_reads_why(room: Room, ends: bytes) -> None:
+    wire = await room.wire()
+    wire.send(ends)
+    code, _ = await wire.reply()
+    assert code in (421, 500)
+    assert await wire.reader.read() == b""
+    for _ in range(100):  # on a connection that was closed the first is answered by a reset
+        wire.send(b"x" * 1000)
+        await wire.writer.drain()
+    await checkpoint()
+    assert await wire.reader.read() == b""
+
+
+async def send_for_ever(wire: Wire) -> None:
+    while True:
+        wire.send(b"x" * 100_000)
+        await wire.writer.drain()
+
+
+async def test_who_was_sent_away_and_sends_for_ever_is_closed(room: Room) -> None:
+    wire = await room.wire()
+    assert (await wire.ask("GET / HTTP/1.1"))[0] == 421
+    with pytest.raises(OSError, match=r"reset|[Bb]roken pipe|[Ll]ost"):
+        await send_for_ever(wire)
+
+
 async def test_who_speaks_before_the_greeting_is_refused(make_room: MakeRoom) -> None:
     room = make_room(greet_seconds=5.0)
     await room.open()

@@ -7,6 +7,7 @@ commands at hand, and leave together (PIPELINING, RFC 2920).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from typing import Final, cast
 
@@ -15,6 +16,8 @@ from graphpost.inbound.replies import Reply, refusal
 HIGH: Final = 65_536  # octets that wait to be asked for; then reading pauses
 LOW: Final = 16_384
 LINGER_SECONDS: Final = 5.0
+SILENCE_SECONDS: Final = 1.0  # of a client that was told that it is over
+LINGER_BYTES: Final = 1_048_576
 HANDSHAKE_SECONDS: Final = 20.0
 
 
@@ -182,11 +185,14 @@ class Connection(asyncio.Protocol):
     def say_lines(self, lines: bytes) -> None:
         self._replies.append(lines)
 
-    async def flush(self, seconds: float) -> None:
-        """Send the replies.  Raises TimeoutError when the client does not read, ClientGone."""
+    def _say_rest(self) -> None:
         if self._replies and self._transport is not None:
             self._transport.write(b"".join(self._replies))
         self._replies.clear()
+
+    async def flush(self, seconds: float) -> None:
+        """Send the replies.  Raises TimeoutError when the client does not read, ClientGone."""
+        self._say_rest()
         if self._writable is not None:
             async with asyncio.timeout(seconds):
                 await asyncio.shield(self._writable)
@@ -215,12 +221,27 @@ class Connection(asyncio.Protocol):
         cipher = transport.get_extra_info("cipher")
         self.tls = f"{cipher[1]} with cipher {cipher[0]} ({cipher[2]} bits)" if cipher else "TLS"
 
+    async def linger(self) -> None:
+        """Throw away what a client still sends that was told that it is over, until it is silent, or too much.
+
+        Closing before that resets the connection, and the client may never read why.  The end of TLS waits by itself.
+        """
+        self._say_rest()
+        if self._ended or self._transport is None or not self._transport.can_write_eof():
+            return
+        self._transport.write_eof()
+        room = LINGER_BYTES
+        with contextlib.suppress(TimeoutError, ClientGone):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while room > 0:
+                    room -= len(self._buffer)
+                    self._buffer.clear()
+                    await self._more(SILENCE_SECONDS)
+
     def close(self) -> None:
         """Send what there is to say, and end; who does not take it in LINGER_SECONDS is cut off."""
+        self._say_rest()
         if self._transport is not None:
-            if self._replies:
-                self._transport.write(b"".join(self._replies))
-                self._replies.clear()
             self._transport.close()
             self._alarm = self._loop.call_later(LINGER_SECONDS, self.abort)
 

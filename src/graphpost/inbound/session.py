@@ -46,8 +46,11 @@ class Session:
                     await talk.connection.flush(talk.seconds())
                     await asyncio.sleep(0)  # who sends without a pause holds up nobody else
             await talk.connection.flush(talk.seconds())
+            if self._verb != "QUIT" and not talk.house.is_stopping:
+                await talk.connection.linger()
         except TimeoutError:
             talk.say(replies.TIMED_OUT)
+            await talk.connection.linger()
         except ClientGone:
             pass
         except (OSError, ssl.SSLError):
