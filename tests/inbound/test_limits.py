@@ -14,6 +14,7 @@ from tests.inbound.room import LETTER, MakeRoom, Room, Wire
 from tests.jumping_loop import anyio_backend, let_pass
 
 from graphpost.config import InboundSettings
+from graphpost.inbound import connection, listener
 from graphpost.inbound.gate import Gate
 
 __all__ = ["anyio_backend"]
@@ -321,6 +322,23 @@ async def test_a_session_that_waits_is_told_that_the_server_stops(room: Room) ->
     await wire.ask("MAIL FROM:<>")
     await room.inbound.stop()
     assert await wire.reply() == (421, "4.3.2 The server is shutting down; try again later")
+    assert await wire.is_at_end()
+
+
+async def test_who_was_sent_away_does_not_hold_up_the_end(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name in (
+        (connection, "SILENCE_SECONDS"),
+        (connection, "LINGER_SECONDS"),
+        (listener, "GRACE_SECONDS"),
+    ):
+        monkeypatch.setattr(module, name, 100_000.0)
+    wire = await room.wire()
+    assert (await wire.ask("GET / HTTP/1.1"))[0] == 421
+    (session,) = room.inbound._listener._sessions.values()
+    await _until(lambda: session._is_lingering)
+    await room.inbound.stop()
     assert await wire.is_at_end()
 
 

@@ -157,6 +157,20 @@ async def test_commands_behind_starttls_are_not_obeyed_under_tls(
     assert (await wire.ask("DATA"))[0] == 503
 
 
+async def test_who_is_sent_away_under_tls_while_sending_reads_why(
+    secure: Room, trusting: ssl.SSLContext
+) -> None:
+    wire = await secure.wire()
+    await wire.ask("STARTTLS")
+    await wire.start_tls(trusting)
+    wire.send(b"GET / HTTP/1.1\r\n")
+    assert (await wire.reply())[0] == 421
+    for _ in range(100):
+        wire.send(b"x" * 1000)
+        await wire.writer.drain()
+    assert await wire.reader.read() == b""
+
+
 async def test_a_failed_handshake_is_the_end(secure: Room) -> None:
     wire = await secure.wire()
     await wire.ask("STARTTLS")

@@ -317,23 +317,23 @@ def test_who_is_answered_while_sending_may_send_on_until_silent(is_encrypted: bo
     run(play)
 
 
-def test_who_sends_for_ever_after_an_answer_is_closed() -> None:
+def test_who_sends_for_ever_after_an_answer_is_cut_off() -> None:
     async def play(wire: Wire) -> None:
         await answered_early(wire)
         await wire.say(bytes(LINGER_BYTES))
-        assert not wire.is_closed
+        assert not wire.is_aborted
         await wire.say(b"x")
-        assert wire.is_closed
+        assert wire.is_aborted
 
     run(play)
 
 
-def test_who_sends_slowly_for_ever_after_an_answer_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_sends_slowly_for_ever_after_an_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     async def play(wire: Wire) -> None:
         loop = asyncio.get_running_loop()
         await answered_early(wire)
         begun, steps = loop.time(), 0
-        while not wire.is_closed:
+        while not wire.is_aborted and steps < 100:
             steps += 1
             now = begun + steps * SILENCE_SECONDS / 2
             monkeypatch.setattr(loop, "time", lambda now=now: now)
@@ -352,6 +352,117 @@ def test_who_sends_no_request_may_send_on_until_silent(said: bytes) -> None:
         assert (wire.is_half_closed, wire.is_closed) == (True, False)
         await wire.say(said)
         assert len(wire.replies) == 1
+        wire.connection.check(asyncio.get_running_loop().time() + SILENCE_SECONDS + 0.1)
+        assert wire.is_closed
+
+    run(play)
+
+
+@pytest.mark.parametrize("closes", [b"", b"Connection: close\r\n"])
+def test_who_went_away_before_the_answer_harms_nobody(closes: bytes) -> None:
+    """The system refuses to half close what the client has reset."""
+
+    def write_eof() -> None:
+        raise OSError(107, "Transport endpoint is not connected")
+
+    async def play(wire: Wire) -> None:
+        vars(wire)["write_eof"] = write_eof
+        if closes:
+            await wire.say(POST)
+            await wire.answer(415)
+        else:
+            await wire.say(b"GET /a")
+            wire.connection.check(asyncio.get_running_loop().time() + 5.1)
+        assert [status for status, _ in wire.replies] == [415 if closes else 408]
+        assert wire.is_aborted
+
+    run(play)
+
+
+def test_an_answer_that_is_not_yet_on_its_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(wire: Wire) -> None:
+        await wire.say(POST)
+        wire.unsent = 1000
+        await wire.answer(415)
+        now = asyncio.get_running_loop().time()
+        await wire.say(b"x")
+        wire.connection.check(now + 2 * LINGER_SECONDS)
+        assert not wire.has_ended
+        wire.unsent = 0
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now + 2 * LINGER_SECONDS)
+        await wire.say(b"x")
+        wire.connection.check(now + 2 * LINGER_SECONDS + 0.5)
+        assert (wire.is_half_closed, wire.is_closed, wire.is_aborted) == (True, False, False)
+        monkeypatch.undo()
+
+    run(play)
+
+
+def test_a_client_that_never_agrees_to_the_end_is_cut_off() -> None:
+    async def play(wire: Wire) -> None:
+        wire.is_encrypted = True
+        await wire.say(GET.replace(b"1.1", b"1.0") % b"a")
+        await wire.answer()
+        assert wire.is_closed
+        now = asyncio.get_running_loop().time()
+        wire.connection.check(now + LINGER_SECONDS - 1)
+        assert not wire.is_aborted
+        wire.connection.check(now + LINGER_SECONDS + 1)
+        assert wire.is_aborted
+
+    run(play)
+
+
+def test_a_large_body_that_was_read_keeps_no_connection() -> None:
+    async def play(wire: Wire) -> None:
+        await wire.say(POST.replace(b"1000000000", b"100000"))
+        await wire.say(bytes(100_000))
+        assert not wire.is_reading
+        assert len(wire.begun[0].take()) == 100_000
+        await wire.answer()
+        assert wire.is_closed
+
+    run(play)
+
+
+def test_what_waits_is_answered_before_what_is_no_request_ends_it() -> None:
+    async def play(wire: Wire) -> None:
+        wire.connection.pause_writing()
+        await wire.say(GET % b"a" + b"junk junk\r\n\r\n")
+        assert not wire.written
+        wire.connection.resume_writing()
+        await asyncio.sleep(0)
+        await wire.answer()
+        assert wire.replies == [(200, "/a")]
+        assert wire.has_ended
+
+    run(play)
+
+
+def test_an_offer_to_upgrade_with_a_head_as_large_as_may_be() -> None:
+    """The head is put together again without the offer, and may be a little larger then."""
+
+    async def play(wire: Wire) -> None:
+        fields = b"".join(b"X-%05d:%b\r\n" % (number, b"a" * 8) for number in range(3450))
+        offer = b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 1\r\n"
+        head = b"POST /a HTTP/1.1\r\nHost: localhost\r\n" + offer + fields + b"\r\n"
+        assert len(head) < HEAD_BYTES < len(head) + 3450
+        await wire.say(head + b"x" + GET % b"b")
+        for _ in range(2):
+            await wire.answer()
+        assert wire.replies == [(200, "/a"), (200, "/b")]
+        assert wire.is_reading
+
+    run(play)
+
+
+def test_nothing_is_begun_after_a_refusal() -> None:
+    async def play(wire: Wire) -> None:
+        await wire.say(b"GET /a HTTP/1.1\r\nX: " + b"a" * (2 * HEAD_BYTES))
+        assert [status for status, _ in wire.replies] == [431]
+        await wire.say(b"\r\n\r\n" + GET % b"b")
+        assert not wire.begun
+        assert wire.is_reading
         wire.connection.check(asyncio.get_running_loop().time() + SILENCE_SECONDS + 0.1)
         assert wire.is_closed
 

@@ -224,14 +224,13 @@ class Connection(asyncio.Protocol):
     async def linger(self) -> None:
         """Throw away what a client still sends that was told that it is over, until it is silent, or too much.
 
-        Closing before that resets the connection, and the client may never read why.  The end of TLS waits by itself.
+        Closing before that resets the connection, and the client may never read why.
         """
         self._say_rest()
-        if self._ended or self._transport is None or not self._transport.can_write_eof():
-            return
-        self._transport.write_eof()
         room = LINGER_BYTES
-        with contextlib.suppress(TimeoutError, ClientGone):
+        with contextlib.suppress(ClientGone, OSError, RuntimeError):  # it is silent, or gone
+            if self._transport is not None and self._transport.can_write_eof():  # TLS cannot
+                self._transport.write_eof()
             async with asyncio.timeout(LINGER_SECONDS):
                 while room > 0:
                     room -= len(self._buffer)

@@ -32,6 +32,7 @@ class Session:
         self._verb = self._argument = ""
         self._is_idle = False  # waits for a command
         self._is_shut = False
+        self._is_lingering = False
         self._task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -46,11 +47,11 @@ class Session:
                     await talk.connection.flush(talk.seconds())
                     await asyncio.sleep(0)  # who sends without a pause holds up nobody else
             await talk.connection.flush(talk.seconds())
-            if self._verb != "QUIT" and not talk.house.is_stopping:
-                await talk.connection.linger()
+            if self._verb != "QUIT":
+                await self._linger()
         except TimeoutError:
             talk.say(replies.TIMED_OUT)
-            await talk.connection.linger()
+            await self._linger()
         except ClientGone:
             pass
         except (OSError, ssl.SSLError):
@@ -65,9 +66,16 @@ class Session:
 
     def shut(self) -> None:
         """End it if it waits for a command; what is under way goes on, and ends by itself when the house is stopping."""
-        if self._is_idle and self._task is not None:
+        if self._is_lingering:
+            self.talk.connection.close()
+        elif self._is_idle and self._task is not None:
             self._is_shut = True
             self._task.cancel()
+
+    async def _linger(self) -> None:
+        if not self.talk.house.is_stopping:
+            self._is_lingering = True
+            await self.talk.connection.linger()
 
     async def _greet(self) -> None:
         talk = self.talk

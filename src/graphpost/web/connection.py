@@ -87,9 +87,7 @@ class Connection(asyncio.Protocol):
             None  # done when a client that does not read does so again
         )
         # The head being read
-        self._deadline = (
-            0.0  # for a head to begin or to end, or for lingering; 0 while a body or an answer is under way
-        )
+        self._deadline = 0.0  # for a head to begin or to end; 0 while a body or an answer is under way
         self._is_in_head = False
         self._head_bytes = 0  # of the head, or of what is neither head nor body: fields behind a body
         self._is_offer = False
@@ -97,7 +95,10 @@ class Connection(asyncio.Protocol):
         self._headers: dict[str, str] = {}
         self._repeated: dict[str, list[str]] = {}
         # The end
-        self._lingers_until = 0.0  # what comes is thrown away; 0 before that
+        self._has_rest = False  # what came behind the last request is no request, and is left in the network
+        self._lingers_until = 0.0  # it is over, and what comes is thrown away; 0 before that
+        self._silent_at = 0.0  # when a client that lingers is taken to be done
+        self._is_half_closed = False
         self._thrown_away = 0  # bytes
 
     # The transport
@@ -132,7 +133,7 @@ class Connection(asyncio.Protocol):
             self._take(data)
             return
         for at in range(0, len(data), SLICE_BYTES):
-            if self._transport is None or self._transport.is_closing() or self._lingers_until:
+            if self._is_over:
                 return
             if self._waiting:
                 self._unread = data[at:]
@@ -147,11 +148,13 @@ class Connection(asyncio.Protocol):
                 self._refuse(400, "Invalid HTTP request received.")
                 return
             self._parser = httptools.HttpRequestParser(self)
-            self._parse(head)
+            self._parse(head, counts=False)
             rest = self._parse(rest)
 
-    def _parse(self, data: bytes | memoryview) -> memoryview | None:
+    def _parse(self, data: bytes | memoryview, *, counts: bool = True) -> memoryview | None:
         """Parse what came; when there was an offer to upgrade, what follows it is left."""
+        if self._is_over:
+            return None
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
@@ -159,7 +162,7 @@ class Connection(asyncio.Protocol):
         except HttpParserError:
             self._refuse(400, "Invalid HTTP request received.")
             return None
-        if self._is_in_head or (self._latest is not None and not self._latest.is_whole):
+        if counts and (self._is_in_head or (self._latest is not None and not self._latest.is_whole)):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
                 self._refuse(431, "The request's headers are too large.")
@@ -249,11 +252,11 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             self._port.connections.discard(self)
-        elif transport.is_closing() or self._lingers_until:
+        elif self._is_over:
             self._waiting.clear()
         elif not exchange.keeps:
-            is_read = exchange.is_whole and not self._is_paused
-            self._close() if is_read else self._linger()
+            has_more = self._waiting or self._unread or self._has_rest or not exchange.is_whole
+            self._linger() if has_more else self._close()
         elif self._waiting:
             self._begin_next()
         else:
@@ -290,18 +293,32 @@ class Connection(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """Give up a head that is late, a connection on which nothing is said, and a client that does not read."""
-        if self._transport is None:
+        transport = self._transport
+        if transport is None:
             return
-        if self._is_stalled(self._transport.get_write_buffer_size(), now):
-            self._transport.abort()
-        if not self._deadline or now <= self._deadline:
+        unsent = transport.get_write_buffer_size()
+        if self._is_stalled(unsent, now):
+            transport.abort()
+        elif self._lingers_until:
+            if unsent:
+                self._lingers_until = now + LINGER_SECONDS
+                self._silent_at = now + SILENCE_SECONDS
+            else:
+                self._check_end(transport, now)
+        elif not self._deadline or now <= self._deadline:
             return
-        if self._lingers_until:
-            self._close()
         elif self._is_in_head:
             self._refuse(408, "The request did not arrive in time.")
         elif self._current is None:
             self._close()
+
+    def _check_end(self, transport: asyncio.Transport, now: float) -> None:
+        if now > self._lingers_until:
+            transport.abort()
+        elif now > self._silent_at:
+            self._close()
+        else:
+            self._half_close(transport)
 
     def _is_stalled(self, unsent: int, now: float) -> bool:
         """Whether the client has taken nothing of what is meant for it for too long."""
@@ -314,35 +331,50 @@ class Connection(asyncio.Protocol):
         last = self._waiting[-1] if self._waiting else self._current
         if last is not None:
             last.keeps = False
-        elif not self._lingers_until:
+        elif not self._is_over:
             self._close()
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether nothing that comes now is looked at."""
+        return self._lingers_until > 0 or self._transport is None or self._transport.is_closing()
 
     def _linger(self) -> None:
         """End as soon as the client has the answer and sends no more."""
         transport = self._transport
-        if transport is None or transport.is_closing():
+        if transport is None or self._is_over:
             return
         now = self._loop.time()
         self._lingers_until = now + LINGER_SECONDS
-        self._deadline = now + SILENCE_SECONDS
+        self._silent_at = now + SILENCE_SECONDS
         self._waiting.clear()
         self._unread = b""
-        if transport.can_write_eof():  # TLS cannot
-            transport.write_eof()
+        if not transport.get_write_buffer_size():
+            self._half_close(transport)
         self.listen()
+
+    def _half_close(self, transport: asyncio.Transport) -> None:
+        """Tell the client that no more will come, when all of the answer is on its way; TLS cannot."""
+        if self._is_half_closed or transport.is_closing() or not transport.can_write_eof():
+            return
+        self._is_half_closed = True
+        try:
+            transport.write_eof()
+        except (OSError, RuntimeError):  # the client is gone
+            transport.abort()
 
     def _throw_away(self, data: bytes) -> None:
         self._thrown_away += len(data)
-        self._deadline = min(self._loop.time() + SILENCE_SECONDS, self._lingers_until)
-        if self._thrown_away > LINGER_BYTES:
-            self._close()
+        self._silent_at = self._loop.time() + SILENCE_SECONDS
+        if self._thrown_away > LINGER_BYTES and self._transport is not None:
+            self._transport.abort()
 
     def _close(self) -> None:
         transport = self._transport
-        if (
-            transport is not None and not transport.is_closing()
-        ):  # asyncio's TLS takes a second close for an abort
-            transport.close()
+        if transport is None or transport.is_closing():  # asyncio's TLS takes a second close for an abort
+            return
+        self._lingers_until = self._lingers_until or self._loop.time() + LINGER_SECONDS  # for the end of TLS
+        transport.close()
 
     def cut(self) -> None:
         """End at once, whatever is under way."""
@@ -353,11 +385,9 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_lingering(self) -> bool:
-        """Whether it is closing, and all that is left is that the client agrees."""
+        """Whether it is over, and all that is left is that the client agrees."""
         transport = self._transport
-        if transport is None or transport.get_write_buffer_size() > 0:
-            return False
-        return transport.is_closing() or self._lingers_until > 0
+        return transport is not None and self._is_over and transport.get_write_buffer_size() == 0
 
     def _without_offer(self) -> bytes:
         """The head that was read, but for the offer to upgrade; b'' when it is nothing else."""
@@ -377,11 +407,12 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, status: int, message: str) -> None:
         transport = self._transport
-        if transport is None or transport.is_closing() or self._lingers_until:
+        if transport is None or self._is_over:
             return
         self._deadline = 0.0
         self._is_in_head = False
-        if self._current is not None and not self._is_broken_off(self._current):
+        if self._waiting or (self._current is not None and not self._is_broken_off(self._current)):
+            self._has_rest = True
             self.shut()
             self.pause()
             return

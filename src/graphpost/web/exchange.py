@@ -197,6 +197,8 @@ class Exchange:
                 raise Disconnected
             if chunk:
                 self._carrier.send(chunk if self.is_old else b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        if self.is_gone:
+            raise Disconnected
         if not self.is_old:
             self._carrier.send(b"0\r\n\r\n")
 

@@ -102,7 +102,11 @@ class Listener:
             now = loop.time()
             was_late = now - due > CHECK_SECONDS and not was_late
             for connection in [] if was_late else list(self._port.connections):
-                connection.check(now)
+                try:
+                    connection.check(now)
+                except Exception:  # of one: all the others are still looked after
+                    _log.exception("a connection could not be looked at")
+                    connection.cut()
             self._files.forget()
             if self._port.refused:
                 _log.error(
