@@ -50,8 +50,10 @@ class Visit:
     said: list[str] = field(default_factory=list)
     seen: int = 0
 
-    def look(self, name: str) -> None:
-        """Keep a picture of the page, and see that it fits and ran no script of a name."""
+    def look(self, name: str, shows: str) -> None:
+        """Keep a picture of the page that shows this, and see that it fits and ran no script of a name."""
+        self.page.locator(shows).first.wait_for()
+        self.page.wait_for_load_state()
         self.seen += 1
         width = self.page.viewport_size["width"]
         self.page.screenshot(path=self.shots / f"{self.seen}-{name}-{width}.png", full_page=True)
@@ -165,16 +167,16 @@ def send_mail(visit: Visit, token: str) -> Answer:
 def test_a_person_signs_in_consents_and_the_token_sends(visit: Visit, landing: Landing) -> None:
     page = visit.page
     page.goto(authorize_url(visit.server, landing))
-    visit.look("sign-in")
+    visit.look("sign-in", "#password")
     page.fill("#username", ADELE)
     page.fill("#password", "wrong")
     page.click("button[type=submit]")
-    visit.look("wrong-password")
+    visit.look("wrong-password", "[role=alert]")
     assert page.locator("[role=alert]").is_visible()
     page.fill("#username", ADELE)
     page.fill("#password", PASSWORD)
     page.click("button[type=submit]")
-    visit.look("consent")
+    visit.look("consent", "button[value=allow]")
     page.click("button[value=allow]")
     page.wait_for_url(f"{landing.url}?*")
     (came,) = landing.came
@@ -194,11 +196,11 @@ def test_a_person_signs_in_consents_and_the_token_sends(visit: Visit, landing: L
     visit.said[:] = [text for text in visit.said if "favicon" not in text]
 
     page.goto(authorize_url(visit.server, landing, prompt="select_account"))
-    visit.look("account")
+    visit.look("account", "button.account")
     page.go_back()
 
     page.goto(f"{visit.server.url}/{TENANT}/oauth2/v2.0/logout")
-    visit.look("signed-out")
+    visit.look("signed-out", "p:has-text('close all browser windows')")
 
 
 def test_who_says_no_is_sent_back_with_it(visit: Visit, landing: Landing) -> None:
@@ -215,18 +217,18 @@ def test_a_device_is_let_in_by_its_code(visit: Visit) -> None:
     flow = visit.post(f"/{TENANT}/oauth2/v2.0/devicecode", {"client_id": CLIENT, "scope": SCOPES}).json
     page = visit.page
     page.goto(flow["verification_uri"])
-    visit.look("device")
+    visit.look("device", "#user_code")
     page.fill("#user_code", "WRONGCODE")
     page.click("button[type=submit]")
-    visit.look("wrong-code")
+    visit.look("wrong-code", "[role=alert]")
     page.fill("#user_code", flow["user_code"])
     page.click("button[type=submit]")
     page.fill("#username", ADELE)
     page.fill("#password", PASSWORD)
     page.click("button[type=submit]")
-    visit.look("device-consent")
+    visit.look("device-consent", "button[value=allow]")
     page.click("button[value=allow]")
-    visit.look("device-done")
+    visit.look("device-done", "p:has-text('You have signed in')")
     answer = visit.post(
         f"/{TENANT}/oauth2/v2.0/token",
         {
@@ -252,6 +254,6 @@ def test_a_wrong_request_is_explained_and_goes_nowhere(
     visit: Visit, landing: Landing, change: dict[str, str]
 ) -> None:
     visit.page.goto(authorize_url(visit.server, landing, **change))
-    visit.look("error")
+    visit.look("error", "[role=alert]")
     assert visit.page.url.startswith(visit.server.url)
     assert "AADSTS" in visit.page.locator("main").inner_text()

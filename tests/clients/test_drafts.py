@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.clients.world import World
 
+from graphpost.store.mailbox import deferrals
+from graphpost.store.store import Tx
+
 pytestmark = pytest.mark.slow
 
 
@@ -42,9 +45,15 @@ def test_python_o365_saves_changes_and_sends_a_draft(world: World) -> None:
     assert mail.message["bcc"] is None
 
 
+def its_time_has_come(tx: Tx) -> None:
+    (waiting,) = deferrals.listed(tx, 10)
+    deferrals.hasten(tx, waiting, waiting.created_at)
+
+
 def test_python_o365_delays_a_message_and_takes_another_back(world: World) -> None:
     seen = world.python("o365_delayed.py", "Delayed with O365")
     assert seen == {"waiting": [True, "Delayed with O365"], "sent": 0}
+    world.server.call(lambda: world.server.store.write(its_time_has_come))
     mail = world.relay.wait_for("Delayed with O365")
     assert mail.recipients == ("zoe@remote.example",)
     assert "Später" in mail.message.get_body(("html",)).get_content()

@@ -47,7 +47,11 @@ class Bureau:
         self.clock = clock
         self.directory = Directory.of([ADELE], [APP])
         self.settings = NotificationSettings(
-            allow=["127.0.0.0/8"], allow_http=True, poll_seconds=given.pop("poll_seconds", 0.2), **given
+            allow=["127.0.0.0/8"],
+            allow_http=True,
+            poll_seconds=given.pop("poll_seconds", 0.2),
+            timeout_seconds=120.0,  # nobody is given up because the machine is busy
+            **given,
         )
         self.output = io.StringIO()
         self.log = MailLog(LogSettings(), self.output, clock.now)
@@ -136,16 +140,23 @@ class Bureau:
         found = await self.store.read(lambda tx: feeds.all_of(tx, 7))
         return {feed.channel: feed for feed in found}
 
+    async def said(self) -> str:
+        """The log, once what is being told is told: a notifier writes after its last commit what became of it."""
+        for notifier, _ in self._opened:
+            await notifier.stop(60.0)
+        self.log.flush()
+        return self.output.getvalue()
+
     async def until(self, holds: Callable[[dict[int, Feed]], bool]) -> dict[int, Feed]:
         """The feeds, once they are so."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not holds(found := await self.feeds()):
                 pass
         return found
 
     async def at_rest(self) -> dict[int, Feed]:
         """The feeds, once nothing is being told."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while any(feed.owner for feed in await self.store.read(lambda tx: feeds.all_of(tx, 7))):
                 pass
         return await self.feeds()

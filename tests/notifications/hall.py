@@ -18,7 +18,11 @@ from graphpost.cli.env import environment
 from graphpost.config import Config, load
 from graphpost.testing.server import ServerThread, running_server
 
-QUICK = {"notifications.poll_seconds": 0.2, "notifications.retry_seconds": [0.2]}
+QUICK = {
+    "notifications.poll_seconds": 0.2,
+    "notifications.retry_seconds": [0.2],
+    "notifications.timeout_seconds": 30.0,  # nobody is given up because the machine is busy
+}
 ADELE, ALEX = "adele@example.test", "alex@example.test"
 
 

@@ -1,4 +1,4 @@
-"""python-o365: a message that is sent after some seconds, and one that is deleted before its time.
+"""python-o365: a message that waits for its time among the drafts, and one that is deleted before its time.
 
 python o365_delayed.py SUBJECT
 """
@@ -28,7 +28,7 @@ def main(subject):
     later(mailbox, f"{subject} never", 3600)
     (cancelled,) = found(drafts, f"{subject} never")
     assert cancelled.delete()
-    later(mailbox, subject, 3)
+    later(mailbox, subject, 3600)
     (waiting,) = found(drafts, subject)
     print(
         json.dumps(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -71,6 +72,7 @@ def an_item(number: int) -> Item:
     )
 
 
+_schemas = itertools.count(1)
 ITEMS = [an_item(number) for number in [*range(40), *range(1000, 65536, 991)]]
 
 
@@ -99,8 +101,9 @@ def open_store(request: pytest.FixtureRequest, tmp_path_factory) -> Store:
     from graphpost.store.databases.postgres import PostgresStore
 
     with psycopg.connect(server.url, autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA filters")
-    return PostgresStore.open(f"{server.url}&options=-csearch_path%3Dfilters", connections=1)
+        schema = f"filters{next(_schemas)}"  # the fixture may be made again in the same process
+        connection.execute(f"CREATE SCHEMA {schema}")
+    return PostgresStore.open(f"{server.url}&options=-csearch_path%3D{schema}", connections=1)
 
 
 def column(item: Item, name: str):
