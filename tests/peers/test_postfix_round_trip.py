@@ -259,4 +259,4 @@ def test_postfix_verifies_our_certificate(tmp_path: Path) -> None:
         postfix.sendmail(BOB, b"From: bob@far.test\nSubject: sealed\n\nhello\n", ADELE)
         received = post.mime(post.arrived("sealed")).get_all("Received", [])
         assert "with ESMTPS" in received[0]
-        assert "Verified TLS connection established to 127.0.0.1" in postfix.log
+        postfix.wait_for_log("Verified TLS connection established to 127.0.0.1")
