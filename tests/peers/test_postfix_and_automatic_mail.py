@@ -17,7 +17,7 @@ from graphpost.testing.ports import free_port
 from graphpost.testing.postfix import Postfix
 from graphpost.testing.server import ServerThread
 
-pytestmark = [needs_postfix, pytest.mark.slow]
+pytestmark = [needs_postfix, pytest.mark.slow, pytest.mark.timeout(300)]
 AWAY = {"status": "alwaysEnabled", "externalAudience": "all", "externalReplyMessage": "Back on Monday"}
 
 

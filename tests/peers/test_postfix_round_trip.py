@@ -19,7 +19,7 @@ from graphpost.testing.postfix import Postfix
 from graphpost.testing.server import ServerThread
 from graphpost.testing.smtp_peer import SmtpPeer
 
-pytestmark = [needs_postfix, pytest.mark.slow]
+pytestmark = [needs_postfix, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 class Post:
