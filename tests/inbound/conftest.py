@@ -1,7 +1,4 @@
-"""`make_room` for mail rooms on one fresh SQLite store, `room` for one that listens.
-
-No time passes in them but what a test lets pass: whoever lingers does so until then.
-"""
+"""`make_room` for mail rooms on one fresh SQLite store, `room` for one that listens."""
 
 from __future__ import annotations
 
@@ -13,9 +10,11 @@ import pytest
 import trustme
 from tests.delivery.post import furnish, open_sqlite
 from tests.inbound.room import MakeRoom, Room
-from tests.jumping_loop import anyio_backend
 
-__all__ = ["anyio_backend"]
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +23,7 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-async def make_room(anyio_backend: object, tmp_path: Path) -> AsyncIterator[MakeRoom]:
+async def make_room(anyio_backend: str, tmp_path: Path) -> AsyncIterator[MakeRoom]:
     store = open_sqlite(tmp_path)
     await furnish(store)
     made: list[Room] = []

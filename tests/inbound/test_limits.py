@@ -11,11 +11,12 @@ import trustme
 from anyio.lowlevel import checkpoint
 from tests.delivery.post import ADELE
 from tests.inbound.room import LETTER, MakeRoom, Room, Wire
-from tests.jumping_loop import let_pass
+from tests.jumping_loop import anyio_backend, let_pass
 
 from graphpost.config import InboundSettings
 from graphpost.inbound.gate import Gate
 
+__all__ = ["anyio_backend"]
 pytestmark = pytest.mark.anyio
 
 
