@@ -25,7 +25,6 @@ from graphpost.testing.smtp_peer import SmtpPeer
 COMMAND = Path(sys.executable).with_name("graphpost")
 QUICK = {
     "GRAPHPOST_DELIVERY_INITIAL_CONCURRENCY": "20",  # one that fails does not make it too few for a test
-    "GRAPHPOST_DELIVERY_LEASE_SECONDS": "2",
     "GRAPHPOST_DELIVERY_POLL_SECONDS": "0.2",
     "GRAPHPOST_DELIVERY_RETRY_SECONDS": "0.3",
     "GRAPHPOST_NOTIFICATIONS_POLL_SECONDS": "0.2",
@@ -95,6 +94,30 @@ def come_due(url: str) -> Callable[[], None]:
     def change() -> None:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("UPDATE deferrals SET due_at = 0")
+
+    return change
+
+
+@pytest.fixture
+def lease_end(url: str) -> Callable[[], int]:
+    """When the last lease of what is delivered at the moment ends, as it is now; 0 when there is none."""
+
+    def look() -> int:
+        with psycopg.connect(url, autocommit=True) as connection:
+            (found,) = connection.execute("SELECT max(due_at) FROM deliveries WHERE owner <> 0").fetchone()  # type: ignore[misc]
+        return found or 0
+
+    return look
+
+
+@pytest.fixture
+def end_leases(url: str) -> Callable[[], None]:
+    """Lets the leases of all that is delivered or told at the moment end, at once."""
+
+    def change() -> None:
+        with psycopg.connect(url, autocommit=True) as connection:
+            for table in ("deliveries", "feeds"):
+                connection.execute(f"UPDATE {table} SET due_at = 0 WHERE owner <> 0")
 
     return change
 

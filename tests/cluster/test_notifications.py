@@ -13,9 +13,8 @@ from tests.cluster.conftest import Node
 from tests.notifications.hall import ADELE, Hall, hall_of
 from tests.notifications.receiver import Receiver, Say, Taken, echo
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 DRAFTS = 60
-SHORT_LEASE = {"GRAPHPOST_NOTIFICATIONS_TIMEOUT_SECONDS": "1", "GRAPHPOST_NOTIFICATIONS_LEASE_SECONDS": "2"}
 
 
 @pytest.fixture
@@ -52,9 +51,9 @@ def test_what_either_changes_is_told_once(nodes: tuple[Node, Node], receiver: Re
 
 
 def test_what_a_killed_node_was_telling_is_told_by_another(
-    start: Callable[..., Node], receiver: Receiver
+    start: Callable[..., Node], receiver: Receiver, end_leases: Callable[[], None]
 ) -> None:
-    doomed = start(**SHORT_LEASE)
+    doomed = start()
     asking = hall(doomed)
     assert asking.subscribe(receiver.url(), "app", resource=f"users/{ADELE}/messages").status == 201
     arrived, done = threading.Event(), threading.Event()
@@ -72,7 +71,8 @@ def test_what_a_killed_node_was_telling_is_told_by_another(
     done.set()
     receiver.behave = echo
     before = len(receiver.notifications)
-    survivor = start(**SHORT_LEASE)
+    survivor = start()
+    end_leases()
     told = receiver.wait_for(before + 1)
     assert {each["resourceData"]["id"] for each in told} == {made}
     assert survivor.server.stop() == 0

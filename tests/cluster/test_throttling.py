@@ -9,7 +9,7 @@ from threading import Barrier
 import pytest
 from tests.cluster.conftest import Node
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 LIMIT = 200
 LIMITS = {
     "GRAPHPOST_THROTTLING_PROFILE": "custom",

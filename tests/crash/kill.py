@@ -182,6 +182,17 @@ class Clients:
         for thread in self._threads:
             thread.join(PATIENCE)
 
+    def drafts(self) -> int:
+        """How many messages wait for their time; what nobody acknowledged may be among them."""
+        connection = http.client.HTTPConnection("localhost", self._port, timeout=PATIENCE)
+        try:
+            headers = {"Authorization": f"Bearer {self._token}"}
+            connection.request("GET", f"/v1.0/users/{ADELE}/mailFolders/drafts", headers=headers)
+            number: int = json.load(connection.getresponse())["totalItemCount"]
+            return number
+        finally:
+            connection.close()
+
     def _send_on(self) -> None:
         connection = http.client.HTTPConnection("localhost", self._port, timeout=PATIENCE)
         start = 0
@@ -373,11 +384,11 @@ def kill_once(child: Child, clients: Clients, peer: SmtpPeer, point: str, number
 
 
 def await_all(clients: Clients, peer: SmtpPeer, child: Child) -> None:
-    """Until the peer has everything that was acknowledged and the queue is empty; or patience ends."""
+    """Until the peer has everything that was acknowledged, and nothing waits; or patience ends."""
 
     def is_done() -> bool:
         there = set(map(number_of, (message.data for message in list(peer.messages))))
-        return clients.acknowledged <= there and queued(child) == 0
+        return clients.acknowledged <= there and clients.drafts() == 0 and queued(child) == 0
 
     with contextlib.suppress(TimeoutError):
         eventually(is_done)

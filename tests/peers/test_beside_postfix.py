@@ -18,7 +18,7 @@ from graphpost.config import load
 from graphpost.testing.ports import free_port
 from graphpost.testing.postfix import Postfix
 
-pytestmark = [needs_postfix, pytest.mark.slow]
+pytestmark = [needs_postfix, pytest.mark.slow, pytest.mark.timeout(300)]
 
 PAGE = (Path(__file__).parents[2] / "docs/beside-other-servers.md").read_text("utf-8")
 STRANGER = "stranger@world.test"

@@ -10,14 +10,14 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from tests.client import ADELE, Client
+from tests.client import ADELE, Client, eventually
 from tests.peers.world import BOB, graphpost, needs_postfix, route, settings
 
 from graphpost.testing.ports import free_port
 from graphpost.testing.postfix import Postfix
 from graphpost.testing.server import ServerThread
 
-pytestmark = [needs_postfix, pytest.mark.slow]
+pytestmark = [needs_postfix, pytest.mark.slow, pytest.mark.timeout(300)]
 AWAY = {"status": "alwaysEnabled", "externalAudience": "all", "externalReplyMessage": "Back on Monday"}
 
 
@@ -64,7 +64,7 @@ def test_a_success_that_postfix_asks_for_is_reported(post: Post) -> None:
     assert whole["Original-Envelope-Id"] == "bobs+id"
     assert recipient["Original-Recipient"] == "rfc822; adele@there.test"
     assert recipient["Action"] == "delivered"
-    assert "from=<>" in post.postfix.log
+    post.postfix.wait_for_log("from=<>")
 
 
 def test_a_receipt_comes_to_who_asked_when_the_message_is_read(post: Post) -> None:
@@ -91,4 +91,5 @@ def test_an_automatic_reply_comes_once(post: Post) -> None:
     assert reply["Auto-Submitted"] == "auto-replied"
     assert reply["In-Reply-To"] == "<bobs@far.test>"
     assert "Back on Monday" in reply.as_string()
-    assert post.client.administer("/admin/queue?state=queued")["value"] == []
+    eventually(lambda: post.client.administer("/admin/queue?state=queued")["value"] == [])
+    assert len(post.postfix.mailbox(BOB)) == 1

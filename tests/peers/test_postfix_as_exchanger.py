@@ -17,7 +17,7 @@ from graphpost.testing.policy_peer import PolicyPeer
 from graphpost.testing.postfix import Postfix
 from graphpost.testing.server import ServerThread
 
-pytestmark = [needs_postfix, pytest.mark.slow]
+pytestmark = [needs_postfix, pytest.mark.slow, pytest.mark.timeout(300)]
 
 HOST = f"mx.{MINE}"
 

@@ -26,7 +26,7 @@ from tests.peers.world import (
 from graphpost.testing.ports import free_port
 from graphpost.testing.postfix import Postfix
 
-pytestmark = [needs_postfix, pytest.mark.slow]
+pytestmark = [needs_postfix, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 LONG = "t0ken" * 250  # longer than a command line may be; Postfix takes lines of 2048 octets

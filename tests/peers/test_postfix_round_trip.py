@@ -19,7 +19,7 @@ from graphpost.testing.postfix import Postfix
 from graphpost.testing.server import ServerThread
 from graphpost.testing.smtp_peer import SmtpPeer
 
-pytestmark = [needs_postfix, pytest.mark.slow]
+pytestmark = [needs_postfix, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 class Post:
@@ -259,4 +259,4 @@ def test_postfix_verifies_our_certificate(tmp_path: Path) -> None:
         postfix.sendmail(BOB, b"From: bob@far.test\nSubject: sealed\n\nhello\n", ADELE)
         received = post.mime(post.arrived("sealed")).get_all("Received", [])
         assert "with ESMTPS" in received[0]
-        assert "Verified TLS connection established to 127.0.0.1" in postfix.log
+        postfix.wait_for_log("Verified TLS connection established to 127.0.0.1")

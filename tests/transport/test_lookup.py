@@ -81,7 +81,7 @@ async def test_what_is_not_the_same_is_asked_for_itself_and_what_was_answered_is
     each = [("a.test", 25, socket.AF_INET), ("a.test", 25, socket.AF_INET6), ("a.test", 587, socket.AF_INET)]
     await asyncio.gather(*(look_up(*one) for one in each))
     await look_up(*each[0])
-    assert list(resolver.asked.values()) == [2, 1, 1]
+    assert [resolver.asked[one] for one in each] == [2, 1, 1]
 
 
 async def test_who_gives_up_leaves_the_others_their_answer(resolver: Resolver) -> None:

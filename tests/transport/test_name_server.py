@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import cast
 
 import dns.flags
@@ -41,11 +42,11 @@ class _Verbose:
         self.records, self.number, self.sent = records, number, 0
 
     async def __aenter__(self) -> str:
-        loop = asyncio.get_running_loop()
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port = self.server.sockets[0].getsockname()[1]
-        self.udp, _ = await loop.create_datagram_endpoint(_Truncating, ("127.0.0.1", port))
-        return f"127.0.0.1:{port}"
+        loop, (tcp, udp) = asyncio.get_running_loop(), both_on_one_port()
+        self.server = await asyncio.start_server(self._serve, sock=tcp)
+        self.udp, _ = await loop.create_datagram_endpoint(_Truncating, sock=udp)
+        host, port = udp.getsockname()
+        return f"{host}:{port}"
 
     async def __aexit__(self, *details: object) -> None:
         self.udp.close()
@@ -64,6 +65,19 @@ class _Verbose:
         writer.write(len(wire).to_bytes(2, "big") + wire)
         self.sent = len(wire)
         writer.close()
+
+
+def both_on_one_port() -> tuple[socket.socket, socket.socket]:
+    """A port of TCP and UDP; what is free in the one may be somebody's in the other."""
+    while True:
+        tcp, udp = socket.create_server(("127.0.0.1", 0)), socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            udp.bind(tcp.getsockname())
+        except OSError:
+            tcp.close()
+            udp.close()
+        else:
+            return tcp, udp
 
 
 async def test_what_does_not_fit_is_asked_for_over_tcp() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,7 +48,7 @@ def peer(authority: trustme.CA) -> Iterator[PolicyPeer]:
 async def fetched(
     peer: PolicyPeer, ca_file: Path, *addresses: str, domain: str = "far.test", allow_local: bool = True
 ) -> Policy:
-    host = PolicyHost(Addresses(*(addresses or ("127.0.0.1",))), peer.port, 10.0)
+    host = PolicyHost(Addresses(*(addresses or ("127.0.0.1",))), peer.port)
     policy, text = await host.fetch(domain, ca_file=str(ca_file), allow_local=allow_local)
     assert text == GOOD
     return policy
@@ -118,7 +118,7 @@ async def test_the_certificate_is_for_the_name(peer: PolicyPeer, ca_file: Path) 
 
 async def test_the_certificate_is_from_somebody_we_trust(peer: PolicyPeer) -> None:
     peer.publish("far.test", GOOD)
-    host = PolicyHost(Addresses("127.0.0.1"), peer.port, 10.0)
+    host = PolicyHost(Addresses("127.0.0.1"), peer.port)
     with pytest.raises(PolicyError, match="certificate verify failed"):
         await host.fetch("far.test", ca_file="", allow_local=True)
     assert peer.asked == []
@@ -160,27 +160,26 @@ async def test_some_addresses_are_no_host(peer: PolicyPeer, ca_file: Path, addre
 )
 async def test_without_an_address_there_is_no_policy(resolver: Addresses, said: str) -> None:
     with pytest.raises(PolicyError, match=f"mta-sts.far.test: {said}"):
-        await PolicyHost(resolver, 443, 10.0).fetch("far.test", ca_file="", allow_local=True)
+        await PolicyHost(resolver, 443).fetch("far.test", ca_file="", allow_local=True)
 
 
 @pytest.fixture
 def silent(authority: trustme.CA) -> Iterator[int]:
-    """The port of a host that does its handshake and then says nothing."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("mta-sts.far.test").configure_cert(context)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        taken: list[socket.socket] = []
+    """The port of a host that does its handshake and then says nothing; who comes may be gone before either."""
+    context = server_context(authority, "mta-sts.far.test")
+    with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.ExitStack() as taken:
 
         def serve() -> None:
-            connection, _ = listener.accept()
-            taken.append(context.wrap_socket(connection, server_side=True))
+            connection = taken.enter_context(listener.accept()[0])
+            with contextlib.suppress(OSError):
+                taken.enter_context(context.wrap_socket(connection, server_side=True))
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield listener.getsockname()[1]
+        with socket.create_connection(listener.getsockname()):  # for a thread that nobody came to
+            pass
         thread.join()
-        for connection in taken:
-            connection.close()
 
 
 async def test_a_host_that_says_nothing_is_given_up(silent: int, ca_file: Path) -> None:

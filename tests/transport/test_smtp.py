@@ -11,6 +11,7 @@ import pytest
 from tests.transport.letters import HELLO, Endless, content, envelope
 
 from graphpost.errors import ConfigurationError
+from graphpost.testing.ports import free_port
 from graphpost.testing.smtp_peer import Drop, Gate, Hold, Say, SmtpPeer
 from graphpost.transport.courier import Deferred, Delivered, Envelope, Failed, Outcome
 from graphpost.transport.idling import IdleConnections
@@ -106,10 +107,8 @@ async def test_a_drop_is_deferred_and_says_where(
     assert outcome.whole_destination is whole
 
 
-async def test_nobody_listening_is_deferred(smtp_peer: MakePeer, courier: MakeCourier) -> None:
-    peer = smtp_peer()
-    peer.stop()
-    [outcome] = await courier(peer.port).deliver(envelope())
+async def test_nobody_listening_is_deferred(courier: MakeCourier) -> None:
+    [outcome] = await courier(free_port()).deliver(envelope())
     assert said(outcome) == (Deferred, 0, "4.4.1")
     assert isinstance(outcome, Deferred)
     assert outcome.whole_destination

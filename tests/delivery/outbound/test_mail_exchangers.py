@@ -48,7 +48,9 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """Its parameter, if any, is how many seconds it waits for DNS."""
+    seconds = getattr(request, "param", 60.0)
     with contextlib.ExitStack() as stack:
         dns = stack.enter_context(DnsPeer())
         port = free_port()
@@ -61,7 +63,7 @@ def world(tmp_path: Path) -> Iterator[World]:
                 config,
                 server=replace(config.server, tls=False),
                 delivery=delivery,
-                dns=replace(config.dns, servers=[dns.address], seconds=0.5),
+                dns=replace(config.dns, servers=[dns.address], seconds=seconds),
                 routes=[RouteSettings(domains=["*"], to=f"mx:{port}", allow_local=True)],
             )
 
@@ -174,6 +176,7 @@ def test_where_we_are_the_second_exchanger_the_first_gets_it(world: World) -> No
     assert (len(first.messages), worse.connections) == (1, 0)
 
 
+@pytest.mark.parametrize("world", [0.5], indirect=True)
 @pytest.mark.parametrize("trouble", ["fail", "say_nothing"])
 @pytest.mark.parametrize("name", [DOMAIN, f"mx2.{DOMAIN}"])
 def test_mail_waits_for_dns(world: World, trouble: str, name: str) -> None:

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from tests.client import Client
 
 from graphpost.config import Config, RouteSettings
+from graphpost.testing.ports import free_port
 from graphpost.testing.server import running_server
 from graphpost.testing.smtp_peer import EXTENSIONS, Drop, Gate, Hang, Hold, SmtpPeer
 
@@ -77,8 +78,8 @@ def make_post(
         settings = {
             "retry_seconds": [0.05, 0.1],
             "poll_seconds": 0.02,
-            "reply_seconds": 5.0,
-            "connect_seconds": 5.0,
+            "reply_seconds": 60.0,
+            "connect_seconds": 60.0,
             **delivery,
         }
         routes = [
@@ -194,7 +195,7 @@ def test_what_is_refused_for_good_comes_back_at_once(make: Make, step: str, repl
 
 def test_a_relay_that_hangs_is_left_after_a_while_and_tried_again(make: Make) -> None:
     steps = ("connect", "EHLO", "MAIL", "RCPT", "DATA", "content")
-    post = make(domains=[f"{step}.test" for step in steps], reply_seconds=2.0)
+    post = make(domains=[f"{step}.test" for step in steps], reply_seconds=10.0)  # enough for the others
     for step in steps:
         post.peers[f"{step}.test"].rule(step, Hang(), times=1)
     sent = {step: post.client.send(f"a@{step}.test") for step in steps}
@@ -236,7 +237,7 @@ def test_what_never_passes_expires_with_the_last_answer_in_the_report(
 
 
 def test_a_relay_that_stops_reading_in_the_middle_of_a_message_is_left_and_tried_again(make: Make) -> None:
-    post = make(reply_seconds=1.0)
+    post = make(reply_seconds=10.0)
     post.peer.rule("body", Hang(), times=1)
     large = {
         "@odata.type": "#microsoft.graph.fileAttachment",
@@ -259,7 +260,7 @@ def test_a_relay_whose_name_is_not_found_ends_in_a_report(make: Make) -> None:
 
 
 def test_nobody_listening_ends_in_a_report(make: Make) -> None:
-    post = make(expiry_seconds=0.5)
+    post = make(peer={"port": free_port()}, expiry_seconds=0.5)
     post.peer.stop()
     queue_id = post.client.send("a@peer.test", "b@peer.test")
     post.check_undisturbed()

@@ -14,6 +14,7 @@ from tests.client import Client
 from tests.transport.token_endpoint import Endpoint
 
 from graphpost.config import Config, HostSettings, RouteSettings
+from graphpost.testing.ports import free_port
 from graphpost.testing.server import ServerThread, running_server
 from graphpost.testing.smtp_peer import SmtpPeer
 
@@ -32,7 +33,7 @@ def run(tmp_path: Path) -> Run:
     @contextlib.contextmanager
     def start(**route: Any) -> Iterator[tuple[Client, ServerThread]]:
         def change(config: Config) -> Config:
-            delivery = replace(config.delivery, retry_seconds=[0.05], poll_seconds=0.02, reply_seconds=5.0)
+            delivery = replace(config.delivery, retry_seconds=[0.05], poll_seconds=0.02)
             routes = [RouteSettings(domains=["*"], **route)]
             return replace(config, delivery=delivery, routes=routes)
 
@@ -44,7 +45,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def test_the_next_host_has_the_mail_when_the_best_is_gone_and_the_log_says_which(run: Run) -> None:
-    with SmtpPeer(host="127.0.0.2") as first, SmtpPeer(host="127.0.0.3") as second:
+    with SmtpPeer(host="127.0.0.2", port=free_port()) as first, SmtpPeer(host="127.0.0.3") as second:
         hosts = [
             HostSettings(to=f"smtp://{peer.host}:{peer.port}", priority=number)
             for number, peer in enumerate((first, second))
@@ -109,7 +110,7 @@ def test_a_token_from_a_command_opens_the_door_and_is_in_no_log(run: Run, tmp_pa
 
 
 def test_nothing_is_lost_when_a_host_goes_in_the_middle_of_it(run: Run) -> None:
-    with SmtpPeer() as first, SmtpPeer() as second:
+    with SmtpPeer(port=free_port()) as first, SmtpPeer() as second:
         hosts = [HostSettings(to=to(first)), HostSettings(to=to(second))]
         with run(hosts=hosts, concurrency=4) as (client, _):
             sent = [client.send(f"u{number}@far.test") for number in range(30)]

@@ -90,7 +90,7 @@ def make_world(tmp_path: Path, authority: trustme.CA) -> Iterator[Callable[..., 
                     config,
                     server=replace(config.server, tls=False),
                     delivery=replace(config.delivery, hostname="us.far.test", **times),
-                    dns=replace(config.dns, servers=[dns.address], seconds=0.5),
+                    dns=replace(config.dns, servers=[dns.address], seconds=60.0),
                     routes=[RouteSettings(domains=["*"], to=f"mx:{port}", **options)],
                 )
 

@@ -14,7 +14,7 @@ from graphpost.config import RouteSettings
 from graphpost.store.queue import deliveries
 from graphpost.transport.courier import Envelope, Outcome
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(300)]
 
 HEALTHY, DEAD_ONES, SLOW, FLAKY = 80, 10, 5, 5
 EACH = 10
