@@ -31,6 +31,7 @@ class ServerProcess:
         self.data = data
         self.url = ""
         self._lines: list[str] = []
+        self._has_ended = False
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -67,7 +68,7 @@ class ServerProcess:
             return next((match for line in self._lines if (match := re.search(pattern, line))), None)
 
         with self._changed:
-            self._changed.wait_for(lambda: found() or not self._reader.is_alive(), seconds)
+            self._changed.wait_for(lambda: found() or self._has_ended, seconds)
             match = found()
         if match is None:
             raise RuntimeError(f"it never said {pattern!r}:\n{self.output}")
@@ -105,4 +106,5 @@ class ServerProcess:
                     self._lines.append(line)
                     self._changed.notify_all()
         with self._changed:
+            self._has_ended = True
             self._changed.notify_all()
