@@ -61,9 +61,7 @@ class Output(io.StringIO):
 class ServerThread:
     """A server and the event loop it lives in; `call` runs a coroutine there."""
 
-    def __init__(
-        self, config: Config, policy_port: int = HTTPS_PORT, *, clock: Clock | None = None
-    ) -> None:
+    def __init__(self, config: Config, policy_port: int = HTTPS_PORT, *, clock: Clock | None = None) -> None:
         self.config = config
         self.output = Output()
         self.server = Server(config, clock=clock, stream=self.output, policy_port=policy_port)
