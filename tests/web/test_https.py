@@ -50,7 +50,11 @@ async def port(context: HttpsContext) -> AsyncIterator[int]:
     "pieces",
     [
         [b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"],
-        [b"GE", b"T / HTTP/1.1\r\n\r\n"],
+        [b"G", b"E", b"T / HTTP/1.1\r\n\r\n"],
+        *(
+            [method + b" /x HTTP/1.1\r\n\r\n"]
+            for method in (b"PATCH", b"DELETE", b"OPTIONS", b"PUT", b"HEAD")
+        ),
         [b"POST /v1.0/me/sendMail HTTP/1.1\r\nContent-Length: 70000\r\n\r\n", b"x" * 70_000],
     ],
 )
@@ -69,9 +73,10 @@ async def test_plain_http_is_told_to_say_https(port: int, pieces: list[bytes]) -
     writer.close()
 
 
-async def test_what_is_neither_is_cut_off_without_a_word(port: int) -> None:
+@pytest.mark.parametrize("said", [b"EHLO client.test\r\n", b"GETTING\r\n", b"\0" * 100])
+async def test_what_is_neither_is_cut_off_without_a_word(port: int, said: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"EHLO client.test\r\n")
+    writer.write(said)
     assert b"HTTP" not in await reader.read()
     writer.close()
 
@@ -84,6 +89,26 @@ async def test_tls_is_as_ever(port: int, authority: trustme.CA) -> None:
     )
     writer.write(b"hello")
     assert await reader.read() == b"hello"
+    writer.close()
+
+
+async def test_a_handshake_may_come_octet_by_octet(port: int, authority: trustme.CA) -> None:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    while True:
+        try:
+            client.do_handshake()
+        except ssl.SSLWantReadError:
+            for octet in outgoing.read():
+                writer.write(bytes([octet]))
+                await writer.drain()
+            incoming.write(await reader.read(65_536))
+        else:
+            break
+    assert client.version() in ("TLSv1.2", "TLSv1.3")
     writer.close()
 
 

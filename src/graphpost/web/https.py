@@ -1,7 +1,7 @@
 """The TLS context of the HTTPS port: how connections begin there.
 
-Who speaks plain HTTP is told to say https://, as nginx and Go do.  OpenSSL knows such a request when it sees one in place of a handshake.  The answer goes where the handshake's would; what
-comes after it is not looked at, and the connection ends when the client has done with it, or with the time for handshakes.
+Who speaks plain HTTP is told to say https://, as nginx and Go do.  The answer goes where the handshake's would; what comes
+after it is not looked at, and the connection ends when the client has done with it, or with the time for handshakes.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ import ssl
 from collections.abc import Callable
 from typing import Final
 
+_METHODS: Final = tuple(
+    f"{method} ".encode()
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE")
+)
 _BODY: Final = (
     b'{"error":{"code":"BadRequest","message":"This port speaks HTTPS: say https:// in place of http://."}}'
 )
@@ -27,24 +31,33 @@ class _Handshake(ssl.SSLObject):
     is_full: Callable[[], bool]
     _is_begun = False
     _is_answered = False
+    _first: bytes | None = b""  # what has come; None when that is known not to be HTTP
 
     def do_handshake(self) -> None:
         """Called by the event loop as soon as there is a connection, and with whatever comes."""
         if not self._is_begun and self.is_full():
             raise ssl.SSLError("too many connections")
         self._is_begun = True
-        if not self._is_answered:
-            try:
-                super().do_handshake()
-            except ssl.SSLError as error:
-                if error.reason != "HTTP_REQUEST":
-                    raise
-            else:
-                return
-            self._is_answered = True
-            self.outgoing.write(_ANSWER)
-        self.incoming.read()
+        if self._first is not None:
+            self._look()
+        if self._first is None:
+            super().do_handshake()
+            return
         raise ssl.SSLWantReadError  # on which the event loop sends what is to be sent
+
+    def _look(self) -> None:
+        """Take what has come: answer it, wait for more of it, or leave it to OpenSSL."""
+        came = self.incoming.read()
+        if self._is_answered:
+            return
+        self._first = first = (self._first or b"") + came
+        if first.startswith(_METHODS):
+            self._is_answered = True
+            self._first = b""
+            self.outgoing.write(_ANSWER)
+        elif not any(method.startswith(first) for method in _METHODS):
+            self._first = None
+            self.incoming.write(first)
 
 
 class HttpsContext(ssl.SSLContext):
