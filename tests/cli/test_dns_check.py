@@ -24,7 +24,7 @@ SETTINGS = """
 domains = ["contoso.test"]
 [dns]
 servers = ["{dns}"]
-seconds = 2.0
+seconds = 30.0
 [delivery]
 hostname = "{hello}"
 [[mailboxes]]
@@ -270,7 +270,7 @@ def test_where_mail_only_comes_in_only_exchangers_matter(
 ) -> None:
     file = tmp_path / "g.toml"
     file.write_text(
-        f'[tenant]\ndomains = ["contoso.test"]\n[dns]\nservers = ["{dns.address}"]\n'
+        f'[tenant]\ndomains = ["contoso.test"]\n[dns]\nservers = ["{dns.address}"]\nseconds = 30.0\n'
         f'[inbound]\nport = 2525\nhostname = "{HELLO}"\n[[mailboxes]]\naddress = "adele@contoso.test"\n'
     )
     rows = graphpost.json("check", "--config", str(file))

@@ -42,7 +42,8 @@ def start() -> Iterator[Callable[..., int]]:
     controllers: list[Controller] = []
 
     def begin(handler: Any = None, **options: Any) -> int:
-        controller = Controller(handler or Sink(), hostname="127.0.0.1", port=free_port(), **options)
+        where: dict[str, Any] = {"hostname": "127.0.0.1", "port": free_port(), "ready_timeout": 60}
+        controller = Controller(handler or Sink(), **where, **options)
         controller.start()
         controllers.append(controller)
         return int(controller.port)

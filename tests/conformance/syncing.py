@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.client import eventually
 from tests.conformance.wire import Answer, Wire
 
 Ask = Callable[[str, str, Any, Mapping[str, str]], Answer]
-ROUNDS = 500  # until what others have under way is done; each is a request
 
 
 def asking(wire: Wire, token: str) -> Ask:
@@ -63,10 +64,12 @@ class Replica:
 
         One round is enough on SQLite.  On PostgreSQL what another transaction held back comes a little later.
         """
-        for _ in range(ROUNDS):
-            begun = self.rounds
-            while self.rounds == begun:
-                self.step()
-            if self.entries == self.listed():
-                return
+        with suppress(TimeoutError):
+            eventually(self._is_settled)
         assert self.entries == self.listed()
+
+    def _is_settled(self) -> bool:
+        begun = self.rounds
+        while self.rounds == begun:
+            self.step()
+        return self.entries == self.listed()

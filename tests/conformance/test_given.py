@@ -27,7 +27,7 @@ def test_another_server_is_asked_with_the_tokens_that_are_given(own: OwnTarget, 
         capture_output=True,
         text=True,
         cwd=HERE.parents[1],
-        timeout=100,
+        timeout=250,
     )
     assert done.returncode == 0, done.stdout
     assert re.search(r"\d{3} passed, \d+ skipped", done.stdout), done.stdout

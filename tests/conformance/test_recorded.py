@@ -56,10 +56,10 @@ def test_a_recorded_request_is_answered_as_its_page_says(
     target: Target, request_: Recorded, line_end: str
 ) -> None:
     own = target if isinstance(target, OwnTarget) else None
-    before = own.stored() if own else {}
+    before = own.stored_at_rest() if own else {}
     check(target.wire.send(printed(request_, LINE_ENDS[line_end], target)), request_)
     if own is not None:
-        more = own.stored()["deliveries"] - before["deliveries"]
+        more = own.stored_at_rest()["deliveries"] - before["deliveries"]
         assert (more >= 1) == (int(request_.facts["status"]) < 400)
 
 

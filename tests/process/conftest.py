@@ -54,7 +54,7 @@ class Program:
             input=text,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
         )
         return Done(done.returncode, done.stdout, done.stderr)
 

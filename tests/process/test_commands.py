@@ -36,7 +36,7 @@ def test_a_message_is_followed_to_its_outcome_per_recipient(
     bad = graphpost("send", "--to", "nobody@else.test", "--subject", "x", "text")
     assert bad.status == 1
     assert "failed    nobody@else.test  550 5.1.1 no such user (127.0.0.1)" in bad.out
-    slow = graphpost("send", "--to", "busy@else.test", "--subject", "x", "--wait", "1", "text")
+    slow = graphpost("send", "--to", "busy@else.test", "--subject", "x", "--wait", "30", "text")
     assert slow.status == 3
     assert "Deferred until " in slow.out
     assert "deferred  busy@else.test  451 4.2.1 mailbox busy (127.0.0.1)" in slow.out

@@ -16,7 +16,7 @@ from graphpost.config import Config
 from graphpost.process import raise_file_limit
 from graphpost.testing.server import ServerThread, running_server
 
-HASTY_SECONDS = 0.6
+HASTY_SECONDS = 2.0
 
 
 @dataclass

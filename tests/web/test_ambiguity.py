@@ -8,22 +8,16 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 
 import pytest
-from msgspec.structs import replace
 from tests.conformance.conftest import SETTINGS
 from tests.conformance.targets import OwnTarget
 from tests.conformance.wire import Answer, Wire
 
-from graphpost.config import Config
 from graphpost.testing.server import running_server
-
-
-def impatient(config: Config) -> Config:
-    return replace(config, limits=replace(config.limits, request_seconds=1.0))
 
 
 @pytest.fixture(scope="session")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnTarget]:
-    with running_server(tmp_path_factory.mktemp("http"), file=SETTINGS, change=impatient) as server:
+    with running_server(tmp_path_factory.mktemp("http"), file=SETTINGS) as server:
         own = OwnTarget(server)
         yield own
         own.wire.close()

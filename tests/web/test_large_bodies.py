@@ -68,7 +68,7 @@ def test_a_client_that_asks_first_is_answered_before_it_sends(client: ssl.SSLSoc
 
 @pytest.mark.parametrize("size", [100_000, LIMIT, 3 * LIMIT])
 def test_a_client_that_sends_nothing_is_not_waited_for(client: ssl.SSLSocket, size: int) -> None:
-    client.settimeout(5)
+    client.settimeout(30)  # half of what the server waits for who is known
     client.sendall(f"{HEAD}Content-Length: {size}\r\n\r\n".encode())
     assert answer(client) == (401, "InvalidAuthenticationToken", True)
     assert client.recv(1) == b""
@@ -111,8 +111,10 @@ def test_the_connection_stays_after_a_body_that_expands_too_much(client: ssl.SSL
 )
 @pytest.mark.parametrize("keeping", ["close", "keep-alive"])
 def test_a_refusal_does_not_reset_who_is_still_sending(
-    plain: ServerThread, path: str, fields: str, status: int, keeping: str
+    plain: ServerThread, path: str, fields: str, status: int, keeping: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("SILENCE_SECONDS", "LINGER_SECONDS"):  # the client may be held up where all is slow
+        monkeypatch.setattr(f"graphpost.web.connection.{name}", 60.0)
     head = f"{HEAD.replace('/v1.0/me/sendMail', path)}{fields}Connection: {keeping}\r\nContent-Length: 100000\r\n\r\n"
     with socket.create_connection(("127.0.0.1", plain.port), timeout=60) as line:
         line.sendall(head.encode())

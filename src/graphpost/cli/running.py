@@ -28,7 +28,8 @@ async def serve(config: Config, file: Path | None = None) -> None:
         loop.add_signal_handler(number, tell, number.name)
     await server.start()
     tune_interpreter()
-    print(banner(config, server.url, server.ca.ca if server.ca else None, file), flush=True)
+    text = banner(config, server.url, server.ca.ca if server.ca else None, file)
+    print(f"{text}\n", end="", flush=True)  # at one go: the log's thread writes there too
     await told.wait()
     await server.stop(why)
 

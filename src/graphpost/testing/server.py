@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from graphpost.clock import Clock
 from graphpost.config import Config, load
 from graphpost.delivery.outbound.outlets import HTTPS_PORT
 from graphpost.server import Server
@@ -60,10 +61,10 @@ class Output(io.StringIO):
 class ServerThread:
     """A server and the event loop it lives in; `call` runs a coroutine there."""
 
-    def __init__(self, config: Config, policy_port: int = HTTPS_PORT) -> None:
+    def __init__(self, config: Config, policy_port: int = HTTPS_PORT, *, clock: Clock | None = None) -> None:
         self.config = config
         self.output = Output()
-        self.server = Server(config, stream=self.output, policy_port=policy_port)
+        self.server = Server(config, clock=clock, stream=self.output, policy_port=policy_port)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="graphpost", daemon=True)
 
@@ -117,13 +118,14 @@ def running_server(
     flags: Mapping[str, object] | None = None,
     change: Callable[[Config], Config] = lambda config: config,
     policy_port: int = HTTPS_PORT,
+    clock: Clock | None = None,
 ) -> Iterator[ServerThread]:
     """Start a server on a free port and stop it afterwards; `change` edits the configuration it is given.
 
-    `policy_port` is where it finds other domains' MTA-STS policies.
+    `policy_port` is where it finds other domains' MTA-STS policies; `clock` is the machine's when none is given.
     """
     config = load(file, data=data, environ={}, flags={"server.port": 0, **(flags or {})})
-    thread = ServerThread(change(config), policy_port)
+    thread = ServerThread(change(config), policy_port, clock=clock)
     thread.start()
     try:
         yield thread

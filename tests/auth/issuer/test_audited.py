@@ -23,6 +23,7 @@ from tests.auth.world import (
     authorize_url,
 )
 
+from graphpost.store.audit import Actor
 from graphpost.store.directory import accounts
 
 SCOPE = "https://graph.microsoft.com/.default"
@@ -181,7 +182,7 @@ def test_no_secret_code_or_token_is_recorded(world: World, browser: TextBrowser)
         grant_type="password", client_id=CLIENT, username=PASSWORD, password=PASSWORD, scope="Mail.Send"
     )
     world.token(grant_type=SECRET, client_id=SECRET, client_secret=SECRET)
-    text = msgspec.json.encode(world.told).decode()
+    text = msgspec.json.encode([without_token_id(*each) for each in world.told]).decode()
     secrets: list[Any] = [
         PASSWORD,
         SECRET,
@@ -192,3 +193,8 @@ def test_no_secret_code_or_token_is_recorded(world: World, browser: TextBrowser)
     ]
     assert not [each for each in secrets if each in text]
     assert not re.search("eyJ", text)
+
+
+def without_token_id(actor: Actor, status: int, code: str) -> tuple[Actor, int, str]:
+    """A token's id is no secret, and random: now and then it looks like the beginning of a token."""
+    return msgspec.structs.replace(actor, token_id=""), status, code

@@ -267,7 +267,7 @@ def page(served: Served) -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         context = browser.new_context(ignore_https_errors=True)
         made = context.new_page()
-        made.set_default_timeout(20_000)
+        made.set_default_timeout(60_000)
         yield made
         browser.close()
 
